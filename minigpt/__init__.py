@@ -1,0 +1,1 @@
+"""minigpt: a transformer in plain NumPy, every gradient written by hand."""

@@ -1,0 +1,67 @@
+"""Writing files so that a crash, a full disk or a power cut never leaves a half-written one."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from minigpt.errors import UserError
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; when the block ends well, it takes the name `path` in one step.
+
+    The new bytes are on the disk (fsync) before the rename, so that a reader, or a machine that
+    loses power, sees the whole old file or the whole new one. If the block raises, the old file stays.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise UserError(f"could not write {path}: {error.strerror or error}; free some space or choose another folder") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename itself durable; Windows neither needs nor allows it."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Replace the file at `path` by `text`, as UTF-8 with plain line feeds."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Replace the file at `path` by `value` as indented JSON."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: str | Path, check: Callable[[Any], bool] = lambda value: isinstance(value, dict)) -> Any:
+    """The JSON value in the file at `path`; `UserError` if it is missing, not JSON, or fails `check`."""
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"there is no file {path}; check the path") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise UserError(f"{path} could not be read as JSON ({error}); it is damaged or not a minigpt file") from None
+    if not check(value):
+        raise UserError(f"{path} does not hold what minigpt expects; it is damaged or from another program")
+    return value
