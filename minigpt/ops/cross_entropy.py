@@ -1,0 +1,66 @@
+"""Cross-entropy: how many nats the model needs, on average, to encode the targets.
+
+-log p(target) is Shannon's code length. Label smoothing: Szegedy et al. (2015), arXiv:1512.00567, section 7.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt.errors import UserError
+
+IGNORED = -1  # a target with this value is not scored
+
+
+class CrossEntropyCache(NamedTuple):
+    probabilities: np.ndarray  # (N, V)
+    targets: np.ndarray  # (N,) ignored ones hold 0
+    weights: np.ndarray  # (N, 1)  1 / number of scored targets, 0 where ignored
+    smoothing: float
+    shape: tuple[int, ...]  # of logits
+
+
+def cross_entropy_forward(logits, targets, *, ignored=IGNORED, smoothing=0.0, count=None):
+    """loss = mean over scored targets of  -sum_v q_v log softmax(logits)_v, in nats.
+
+    q puts 1 - smoothing on the target and spreads `smoothing` evenly over all V classes.
+    logits: (..., V); targets: (...) integers in 0..V-1, or `ignored`.
+    count: divide the sum by this number instead of the number of scored targets (when a batch is split into parts,
+    each part divides by the count of the whole). Returns the loss, a scalar, and the cache for `cross_entropy_backward`.
+    With nothing to score the loss is 0 and so is every gradient.
+    `UserError` if a target is neither a class nor `ignored`.
+    """
+    vocabulary = logits.shape[-1]
+    labels = targets.reshape(-1)  # (N,)
+    scored = labels != ignored
+    labels = labels * scored  # class 0 stands in for ignored targets; its weight is 0
+    if labels.size and not (0 <= labels.min() and labels.max() < vocabulary):
+        wrong = labels[(labels < 0) | (labels >= vocabulary)][0]
+        raise UserError(f"target {wrong} is not a class in 0..{vocabulary - 1} and not the ignored value {ignored}")
+    weights = scored[:, None] / logits.dtype.type(count or max(1, np.count_nonzero(scored)))  # (N, 1)
+
+    shifted = logits.reshape(-1, vocabulary)
+    shifted = shifted - shifted.max(axis=-1, keepdims=True)  # (N, V)
+    target_logit = np.take_along_axis(shifted, labels[:, None], axis=-1)  # (N, 1)
+    mean_logit = shifted.mean(axis=-1, keepdims=True) if smoothing else 0
+    probabilities = np.exp(shifted, out=shifted)
+    total = probabilities.sum(axis=-1, keepdims=True)  # (N, 1)
+    probabilities /= total
+    losses = np.log(total) - (1 - smoothing) * target_logit - smoothing * mean_logit  # (N, 1)
+    loss = (losses * weights).sum()
+    return loss, CrossEntropyCache(probabilities, labels, weights, smoothing, logits.shape)
+
+
+def cross_entropy_backward(dloss, cache):
+    """Gradient of logits: (..., V).
+
+    d loss / d logits = (softmax(logits) - q) / number of scored targets: what the model said minus what it should say.
+    Every row sums to zero, and rows of ignored targets are zero.
+    """
+    probabilities, targets, weights, smoothing, shape = cache
+    weights = weights * weights.dtype.type(dloss)
+    dlogits = probabilities * weights
+    if smoothing:
+        dlogits -= weights * (smoothing / shape[-1])
+    dlogits[np.arange(len(targets)), targets] -= (1 - smoothing) * weights[:, 0]
+    return dlogits.reshape(shape)

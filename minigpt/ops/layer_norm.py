@@ -1,0 +1,55 @@
+"""Layer normalization: each row is centred, scaled to unit variance, then given a learnt gain and bias.
+
+Ba, Kiros & Hinton (2016), "Layer Normalization", arXiv:1607.06450, section 3, eq. 3 and 4.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class LayerNormCache(NamedTuple):
+    normalized: np.ndarray  # (..., C)  x after centring and scaling
+    inverse_std: np.ndarray  # (..., 1)
+    gain: np.ndarray  # (C,)
+    has_bias: bool
+
+
+def layer_norm_forward(x, gain, bias=None, *, epsilon=1e-5):
+    """y = gain * (x - mean) / sqrt(variance + epsilon) + bias, over the last axis.
+
+    x: (..., C); gain, bias: (C,), bias may be None. Returns y: (..., C) and the cache for `layer_norm_backward`.
+    The variance is the mean of the squares (divided by C, not C - 1).
+    """
+    normalized = x - x.mean(axis=-1, keepdims=True)  # (..., C)
+    variance = _row_dot(normalized, normalized) / x.shape[-1]  # (..., 1)
+    inverse_std = 1 / np.sqrt(variance + epsilon)
+    normalized *= inverse_std
+    y = gain * normalized
+    if bias is not None:
+        y += bias
+    return y, LayerNormCache(normalized, inverse_std, gain, bias is not None)
+
+
+def layer_norm_backward(dy, cache):
+    """Gradients of x, gain and (if there was one) bias: (..., C), (C,), (C,).
+
+    With n = normalized and g = dy * gain:  dx = (g - mean(g) - n * mean(g * n)) * inverse_std.
+    Each x moves its row's mean and its row's variance; the two subtracted terms are those two paths.
+    So dx sums to zero over a row, as it must: adding a constant to the row changes nothing.
+    """
+    normalized, inverse_std, gain, has_bias = cache
+    width = gain.shape[0]
+    dgain = np.einsum("nc,nc->c", dy.reshape(-1, width), normalized.reshape(-1, width))
+    g = dy * gain  # d normalized
+    dx = g - g.mean(axis=-1, keepdims=True)
+    dx -= normalized * (_row_dot(g, normalized) / width)
+    dx *= inverse_std
+    if not has_bias:
+        return dx, dgain
+    return dx, dgain, dy.reshape(-1, width).sum(axis=0)
+
+
+def _row_dot(a, b):
+    """sum(a * b) over the last axis, which stays as an axis of one; no temporary of a's size."""
+    return np.einsum("...c,...c->...", a, b)[..., None]

@@ -1,0 +1,42 @@
+"""RMS normalization: each row is divided by its root mean square, then given a learnt gain.
+
+Zhang & Sennrich (2019), "Root Mean Square Layer Normalization", arXiv:1910.07467, eq. 4.
+Layer normalization without the centring and without the bias; used by T5, Llama and gpt-oss.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class RMSNormCache(NamedTuple):
+    normalized: np.ndarray  # (..., C)  x after scaling
+    inverse_rms: np.ndarray  # (..., 1)
+    gain: np.ndarray  # (C,)
+
+
+def rms_norm_forward(x, gain, *, epsilon=1e-5):
+    """y = gain * x / sqrt(mean(x * x) + epsilon), over the last axis.
+
+    x: (..., C); gain: (C,). Returns y: (..., C) and the cache for `rms_norm_backward`.
+    """
+    mean_square = np.einsum("...c,...c->...", x, x)[..., None] / x.shape[-1]  # (..., 1)
+    inverse_rms = 1 / np.sqrt(mean_square + epsilon)
+    normalized = x * inverse_rms
+    return gain * normalized, RMSNormCache(normalized, inverse_rms, gain)
+
+
+def rms_norm_backward(dy, cache):
+    """Gradients of x and gain: (..., C), (C,).
+
+    With n = normalized and g = dy * gain:  dx = (g - n * mean(g * n)) * inverse_rms.
+    The subtracted term is the path through the root mean square that all of a row's x share.
+    When epsilon is small, dx is orthogonal to x: making the whole row longer changes nothing.
+    """
+    normalized, inverse_rms, gain = cache
+    width = gain.shape[0]
+    dgain = np.einsum("nc,nc->c", dy.reshape(-1, width), normalized.reshape(-1, width))
+    dx = dy * gain  # d normalized
+    dx -= normalized * (np.einsum("...c,...c->...", dx, normalized)[..., None] / width)
+    dx *= inverse_rms
+    return dx, dgain

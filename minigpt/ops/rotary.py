@@ -1,0 +1,51 @@
+"""Rotary positions: each pair of a head's entries is turned by an angle that grows with the position.
+
+Su et al. (2021), "RoFormer", arXiv:2104.09864, section 3.4.2. A score then depends on how far apart query and key are,
+not on where they stand. Pairs are (entry i, entry i + D/2), as in GPT-NeoX and Llama.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt.errors import UserError
+
+
+class RotaryCache(NamedTuple):
+    cos: np.ndarray  # (T, D/2)
+    sin: np.ndarray  # (T, D/2)
+
+
+def rotary_angles(positions, width, *, theta=10000.0, dtype=np.float32):
+    """cos and sin of the angle positions[t] / theta^(2i/D): (T, D/2) each.
+
+    positions: (T,) integers; width: D, even; theta: the base. The angles are computed in float64: in float32 a
+    position of a million would be off by 0.03 radians.
+    """
+    if width % 2:
+        raise UserError(f"rotary positions need an even head width, not {width}; change width or heads")
+    frequencies = theta ** (-np.arange(0, width, 2) / width)  # (D/2,)
+    angles = np.asarray(positions)[:, None] * frequencies  # (T, D/2)
+    return np.cos(angles).astype(dtype), np.sin(angles).astype(dtype)
+
+
+def rotary_forward(x, *, cos, sin):
+    """Turn each pair (a, b) of x: y = (a cos - b sin, b cos + a sin).
+
+    x: (..., T, D); cos, sin: (T, D/2) from `rotary_angles`. Returns y: (..., T, D) and the cache for `rotary_backward`.
+    """
+    return _rotate(x, cos, sin), RotaryCache(cos, sin)
+
+
+def rotary_backward(dy, cache):
+    """Gradient of x: (..., T, D). A rotation's transpose is the rotation by the opposite angle."""
+    return _rotate(dy, cache.cos, -cache.sin)
+
+
+def _rotate(x, cos, sin):
+    half = x.shape[-1] // 2
+    a, b = x[..., :half], x[..., half:]
+    y = np.empty_like(x)
+    y[..., :half] = a * cos - b * sin
+    y[..., half:] = b * cos + a * sin
+    return y

@@ -1,0 +1,37 @@
+"""Softmax: scores become positive weights that sum to one.
+
+Bridle (1990), "Probabilistic Interpretation of Feedforward Classification Network Outputs".
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class SoftmaxCache(NamedTuple):
+    y: np.ndarray  # (..., S)
+
+
+def softmax_forward(x):
+    """y = exp(x) / sum(exp(x)), over the last axis.
+
+    x: (..., S). Returns y: (..., S) and the cache for `softmax_backward`.
+    The row's maximum is subtracted first: it changes nothing in y, and exp then cannot overflow.
+    """
+    y = x - x.max(axis=-1, keepdims=True)
+    np.exp(y, out=y)
+    y /= y.sum(axis=-1, keepdims=True)
+    return y, SoftmaxCache(y)
+
+
+def softmax_backward(dy, cache):
+    """Gradient of x: (..., S).
+
+    dy_i/dx_j = y_i ([i = j] - y_j), so  dx = y * (dy - sum(dy * y)).
+    The sum is there because every x of a row moves every y of it. A row of dx sums to zero:
+    adding a constant to x changes nothing.
+    """
+    y = cache.y
+    dx = dy - np.einsum("...s,...s->...", dy, y)[..., None]
+    dx *= y
+    return dx
