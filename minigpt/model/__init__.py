@@ -1,0 +1,9 @@
+"""Operations arranged into a network: configuration, parameters, blocks, the whole transformer."""
+
+from minigpt.model.config import TransformerConfig
+from minigpt.model.params import Params
+from minigpt.model.presets import PRESETS, preset
+from minigpt.model.run import Batch, Run
+from minigpt.model.transformer import Transformer
+
+__all__ = ["PRESETS", "Batch", "Params", "Run", "Transformer", "TransformerConfig", "preset"]

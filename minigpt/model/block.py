@@ -1,0 +1,83 @@
+"""One transformer block: attention and feed-forward, each added to the residual stream.
+
+Post-norm is norm(x + f(x)), Vaswani et al. (2017), section 3.1. Pre-norm is x + f(norm(x)), Radford et al. (2019),
+section 2.3; Xiong et al. (2020), arXiv:2002.04745, show why it trains without warm-up: nothing stands between the loss
+and the residual stream.
+"""
+
+from typing import Any, NamedTuple
+
+from minigpt.model.attention import attention_block_backward, attention_block_forward, attention_shapes
+from minigpt.model.feed_forward import feed_forward_backward, feed_forward_forward, feed_forward_shapes
+from minigpt.model.parts import Shapes, apply_dropout, apply_norm, back_norm, norm_shapes
+from minigpt.ops import dropout_backward
+
+
+class ResidualCache(NamedTuple):
+    norm: Any
+    inner: Any
+    dropout: Any
+
+
+def block_shapes(name: str, config) -> Shapes:
+    """The arrays of one block."""
+    return {
+        **norm_shapes(f"{name}.attention_norm", config),
+        **attention_shapes(f"{name}.attention", config),
+        **norm_shapes(f"{name}.feed_forward_norm", config),
+        **feed_forward_shapes(f"{name}.feed_forward", config),
+    }
+
+
+def block_forward(params, name: str, config, x, *, mask, rotary, run):
+    """x: (B, T, C). Returns the residual stream after the block, (B, T, C), and the cache."""
+
+    def attend(x):
+        return attention_block_forward(params, f"{name}.attention", config, x, x, mask=mask, rotary=rotary, run=run)
+
+    def feed_forward(x):
+        return feed_forward_forward(params, f"{name}.feed_forward", config, x, run=run)
+
+    x, attention_cache = _residual_forward(params, f"{name}.attention_norm", config, x, attend, run)
+    x = run.tap(f"{name}.residual_mid", x)
+    x, feed_forward_cache = _residual_forward(params, f"{name}.feed_forward_norm", config, x, feed_forward, run)
+    return run.tap(f"{name}.residual_post", x), (attention_cache, feed_forward_cache)
+
+
+def block_backward(grads, name: str, config, dx, cache, *, run):
+    """Gradient of the block's x: (B, T, C)."""
+    attention_cache, feed_forward_cache = cache
+
+    def back_attend(dy, cache):
+        dx, dsource = attention_block_backward(grads, f"{name}.attention", config, dy, cache)
+        return dx + dsource  # x was both the queries' and the keys' source
+
+    def back_feed_forward(dy, cache):
+        return feed_forward_backward(grads, f"{name}.feed_forward", config, dy, cache)
+
+    dx = run.tap(f"{name}.dresidual_post", dx)
+    dx = _residual_backward(grads, f"{name}.feed_forward_norm", config, dx, feed_forward_cache, back_feed_forward)
+    dx = run.tap(f"{name}.dresidual_mid", dx)
+    return _residual_backward(grads, f"{name}.attention_norm", config, dx, attention_cache, back_attend)
+
+
+def _residual_forward(params, norm: str, config, x, inner, run):
+    """x + inner(norm(x)), or norm(x + inner(x)); `inner` returns (y, cache)."""
+    if config.norm_place == "pre":
+        normed, norm_cache = apply_norm(params, norm, config, x)
+        y, inner_cache = inner(normed)
+        y, dropout_cache = apply_dropout(config, y, run)
+        return x + y, ResidualCache(norm_cache, inner_cache, dropout_cache)
+    y, inner_cache = inner(x)
+    y, dropout_cache = apply_dropout(config, y, run)
+    y, norm_cache = apply_norm(params, norm, config, x + y)
+    return y, ResidualCache(norm_cache, inner_cache, dropout_cache)
+
+
+def _residual_backward(grads, norm: str, config, dy, cache, back_inner):
+    """Gradient of x. It flows down both paths: straight through the sum, and through `inner`."""
+    if config.norm_place == "pre":
+        dinner = back_inner(dropout_backward(dy, cache.dropout), cache.inner)
+        return dy + back_norm(grads, norm, config, dinner, cache.norm)
+    dsum = back_norm(grads, norm, config, dy, cache.norm)
+    return dsum + back_inner(dropout_backward(dsum, cache.dropout), cache.inner)

@@ -1,0 +1,56 @@
+"""Feed-forward network: each position on its own through a wider layer and back.
+
+Vaswani et al. (2017), arXiv:1706.03762, section 3.3; the gated form: Shazeer (2020), arXiv:2002.05202.
+"""
+
+from typing import Any, NamedTuple
+
+from minigpt.model.parts import Shapes, apply_linear, back_linear, linear_shapes
+from minigpt.ops import activation, gated_backward, gated_forward
+
+
+class FeedForwardCache(NamedTuple):
+    gate: Any
+    up: Any
+    activation: Any
+    down: Any
+
+
+def feed_forward_shapes(name: str, config) -> Shapes:
+    """The arrays of one feed-forward network."""
+    width, hidden = config.width, config.hidden_width
+    gate = linear_shapes(f"{name}.gate", width, hidden, config.bias) if config.gated else {}
+    return {
+        **gate,
+        **linear_shapes(f"{name}.up", width, hidden, config.bias),
+        **linear_shapes(f"{name}.down", hidden, width, config.bias),
+    }
+
+
+def feed_forward_forward(params, name: str, config, x, *, run):
+    """y = down(activation(up(x))), or down(activation(gate(x)) * up(x)) when gated.
+
+    x: (B, T, C). Returns y: (B, T, C) and the cache.
+    """
+    up, up_cache = apply_linear(params, f"{name}.up", x)  # (B, T, F)
+    gate_cache = None
+    if config.gated:
+        gate, gate_cache = apply_linear(params, f"{name}.gate", x)
+        hidden, activation_cache = gated_forward(gate, up, name=config.activation)
+    else:
+        hidden, activation_cache = activation(config.activation)[0](up)
+    hidden = run.tap(f"{name}.hidden", hidden)
+    y, down_cache = apply_linear(params, f"{name}.down", hidden)
+    return run.tap(f"{name}.output", y), FeedForwardCache(gate_cache, up_cache, activation_cache, down_cache)
+
+
+def feed_forward_backward(grads, name: str, config, dy, cache):
+    """Gradient of x: (B, T, C)."""
+    dhidden = back_linear(grads, f"{name}.down", dy, cache.down)
+    if not config.gated:
+        dup = activation(config.activation)[1](dhidden, cache.activation)
+        return back_linear(grads, f"{name}.up", dup, cache.up)
+    dgate, dup = gated_backward(dhidden, cache.activation)
+    dx = back_linear(grads, f"{name}.up", dup, cache.up)
+    dx += back_linear(grads, f"{name}.gate", dgate, cache.gate)
+    return dx
