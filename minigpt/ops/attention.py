@@ -33,8 +33,9 @@ def attention_forward(query, key, value, *, mask=None, scale=None, keep=None, ra
     G key-value heads. mask: booleans that broadcast to (B, H, T, S), True = may attend; a query that may attend to
     nothing gives zeros. scale: default 1/sqrt(D), which keeps the scores' variance near one whatever D is.
     keep, rate: dropout of the weights, with booleans (B, H, T, S) from `dropout_mask`.
-    tap: called as tap("weights", w), w: (B, H, T, S); what it returns is used in w's place (a change counts as a constant
-    in the backward). Returns y: (B, H, T, D) and the cache for `attention_backward`. `UserError` if shapes do not fit.
+    tap: called as tap("weights", w), w: (B, H, T, S); what it returns is used in w's place, and the backward treats
+    the difference as a constant. Returns y: (B, H, T, D) and the cache for `attention_backward`.
+    `UserError` if the shapes do not fit.
     """
     _check_shapes(query, key, value)
     batch, heads, length, width = query.shape

@@ -26,15 +26,15 @@ def cross_entropy_forward(logits, targets, *, ignored=IGNORED, smoothing=0.0, co
     q puts 1 - smoothing on the target and spreads `smoothing` evenly over all V classes.
     logits: (..., V); targets: (...) integers in 0..V-1, or `ignored`.
     count: divide the sum by this number instead of the number of scored targets (when a batch is split into parts,
-    each part divides by the count of the whole). Returns the loss, a scalar, and the cache for `cross_entropy_backward`.
-    With nothing to score the loss is 0 and so is every gradient.
+    each part divides by the count of the whole).
+    Returns the loss, a scalar, and the cache for `cross_entropy_backward`. With nothing to score both are 0.
     `UserError` if a target is neither a class nor `ignored`.
     """
     vocabulary = logits.shape[-1]
     labels = targets.reshape(-1)  # (N,)
     scored = labels != ignored
     labels = labels * scored  # class 0 stands in for ignored targets; its weight is 0
-    if labels.size and not (0 <= labels.min() and labels.max() < vocabulary):
+    if labels.size and not (labels.min() >= 0 and labels.max() < vocabulary):
         wrong = labels[(labels < 0) | (labels >= vocabulary)][0]
         raise UserError(f"target {wrong} is not a class in 0..{vocabulary - 1} and not the ignored value {ignored}")
     weights = scored[:, None] / logits.dtype.type(count or max(1, np.count_nonzero(scored)))  # (N, 1)

@@ -16,7 +16,10 @@ class DropoutCache(NamedTuple):
 
 
 def dropout_mask(rng, shape, rate):
-    """Which entries to keep: booleans of `shape`, each True with probability 1 - rate. None if rate is 0 or rng is None."""
+    """Which entries to keep: booleans of `shape`, each True with probability 1 - rate.
+
+    None, which keeps all, if rate is 0 or rng is None. `UserError` if the rate is not in [0, 1).
+    """
     if not 0 <= rate < 1:
         raise UserError(f"dropout rate {rate} must be at least 0 and less than 1")
     if rng is None or rate == 0:

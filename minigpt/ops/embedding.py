@@ -18,7 +18,7 @@ def embedding_forward(tokens, weight):
     tokens: (...) integers in 0..V-1; weight: (V, C). Returns y: (..., C) and the cache for `embedding_backward`.
     `UserError` if an id is outside the table (a negative id would silently pick a row from the end).
     """
-    if tokens.size and not (0 <= tokens.min() and tokens.max() < len(weight)):
+    if tokens.size and not (tokens.min() >= 0 and tokens.max() < len(weight)):
         wrong = tokens[(tokens < 0) | (tokens >= len(weight))].flat[0]
         raise UserError(f"token id {wrong} is outside the vocabulary of {len(weight)}; use the model's own tokenizer")
     return weight[tokens], EmbeddingCache(tokens, weight)
@@ -29,7 +29,7 @@ def embedding_backward(dy, cache, *, add_to=None):
 
     y_n = sum_v [tokens_n = v] weight_v, so  dweight_v = sum of dy_n over the rows where token v stood.
     A token that occurs twice gets both gradients; one that does not occur gets exactly zero.
-    add_to: an array of weight's shape to add into (a tied head has already put its gradient there); None starts at zero.
+    add_to: an array of weight's shape to add into (a tied head has put its gradient there before); None starts at zero.
     """
     tokens, weight = cache
     dweight = np.zeros_like(weight) if add_to is None else add_to
