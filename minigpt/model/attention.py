@@ -52,9 +52,8 @@ def attention_block_forward(params, name: str, config, x, source, *, mask, rotar
         key, value = run.past.extend(name, key, value)
 
     keep = dropout_mask(run.rng, (*query.shape[:3], key.shape[2]), config.dropout)
-    heads, attention_cache = attention_forward(
-        query, key, value, mask=mask, keep=keep, rate=config.dropout, tap=lambda last, w: run.tap(f"{name}.{last}", w)
-    )
+    tap = (lambda last, weights: run.tap(f"{name}.{last}", weights)) if run.watched else None
+    heads, attention_cache = attention_forward(query, key, value, mask=mask, keep=keep, rate=config.dropout, tap=tap)
     y, output_cache = apply_linear(params, f"{name}.output", _merge_heads(heads))
     cache = AttentionBlockCache(query_cache, key_cache, value_cache, rotary_cache, attention_cache, output_cache)
     return run.tap(f"{name}.output", y), cache

@@ -36,6 +36,11 @@ class Run:
     past: Past | None = None
     comm: Any = None
 
+    @property
+    def watched(self) -> bool:
+        """Whether a tap was given."""
+        return self.tap is not _unchanged
+
 
 class Batch(NamedTuple):
     """What a model is trained on at once."""

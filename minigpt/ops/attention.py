@@ -14,15 +14,22 @@ from minigpt.ops.dropout import DropoutCache, dropout_backward, dropout_forward
 from minigpt.ops.softmax import SoftmaxCache, softmax_backward, softmax_forward
 
 MASKED = -1e30  # far below any score, yet finite: exp gives exactly 0, and no row can become 0/0
+QUERIES = 64  # taken at a time, so that their scores stay in the processor's cache
+
+
+class RowsCache(NamedTuple):
+    """One piece of the queries, t of them, and the first s keys: those after are masked for every query of the piece."""
+
+    softmax: SoftmaxCache  # (B, G, H/G, t, s)  the weights before dropout
+    dropped: np.ndarray  # (B, G, H/G, t, s)  the weights after dropout
+    dropout: DropoutCache
 
 
 class AttentionCache(NamedTuple):
     query: np.ndarray  # (B, G, H/G, T, D)  scaled
     key: np.ndarray  # (B, G, 1, S, D)
     value: np.ndarray  # (B, G, 1, S, D)
-    softmax: SoftmaxCache  # (B, G, H/G, T, S)  the weights before dropout
-    dropped: np.ndarray  # (B, G, H/G, T, S)  the weights after dropout
-    dropout: DropoutCache
+    pieces: list[tuple[slice, RowsCache]]  # which queries, and their weights
     scale: float
 
 
@@ -41,18 +48,24 @@ def attention_forward(query, key, value, *, mask=None, scale=None, keep=None, ra
     batch, heads, length, width = query.shape
     groups, keys = key.shape[1:3]
     scale = 1 / math.sqrt(width) if scale is None else scale
-    query = query.reshape(batch, groups, heads // groups, length, width) * scale  # cheaper than scaling the scores
-    key, value = key[:, :, None], value[:, :, None]  # (B, G, 1, S, D)
+    # Scaling the query is cheaper than scaling the scores. BLAS is twice as fast when each head lies in one piece.
+    query = np.multiply(query, scale, order="C").reshape(batch, groups, heads // groups, length, width)
+    key, value = (np.ascontiguousarray(array)[:, :, None] for array in (key, value))  # (B, G, 1, S, D)
+    if mask is not None:
+        mask = np.broadcast_to(mask, (*mask.shape[:-2], length, keys))
 
-    scores = query @ key.swapaxes(-1, -2)  # (B, G, H/G, T, S)
-    weights, softmax_cache = _masked_softmax(scores, (batch, heads, length, keys), mask)
-    if tap is not None:
-        weights = tap("weights", weights.reshape(batch, heads, length, keys)).reshape(scores.shape)
-    keep = None if keep is None else keep.reshape(scores.shape)
-    dropped, dropout_cache = dropout_forward(weights, keep=keep, rate=rate)
-    y = dropped @ value  # (B, G, H/G, T, D)
-    cache = AttentionCache(query, key, value, softmax_cache, dropped, dropout_cache, scale)
-    return y.reshape(batch, heads, length, width), cache
+    y = np.empty_like(query)
+    pieces = []
+    queries = QUERIES if tap is None else length  # a tap sees all the weights at once
+    for start in range(0, length, queries):
+        rows = slice(start, start + queries)
+        rows_mask = None if mask is None else mask[..., rows, :]
+        rows_keep = None if keep is None else keep[..., rows, :]
+        y[..., rows, :], cache = _attend(
+            query[..., rows, :], key, value, mask=rows_mask, keep=rows_keep, rate=rate, tap=tap
+        )
+        pieces.append((rows, cache))
+    return y.reshape(batch, heads, length, width), AttentionCache(query, key, value, pieces, scale)
 
 
 def attention_backward(dy, cache):
@@ -62,30 +75,57 @@ def attention_backward(dy, cache):
     dw = dy @ value^T,  ds = softmax_backward(dw),  dquery = scale * ds @ key,  dkey = scale * ds^T @ query,
     dvalue = w^T @ dy. A shared key or value collects the gradients of all the query heads in its group.
     """
-    query, key, value, softmax_cache, dropped, dropout_cache, scale = cache
-    dy = dy.reshape(query.shape)  # (B, G, H/G, T, D)
-    dvalue = dropped.swapaxes(-1, -2) @ dy  # y = dropped @ value
-    dweights = dropout_backward(dy @ value.swapaxes(-1, -2), dropout_cache)
-    dscores = softmax_backward(dweights, softmax_cache)  # 0 where masked, since the weight is 0 there
-    dquery = dscores @ key  # scores = query @ key^T, of the scaled query
+    query, key, value, pieces, scale = cache
+    dy = np.ascontiguousarray(dy).reshape(query.shape)  # (B, G, H/G, T, D)
+    dquery, dkey, dvalue = np.empty_like(query), np.zeros_like(key[:, :, 0]), np.zeros_like(value[:, :, 0])
+    for rows, (softmax_cache, dropped, dropout_cache) in pieces:
+        seen = slice(dropped.shape[-1])
+        dy_rows = dy[..., rows, :]  # (B, G, H/G, t, D)
+        dvalue[:, :, seen] += (dropped.swapaxes(-1, -2) @ dy_rows).sum(axis=2)  # y = dropped @ value
+        dweights = dropout_backward(dy_rows @ value[..., seen, :].swapaxes(-1, -2), dropout_cache)
+        dscores = softmax_backward(dweights, softmax_cache)  # 0 where masked, since the weight is 0 there
+        dquery[..., rows, :] = dscores @ key[..., seen, :]  # scores = query @ key^T, of the scaled query
+        dkey[:, :, seen] += (dscores.swapaxes(-1, -2) @ query[..., rows, :]).sum(axis=2)  # has the scale in it already
     dquery *= scale
-    dkey = dscores.swapaxes(-1, -2) @ query  # the cached query has the scale in it already
     batch, _, _, length, width = dy.shape
-    return dquery.reshape(batch, -1, length, width), dkey.sum(axis=2), dvalue.sum(axis=2)
+    return dquery.reshape(batch, -1, length, width), dkey, dvalue
 
 
-def _masked_softmax(scores, shape, mask):
-    """Softmax of scores (B, G, H/G, T, S) over the allowed keys; mask broadcasts to `shape`, (B, H, T, S)."""
+def _attend(query, key, value, *, mask, keep, rate, tap):
+    """Attention of a piece of the queries, (B, G, H/G, t, D), scaled. Returns y of the same shape and a `RowsCache`."""
+    batch, groups, shared, length, _ = query.shape
+    seen = key.shape[-2] if mask is None else _last_seen(mask)
+    shape = (batch, groups * shared, length, seen)  # as masks and taps see it: (B, H, t, s)
+    scores = (query @ key[..., :seen, :].swapaxes(-1, -2)).reshape(shape)
+    weights = _masked_softmax(scores, None if mask is None else mask[..., :seen])
+    used = weights if tap is None else tap("weights", weights)
+    keep = None if keep is None else keep[..., :seen]
+    dropped, dropout_cache = dropout_forward(used, keep=keep, rate=rate)
+    grouped = (batch, groups, shared, length, seen)
+    cache = RowsCache(
+        SoftmaxCache(weights.reshape(grouped)),
+        dropped.reshape(grouped),
+        dropout_cache._replace(keep=None if keep is None else keep.reshape(grouped)),
+    )
+    return cache.dropped @ value[..., :seen, :], cache
+
+
+def _last_seen(mask):
+    """How many keys, from the first, some query of the piece may attend to; at least one."""
+    seen = np.flatnonzero(mask.any(axis=tuple(range(mask.ndim - 1))))
+    return int(seen[-1]) + 1 if seen.size else 1
+
+
+def _masked_softmax(scores, mask):
+    """Softmax over the allowed keys. scores: (B, H, t, s); mask broadcasts to it, or None."""
     if mask is None:
-        return softmax_forward(scores)
-    grouped, scores = scores.shape, scores.reshape(shape)
+        return softmax_forward(scores)[0]
     scores += np.where(mask, scores.dtype.type(0), scores.dtype.type(MASKED))
     weights, _ = softmax_forward(scores)
     attends = mask.any(axis=-1, keepdims=True)
     if not attends.all():
         weights *= attends  # where every key is masked, softmax is uniform, but the answer is "nothing"
-    weights = weights.reshape(grouped)
-    return weights, SoftmaxCache(weights)
+    return weights
 
 
 def _check_shapes(query, key, value):

@@ -41,4 +41,4 @@ def linear_backward(dy, cache, *, out=(None, None)):
     dweight = np.matmul(x.reshape(-1, weight.shape[0]).T, rows, out=out[0])  # (C, N) @ (N, F)
     if not has_bias:
         return dx, dweight
-    return dx, dweight, np.sum(rows, axis=0, out=out[1])
+    return dx, dweight, rows.sum(axis=0, out=out[1])

@@ -20,7 +20,7 @@ def rms_norm_forward(x, gain, *, epsilon=1e-5):
 
     x: (..., C); gain: (C,). Returns y: (..., C) and the cache for `rms_norm_backward`.
     """
-    mean_square = np.einsum("...c,...c->...", x, x)[..., None] / x.shape[-1]  # (..., 1)
+    mean_square = np.vecdot(x, x)[..., None] / x.shape[-1]  # (..., 1)
     inverse_rms = 1 / np.sqrt(mean_square + epsilon)
     normalized = x * inverse_rms
     return gain * normalized, RMSNormCache(normalized, inverse_rms, gain)
@@ -35,8 +35,12 @@ def rms_norm_backward(dy, cache):
     """
     normalized, inverse_rms, gain = cache
     width = gain.shape[0]
-    dgain = np.einsum("nc,nc->c", dy.reshape(-1, width), normalized.reshape(-1, width))
-    dx = dy * gain  # d normalized
-    dx -= normalized * (np.einsum("...c,...c->...", dx, normalized)[..., None] / width)
+    rows = dy.reshape(-1, width)  # (N, C)
+    products = rows * normalized.reshape(-1, width)
+    dgain = products.sum(axis=0)
+    mean_gn = products @ (gain / width)  # (N,)  as a matrix product, which is the fastest sum
+    dx = rows * gain
+    dx -= np.multiply(normalized.reshape(-1, width), mean_gn[:, None], out=products)
+    dx = dx.reshape(dy.shape)
     dx *= inverse_rms
     return dx, dgain

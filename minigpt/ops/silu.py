@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minigpt.ops.blocks import blocks
+
 
 class SiLUCache(NamedTuple):
     x: np.ndarray  # (...)
@@ -15,18 +17,25 @@ class SiLUCache(NamedTuple):
 
 def silu_forward(x):
     """y = x * sigmoid(x). x: (...). Returns y: (...) and the cache for `silu_backward`."""
-    sigmoid = np.tanh(0.5 * x)  # sigmoid(x) = (1 + tanh(x / 2)) / 2, which never overflows
-    sigmoid += 1
-    sigmoid *= 0.5
-    return x * sigmoid, SiLUCache(x, sigmoid)
+    x = np.ascontiguousarray(x)
+    y, sigmoid = np.empty_like(x), np.empty_like(x)
+    for x_, y_, s in blocks(x, y, sigmoid):
+        np.multiply(x_, 0.5, out=s)  # sigmoid(x) = (1 + tanh(x / 2)) / 2, which never overflows
+        np.tanh(s, out=s)
+        s += 1
+        s *= 0.5
+        np.multiply(x_, s, out=y_)
+    return y, SiLUCache(x, sigmoid)
 
 
 def silu_backward(dy, cache):
     """Gradient of x: (...).  dy/dx = s + x s (1 - s) = s (1 + x (1 - s)), where s = sigmoid(x)."""
-    x, sigmoid = cache
-    slope = 1 - sigmoid
-    slope *= x
-    slope += 1
-    slope *= sigmoid
-    slope *= dy
-    return slope
+    dy = np.ascontiguousarray(dy)
+    dx = np.empty_like(dy)
+    for dy_, x, s, slope in blocks(dy, cache.x, cache.sigmoid, dx):
+        np.subtract(1, s, out=slope)
+        slope *= x
+        slope += 1
+        slope *= s
+        slope *= dy_
+    return dx
