@@ -18,7 +18,7 @@ QUERIES = 64  # taken at a time, so that their scores stay in the processor's ca
 
 
 class RowsCache(NamedTuple):
-    """One piece of the queries, t of them, and the first s keys: those after are masked for every query of the piece."""
+    """One piece of the queries, t of them, over the first s keys: the later ones are masked for all of the piece."""
 
     softmax: SoftmaxCache  # (B, G, H/G, t, s)  the weights before dropout
     dropped: np.ndarray  # (B, G, H/G, t, s)  the weights after dropout

@@ -1,7 +1,7 @@
 """Working in pieces that stay in the processor's cache.
 
-A chain of ten element-wise steps over an array of 10 MB reads and writes main memory ten times. The same chain over 256 KB
-at a time reads and writes it once, which is about twice as fast.
+A chain of ten element-wise steps over an array of 10 MB reads and writes main memory ten times. The same chain over
+256 KB at a time reads and writes it once, which is up to twice as fast.
 """
 
 from collections.abc import Iterator
