@@ -1,6 +1,8 @@
 """What every test shares."""
 
+import importlib
 import os
+from types import ModuleType
 
 import pytest
 
@@ -12,3 +14,12 @@ def require(condition: bool, reason: str) -> None:
     if os.environ.get("MINIGPT_REQUIRE_ALL") == "1":
         pytest.fail(f"MINIGPT_REQUIRE_ALL=1, but {reason}")
     pytest.skip(reason)
+
+
+def optional(module: str) -> ModuleType:
+    """The module called `module`; skips the running test where it is not installed (see `require`)."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        require(False, f"{module} is not installed (pip install '.[parity]')")
+        raise
