@@ -1,0 +1,175 @@
+"""Every operation with arrays to check it on.
+
+The arrays are made so that mistakes show: all sizes of a case differ, gains are away from 1 and biases from 0, tokens
+repeat, some targets are ignored, some queries may attend to nothing, dropout has a fixed mask.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from minigpt import ops
+from minigpt.check.gradient import check_gradient
+from minigpt.check.report import GradientReport
+
+Arrays = tuple[np.ndarray, ...]
+
+OPERATIONS: dict[str, tuple[Callable, Callable]] = {
+    "linear": (ops.linear_forward, ops.linear_backward),
+    "embedding": (ops.embedding_forward, ops.embedding_backward),
+    "layer_norm": (ops.layer_norm_forward, ops.layer_norm_backward),
+    "rms_norm": (ops.rms_norm_forward, ops.rms_norm_backward),
+    "relu": (ops.relu_forward, ops.relu_backward),
+    "gelu": (ops.gelu_forward, ops.gelu_backward),
+    "gelu_tanh": (ops.gelu_tanh_forward, ops.gelu_tanh_backward),
+    "silu": (ops.silu_forward, ops.silu_backward),
+    "gated": (ops.gated_forward, ops.gated_backward),
+    "softmax": (ops.softmax_forward, ops.softmax_backward),
+    "attention": (ops.attention_forward, ops.attention_backward),
+    "rotary": (ops.rotary_forward, ops.rotary_backward),
+    "dropout": (ops.dropout_forward, ops.dropout_backward),
+    "cross_entropy": (ops.cross_entropy_forward, ops.cross_entropy_backward),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to call an operation."""
+
+    operation: str
+    variant: str  # "" for the plain one
+    make: Callable[[np.random.Generator], tuple[Arrays, dict[str, Any]]]  # rng -> arrays, options
+
+    @property
+    def name(self) -> str:
+        """As the table shows it: `attention, causal`."""
+        return f"{self.operation}, {self.variant}" if self.variant else self.operation
+
+    def inputs(self, seed: int = 0) -> tuple[Arrays, dict[str, Any]]:
+        """Arrays and options; the same seed gives the same."""
+        return self.make(np.random.default_rng(seed))
+
+    def check(self, forward: Callable | None = None, backward: Callable | None = None, seed: int = 0) -> GradientReport:
+        """`check_gradient` of this pair on the case's arrays; None stands for minigpt's own."""
+        ours = OPERATIONS[self.operation]
+        arrays, options = self.inputs(seed)
+        return check_gradient(forward or ours[0], backward or ours[1], *arrays, seed=seed, **options)
+
+
+def find_case(name: str) -> Case:
+    """The case that the table calls `name`."""
+    return next(case for case in CASES if case.name == name)
+
+
+def _linear(*shape: int, bias: bool = True):
+    *rows, width, outputs = shape
+    extra = [(outputs,)] if bias else []
+    return _normal((*rows, width), (width, outputs), *extra)
+
+
+def _norm(bias: bool):
+    def make(rng):
+        arrays = 3 * rng.standard_normal((2, 3, 5)) + 1, rng.uniform(1.5, 2.5, 5), rng.uniform(0.5, 1.5, 5)
+        return arrays if bias else arrays[:2], {"epsilon": 0.01}  # large enough that forgetting it shows
+
+    return make
+
+
+def _embedding(rng):
+    tokens = np.array([[3, 1, 3, 0], [5, 3, 1, 6]])  # 3 and 1 repeat, 2 and 4 do not occur
+    return (tokens, rng.standard_normal((7, 5))), {}
+
+
+def _normal(*shapes: tuple[int, ...], **options: Any):
+    return lambda rng: (tuple(rng.standard_normal(shape) for shape in shapes), options)
+
+
+def _spread(rng):
+    """Where activations bend and where they are flat, on both sides, and not near ReLU's kink at 0."""
+    size = np.concatenate([rng.uniform(0.1, 1.5, 9), rng.uniform(1.5, 4.0, 6)]).reshape(3, 5)
+    return (size * rng.permutation(np.resize([-1.0, 1.0], size.size)).reshape(size.shape),), {}
+
+
+def _gated(name: str):
+    def make(rng):
+        (gate,), _ = _spread(rng)
+        return (gate, rng.standard_normal(gate.shape)), {"name": name}
+
+    return make
+
+
+def _attention(heads=6, groups=3, queries=4, keys=5, width=7, mask=None, dropout=0.0, **options):
+    """mask: None, "causal", "random", "empty row". All of B (2), H, G, T, S, D differ by default."""
+
+    def make(rng):
+        chosen = dict(options)
+        query = rng.standard_normal((2, heads, queries, width))
+        key, value = rng.standard_normal((2, 2, groups, keys, width))
+        if mask == "causal":
+            chosen["mask"] = ops.causal_mask(queries, keys)
+        elif mask is not None:
+            allowed = rng.random((2, 1, queries, keys)) < 0.6
+            allowed[..., 0] = True  # every query may attend to something
+            allowed[0, :, 1] &= mask != "empty row"  # except one
+            chosen["mask"] = allowed
+        if dropout:
+            chosen.update(rate=dropout, keep=ops.dropout_mask(rng, (2, heads, queries, keys), dropout))
+        return (query, key, value), chosen
+
+    return make
+
+
+def _rotary(rng):
+    cos, sin = ops.rotary_angles(np.arange(2, 7), 6, theta=100.0, dtype=np.float64)
+    return (rng.standard_normal((2, 3, 5, 6)),), {"cos": cos, "sin": sin}
+
+
+def _dropout(rng):
+    return (rng.standard_normal((3, 5)),), {"keep": ops.dropout_mask(rng, (3, 5), 0.4), "rate": 0.4}
+
+
+def _cross_entropy(ignored=True, **options):
+    def make(rng):
+        targets = rng.integers(0, 7, (2, 4))
+        if ignored:
+            targets[0, 1] = targets[1, 3] = ops.IGNORED
+        return (2 * rng.standard_normal((2, 4, 7)), targets), options
+
+    return make
+
+
+CASES = (
+    Case("linear", "", _linear(2, 3, 5, 4)),
+    Case("linear", "no bias", _linear(2, 3, 5, 4, bias=False)),
+    Case("linear", "square", _linear(2, 3, 5, 5)),
+    Case("embedding", "", _embedding),
+    Case("layer_norm", "", _norm(bias=True)),
+    Case("layer_norm", "no bias", _norm(bias=False)),
+    Case("rms_norm", "", _norm(bias=False)),
+    Case("relu", "", _spread),
+    Case("gelu", "", _spread),
+    Case("gelu_tanh", "", _spread),
+    Case("silu", "", _spread),
+    Case("gated", "silu", _gated("silu")),
+    Case("gated", "gelu", _gated("gelu")),
+    Case("gated", "gelu_tanh", _gated("gelu_tanh")),
+    Case("gated", "relu", _gated("relu")),
+    Case("softmax", "", _normal((2, 3, 5))),
+    Case("attention", "", _attention()),
+    Case("attention", "one head each", _attention(groups=6)),
+    Case("attention", "T = S, causal", _attention(queries=5, mask="causal")),
+    Case("attention", "T < S, causal", _attention(mask="causal")),
+    Case("attention", "random mask", _attention(mask="random")),
+    Case("attention", "nothing to attend to", _attention(mask="empty row")),
+    Case("attention", "own scale", _attention(scale=0.7)),
+    Case("attention", "dropout", _attention(dropout=0.3)),
+    Case("attention", "all at once", _attention(mask="random", dropout=0.3)),
+    Case("rotary", "", _rotary),
+    Case("dropout", "", _dropout),
+    Case("cross_entropy", "", _cross_entropy(ignored=False)),
+    Case("cross_entropy", "ignored targets", _cross_entropy()),
+    Case("cross_entropy", "smoothing", _cross_entropy(smoothing=0.2)),
+    Case("cross_entropy", "count of the whole batch", _cross_entropy(count=20)),
+)
