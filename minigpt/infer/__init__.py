@@ -1,0 +1,21 @@
+"""Writing with a trained model: sampling, the key-value cache, streaming, beam search."""
+
+from minigpt.infer.beam import Beam, beam_search
+from minigpt.infer.generate import Tokenizer, generate, generate_text
+from minigpt.infer.past import KeyValuePast
+from minigpt.infer.sampling import GREEDY, PURE, Sampling, next_tokens
+from minigpt.infer.window import Window
+
+__all__ = [
+    "GREEDY",
+    "PURE",
+    "Beam",
+    "KeyValuePast",
+    "Sampling",
+    "Tokenizer",
+    "Window",
+    "beam_search",
+    "generate",
+    "generate_text",
+    "next_tokens",
+]

@@ -1,0 +1,80 @@
+"""Beam search: keep several beginnings of a text and extend them side by side.
+
+Greedy writing cannot take back a token. Beam search looks for the whole continuation that the model finds likeliest
+(Sutskever, Vinyals & Le 2014, arXiv:1409.3215, section 3.2).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.infer.window import Window, check_prompt
+from minigpt.model import Params, Transformer
+
+
+class Beam(NamedTuple):
+    """A continuation found by `beam_search`."""
+
+    tokens: list[int]  # after the prompt; the last may be a stop token
+    log_probability: float  # of all its tokens together, in nats
+    score: float  # log_probability / length penalty: what beams are ranked by
+
+
+def beam_search(
+    model: Transformer,
+    params: Params,
+    tokens: np.ndarray,
+    count: int,
+    *,
+    beams: int = 4,
+    length_penalty: float = 0.0,
+    stop_tokens: tuple[int, ...] = (),
+) -> list[Beam]:
+    """The best continuations of the prompt `tokens`: (T,) integers, best first, at most `beams` of them.
+
+    Each step extends every open beam by every token and keeps the `beams` likeliest. One that takes a stop token, or
+    has `count` tokens, is complete. One beam is greedy; as many beams as there are continuations is exhaustive search.
+    length_penalty: the exponent alpha of Wu et al. (2016), arXiv:1609.08144, eq. 14: scores are divided by
+    ((5 + length) / 6)^alpha. At 0 a longer text never scores better than its own beginning, so short ones win.
+    `UserError` for a prompt that is empty or not one sequence, and for numbers that do not fit.
+    """
+    tokens = check_prompt(tokens)
+    if tokens.ndim != 1 or beams < 1 or count < 1 or length_penalty < 0:
+        raise UserError(
+            f"beam search takes one prompt, at least 1 beam and 1 token, and a length penalty of at least 0, "
+            f"not a prompt of shape {tokens.shape}, {beams} beams, {count} tokens and {length_penalty}"
+        )
+    window = Window(model, params, tokens[None], room=count)
+    open_tokens, open_sums = np.zeros((1, 0), np.int64), np.zeros(1)  # (K, n), (K,)
+    complete: list[Beam] = []
+    for length in range(1, count + 1):
+        sums = open_sums[:, None] + _log_softmax(window.logits())  # (K, V)
+        best = np.argsort(-sums, axis=None, kind="stable")[:beams]
+        parents, ids = np.unravel_index(best, sums.shape)
+        open_tokens, open_sums = np.column_stack([open_tokens[parents], ids]), sums[parents, ids]
+        done = np.isin(ids, stop_tokens) | (length == count)
+        penalty = _penalty(length, length_penalty)
+        for sequence, total in zip(open_tokens[done], open_sums[done], strict=True):
+            complete.append(Beam(sequence.tolist(), float(total), float(total) / penalty))
+        complete = sorted(complete, key=lambda beam: -beam.score)[:beams]
+        going = ~done
+        open_tokens, open_sums = open_tokens[going], open_sums[going]
+        # A sum only falls and the penalty is largest at the end, so no open beam can score above this.
+        reachable = open_sums.max(initial=-np.inf) / _penalty(count, length_penalty)
+        if not going.any() or (len(complete) == beams and complete[-1].score >= reachable):
+            break
+        window.select(parents[going])
+        window.append(ids[going])
+    return complete
+
+
+def _penalty(length, alpha):
+    """Wu et al. (2016), eq. 14."""
+    return ((5 + length) / 6) ** alpha
+
+
+def _log_softmax(logits):
+    """log softmax over the last axis, in float64 since many are added up. logits: (K, V)."""
+    shifted = logits - logits.max(axis=-1, keepdims=True).astype(np.float64)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

@@ -1,0 +1,138 @@
+"""Writing: one token after another, each chosen from what the model says about all before it."""
+
+import codecs
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.infer.sampling import PURE, Sampling, next_tokens
+from minigpt.infer.window import Window, check_prompt
+from minigpt.model import Params, Transformer
+
+
+class Tokenizer(Protocol):
+    """What writing text needs of a tokenizer (see `minigpt.text`)."""
+
+    @property
+    def vocabulary_size(self) -> int: ...
+    @property
+    def end_of_text(self) -> int: ...
+    def encode(self, text: str) -> Iterable[int]: ...
+    def decode_bytes(self, ids: Iterable[int]) -> bytes: ...
+
+
+def generate(
+    model: Transformer,
+    params: Params,
+    tokens: np.ndarray,
+    count: int,
+    *,
+    sampling: Sampling = PURE,
+    rng: np.random.Generator | None = None,
+    cached: bool = True,
+    stop_tokens: Collection[int] = (),
+) -> Iterator[Any]:
+    """Continue `tokens` by up to `count` tokens, one at a time.
+
+    tokens: (T,) integers, and each item is one id; or (B, T), sequences of equal length, and each item is (B,) ids.
+    rng: needed unless the sampling is greedy. cached: keep keys and values instead of computing them again; the text is
+    the same. What happens beyond the context length is told in `minigpt.infer.window.Window`.
+    stop_tokens: a sequence ends with the first of these it produces. In a batch, a sequence that has ended repeats its
+    last token until all have ended. `UserError` for a prompt without tokens or with ids outside the vocabulary.
+    """
+    tokens = check_prompt(tokens)
+    if count < 0:
+        raise UserError(f"cannot write {count} tokens; ask for 0 or more")
+    window = Window(model, params, np.atleast_2d(tokens), cached=cached, room=count)
+    ids = _stream(window, count, sampling, rng, np.array(sorted(stop_tokens), np.int64))
+    return (int(row[0]) for row in ids) if tokens.ndim == 1 else ids
+
+
+def _stream(window, count, sampling, rng, stop_tokens):
+    """The (B,) ids of `generate`."""
+    ended = np.zeros(len(window.tokens), bool)
+    last = np.zeros(len(window.tokens), np.int64)
+    for _ in range(count):
+        ids = next_tokens(window.logits(), sampling, rng)
+        if stop_tokens.size:
+            ids = np.where(ended, last, ids)
+            ended, last = np.isin(ids, stop_tokens), ids
+        yield ids
+        if np.all(ended):
+            return
+        window.append(ids)
+
+
+def generate_text(
+    model: Transformer,
+    params: Params,
+    tokenizer: Tokenizer,
+    prompt: str,
+    count: int,
+    *,
+    sampling: Sampling = PURE,
+    rng: np.random.Generator | None = None,
+    cached: bool = True,
+    stop: str | Collection[str] = (),
+    past_the_end: bool = False,
+) -> Iterator[str]:
+    """Continue the text `prompt` by up to `count` tokens, in pieces as they are written.
+
+    The pieces hold whole characters only, and together they are the text after the prompt. An empty prompt starts from
+    the end-of-text token, which stood before every text in training. Writing ends at the next end-of-text token, unless
+    `past_the_end`, or with the first of the strings `stop` to be complete: neither is part of the text.
+    Other arguments as in `generate`. `UserError` if the tokenizer is not the model's or a stop string is empty.
+    """
+    if tokenizer.vocabulary_size != model.config.vocabulary_size:
+        raise UserError(
+            f"the tokenizer has {tokenizer.vocabulary_size} tokens but the model {model.config.vocabulary_size}; "
+            "use the tokenizer that the model was trained with"
+        )
+    stop = (stop,) if isinstance(stop, str) else tuple(stop)
+    if "" in stop:
+        raise UserError("a stop string is empty, so nothing could be written; leave it out")
+    start = np.array(list(tokenizer.encode(prompt)) or [tokenizer.end_of_text], np.int64)
+    stop_tokens = () if past_the_end else (tokenizer.end_of_text,)
+    ids = generate(model, params, start, count, sampling=sampling, rng=rng, cached=cached, stop_tokens=stop_tokens)
+    chunks = (tokenizer.decode_bytes([token]) for token in ids if token not in stop_tokens)
+    return until_stop(whole_characters(chunks), stop)
+
+
+def whole_characters(chunks: Iterable[bytes]) -> Iterator[str]:
+    """UTF-8 chunks as text, bytes of an unfinished character held back until the rest comes.
+
+    Bytes that are no UTF-8 become U+FFFD, as they do in `bytes.decode(errors="replace")` of all chunks together.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    for chunk in chunks:
+        if text := decoder.decode(chunk):
+            yield text
+    if rest := decoder.decode(b"", final=True):
+        yield rest
+
+
+def until_stop(pieces: Iterable[str], stop: Collection[str]) -> Iterator[str]:
+    """The pieces up to the first of the strings `stop` that is complete, wherever the borders between pieces lie.
+
+    What might be the beginning of a stop string is held back until it is clear that it is not.
+    """
+    pending = ""
+    for piece in pieces:
+        pending += piece
+        found = [(place + len(text), place) for text in stop if (place := pending.find(text)) >= 0]
+        if found:
+            pending = pending[: min(found)[1]]
+            break
+        held = max((_overlap(pending, text) for text in stop), default=0)
+        if ready := pending[: len(pending) - held]:
+            yield ready
+        pending = pending[len(pending) - held :]
+    if pending:
+        yield pending
+
+
+def _overlap(text, stop):
+    """How many characters at the end of `text` are a beginning of `stop`."""
+    return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)

@@ -1,0 +1,65 @@
+"""Key-value cache: each position's keys and values are computed once and kept.
+
+A causal transformer's keys and values at a position depend only on what stands before it, so a new token changes none
+of them. Writing token T then costs one row through the network and one look at T rows, instead of T rows through the
+network (Shazeer 2019, "Fast Transformer Decoding", arXiv:1911.02150, section 2.4, "incremental" attention).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.model import TransformerConfig
+
+
+class KeyValuePast:
+    """The keys and values of the first `length` positions, for every attention of a decoder-only transformer.
+
+    Hand it to a model as `Run(past=past)`: a forward then continues at position `length`, and `length` grows by its T.
+    The memory is taken at once: 2 * layers * batch * capacity * G * D numbers.
+    """
+
+    def __init__(self, config: TransformerConfig, batch: int, capacity: int, dtype: Any = np.float32):
+        """config: of the model; batch: B; capacity: positions to make room for; dtype: that of the parameters."""
+        self.length = 0
+        self.capacity = capacity
+        self._shape = (config.groups, capacity, config.head_width)  # (G, capacity, D), of one sequence
+        self._last = f"blocks.{config.layers - 1}.attention"
+        self._arrays = {
+            f"blocks.{layer}.attention": (
+                np.empty((batch, *self._shape), dtype),
+                np.empty((batch, *self._shape), dtype),
+            )
+            for layer in range(config.layers)
+        }
+
+    def extend(self, name: str, key: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Append key, value: (B, G, T, D) of the attention called `name`; return views of all so far: (B, G, S, D).
+
+        Every attention of one forward appends at the same place, so `length` moves on only with the last of them: a
+        forward that fails half-way leaves nothing behind. `UserError` if they do not fit the capacity.
+        """
+        end = self.length + key.shape[2]
+        if end > self.capacity:
+            raise UserError(f"{end} positions do not fit a past of {self.capacity}; make it with more capacity")
+        keys, values = self._arrays[name]
+        keys[:, :, self.length : end] = key
+        values[:, :, self.length : end] = value
+        if name == self._last:
+            self.length = end
+        return keys[:, :, :end], values[:, :, :end]
+
+    def truncate(self, length: int) -> None:
+        """Forget everything from position `length` on. `UserError` if there are not that many."""
+        if not 0 <= length <= self.length:
+            raise UserError(f"cannot go back to {length} positions; the past holds {self.length}")
+        self.length = length
+
+    def select(self, indices: np.ndarray) -> None:
+        """Keep the sequences `indices`: (K,) integers, in that order and with repeats; the batch becomes K."""
+        for name, arrays in self._arrays.items():
+            key, value = (np.empty((len(indices), *self._shape), array.dtype) for array in arrays)
+            for new, old in zip((key, value), arrays, strict=True):
+                new[:, :, : self.length] = old[indices, :, : self.length]
+            self._arrays[name] = key, value

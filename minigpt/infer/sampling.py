@@ -1,0 +1,96 @@
+"""From scores to the next token: greedy, temperature, top-k and top-p sampling."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.ops import softmax_forward
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How the next token is chosen. The three apply in this order; the defaults sample from the model as it is.
+
+    temperature: scores are divided by it. Below 1 likely tokens become likelier; 0 always takes the likeliest (greedy).
+    top_k: only the k likeliest tokens may be drawn (Fan et al. 2018, arXiv:1805.04833).
+    top_p: only the fewest tokens that together have probability p (Holtzman et al. 2019, arXiv:1904.09751, sec. 3.1):
+        many where the model is unsure, few where it is sure.
+    `UserError` names a value that does not fit.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.temperature >= 0 and math.isfinite(self.temperature)):
+            raise UserError(f"temperature is {self.temperature}, but it must be 0 (greedy) or a positive number")
+        if self.top_k is not None and (not isinstance(self.top_k, int) or self.top_k < 1):
+            raise UserError(f"top_k is {self.top_k}, but it must be a whole number of at least 1")
+        if self.top_p is not None and not 0 < self.top_p <= 1:
+            raise UserError(f"top_p is {self.top_p}, but it must be above 0 and at most 1")
+
+
+PURE = Sampling()  # "pure sampling" in Holtzman et al.: every token with the probability that the model gives it
+GREEDY = Sampling(temperature=0)
+
+
+def next_tokens(logits: np.ndarray, sampling: Sampling, rng: np.random.Generator | None = None) -> np.ndarray:
+    """One token for each row of logits: (B, V). Returns (B,) ids.
+
+    Greedy takes the highest score, of equal ones the lowest id, and needs no rng. Otherwise each row takes one number
+    from rng, so the same seed gives the same tokens. `UserError` if the scores are not numbers.
+    """
+    if not np.isfinite(logits.max(axis=-1)).all():  # a maximum is NaN when any score is
+        raise UserError("the model's scores are not finite numbers; its parameters are damaged or training diverged")
+    if sampling.temperature == 0:
+        return logits.argmax(axis=-1)
+    if rng is None:
+        raise UserError("sampling needs a random generator; pass rng=numpy.random.default_rng(seed) or temperature 0")
+    probabilities = distribution(logits, sampling)
+    cumulative = probabilities.cumsum(axis=-1)  # (B, V)
+    cumulative /= cumulative[:, -1:]  # ends at exactly 1, above any number that rng gives
+    return (cumulative <= rng.random((len(logits), 1))).sum(axis=-1)  # the first token whose sum is above it
+
+
+def distribution(logits: np.ndarray, sampling: Sampling) -> np.ndarray:
+    """The probabilities that tokens are drawn with: (B, V) float64, from logits: (B, V). Temperature must not be 0."""
+    scores = logits.astype(np.float64)
+    scores -= scores.max(axis=-1, keepdims=True)  # first, so that no temperature overflows
+    scores /= sampling.temperature
+    if sampling.top_k is not None:
+        scores = top_k(scores, sampling.top_k)
+    if sampling.top_p is not None:
+        scores = top_p(scores, sampling.top_p)
+    return softmax_forward(scores)[0]
+
+
+def top_k(logits: np.ndarray, k: int) -> np.ndarray:
+    """logits: (B, V) with all but the k highest of each row set to -inf. Of equal scores the lower ids stay."""
+    return _keep_highest(logits, np.full((len(logits), 1), min(k, logits.shape[-1])))
+
+
+def top_p(logits: np.ndarray, p: float) -> np.ndarray:
+    """logits: (B, V) with all but the nucleus of each row set to -inf.
+
+    The nucleus is the smallest set of tokens whose probabilities sum to at least p, and never empty. Of equal scores
+    the lower ids go in first. With p = 1 everything stays.
+    """
+    if p >= 1:
+        return logits
+    descending = -np.sort(-logits, axis=-1)
+    reached = softmax_forward(descending)[0].cumsum(axis=-1)  # (B, V): the mass of the 1, 2, 3 ... likeliest
+    counts = 1 + (reached < p).sum(axis=-1, keepdims=True)
+    return _keep_highest(logits, np.minimum(counts, logits.shape[-1]))
+
+
+def _keep_highest(logits, counts):
+    """logits: (B, V) with all but the `counts`: (B, 1) highest of each row set to -inf."""
+    threshold = np.take_along_axis(
+        np.sort(logits, axis=-1), logits.shape[-1] - counts, axis=-1
+    )  # the lowest that stays
+    above, equal = logits > threshold, logits == threshold
+    room = counts - above.sum(axis=-1, keepdims=True)  # for scores equal to the threshold
+    return np.where(above | (equal & (equal.cumsum(axis=-1) <= room)), logits, -np.inf)

@@ -1,0 +1,63 @@
+"""What a model sees while it writes: the last tokens, at most a context of them."""
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.infer.past import KeyValuePast
+from minigpt.model import Params, Run, Transformer
+
+
+class Window:
+    """The tokens in view, and the keys and values already computed for them.
+
+    The rule for long texts: a prompt longer than the context is cut to its last `context` tokens. When the window is
+    full and one more token comes, only the last half of a context stays in view and is encoded anew, from position 0.
+    Moving by one token each time would change every position, and so every key and value, at every step; moving by
+    half a context costs, over a long text, one extra row per token or less. The rule does not look at the cache, so
+    the text is the same with and without it.
+    """
+
+    def __init__(self, model: Transformer, params: Params, tokens: np.ndarray, *, cached: bool = True, room: int = 0):
+        """tokens: (B, T) integers, the prompt. room: how many tokens are expected to follow; 0 means any number."""
+        self.model, self.params = model, params
+        self.context = model.config.context
+        self.tokens = tokens[:, -self.context :]
+        batch, length = self.tokens.shape
+        self.past: KeyValuePast | None = None
+        if cached:
+            capacity = min(self.context, length + room) if room else self.context
+            self.past = KeyValuePast(model.config, batch, capacity, params.flat.dtype)
+
+    def logits(self) -> np.ndarray:
+        """Scores of the token that comes next: (B, V). Only the last position goes through the head."""
+        seen = self.past.length if self.past is not None else 0
+        x, _ = self.model.hidden(self.params, self.tokens[:, seen:], Run(past=self.past))  # (B, T - seen, C)
+        return self.model.logits(self.params, x[:, -1])[0]
+
+    def append(self, ids: np.ndarray) -> None:
+        """Add ids: (B,), one token to each sequence; slide if the window was full."""
+        if self.tokens.shape[1] == self.context:
+            self.tokens = self.tokens[:, self.context - max(0, self.context // 2 - 1) :]
+            if self.past is not None:
+                self.past.truncate(0)
+        self.tokens = np.concatenate([self.tokens, ids[:, None]], axis=1)
+
+    def select(self, indices: np.ndarray) -> None:
+        """Keep the sequences `indices`: (K,) integers, in that order and with repeats."""
+        self.tokens = self.tokens[indices]
+        if self.past is not None:
+            self.past.select(indices)
+
+
+def check_prompt(tokens: np.ndarray) -> np.ndarray:
+    """The prompt as an array of integers, (T,) or (B, T); `UserError` if it is anything else or empty."""
+    tokens = np.asarray(tokens)
+    if tokens.size == 0:
+        raise UserError("the prompt has no tokens; start from at least one, such as the tokenizer's end_of_text")
+    if tokens.dtype.kind not in "iu":
+        raise UserError(
+            f"the prompt holds {tokens.dtype} values, but token ids are whole numbers; encode the text first"
+        )
+    if tokens.ndim > 2:
+        raise UserError(f"the prompt has shape {tokens.shape}, but a prompt is (T,) tokens or (B, T), one per row")
+    return tokens
