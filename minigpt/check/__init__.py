@@ -1,6 +1,29 @@
 """Proof that gradients are right: a numerical checker, a table of cases, and a collection of known mistakes."""
 
+from minigpt.check.cases import CASES, OPERATIONS, Case, find_case
+from minigpt.check.forward import check_forward
 from minigpt.check.gradient import check_gradient
+from minigpt.check.model import CONFIGS, check_model
+from minigpt.check.planted import PLANTED, PlantedBug, diagnose, diagnose_forward
 from minigpt.check.report import ArgumentReport, GradientError, GradientReport
+from minigpt.check.table import format_rows, gradcheck_rows
 
-__all__ = ["ArgumentReport", "GradientError", "GradientReport", "check_gradient"]
+__all__ = [
+    "CASES",
+    "CONFIGS",
+    "OPERATIONS",
+    "PLANTED",
+    "ArgumentReport",
+    "Case",
+    "GradientError",
+    "GradientReport",
+    "PlantedBug",
+    "check_forward",
+    "check_gradient",
+    "check_model",
+    "diagnose",
+    "diagnose_forward",
+    "find_case",
+    "format_rows",
+    "gradcheck_rows",
+]

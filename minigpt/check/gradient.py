@@ -82,16 +82,17 @@ class _Slopes:
             yield None, yours, self.slope(x, ..., direction, yours)
 
     def slope(self, x, index, direction, yours: float) -> float:
-        """The derivative as x[index] moves along `direction`: at the first step that agrees with `yours`.
+        """The derivative as x[index] moves along `direction`.
 
-        A step may be too large (a kink of ReLU within it) or too small (rounding), so a disagreement is tried at other
-        steps before it is believed; then the step counts whose own two estimates agree best.
+        A step may be too large (a kink of ReLU within it) or too small (rounding). Then its two estimates, `near` and
+        `far`, differ, and smaller steps are tried before a disagreement with `yours` is believed.
         """
         estimates = []
         for step in STEPS:
             near, far = self.central(x, index, direction, step), self.central(x, index, direction, 2 * step)
             numeric = (4 * near - far) / 3  # Richardson: the error is of the order of step^4 instead of step^2
-            if abs(yours - numeric) <= self.absolute + self.relative * max(abs(yours), abs(numeric)):
+            tolerance = self.absolute + self.relative * max(abs(yours), abs(numeric))
+            if abs(yours - numeric) <= tolerance or abs(near - far) <= 100 * tolerance:
                 return numeric
             estimates.append((abs(near - far), numeric))
         return min(estimates)[1]

@@ -73,7 +73,8 @@ class GradientReport:
         """`GradientError` that names the first wrong gradient, its worst index, and yours beside the numeric value."""
         if not self.passed:
             first, *others = self.wrong
-            also = f"; also wrong: {', '.join(argument.name for argument in others)}" if others else ""
+            also = f"; also wrong: {', '.join(argument.name for argument in others[:3])}" if others else ""
+            also += f" and {len(others) - 3} more" if len(others) > 3 else ""
             raise GradientError(f"{first}{also}")
 
     def __str__(self) -> str:

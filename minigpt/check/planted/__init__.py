@@ -1,0 +1,94 @@
+"""Planted bugs: plausible mistakes, each of which the checks must refuse, with the sentence that explains it."""
+
+from typing import Any
+
+import numpy as np
+
+from minigpt.check.cases import OPERATIONS
+from minigpt.check.planted import (
+    activations,
+    attention,
+    attention_forward,
+    linear,
+    models,
+    norms,
+    probabilities,
+    rotary,
+)
+from minigpt.check.planted.bug import PlantedBug
+
+PLANTED: tuple[PlantedBug, ...] = (
+    *linear.BUGS,
+    *norms.BUGS,
+    *activations.BUGS,
+    *probabilities.BUGS,
+    *attention.BUGS,
+    *attention_forward.BUGS,
+    *rotary.BUGS,
+    *models.BUGS,
+)
+
+# What a mistake raises where it cannot be made: without the square, the bias or the dropout mask that it needs.
+IMPOSSIBLE = (ValueError, TypeError, AttributeError, ZeroDivisionError)
+
+
+def diagnose(
+    operation: str,
+    arrays: tuple[np.ndarray, ...],
+    options: dict[str, Any],
+    dy: np.ndarray,
+    gradients: list[np.ndarray],
+) -> list[PlantedBug]:
+    """Which planted bugs reproduce these gradients of an operation; none if they are right or the mistake is unknown.
+
+    arrays, options: what the forward was given; dy: the upstream gradient; gradients: what the backward returned.
+    Bugs that explain every wrong gradient come alone; otherwise those that explain some of them.
+    """
+    right = _gradients_of(operation, arrays, options, dy)
+    explained = {}
+    for bug in PLANTED:
+        if bug.kind != "backward" or bug.operation != operation:
+            continue
+        try:
+            wrong = bug.gradients(arrays, options, dy)
+        except IMPOSSIBLE:
+            continue
+        differs = [i for i, (a, b) in enumerate(zip(wrong, right, strict=True)) if not _equal(a, b)]
+        if differs and all(_equal(wrong[i], gradients[i]) for i in differs):
+            explained[bug] = differs
+    wrong_here = [i for i, (a, b) in enumerate(zip(gradients, right, strict=True)) if not _equal(a, b)]
+    complete = [bug for bug, differs in explained.items() if differs == wrong_here]
+    return complete or list(explained)
+
+
+def diagnose_forward(
+    operation: str, arrays: tuple[np.ndarray, ...], options: dict[str, Any], y: np.ndarray
+) -> list[PlantedBug]:
+    """Which planted bugs reproduce this wrong y of an operation."""
+    found = []
+    for bug in PLANTED:
+        if bug.kind == "forward" and bug.operation == operation:
+            try:
+                wrong = bug.wrong(*arrays, **options)[0]
+            except IMPOSSIBLE:
+                continue
+            if _equal(wrong, y):
+                found.append(bug)
+    return found
+
+
+def _gradients_of(operation, arrays, options, dy):
+    forward, backward = OPERATIONS[operation]
+    gradients = backward(dy, forward(*arrays, **options)[1])
+    return list(gradients) if isinstance(gradients, tuple) else [gradients]
+
+
+def _equal(a, b):
+    """The same shape, and the same numbers to rounding."""
+    if np.shape(a) != np.shape(b):
+        return False
+    size = max(np.max(np.abs(a), initial=0), np.max(np.abs(b), initial=0))
+    return bool(np.max(np.abs(np.subtract(a, b)), initial=0) <= 1e-6 * size)
+
+
+__all__ = ["PLANTED", "PlantedBug", "diagnose", "diagnose_forward"]
