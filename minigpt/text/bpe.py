@@ -61,8 +61,10 @@ class BytePairTokenizer:
         self.byte_order = byte_order
         self._tokens = [bytes([byte]) for byte in byte_order]  # id -> bytes
         self._merged_id = self._number_merges()  # (left id, right id) -> id of the two as one token
-        self.special_tokens = dict(special_tokens or {END_OF_TEXT: len(self._tokens)})
-        check_special_tokens(self.special_tokens, len(self._tokens))
+        if special_tokens is None:
+            special_tokens = {END_OF_TEXT: len(self._tokens)}
+        check_special_tokens(special_tokens, len(self._tokens))
+        self.special_tokens = dict(special_tokens)
         self._tokens += [token.encode() for token in sorted(self.special_tokens, key=self.special_tokens.__getitem__)]
         self._byte_ids = bytes(map(byte_order.index, EVERY_BYTE))  # byte -> id, as a table for bytes.translate
 
@@ -198,7 +200,7 @@ class BytePairTokenizer:
     def from_json(cls, value: dict[str, Any]) -> "BytePairTokenizer":
         """The tokenizer that `save` wrote; `UserError` if the parts do not agree."""
         order, special_tokens, merges = (value.get(key) for key in ("byte_order", "special_tokens", "merges"))
-        if not isinstance(order, str) or not isinstance(merges, list) or not special_tokens:
+        if not isinstance(order, str) or not isinstance(merges, list) or special_tokens is None:
             raise UserError("it lacks byte_order (a string), special_tokens (ids by token) or merges (a list)")
         try:
             byte_order = unspell(order)

@@ -47,7 +47,7 @@ def load_tokenizer(path: str | Path) -> Tokenizer:
     kinds = {kind.kind: kind for kind in (BytePairTokenizer, CharacterTokenizer)}
     value = read_json(path)
     kind = value.get("kind")
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise UserError(f"{path} is no tokenizer of minigpt: its kind is {kind!r:.50} and not one of {sorted(kinds)}")
     try:
         return kinds[kind].from_json(value)

@@ -47,7 +47,8 @@ def check_special_tokens(special_tokens: Any, first_id: int) -> None:
         if not token or as_unicode(token) != token:
             raise UserError(f"the special token {token!r} must be a string of Unicode text that is not empty")
     expected = list(range(first_id, first_id + len(special_tokens)))
-    if sorted(special_tokens.values()) != expected:
+    ids = list(special_tokens.values())
+    if not all(type(id_) is int for id_ in ids) or sorted(ids) != expected:
         raise UserError(
             f"the ids of special tokens must follow the {first_id} ordinary ones and so be {expected}; "
             f"got {special_tokens!r:.200}"
