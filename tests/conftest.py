@@ -5,6 +5,11 @@ import os
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time, and no clock: a failure on one machine is a failure on all of them.
+settings.register_profile("minigpt", derandomize=True, database=None, deadline=None, max_examples=15)
+settings.load_profile("minigpt")
 
 
 def require(condition: bool, reason: str) -> None:
