@@ -38,10 +38,10 @@ def run_once(
     inputs = {**dict(zip(names, arrays, strict=True)), **options}
     before = _copies(inputs)
     y, cache = _forward(forward, arrays, options, dtype)
+    _demand_unchanged("forward", inputs, before)
     again, _ = _forward(forward, arrays, options, dtype)
     if not np.array_equal(y, again):
         raise GradientError("forward gives another result when it is called again with the same arguments")
-    _demand_unchanged("forward", inputs, before)
 
     dy = upstream(rng, y.shape, dtype)
     inputs |= {"dy": dy, "the cache": cache}
@@ -66,8 +66,10 @@ def floating(value: Any) -> bool:
 
 
 def as_dtype(value: Any, dtype: type) -> Any:
-    """A copy of a floating array in `dtype`; anything else as it is."""
-    return value.astype(dtype) if floating(value) else value
+    """A copy of an array, in `dtype` if it is floating; anything else as it is."""
+    if floating(value):
+        return value.astype(dtype)
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def parameter_names(function: Callable, count: int) -> list[str]:
@@ -91,7 +93,7 @@ def _gradients(returned, wanted, dtype):
     if len(gradients) != len(wanted):
         names = ", ".join(name for name, _ in wanted)
         raise GradientError(
-            f"backward returned {len(gradients)} gradients, but forward has {len(wanted)} floating arrays: {names}"
+            f"backward returned {len(gradients)} gradients, but it must return one for each of: {names}"
         )
     for gradient, (name, array) in zip(gradients, wanted, strict=True):
         _demand_numbers(f"the gradient of {name}", gradient, array.shape, dtype)
@@ -104,9 +106,8 @@ def _as_list(returned):
 
 def _demand_numbers(what, value, shape, dtype):
     if not isinstance(value, np.ndarray | np.generic):
-        raise GradientError(
-            f"{what} is {value if value is None else type(value).__name__}, but it must be a NumPy array"
-        )
+        kind = "None" if value is None else f"a {type(value).__name__}"
+        raise GradientError(f"{what} is {kind}, but it must be a NumPy array")
     if shape is not None and value.shape != shape:
         raise GradientError(f"{what} has shape {value.shape}, but it must have the argument's own, {shape}")
     if value.dtype != dtype:
