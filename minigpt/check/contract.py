@@ -49,7 +49,7 @@ def run_once(
     wanted = [(name, array) for name, array in zip(names, arrays, strict=True) if floating(array)]
     gradients = [gradient.copy() for gradient in _gradients(backward(dy, cache), wanted, dtype)]
     _demand_unchanged("backward", inputs, before)
-    for (name, _), first, second in zip(wanted, gradients, _as_list(backward(dy, cache)), strict=True):
+    for (name, _), first, second in zip(wanted, gradients, as_list(backward(dy, cache)), strict=True):
         if not np.array_equal(first, second):
             raise GradientError(f"backward gives another gradient of {name} when called again with the same cache")
     return Once(arrays, options, y, dy, gradients)
@@ -89,7 +89,7 @@ def _forward(forward, arrays, options, dtype):
 
 
 def _gradients(returned, wanted, dtype):
-    gradients = _as_list(returned)
+    gradients = as_list(returned)
     if len(gradients) != len(wanted):
         names = ", ".join(name for name, _ in wanted)
         raise GradientError(
@@ -100,7 +100,8 @@ def _gradients(returned, wanted, dtype):
     return gradients
 
 
-def _as_list(returned):
+def as_list(returned: Any) -> list[Any]:
+    """What a backward returned as a list, also if it is one bare array."""
     return list(returned) if isinstance(returned, tuple | list) else [returned]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.check.cases import OPERATIONS
+from minigpt.check.contract import as_list
 from minigpt.check.planted import (
     activations,
     attention,
@@ -44,19 +45,18 @@ def diagnose(
     arrays, options: what the forward was given; dy: the upstream gradient; gradients: what the backward returned.
     Bugs that explain every wrong gradient come alone; otherwise those that explain some of them.
     """
-    right = _gradients_of(operation, arrays, options, dy)
+    forward, backward = OPERATIONS[operation]
+    right = as_list(backward(dy, forward(*arrays, **options)[1]))
+    wrong_here = _different(gradients, right)
     explained = {}
-    for bug in PLANTED:
-        if bug.kind != "backward" or bug.operation != operation:
-            continue
+    for bug in _possible("backward", operation):
         try:
             wrong = bug.gradients(arrays, options, dy)
         except IMPOSSIBLE:
             continue
-        differs = [i for i, (a, b) in enumerate(zip(wrong, right, strict=True)) if not _equal(a, b)]
-        if differs and all(_equal(wrong[i], gradients[i]) for i in differs):
+        differs = _different(wrong, right)
+        if differs and not set(differs) & set(_different(wrong, gradients)):
             explained[bug] = differs
-    wrong_here = [i for i, (a, b) in enumerate(zip(gradients, right, strict=True)) if not _equal(a, b)]
     complete = [bug for bug, differs in explained.items() if differs == wrong_here]
     return complete or list(explained)
 
@@ -64,23 +64,26 @@ def diagnose(
 def diagnose_forward(
     operation: str, arrays: tuple[np.ndarray, ...], options: dict[str, Any], y: np.ndarray
 ) -> list[PlantedBug]:
-    """Which planted bugs reproduce this wrong y of an operation."""
-    found = []
-    for bug in PLANTED:
-        if bug.kind == "forward" and bug.operation == operation:
-            try:
-                wrong = bug.wrong(*arrays, **options)[0]
-            except IMPOSSIBLE:
-                continue
-            if _equal(wrong, y):
-                found.append(bug)
+    """Which planted bugs reproduce this y of an operation; none if it is right or the mistake is unknown."""
+    found: list[PlantedBug] = []
+    if _equal(y, OPERATIONS[operation][0](*arrays, **options)[0]):
+        return found
+    for bug in _possible("forward", operation):
+        try:
+            wrong = bug.wrong(*arrays, **options)[0]
+        except IMPOSSIBLE:
+            continue
+        if _equal(wrong, y):
+            found.append(bug)
     return found
 
 
-def _gradients_of(operation, arrays, options, dy):
-    forward, backward = OPERATIONS[operation]
-    gradients = backward(dy, forward(*arrays, **options)[1])
-    return list(gradients) if isinstance(gradients, tuple) else [gradients]
+def _possible(kind, operation):
+    return [bug for bug in PLANTED if (bug.kind, bug.operation) == (kind, operation)]
+
+
+def _different(some, others):
+    return [i for i, (a, b) in enumerate(zip(some, others, strict=True)) if not _equal(a, b)]
 
 
 def _equal(a, b):

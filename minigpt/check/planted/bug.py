@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.check.cases import OPERATIONS, find_case
+from minigpt.check.contract import as_list
 from minigpt.check.forward import check_forward
 from minigpt.check.model import CONFIGS, check_model
 from minigpt.check.report import GradientError
@@ -27,8 +28,7 @@ class PlantedBug:
     def gradients(self, arrays: tuple[np.ndarray, ...], options: dict[str, Any], dy: np.ndarray) -> list[np.ndarray]:
         """What the wrong backward gives on these arrays."""
         forward = self.forward or OPERATIONS[self.operation][0]
-        gradients = self.wrong(dy, forward(*arrays, **options)[1])
-        return list(gradients) if isinstance(gradients, tuple) else [gradients]
+        return as_list(self.wrong(dy, forward(*arrays, **options)[1]))
 
     def refusal(self) -> str | None:
         """What the check says against this bug; None if it lets the bug pass."""

@@ -1,0 +1,46 @@
+"""The table of `minigpt gradcheck`."""
+
+import time
+
+from minigpt.check import CONFIGS, OPERATIONS, format_rows, gradcheck_rows, table
+from minigpt.check.cases import Case, find_case
+from minigpt.ops import softmax_forward
+
+
+def test_every_operation_and_model_is_in_it_and_right_within_seconds():
+    start = time.process_time()
+    rows = gradcheck_rows()
+    assert time.process_time() - start < 20
+    assert {row["operation"].split(",")[0] for row in rows} == {*OPERATIONS, "transformer"}
+    assert {row["operation"] for row in rows if "transformer" in row["operation"]} == {
+        f"transformer, {name}" for name in CONFIGS
+    }
+    assert all(row["passed"] for row in rows)
+    assert max(row["max_relative_error"] for row in rows) < 1e-6
+    assert {("attention", "key"), ("layer_norm", "gain"), ("linear, no bias", "weight")} <= {
+        (row["operation"], row["argument"]) for row in rows
+    }
+    lines = format_rows(rows).splitlines()
+    assert len(lines) == len(rows) + 2
+    assert lines[-1] == f"{len(rows)} of {len(rows)} gradients are right"
+    column = lines[0].index("max relative error")
+    assert all(
+        line[column:].startswith(f"{row['max_relative_error']:.1e}")
+        for line, row in zip(lines[1:-1], rows, strict=True)
+    )
+
+
+def test_a_wrong_gradient_shows(monkeypatch):
+    class Wrong(Case):
+        def check(self, *args, **kwargs):
+            return super().check(softmax_forward, lambda dy, cache: dy * cache.y * (1 - cache.y))
+
+    right = find_case("softmax")
+    monkeypatch.setattr(table, "CASES", (find_case("relu"), Wrong("softmax", "", right.make)))
+    monkeypatch.setattr(table, "CONFIGS", {})
+    rows = gradcheck_rows()
+    assert [row["passed"] for row in rows] == [True, False]
+    assert rows[1]["max_relative_error"] > 0.1
+    text = format_rows(rows)
+    assert "WRONG" in text
+    assert text.endswith("1 of 2 gradients are right")
