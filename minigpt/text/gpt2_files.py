@@ -20,37 +20,44 @@ VERSION = "#version: "
 def load_gpt2_files(vocabulary_path: str | Path, merges_path: str | Path) -> BytePairTokenizer:
     """The tokenizer with the ids that the two files give: GPT-2's own has 50,257, with `<|endoftext|>` 50256.
 
-    Raises `UserError` if a file is missing or damaged, if the two do not belong together, or if the ids
-    are not 256 bytes, the merges in order, then special tokens, `<|endoftext|>` among them.
+    Raises `UserError` if a file is missing or damaged, or if the ids are not those of the 256 bytes, the merges
+    in order, `<|endoftext|>` and then further special tokens.
     """
     vocabulary = read_json(vocabulary_path, _is_vocabulary)
     merges = _read_merges(merges_path)
-    ordinary = [spell(bytes([byte])) for byte in GPT2_BYTE_ORDER] + [spell(left + right) for left, right in merges]
-    ids = [vocabulary.get(spelling, -1) for spelling in ordinary]
+    expected = [*_spell_ordinary(GPT2_BYTE_ORDER, merges), END_OF_TEXT]
+    ids = [vocabulary.get(spelling, -1) for spelling in expected]
     if sorted(ids[:256]) + ids[256:] != list(range(len(ids))):
         raise UserError(
-            f"the ids in {vocabulary_path} are not the 256 bytes and then the {len(merges)} merges of {merges_path} in "
-            "order; check that the two files belong together and are whole"
+            f"the ids in {vocabulary_path} are not those of the 256 bytes, the {len(merges)} merges of {merges_path} "
+            f"in order and {END_OF_TEXT}; check that the two files belong together and are whole"
         )
-    special_tokens = {token: vocabulary[token] for token in vocabulary.keys() - set(ordinary)}
-    if END_OF_TEXT not in special_tokens:
-        raise UserError(f"{vocabulary_path} lacks the token {END_OF_TEXT}; give GPT-2's own files")
+    ordinary = set(expected[:-1])
+    special_tokens = {token: id_ for token, id_ in vocabulary.items() if token not in ordinary}
     byte_order = bytes(byte for _, byte in sorted(zip(ids[:256], GPT2_BYTE_ORDER, strict=True)))
     return BytePairTokenizer(merges, special_tokens, byte_order)
 
 
 def save_gpt2_files(tokenizer: BytePairTokenizer, folder: str | Path) -> None:
-    """Write `vocab.json` and `merges.txt` into `folder`, for transformers, tiktoken and others that read GPT-2's."""
-    ordinary = [bytes([byte]) for byte in tokenizer.byte_order] + [left + right for left, right in tokenizer.merges]
-    vocabulary = {spell(token): id_ for id_, token in enumerate(ordinary)}
-    both = vocabulary.keys() & tokenizer.special_tokens.keys()
-    if both:
+    """Write `vocab.json` and `merges.txt` into `folder`, for transformers, tiktoken and others that read GPT-2's.
+
+    Raises `UserError` for special tokens that such files cannot hold.
+    """
+    ordinary = _spell_ordinary(tokenizer.byte_order, tokenizer.merges)
+    both = set(ordinary) & tokenizer.special_tokens.keys()
+    if both or tokenizer.end_of_text != len(ordinary):
         raise UserError(
-            f"{both.pop()!r} is both an ordinary token and a special one, which GPT-2's files cannot tell apart; "
-            "rename the special token"
+            f"GPT-2's files cannot hold the special tokens {tokenizer.special_tokens!r:.200}: {END_OF_TEXT} must come "
+            f"first, and none may read like an ordinary token ({', '.join(both) or 'none does'}); change them"
         )
+    vocabulary = {spelling: id_ for id_, spelling in enumerate(ordinary)}
     write_json(Path(folder) / "vocab.json", vocabulary | tokenizer.special_tokens)
     write_text(Path(folder) / "merges.txt", "\n".join([VERSION + "0.2", *spell_merges(tokenizer.merges), ""]))
+
+
+def _spell_ordinary(byte_order: bytes, merges: list[tuple[bytes, bytes]]) -> list[str]:
+    """Every token but the special ones, in the order of their ids."""
+    return [spell(bytes([byte])) for byte in byte_order] + [spell(left + right) for left, right in merges]
 
 
 def _is_vocabulary(value: Any) -> bool:
