@@ -89,5 +89,5 @@ def test_a_foreign_file_is_refused(content, tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(UserError, match="there is no file .*none"):
+    with pytest.raises(UserError, match=r"there is no file .*none"):
         load_tokenizer(tmp_path / "none")
