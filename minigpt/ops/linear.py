@@ -25,7 +25,7 @@ def linear_forward(x, weight, bias=None):
     y = x.reshape(-1, weight.shape[0]) @ weight  # (N, F), N rows in all
     if bias is not None:
         y += bias
-    return y.reshape(*x.shape[:-1], -1), LinearCache(x, weight, bias is not None)
+    return y.reshape(*x.shape[:-1], weight.shape[1]), LinearCache(x, weight, bias is not None)
 
 
 def linear_backward(dy, cache, *, out=(None, None)):

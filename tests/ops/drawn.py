@@ -1,0 +1,117 @@
+"""Arrays of drawn sizes for every operation: what hypothesis varies is the shapes, the seed and the choices."""
+
+import numpy as np
+from hypothesis import strategies as st
+
+from minigpt import ops
+
+small = st.integers(1, 5)
+
+
+def normal(rng, *shapes, scale=1.0):
+    return tuple(scale * rng.standard_normal(shape) for shape in shapes)
+
+
+def rows(draw, least=0):
+    """Leading axes: `least` to two."""
+    return tuple(draw(st.lists(small, min_size=least, max_size=2)))
+
+
+def linear(draw, rng):
+    width, outputs = draw(small), draw(small)
+    bias = [(outputs,)] if draw(st.booleans()) else []
+    return normal(rng, (*rows(draw), width), (width, outputs), *bias), {}
+
+
+def embedding(draw, rng):
+    vocabulary, width = draw(small), draw(small)
+    return (rng.integers(0, vocabulary, rows(draw)), rng.standard_normal((vocabulary, width))), {}
+
+
+def layer_norm(draw, rng):
+    width = draw(st.integers(1, 8))
+    bias = [(width,)] if draw(st.booleans()) else []
+    x, gain, *bias = normal(rng, (*rows(draw), width), (width,), *bias)
+    return (3 * x + draw(st.sampled_from([0, 2, -5])), gain, *bias), {"epsilon": 0.1}
+
+
+def rms_norm(draw, rng):
+    width = draw(st.integers(1, 8))
+    return normal(rng, (*rows(draw), width), (width,)), {"epsilon": 0.1}
+
+
+def elementwise(draw, rng):
+    shape = rows(draw, least=1)
+    return (rng.uniform(0.05, 4, shape) * rng.choice([-1.0, 1.0], shape),), {}
+
+
+def gated(draw, rng):
+    (gate,), _ = elementwise(draw, rng)
+    return (gate, rng.standard_normal(gate.shape)), {"name": draw(st.sampled_from(sorted(ops.ACTIVATIONS)))}
+
+
+def softmax(draw, rng):
+    return normal(rng, (*rows(draw), draw(small)), scale=3), {}
+
+
+def attention(draw, rng):
+    batch, groups, shared, queries, keys, width = (draw(small) for _ in range(6))
+    heads = groups * shared
+    shapes = (batch, heads, queries, width), (batch, groups, keys, width), (batch, groups, keys, width)
+    options = {}
+    mask = draw(st.sampled_from([None, "causal", "random", "per head", "padding"]))
+    if mask == "causal":
+        options["mask"] = ops.causal_mask(queries, keys)
+    elif mask == "padding":
+        options["mask"] = ops.padding_mask(rng.random((batch, keys)) < 0.7)
+    elif mask is not None:
+        options["mask"] = rng.random((batch, heads if mask == "per head" else 1, queries, keys)) < 0.7
+    if draw(st.booleans()):
+        options.update(keep=ops.dropout_mask(rng, (batch, heads, queries, keys), 0.3), rate=0.3)
+    if draw(st.booleans()):
+        options["scale"] = 0.5
+    return normal(rng, *shapes), options
+
+
+def rotary(draw, rng):
+    length, width = draw(small), 2 * draw(small)
+    start = draw(st.integers(0, 1000))
+    cos, sin = ops.rotary_angles(np.arange(start, start + length), width, dtype=np.float64)
+    return normal(rng, (*rows(draw), length, width)), {"cos": cos, "sin": sin}
+
+
+def dropout(draw, rng):
+    shape, rate = rows(draw, least=1), draw(st.sampled_from([0.0, 0.1, 0.5, 0.9]))
+    return normal(rng, shape), {"keep": ops.dropout_mask(rng, shape, rate), "rate": rate}
+
+
+def cross_entropy(draw, rng):
+    vocabulary, shape = draw(small), rows(draw)
+    targets = rng.integers(0, vocabulary, shape)
+    targets = np.where(rng.random(shape) < draw(st.sampled_from([0.0, 0.4])), ops.IGNORED, targets)
+    options = {"smoothing": draw(st.sampled_from([0.0, 0.1]))}
+    return (*normal(rng, (*shape, vocabulary), scale=3), targets), options
+
+
+BUILDERS = {
+    "linear": linear,
+    "embedding": embedding,
+    "layer_norm": layer_norm,
+    "rms_norm": rms_norm,
+    "relu": elementwise,
+    "gelu": elementwise,
+    "gelu_tanh": elementwise,
+    "silu": elementwise,
+    "gated": gated,
+    "softmax": softmax,
+    "attention": attention,
+    "rotary": rotary,
+    "dropout": dropout,
+    "cross_entropy": cross_entropy,
+}
+
+
+@st.composite
+def inputs(draw, operation):
+    """Arrays and options for `operation`."""
+    return BUILDERS[operation](draw, np.random.default_rng(draw(st.integers(0, 2**32 - 1))))
