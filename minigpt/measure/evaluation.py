@@ -1,0 +1,98 @@
+"""How well a model predicts a text."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from minigpt.errors import UserError
+from minigpt.measure.baselines import bigram_nats, compressed_bits_per_byte, unigram_nats, uniform_nats
+from minigpt.model import Batch, Params, Transformer
+from minigpt.ops import IGNORED, cross_entropy_forward
+from minigpt.text import Tokenizer, evaluation_windows
+
+NATS_PER_BIT = float(np.log(2))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model's score on one text, and others' on the same text. nats are per token, bits per byte of UTF-8."""
+
+    tokens: int
+    bytes: int
+    nats_per_token: float
+    bits_per_byte: float
+    baseline_nats_per_token: dict[str, float]  # uniform, unigram, bigram
+    baseline_bits_per_byte: dict[str, float]  # the same, and gzip, bz2, xz
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+    def table(self) -> str:
+        """Lines for people, worst first."""
+        rows = {**self.baseline_bits_per_byte, "this model": self.bits_per_byte}
+        nats = {**self.baseline_nats_per_token, "this model": self.nats_per_token}
+        lines = [f"{self.bytes:,} bytes, {self.tokens:,} tokens", f"{'':12}bits per byte  nats per token"]
+        for name, bits in sorted(rows.items(), key=lambda row: -row[1]):
+            lines.append(f"{name:12}{bits:13.3f}{nats[name]:16.3f}" if name in nats else f"{name:12}{bits:13.3f}")
+        return "\n".join(lines)
+
+
+def mean_loss(
+    model: Transformer,
+    params: Params,
+    tokens: np.ndarray,
+    *,
+    stride: int | None = None,
+    batch: int = 16,
+    progress: bool = False,
+) -> float:
+    """Nats per token of all but the first of `tokens`: (N,) integers, each predicted from those before it.
+
+    stride: how far a window of the model's context moves at a time; see `evaluation_windows`. Default: half the
+    context, so that every token but the first few has at least that many before it.
+    """
+    context = model.config.context
+    stride = max(1, context // 2) if stride is None else stride
+    total, scored = 0.0, 0
+    windows = evaluation_windows(tokens, context, stride=stride, batch=batch)
+    bar = tqdm(windows, total=-(-len(tokens) // (stride * batch)), desc="evaluating", leave=False, disable=not progress)
+    for inputs, targets in bar:
+        logits, _ = model.forward(params, Batch(inputs))
+        total += float(cross_entropy_forward(logits, targets, count=1)[0])
+        scored += int(np.count_nonzero(targets != IGNORED))
+    return total / scored
+
+
+def evaluate_text(
+    model: Transformer,
+    params: Params,
+    tokenizer: Tokenizer,
+    text: str,
+    training: np.ndarray,
+    *,
+    progress: bool = False,
+) -> Evaluation:
+    """Score `text`, as a document of its own, with the model and with everything that it should beat.
+
+    training: (N,) token ids of the text that the model was trained on: unigram and bigram know no more than the model
+    did. The compressors start from nothing, so on a short text they look worse than they are.
+    `UserError` for an empty text.
+    """
+    ids = tokenizer.encode(text)
+    if len(ids) == 0:
+        raise UserError("the text to evaluate is empty; choose one with at least one character")
+    tokens = np.concatenate([[tokenizer.end_of_text], ids])  # as in training, where it stands before every document
+    data = text.encode("utf-8")
+    bits = len(ids) / (len(data) * NATS_PER_BIT)  # bits per byte for one nat per token
+    size = tokenizer.vocabulary_size
+    nats = {
+        "uniform": uniform_nats(size),
+        "unigram": unigram_nats(training, tokens[1:], size),
+        "bigram": bigram_nats(training, tokens, size),
+    }
+    loss = mean_loss(model, params, tokens, progress=progress)
+    baselines = {name: value * bits for name, value in nats.items()}
+    return Evaluation(len(ids), len(data), loss, loss * bits, nats, {**baselines, **compressed_bits_per_byte(data)})

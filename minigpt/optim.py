@@ -1,0 +1,260 @@
+"""Optimizers as pure (init, update) pairs over one flat vector; learning-rate schedules; clipping.
+
+An optimizer holds its settings and nothing else. What it remembers is in `state`, which `init` makes; `update` changes
+state and parameters in place, since a model of 124 million parameters would otherwise allocate 1.5 GB a step.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigpt.errors import UserError
+
+State = dict[str, Any]
+Schedule = Callable[[int], float]
+Matrices = Sequence[tuple[int, tuple[int, int]]]  # where in the vector a matrix starts, and its shape
+
+BLOCK = 32768  # entries worked on at a time: a dozen arithmetic steps then stay in the processor's cache
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # coefficients of Jordan (2024); they make small singular values grow fast
+
+
+class Optimizer(NamedTuple):
+    """A pair of functions.
+
+    init(parameters) -> state: arrays like parameters, (P,) floats, and the number of steps taken.
+    update(parameters, gradient, state, *, learning_rate, pool=None): one step down the gradient, (P,), in place; the
+    gradient stays as it is. pool: a thread pool to share the work; the result is the same to the bit.
+    """
+
+    init: Callable[[np.ndarray], State]
+    update: Callable[..., None]
+
+
+def sgd(
+    *, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0, decayed: int | None = None
+) -> Optimizer:
+    """Stochastic gradient descent (Robbins & Monro 1951), with momentum: p -= rate * v, v = momentum * v + g.
+
+    nesterov: look ahead, p -= rate * (g + momentum * v) (Sutskever et al. 2013, section 2, as PyTorch writes it).
+    weight_decay: adds weight_decay * p to g; decayed: for the first so many entries only (None: all).
+    """
+    if nesterov and not momentum:
+        raise UserError("Nesterov's look-ahead needs momentum; set it to 0.9, say")
+
+    def init(parameters):
+        return {"step": 0, "momentum": np.zeros_like(parameters)} if momentum else {"step": 0}
+
+    def rule(p, g, s, velocity=None, *, rate, decay):
+        np.multiply(p, decay, out=s)
+        s += g
+        if velocity is not None:
+            velocity *= momentum
+            velocity += s
+            if nesterov:
+                s += momentum * velocity
+            else:
+                s[...] = velocity
+        s *= rate
+        p -= s
+
+    def update(parameters, gradient, state, *, learning_rate, pool=None):
+        state["step"] += 1
+        moments = [state["momentum"]] if momentum else []
+        _in_blocks(rule, parameters, gradient, moments, decayed, weight_decay, pool, rate=learning_rate)
+
+    return Optimizer(init, update)
+
+
+def adam(
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+    decayed: int | None = None,
+    decoupled: bool = False,
+) -> Optimizer:
+    """Adam: each entry moves by its mean gradient over the root of its mean squared gradient.
+
+    m = mean of g (decaying by beta1), v = mean of g*g (by beta2), both divided by 1 - beta^step because they start at
+    0; p -= rate * m / (sqrt(v) + epsilon). Kingma & Ba (2015), arXiv:1412.6980, algorithm 1.
+    weight_decay: adds weight_decay * p to g, or, decoupled, multiplies p by 1 - rate * weight_decay.
+    decayed: only the first so many entries decay (None: all).
+    """
+
+    def init(parameters):
+        return {"step": 0, "first_moment": np.zeros_like(parameters), "second_moment": np.zeros_like(parameters)}
+
+    def rule(p, g, s, first, second, *, rate, decay, step):
+        if decoupled:
+            p *= 1 - rate * decay
+        elif decay:
+            g = g + decay * p
+        np.multiply(g, 1 - beta1, out=s)
+        first *= beta1
+        first += s
+        np.multiply(g, g, out=s)
+        s *= 1 - beta2
+        second *= beta2
+        second += s
+        np.sqrt(second, out=s)
+        s *= 1 / math.sqrt(1 - beta2**step)
+        s += epsilon
+        np.divide(first, s, out=s)
+        s *= rate / (1 - beta1**step)
+        p -= s
+
+    def update(parameters, gradient, state, *, learning_rate, pool=None):
+        state["step"] += 1
+        moments = [state["first_moment"], state["second_moment"]]
+        numbers = {"rate": learning_rate, "step": state["step"]}
+        _in_blocks(rule, parameters, gradient, moments, decayed, weight_decay, pool, **numbers)
+
+    return Optimizer(init, update)
+
+
+def adamw(
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.01,
+    decayed: int | None = None,
+) -> Optimizer:
+    """Adam with decoupled weight decay: every step first shrinks p by 1 - rate * weight_decay.
+
+    Loshchilov & Hutter (2019), arXiv:1711.05101, algorithm 2. decayed: only the first so many entries; pass
+    `params.matrix_size`, since gains and biases have no reason to be near zero.
+    """
+    return adam(beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=weight_decay, decayed=decayed, decoupled=True)
+
+
+def muon(
+    matrices: Matrices,
+    *,
+    momentum: float = 0.95,
+    weight_decay: float = 0.01,
+    decayed: int | None = None,
+    iterations: int = 5,
+) -> Optimizer:
+    """Muon: the momentum of each hidden matrix is made orthogonal before it is applied; all else takes AdamW.
+
+    Jordan et al. (2024), https://kellerjordan.github.io/posts/muon. With 0.2 * sqrt(larger side) as its factor, an
+    update has the size of AdamW's, so one learning rate serves both (Liu et al. 2025, arXiv:2502.16982, eq. 4).
+    matrices: which parts of the vector are hidden matrices; see `hidden_matrices`.
+    """
+    rest = adamw(beta2=0.95, weight_decay=weight_decay, decayed=decayed)
+
+    def init(parameters):
+        return {**rest.init(parameters), "momentum": np.zeros_like(parameters)}
+
+    def update(parameters, gradient, state, *, learning_rate, pool=None):
+        before = [parameters[start : start + math.prod(shape)].copy() for start, shape in matrices]
+        rest.update(parameters, gradient, state, learning_rate=learning_rate, pool=pool)
+        for (start, shape), old in zip(matrices, before, strict=True):
+            part = slice(start, start + old.size)
+            velocity, g = state["momentum"][part], gradient[part]
+            velocity += (1 - momentum) * (g - velocity)
+            direction = orthogonal((g + momentum * (velocity - g)).reshape(shape), iterations)
+            step = learning_rate * 0.2 * math.sqrt(max(shape))
+            parameters[part] = old * (1 - learning_rate * weight_decay) - step * direction.reshape(-1)
+
+    return Optimizer(init, update)
+
+
+def orthogonal(matrix: np.ndarray, iterations: int = 5) -> np.ndarray:
+    """About U V^T where matrix = U S V^T: all directions, equally long. matrix: (R, C). Returns (R, C).
+
+    The Newton-Schulz iteration X <- a X + b (X X^T) X + c (X X^T)^2 X pulls every singular value towards 1. With
+    Jordan's coefficients they end between about 0.7 and 1.2, which is near enough and fast.
+    """
+    a, b, c = NEWTON_SCHULZ
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.T if tall else matrix
+    x = x / (float(np.linalg.norm(x)) + 1e-7)
+    for _ in range(iterations):
+        gram = x @ x.T  # (R, R), the smaller side
+        x = a * x + (b * gram + c * (gram @ gram)) @ x
+    return x.T if tall else x
+
+
+def hidden_matrices(params) -> list[tuple[int, tuple[int, int]]]:
+    """Where in `params.flat` the matrices inside the blocks are: what Muon is for. Embeddings and the head are not."""
+    found, start = [], 0
+    for name, shape in params.shapes.items():
+        if name.startswith("blocks.") and len(shape) == 2:
+            found.append((start, shape))
+        start += math.prod(shape)
+    return found
+
+
+def clip_by_global_norm(gradient: np.ndarray, maximum: float) -> float:
+    """Shorten the gradient, (P,), in place to at most `maximum`; its direction stays. Returns the norm it had.
+
+    One factor for all entries, min(1, maximum / (norm + 1e-6)) (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1; the
+    1e-6 is PyTorch's). A norm that is infinite or NaN is returned as it is, for the caller to report.
+    """
+    squares = (gradient[start : start + BLOCK] for start in range(0, gradient.size, BLOCK))
+    norm = math.sqrt(sum(float(np.vdot(block, block)) for block in squares))  # blocks keep float32's digits
+    if math.isfinite(norm) and norm + 1e-6 > maximum:
+        gradient *= maximum / (norm + 1e-6)
+    return norm
+
+
+def constant(peak: float, *, warmup: int = 0) -> Schedule:
+    """step -> learning rate: `peak`, after rising to it in a line over `warmup` steps; step 0 gives peak / warmup."""
+    return _schedule(peak, warmup, warmup, lambda _share: 1.0)
+
+
+def warmup_cosine(peak: float, *, warmup: int, total: int, final: float = 0.1) -> Schedule:
+    """Warm-up as in `constant`, then half a cosine down to final * peak at step `total`, and so on for ever.
+
+    Loshchilov & Hutter (2017), "SGDR", arXiv:1608.03983, eq. 5, without restarts.
+    """
+    return _schedule(peak, warmup, total, lambda share: final + (1 - final) * (1 + math.cos(math.pi * share)) / 2)
+
+
+def warmup_linear(peak: float, *, warmup: int, total: int, final: float = 0.0) -> Schedule:
+    """Warm-up as in `constant`, then a line down to final * peak at step `total`, and so on for ever."""
+    return _schedule(peak, warmup, total, lambda share: 1 - (1 - final) * share)
+
+
+def _schedule(peak, warmup, total, shape):
+    """shape: share of the way from `warmup` to `total`, 0 to 1 -> factor of peak."""
+    if peak < 0 or not 0 <= warmup <= total:
+        raise UserError(
+            f"a schedule needs a rate of at least 0 and 0 <= warmup <= total, not {peak}, {warmup}, {total}"
+        )
+
+    def rate(step: int) -> float:
+        if step < warmup:
+            return peak * (step + 1) / warmup
+        return peak * shape(min(1.0, (step - warmup) / max(1, total - warmup)))
+
+    return rate
+
+
+def _in_blocks(
+    rule, parameters, gradient, moments, decayed, weight_decay, pool: ThreadPoolExecutor | None, **numbers
+) -> None:
+    """rule(p, g, scratch, *moments, decay=..., **numbers) on matching pieces; the first `decayed` entries decay."""
+    edge = parameters.size if decayed is None else decayed
+    starts = [*range(0, edge, BLOCK), *range(edge, parameters.size, BLOCK), parameters.size]
+    pieces = [slice(*edges) for edges in itertools.pairwise(starts)]
+
+    def work(pieces):
+        scratch = np.empty(min(BLOCK, parameters.size), parameters.dtype)
+        for piece in pieces:
+            decay = weight_decay if piece.start < edge else 0.0
+            state = (moment[piece] for moment in moments)
+            rule(
+                parameters[piece], gradient[piece], scratch[: piece.stop - piece.start], *state, decay=decay, **numbers
+            )
+
+    share = -(-len(pieces) // 8)  # a few portions, whichever thread is free takes the next
+    portions = [pieces[i : i + share] for i in range(0, len(pieces), share)]
+    list(map(work, portions) if pool is None else pool.map(work, portions))

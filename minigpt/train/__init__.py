@@ -1,0 +1,26 @@
+"""Training: the loop, the gradient of a batch, checkpoints, metrics, and the folder of a run."""
+
+from minigpt.train.checkpoint import load_checkpoint, save_checkpoint
+from minigpt.train.folder import OpenedRun, RunFolder, has_run, open_folder, open_run
+from minigpt.train.gradient import BatchGradient, split_rows
+from minigpt.train.loop import Interrupted, Progress, train, validation_windows
+from minigpt.train.metrics import read_metrics
+from minigpt.train.settings import TrainSettings
+
+__all__ = [
+    "BatchGradient",
+    "Interrupted",
+    "OpenedRun",
+    "Progress",
+    "RunFolder",
+    "TrainSettings",
+    "has_run",
+    "load_checkpoint",
+    "open_folder",
+    "open_run",
+    "read_metrics",
+    "save_checkpoint",
+    "split_rows",
+    "train",
+    "validation_windows",
+]

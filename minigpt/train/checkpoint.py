@@ -1,0 +1,84 @@
+"""Checkpoints: one safetensors file with parameters, optimizer state and how far training had come.
+
+Everything is in one file, numbers such as the step in its header, so no crash can leave arrays and numbers that
+disagree. Nothing is unpickled: safetensors holds arrays and strings only.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from minigpt.errors import UserError
+from minigpt.files import replacing
+from minigpt.model import Params, Transformer, TransformerConfig
+
+FORMAT = "minigpt checkpoint 1"
+
+
+def save_checkpoint(
+    path: str | Path, config: TransformerConfig, params: Params, state: dict[str, Any], progress: dict[str, Any]
+) -> None:
+    """Replace the file at `path` in one step: the old checkpoint stays until the new one is whole and on the disk.
+
+    state: of the optimizer; its arrays become tensors, its numbers go into the header with the configuration and
+    `progress`, plain values such as the step. `UserError` if the disk is full.
+    """
+    tensors = {f"model.{name}": array for name, array in params.items()}
+    tensors |= {f"optimizer.{name}": value for name, value in state.items() if isinstance(value, np.ndarray)}
+    numbers = {name: value for name, value in state.items() if not isinstance(value, np.ndarray)}
+    header = {"config": config.to_dict(), "optimizer": numbers, "progress": progress}
+    with replacing(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata={"format": FORMAT, "json": json.dumps(header)})
+        except SafetensorError as error:  # how safetensors reports a full disk
+            raise OSError(str(error)) from error
+
+
+def load_checkpoint(path: str | Path, config: TransformerConfig, *, state: dict[str, Any] | None = None):
+    """The parameters and the progress in the checkpoint at `path`; fills `state`, fresh from `init`, if it is given.
+
+    Returns (params, progress). `UserError` if the file is missing, truncated, not a checkpoint, or of a model with
+    another configuration than `config`.
+    """
+    try:
+        with safe_open(path, framework="np") as file:
+            header = _header(path, file.metadata())
+            _same_config(path, header["config"], config)
+            shapes = Transformer(config).shapes()
+            params = Params(shapes)
+            for name in shapes:
+                params[name] = file.get_tensor(f"model.{name}")
+            for name, value in (state or {}).items():
+                if isinstance(value, np.ndarray):
+                    value[...] = file.get_tensor(f"optimizer.{name}")
+                elif state is not None:
+                    state[name] = header["optimizer"][name]
+            return params, header["progress"]
+    except FileNotFoundError:
+        raise UserError(f"there is no checkpoint {path}; train for longer, or choose another run") from None
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(
+            f"{path} is damaged or not a minigpt checkpoint ({error}); use the other one, best or last"
+        ) from None
+
+
+def _header(path, metadata):
+    if not metadata or metadata.get("format") != FORMAT:
+        raise UserError(f"{path} was not written by minigpt as {FORMAT!r}; choose a checkpoint that was")
+    return json.loads(metadata["json"])
+
+
+def _same_config(path, found, config):
+    expected = config.to_dict()
+    for name in expected:
+        if found.get(name) != expected[name]:
+            raise UserError(
+                f"{path} is of another configuration: its {name} is {found.get(name)}, but {expected[name]} was expected; "
+                "choose the checkpoint that belongs to this run"
+            )

@@ -1,0 +1,101 @@
+"""A run's folder: all that training needs to go on, and all that generating and evaluating need to begin.
+
+run.json (configuration, settings, where the text came from), tokenizer.json, training.npy and validation.npy (token ids),
+last.safetensors and best.safetensors (checkpoints), metrics.csv, loss.png.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.files import read_json, write_json
+from minigpt.model import Params, Transformer, TransformerConfig
+from minigpt.text import Tokenizer, load_tokenizer, open_tokens
+from minigpt.train.checkpoint import load_checkpoint
+from minigpt.train.settings import TrainSettings
+
+FORMAT = "minigpt run 1"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The description in run.json, and where the other files are."""
+
+    path: Path
+    config: TransformerConfig
+    settings: TrainSettings
+    corpus: dict[str, Any]  # name, sha256, validation_bytes: what the text was
+
+    def file(self, name: str) -> Path:
+        """The path of one of the folder's files."""
+        return self.path / name
+
+    def checkpoint(self, which: str) -> Path:
+        """The path of the checkpoint `which`: best or last."""
+        return self.file(f"{which}.safetensors")
+
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer; `UserError` if it does not fit the model."""
+        tokenizer = load_tokenizer(self.file("tokenizer.json"))
+        if tokenizer.vocabulary_size != self.config.vocabulary_size:
+            raise UserError(
+                f"{self.file('tokenizer.json')} has {tokenizer.vocabulary_size} tokens, but the model of this run "
+                f"{self.config.vocabulary_size}; one of the two files is from another run"
+            )
+        return tokenizer
+
+    def tokens(self, which: str) -> np.ndarray:
+        """Token ids, (N,), mapped from disk: `training` or `validation`."""
+        return open_tokens(self.file(f"{which}.npy"), self.config.vocabulary_size)
+
+    def save(self) -> None:
+        """Write run.json."""
+        description = {"config": self.config.to_dict(), "settings": self.settings.to_dict(), "corpus": self.corpus}
+        write_json(self.file("run.json"), {"format": FORMAT, **description})
+
+
+def has_run(path: str | Path) -> bool:
+    """Whether there is a run in the folder."""
+    return (Path(path) / "run.json").exists()
+
+
+def open_folder(path: str | Path) -> RunFolder:
+    """Read run.json. `UserError` if the folder holds no run, or one that this minigpt cannot read."""
+    if not has_run(path):
+        raise UserError(f"{path} is not the folder of a run (it has no run.json); train one with `minigpt train`")
+    value = read_json(Path(path) / "run.json")
+    try:
+        if value["format"] != FORMAT:
+            raise UserError(f"{path}/run.json has the format {value['format']!r}, but this minigpt reads {FORMAT!r}")
+        config = TransformerConfig.from_dict(value["config"])
+        return RunFolder(Path(path), config, TrainSettings(**value["settings"]), dict(value["corpus"]))
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"{path}/run.json is damaged ({error}); restore it or train again") from None
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """A trained model, ready to use."""
+
+    folder: RunFolder
+    model: Transformer
+    params: Params
+    tokenizer: Tokenizer
+    progress: dict[str, Any]  # step, best_loss, seconds
+
+    def training_tokens(self) -> np.ndarray:
+        """The ids that the model was trained on, (N,)."""
+        return self.folder.tokens("training")
+
+
+def open_run(path: str | Path, which: str = "best") -> OpenedRun:
+    """The model of the run in the folder `path`, from its checkpoint `best` or `last`. `UserError` names what is wrong."""
+    folder = open_folder(path)
+    tokenizer = folder.tokenizer()
+    params, progress = load_checkpoint(folder.checkpoint(which), folder.config)
+    return OpenedRun(folder, Transformer(folder.config), params, tokenizer, progress)

@@ -1,0 +1,49 @@
+"""metrics.csv: one row for every few steps, safe against interruption."""
+
+import csv
+from pathlib import Path
+from typing import TextIO
+
+from minigpt.errors import UserError
+from minigpt.files import write_text
+
+COLUMNS = (
+    "step",
+    "loss",
+    "validation_loss",
+    "validation_bits_per_byte",
+    "learning_rate",
+    "gradient_norm",
+    "tokens_per_second",
+    "seconds",
+)
+
+
+def start_metrics(path: str | Path, step: int) -> TextIO:
+    """Open the file for appending. Rows after `step` are dropped: training goes on from there and writes them again."""
+    lines = [",".join(COLUMNS)]
+    if step and Path(path).exists():
+        lines += [",".join(row[name] for name in COLUMNS) for row in _rows(path) if int(row["step"]) <= step]
+    write_text(path, "\n".join(lines) + "\n")
+    return open(path, "a", encoding="utf-8", newline="")
+
+
+def append_row(file: TextIO, row: dict[str, float]) -> None:
+    """Write one row and hand it to the system at once; columns that `row` lacks stay empty."""
+    csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow(row)
+    file.flush()
+
+
+def read_metrics(path: str | Path) -> dict[str, list[tuple[int, float]]]:
+    """Every column as pairs (step, value), without the empty cells."""
+    rows = _rows(path)
+    return {name: [(int(row["step"]), float(row[name])) for row in rows if row[name]] for name in COLUMNS[1:]}
+
+
+def _rows(path) -> list[dict[str, str]]:
+    """Complete rows; a last line that was cut off is left out."""
+    text = Path(path).read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines()))
+    if rows and (set(rows[0]) != set(COLUMNS) or not all(row["step"].isdigit() for row in rows)):
+        raise UserError(f"{path} is not a metrics file of minigpt; move it away")
+    return rows

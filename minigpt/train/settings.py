@@ -1,0 +1,85 @@
+"""How to train: every number that is not the model's."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from minigpt.errors import UserError
+from minigpt.model import Params
+from minigpt.optim import (
+    Optimizer,
+    Schedule,
+    adam,
+    adamw,
+    constant,
+    hidden_matrices,
+    muon,
+    sgd,
+    warmup_cosine,
+    warmup_linear,
+)
+
+SCHEDULES = ("cosine", "linear", "constant")
+OPTIMIZERS = ("adamw", "adam", "sgd", "muon")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings:
+    """Numbers of one training run. `UserError` names any that does not fit."""
+
+    steps: int = 3000  # parameter updates
+    batch: int = 12  # windows in a micro-batch
+    accumulate: int = 1  # micro-batches to an update
+    optimizer: str = "adamw"  # adamw | adam | sgd | muon
+    learning_rate: float = 3e-3  # the highest
+    schedule: str = "cosine"  # cosine | linear | constant, after the warm-up
+    warmup: int = 100  # steps in which the learning rate rises
+    final_rate: float = 0.1  # the last learning rate, as a share of the highest
+    weight_decay: float = 0.1
+    beta1: float = 0.9  # also the momentum of sgd
+    beta2: float = 0.99
+    clip: float = 1.0  # longest gradient
+    seed: int = 0
+    threads: int = 1  # Python threads that share the rows of a batch
+    log_every: int = 10  # steps between rows of metrics.csv
+    validate_every: int = 250  # steps between validations, each followed by a checkpoint
+    validation_windows: int = 256  # of held-out text, the same ones every time
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value, least = getattr(self, field.name), 0 if field.name in ("warmup", "seed") else 1
+            if field.type == "int" and (not isinstance(value, int) or value < least):
+                raise UserError(f"{field.name} is {value!r}, but it must be a whole number of at least {least}")
+            if field.type == "float" and not (isinstance(value, (int, float)) and 0 <= value < float("inf")):
+                raise UserError(f"{field.name} is {value!r}, but it must be a number of at least 0")
+        if self.learning_rate == 0 or self.clip == 0:
+            raise UserError("learning_rate and clip must be above 0, or nothing would be learnt")
+        if not (self.beta1 < 1 and self.beta2 < 1 and self.final_rate <= 1):
+            raise UserError(
+                f"beta1 {self.beta1} and beta2 {self.beta2} must be below 1, final_rate {self.final_rate} <= 1"
+            )
+        if self.schedule not in SCHEDULES or self.optimizer not in OPTIMIZERS:
+            raise UserError(
+                f"schedule {self.schedule!r} must be one of {', '.join(SCHEDULES)} "
+                f"and optimizer {self.optimizer!r} one of {', '.join(OPTIMIZERS)}"
+            )
+
+    def rate(self) -> Schedule:
+        """step -> learning rate."""
+        warmup = min(self.warmup, self.steps)
+        if self.schedule == "constant":
+            return constant(self.learning_rate, warmup=warmup)
+        shape = {"cosine": warmup_cosine, "linear": warmup_linear}[self.schedule]
+        return shape(self.learning_rate, warmup=warmup, total=self.steps, final=self.final_rate)
+
+    def make_optimizer(self, params: Params) -> Optimizer:
+        """The optimizer for parameters of this layout; gains and biases do not decay."""
+        decay = {"weight_decay": self.weight_decay, "decayed": params.matrix_size}
+        if self.optimizer == "sgd":
+            return sgd(momentum=self.beta1, nesterov=self.beta1 > 0, **decay)
+        if self.optimizer == "muon":
+            return muon(hidden_matrices(params), **decay)
+        return {"adam": adam, "adamw": adamw}[self.optimizer](beta1=self.beta1, beta2=self.beta2, **decay)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as plain values, for JSON."""
+        return asdict(self)
