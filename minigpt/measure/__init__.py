@@ -1,6 +1,6 @@
 """Measuring: how well a model predicts, and what that has to be compared with."""
 
-from minigpt.measure.baselines import bigram_nats, compressed_bits_per_byte, unigram_nats, uniform_nats
+from minigpt.measure.baselines import bigram_nats, compressed_bits_per_byte, uniform_nats, unigram_nats
 from minigpt.measure.evaluation import Evaluation, evaluate_text, mean_loss
 
 __all__ = [
@@ -9,6 +9,6 @@ __all__ = [
     "compressed_bits_per_byte",
     "evaluate_text",
     "mean_loss",
-    "unigram_nats",
     "uniform_nats",
+    "unigram_nats",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minigpt.errors import UserError
-from minigpt.measure.baselines import bigram_nats, compressed_bits_per_byte, unigram_nats, uniform_nats
+from minigpt.measure.baselines import bigram_nats, compressed_bits_per_byte, uniform_nats, unigram_nats
 from minigpt.model import Batch, Params, Transformer
 from minigpt.ops import IGNORED, cross_entropy_forward
 from minigpt.text import Tokenizer, evaluation_windows

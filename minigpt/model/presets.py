@@ -34,7 +34,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "gpt2-large": {"layers": 36, "width": 1280, "heads": 20, **GPT2},
     "gpt2-xl": {"layers": 48, "width": 1600, "heads": 25, **GPT2},
     # The recipe since Llama (Touvron et al. 2023, arXiv:2302.13971, section 2.2), in sizes that a laptop trains.
-    "tiny": {"layers": 4, "width": 128, "heads": 4, "context": 64, **MODERN},
+    "tiny": {"layers": 4, "width": 128, "heads": 4, "context": 64, "init_std": 0.06, **MODERN},
     "small": {"layers": 6, "width": 384, "heads": 6, "context": 256, **MODERN},
     # The same two sizes with GPT-2's recipe, for comparison.
     "tiny-gpt2": {"layers": 4, "width": 128, "heads": 4, "context": 64},

@@ -1,6 +1,6 @@
 """A run's folder: all that training needs to go on, and all that generating and evaluating need to begin.
 
-run.json (configuration, settings, where the text came from), tokenizer.json, training.npy and validation.npy (token ids),
+run.json (configuration, settings, what the text was), tokenizer.json, training.npy and validation.npy (token ids),
 last.safetensors and best.safetensors (checkpoints), metrics.csv, loss.png.
 """
 
@@ -94,7 +94,7 @@ class OpenedRun:
 
 
 def open_run(path: str | Path, which: str = "best") -> OpenedRun:
-    """The model of the run in the folder `path`, from its checkpoint `best` or `last`. `UserError` names what is wrong."""
+    """The model of the run in the folder `path`, from its checkpoint `best` or `last`. `UserError` says what is wrong."""
     folder = open_folder(path)
     tokenizer = folder.tokenizer()
     params, progress = load_checkpoint(folder.checkpoint(which), folder.config)

@@ -1,0 +1,43 @@
+"""The `minigpt` command: one file per subcommand, each with `add(subparsers)` and `run(arguments)`."""
+
+import argparse
+import sys
+
+from minigpt.cli import corpus, evaluate, generate, gradcheck, train
+from minigpt.errors import UserError
+
+COMMANDS = (train, generate, evaluate, gradcheck, corpus)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line `argv` (default: the process's own). Returns the exit code.
+
+    0: done; 1: a check failed; 2: bad input, said in one sentence on standard error; 130: interrupted.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a Windows console may default to a code page without most characters
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.run(arguments)
+    except UserError as error:
+        print(f"minigpt: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("minigpt: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stderr.close()
+        return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="minigpt",
+        description="A transformer in plain NumPy: train it, let it write, and check every gradient.",
+        epilog="Start with `minigpt train`: no arguments, no download, about two minutes.",
+    )
+    subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add(subparsers)
+    return parser

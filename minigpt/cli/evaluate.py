@@ -1,0 +1,36 @@
+"""`minigpt evaluate`: how well a model predicts a text, beside what guessing, counting and compressing reach."""
+
+from minigpt.cli.options import add_command, print_json, read_utf8
+from minigpt.measure import evaluate_text
+from minigpt.train import open_run
+
+
+def add(subparsers) -> None:
+    """Declare the subcommand."""
+    parser = add_command(
+        subparsers,
+        "evaluate",
+        run,
+        "measure how well a model predicts a text, beside baselines and compressors",
+        "  minigpt evaluate runs/pydocs-tiny README.md\n  minigpt evaluate runs/pydocs-tiny README.md --json",
+    )
+    parser.add_argument("folder", metavar="RUN", help="the folder that `minigpt train` made")
+    parser.add_argument("file", metavar="FILE", help="a UTF-8 text")
+    parser.add_argument(
+        "--checkpoint", choices=("best", "last"), default="best", help="which parameters (default best)"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
+
+
+def run(arguments) -> int:
+    """Print the measurements."""
+    text = read_utf8(arguments.file)
+    opened = open_run(arguments.folder, arguments.checkpoint)
+    result = evaluate_text(
+        opened.model, opened.params, opened.tokenizer, text, opened.training_tokens(), progress=not arguments.json
+    )
+    if arguments.json:
+        print_json(result.to_dict())
+    else:
+        print(result.table())
+    return 0

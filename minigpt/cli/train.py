@@ -1,0 +1,72 @@
+"""`minigpt train`: from text to a model that writes."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from minigpt.cli.options import add_command, positive, print_json
+from minigpt.cli.prepare import new_folder, prepare_run, resume_run
+from minigpt.cli.reports import Samples, final_report
+from minigpt.errors import UserError
+from minigpt.model import PRESETS
+from minigpt.train import Interrupted, train
+from minigpt.train.settings import OPTIMIZERS
+
+
+def add(subparsers) -> None:
+    """Declare the subcommand."""
+    parser = add_command(
+        subparsers,
+        "train",
+        run,
+        "train a model on a text",
+        "  minigpt train                                    Python's documentation, about two minutes\n"
+        "  minigpt train shakespeare --tokenizer characters --steps 2000\n"
+        "  minigpt train my_notes/ --preset small --threads 2 --out runs/notes\n"
+        "  minigpt train --resume --out runs/notes          go on after Ctrl-C",
+    )
+    parser.add_argument("corpus", nargs="?", default="pydocs", help="a name from `minigpt corpus list`, or a path")
+    parser.add_argument("--preset", choices=tuple(PRESETS), default="tiny", help="the model (default tiny)")
+    parser.add_argument("--tokenizer", default="bpe", help="bpe, characters, or a tokenizer.json (default bpe)")
+    parser.add_argument("--vocabulary", type=positive, default=1024, help="tokens that bpe learns (default 1024)")
+    parser.add_argument("--steps", type=positive, help="updates of the parameters (default 3000)")
+    parser.add_argument("--batch", type=positive, default=12, help="windows of text to a step (default 12)")
+    parser.add_argument("--accumulate", type=positive, default=1, help="add up so many batches to a step (default 1)")
+    parser.add_argument("--context", type=positive, help="tokens that the model sees (default: the preset's)")
+    parser.add_argument("--dropout", type=float, default=0.0, help="share of activations set to zero (default 0)")
+    parser.add_argument("--learning-rate", type=float, default=3e-3, help="the highest (default 0.003)")
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adamw", help="(default adamw)")
+    parser.add_argument("--weight-decay", type=float, default=0.1, help="(default 0.1)")
+    parser.add_argument("--validate-every", type=positive, help="steps between validations (default: a twelfth)")
+    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same model (default 0)")
+    parser.add_argument("--threads", type=positive, help="share the rows of a batch (default: up to 2 cores)")
+    parser.add_argument("--out", type=Path, help="the run's folder (default: a new one below runs/)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out (default: the latest)")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prepare or reopen the run, train it, and show what came of it."""
+    print("minigpt: reading the text ...", file=sys.stderr, flush=True)
+    if arguments.resume:
+        folder = resume_run(arguments.out, arguments.steps)
+    else:
+        folder = prepare_run(arguments, new_folder(arguments))
+    print(f"training {folder.path}: Ctrl-C stops and saves", file=sys.stderr, flush=True)
+    try:
+        train(folder, on_validation=Samples(folder), show_progress=True)
+    except Interrupted as stopped:
+        print(
+            f"\nsaved at step {stopped.step} of {folder.settings.steps}; go on with\n"
+            f"  minigpt train --resume --out {folder.path}",
+            file=sys.stderr,
+        )
+        return 130
+    except OSError as error:
+        raise UserError(f"training stopped: {error.strerror or error}; free some space, then add --resume") from error
+    result = final_report(folder)
+    if arguments.json:
+        print_json(result.to_dict())
+    else:
+        print(result.text())
+    return 0

