@@ -47,9 +47,9 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             value, least = getattr(self, field.name), 0 if field.name in ("warmup", "seed") else 1
-            if field.type == "int" and (not isinstance(value, int) or value < least):
+            if field.type is int and (not isinstance(value, int) or value < least):
                 raise UserError(f"{field.name} is {value!r}, but it must be a whole number of at least {least}")
-            if field.type == "float" and not (isinstance(value, (int, float)) and 0 <= value < float("inf")):
+            if field.type is float and not (isinstance(value, (int, float)) and 0 <= value < float("inf")):
                 raise UserError(f"{field.name} is {value!r}, but it must be a number of at least 0")
         if self.learning_rate == 0 or self.clip == 0:
             raise UserError("learning_rate and clip must be above 0, or nothing would be learnt")
