@@ -30,7 +30,7 @@ PLANTED: tuple[PlantedBug, ...] = (
 )
 
 # What a mistake raises where it cannot be made: without the square, the bias or the dropout mask that it needs.
-IMPOSSIBLE = (ValueError, TypeError, AttributeError, ZeroDivisionError)
+IMPOSSIBLE = (ValueError, TypeError, AttributeError, IndexError, ZeroDivisionError)
 
 
 def diagnose(
