@@ -232,7 +232,7 @@ def _schedule(peak, warmup, total, shape):
 
     def rate(step: int) -> float:
         if step < warmup:
-            return peak * (step + 1) / warmup
+            return peak * ((step + 1) / warmup)
         return peak * shape(min(1.0, (step - warmup) / max(1, total - warmup)))
 
     return rate
