@@ -54,10 +54,7 @@ def loss_curve(curves: dict[str, Curve], baselines: dict[str, float], path: str 
         figure.savefig(temporary, format="png")
 
 
-def _smooth(values: np.ndarray) -> np.ndarray:
-    """A mean over the last 20 values or so, corrected at the beginning (as Adam corrects its means)."""
-    smooth, weight, mean = [], 0.0, 0.0
-    for value in values:
-        mean, weight = 0.9 * mean + 0.1 * value, 0.9 * weight + 0.1
-        smooth.append(mean / weight)
-    return np.array(smooth)
+def _smooth(values: np.ndarray, width: int = 15) -> np.ndarray:
+    """The mean of each value and its neighbours, `width` in all; fewer at the ends."""
+    ones = np.ones(min(width, len(values)))
+    return np.convolve(values, ones, "same") / np.convolve(np.ones(len(values)), ones, "same")

@@ -34,7 +34,8 @@ def check_optimizer(make: Callable[..., Optimizer], reference: str, **settings: 
             right[i] = TEXTBOOK[reference](right[i], float(gradient[i]), memory[i], step, rate, **used)
             if not math.isclose(yours[i], right[i], rel_tol=1e-9, abs_tol=1e-12):
                 raise GradientError(
-                    f"{reference} is wrong from step {step} on: entry {i} is {yours[i]:.9g}, the textbook has {right[i]:.9g}"
+                    f"{reference} is wrong from step {step} on: entry {i} is {yours[i]:.9g}, "
+                    f"but the textbook has {right[i]:.9g}"
                 )
 
 
@@ -76,4 +77,4 @@ def _adamw(p, g, memory, step, rate, *, weight_decay=0.01, **settings):
     return _adam(p, g, memory, step, rate, **settings) - rate * weight_decay * p
 
 
-TEXTBOOK = {"sgd": _sgd, "adam": _adam, "adamw": _adamw}
+TEXTBOOK: dict[str, Callable[..., float]] = {"sgd": _sgd, "adam": _adam, "adamw": _adamw}

@@ -1,6 +1,7 @@
 """`minigpt evaluate`: how well a model predicts a text, beside what guessing, counting and compressing reach."""
 
 from minigpt.cli.options import add_command, print_json, read_utf8
+from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure import evaluate_text
 from minigpt.train import open_run
 
@@ -26,9 +27,11 @@ def run(arguments) -> int:
     """Print the measurements."""
     text = read_utf8(arguments.file)
     opened = open_run(arguments.folder, arguments.checkpoint)
-    result = evaluate_text(
-        opened.model, opened.params, opened.tokenizer, text, opened.training_tokens(), progress=not arguments.json
-    )
+    training = opened.training_tokens()
+    with blas_threads(threads_for_width(opened.model.config.width)):
+        result = evaluate_text(
+            opened.model, opened.params, opened.tokenizer, text, training, progress=not arguments.json
+        )
     if arguments.json:
         print_json(result.to_dict())
     else:

@@ -1,12 +1,11 @@
 """`minigpt generate`: let a trained model write."""
 
-import sys
-
 import numpy as np
 
 from minigpt.cli.options import add_command, positive, print_json
 from minigpt.errors import UserError
 from minigpt.infer import Sampling, beam_search, generate_text
+from minigpt.machine import blas_threads, threads_for_width
 from minigpt.train import open_run
 
 
@@ -44,15 +43,20 @@ def run(arguments) -> int:
     if arguments.seed < 0:
         raise UserError(f"--seed is {arguments.seed}, but it must be 0 or more")
     opened = open_run(arguments.folder, arguments.checkpoint)
+    with blas_threads(threads_for_width(opened.model.config.width)):
+        _show(opened, arguments, sampling)
+    return 0
+
+
+def _show(opened, arguments, sampling) -> None:
     pieces = _beam_pieces(opened, arguments) if arguments.beams else _sampled_pieces(opened, arguments, sampling)
     if arguments.json:
         print_json({"prompt": arguments.prompt, "text": "".join(pieces), "seed": arguments.seed})
-        return 0
+        return
     print(arguments.prompt, end="", flush=True)
     for piece in pieces:
         print(piece, end="", flush=True)
-    sys.stdout.write("\n")
-    return 0
+    print()
 
 
 def _sampled_pieces(opened, arguments, sampling):

@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from minigpt.errors import UserError
+from minigpt.machine import threads_for_width
 from minigpt.model import TransformerConfig, preset
 from minigpt.text import (
     BytePairTokenizer,
@@ -20,7 +21,6 @@ from minigpt.text import (
 from minigpt.train import RunFolder, TrainSettings, has_run, open_folder
 
 RUNS = Path("runs")
-SPLIT_WIDTH = 512  # below this width, sharing a batch between two threads beats two BLAS threads
 
 
 def new_folder(arguments: argparse.Namespace) -> Path:
@@ -51,8 +51,8 @@ def prepare_run(arguments: argparse.Namespace, path: Path) -> RunFolder:
     for part, tokens in counts.items():
         if tokens < config.context + 1:
             raise UserError(
-                f"the {part} part of {corpus.name} has {tokens} tokens, but the context of {config.context} needs at least "
-                f"{config.context + 1}; choose a larger corpus or a smaller --context"
+                f"the {part} part of {corpus.name} has {tokens} tokens, but the context of {config.context} needs "
+                f"at least {config.context + 1}; choose a larger corpus or a smaller --context"
             )
     tokenizer.save(path / "tokenizer.json")
     description = {
@@ -83,7 +83,7 @@ def resume_run(path: Path | None, steps: int | None) -> RunFolder:
 
 def _settings(arguments: argparse.Namespace, config: TransformerConfig) -> TrainSettings:
     steps = arguments.steps or 3000
-    threads = arguments.threads or (min(2, os.cpu_count() or 1) if config.width < SPLIT_WIDTH else 1)
+    threads = arguments.threads or (min(2, os.cpu_count() or 1) if threads_for_width(config.width) == 1 else 1)
     return TrainSettings(
         steps=steps,
         batch=arguments.batch,

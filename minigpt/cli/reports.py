@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minigpt.infer import Sampling, generate_text
-from minigpt.machine import blas_threads
+from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure import bigram_nats, compressed_bits_per_byte, mean_loss, uniform_nats, unigram_nats
 from minigpt.model import Params, Transformer
 from minigpt.train import RunFolder, open_run, read_metrics
@@ -86,7 +86,7 @@ def final_report(folder: RunFolder) -> FinalReport:
         "bigram": bigram_nats(training, held_out, size),
     }
     bits = corpus["validation_tokens"] / (corpus["validation_bytes"] * math.log(2))  # for one nat per token
-    with blas_threads(None):
+    with blas_threads(threads_for_width(folder.config.width)):
         loss = mean_loss(run.model, run.params, held_out, progress=True)
         sample = write_sample(run.model, run.params, run.tokenizer, seed=folder.settings.seed, tokens=200)
     curves = read_metrics(folder.file("metrics.csv"))

@@ -50,14 +50,12 @@ class Source:
 def load_corpus(source: str | Path, *, progress: bool = True) -> Corpus:
     """A corpus by name, or a UTF-8 text file, or a folder of them (each file a document; hidden ones are left out).
 
-    A tenth of the characters is held out; see `split_documents`. The documents of `pydocs` are shuffled first, always in
-    the same way, since its topics and modules stand in alphabetical order. `UserError` if the name or path does not
+    A tenth of the characters is held out; see `split_documents`. The documents of `pydocs` are shuffled first, always
+    in the same way, since its topics and modules stand in alphabetical order. `UserError` if the name or path does not
     exist, or the text is empty or not UTF-8.
     """
-    if str(source) in CORPORA:
-        documents = CORPORA[str(source)].read(progress)
-    else:
-        documents = _read_path(Path(source))
+    named = CORPORA.get(str(source))
+    documents = named.read(progress) if named else _read_path(Path(source))
     documents = [document for document in documents if document.strip()]
     if not documents:
         raise UserError(f"the corpus {source} is empty; choose one with text in it")

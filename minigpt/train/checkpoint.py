@@ -79,6 +79,6 @@ def _same_config(path, found, config):
     for name in expected:
         if found.get(name) != expected[name]:
             raise UserError(
-                f"{path} is of another configuration: its {name} is {found.get(name)}, but {expected[name]} was expected; "
+                f"{path} is of another configuration: its {name} is {found.get(name)}, not {expected[name]}; "
                 "choose the checkpoint that belongs to this run"
             )

@@ -94,7 +94,7 @@ class OpenedRun:
 
 
 def open_run(path: str | Path, which: str = "best") -> OpenedRun:
-    """The model of the run in the folder `path`, from its checkpoint `best` or `last`. `UserError` says what is wrong."""
+    """The model of the run in `path`, from its checkpoint `best` or `last`. `UserError` says what is wrong."""
     folder = open_folder(path)
     tokenizer = folder.tokenizer()
     params, progress = load_checkpoint(folder.checkpoint(which), folder.config)

@@ -19,7 +19,7 @@ class BatchGradient:
     """
 
     def __init__(self, model: Transformer, params: Params, *, threads: int = 1, seed: int = 0):
-        """params: for the layout. seed: of the dropout masks, which depend on (seed, step, micro-batch, thread) only."""
+        """params: for the layout. seed: of the dropout masks, functions of (seed, step, micro-batch, thread)."""
         self.model, self.threads, self.seed = model, threads, seed
         self.pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._parts = [params.zeros_like() for _ in range(threads)]

@@ -73,7 +73,7 @@ class TrainSettings:
 
     def make_optimizer(self, params: Params) -> Optimizer:
         """The optimizer for parameters of this layout; gains and biases do not decay."""
-        decay = {"weight_decay": self.weight_decay, "decayed": params.matrix_size}
+        decay: dict[str, Any] = {"weight_decay": self.weight_decay, "decayed": params.matrix_size}
         if self.optimizer == "sgd":
             return sgd(momentum=self.beta1, nesterov=self.beta1 > 0, **decay)
         if self.optimizer == "muon":

@@ -1,5 +1,6 @@
 """Baselines against counting by hand."""
 
+import itertools
 import math
 
 import numpy as np
@@ -25,10 +26,10 @@ def bigram_by_hand(training, tokens, vocabulary_size):
         counts[t] += 1
     unigram = [c / sum(counts) for c in counts]
     followers = {}
-    for a, b in zip(training[:-1], training[1:], strict=True):
+    for a, b in itertools.pairwise(training):
         followers.setdefault(a, []).append(b)
     total = 0.0
-    for a, b in zip(tokens[:-1], tokens[1:], strict=True):
+    for a, b in itertools.pairwise(tokens):
         after = followers.get(a, [])
         kinds = len(set(after))
         p = unigram[b] if not after else (after.count(b) + kinds * unigram[b]) / (len(after) + kinds)

@@ -82,7 +82,7 @@ def test_tensors_that_do_not_fit_the_header_are_refused(tmp_path, saved):
     metadata = {"format": "minigpt checkpoint 1", "json": json.dumps(header)}
     path = tmp_path / "odd.safetensors"
     save_file({"model.token_embedding.weight": np.zeros((7, 9), np.float32)}, path, metadata=metadata)
-    with pytest.raises(UserError, match="token_embedding.weight has shape"):
+    with pytest.raises(UserError, match=r"token_embedding\.weight has shape"):
         load_checkpoint(path, CONFIG)
     save_file({"model.token_embedding.weight": np.zeros((7, 8), np.float32)}, path, metadata=metadata)
     with pytest.raises(UserError, match="damaged"):

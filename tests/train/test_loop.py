@@ -39,7 +39,9 @@ def test_a_trained_run_has_learnt_and_can_be_opened(tmp_path):
     assert all(speed > 0 for _, speed in metrics["tokens_per_second"])
 
 
-@pytest.mark.parametrize("settings", [{}, {"threads": 2}, {"accumulate": 3}, {"optimizer": "muon"}, {"optimizer": "sgd"}])
+@pytest.mark.parametrize(
+    "settings", [{}, {"threads": 2}, {"accumulate": 3}, {"optimizer": "muon"}, {"optimizer": "sgd"}]
+)
 def test_stopping_and_resuming_gives_the_same_bits(tmp_path, settings):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(make_run(whole, **settings), show_progress=False)
@@ -132,8 +134,8 @@ def test_settings_that_do_not_fit_are_named(change, says):
 def test_a_run_folder_survives_being_read_back(tmp_path):
     folder = make_run(tmp_path)
     assert open_folder(tmp_path) == folder
-    with pytest.raises(UserError, match="no run.json"):
+    with pytest.raises(UserError, match=r"no run\.json"):
         open_folder(tmp_path / "nothing")
     (tmp_path / "run.json").write_text('{"format": "minigpt run 1", "config": {}}', encoding="utf-8")
-    with pytest.raises(UserError, match="incomplete|damaged"):
+    with pytest.raises(UserError, match=r"incomplete|damaged"):
         open_folder(tmp_path)
