@@ -4,6 +4,7 @@ from minigpt.check.cases import CASES, OPERATIONS, Case, find_case
 from minigpt.check.forward import check_forward
 from minigpt.check.gradient import check_gradient
 from minigpt.check.model import CONFIGS, check_model
+from minigpt.check.optimizer_check import check_clip, check_optimizer
 from minigpt.check.planted import PLANTED, PlantedBug, diagnose, diagnose_forward
 from minigpt.check.report import ArgumentReport, GradientError, GradientReport
 from minigpt.check.table import format_rows, gradcheck_rows
@@ -18,9 +19,11 @@ __all__ = [
     "GradientError",
     "GradientReport",
     "PlantedBug",
+    "check_clip",
     "check_forward",
     "check_gradient",
     "check_model",
+    "check_optimizer",
     "diagnose",
     "diagnose_forward",
     "find_case",

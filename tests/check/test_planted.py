@@ -1,13 +1,26 @@
 """No wrong gradient gets past the checks: every planted bug is refused, and recognized by its numbers."""
 
+import re
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from minigpt.check import CASES, OPERATIONS, PLANTED, check_forward, diagnose, diagnose_forward, find_case
+from minigpt.check import (
+    CASES,
+    OPERATIONS,
+    PLANTED,
+    check_clip,
+    check_forward,
+    check_optimizer,
+    diagnose,
+    diagnose_forward,
+    find_case,
+)
 from minigpt.check.contract import as_list, upstream
 from minigpt.check.planted.attention import textbook_backward, textbook_forward
+from minigpt.check.planted.bug import SETTINGS
+from minigpt.optim import adamw, clip_by_global_norm, sgd
 
 
 def each(kind):
@@ -28,9 +41,8 @@ def inputs(name):
 def test_every_planted_bug_is_refused(bug):
     refusal = bug.refusal()
     assert refusal is not None
-    assert (
-        " is wrong" in refusal or "has shape (2, 3, 4), but it must" in refusal
-    )  # its numbers, not a slip in its code
+    # Its numbers are refused, not a slip in its code.
+    assert re.search(r" is wrong|has shape \(2, 3, 4\), but it must|^clipping (to|returned)", refusal)
 
 
 @each("backward")
@@ -74,6 +86,13 @@ def test_two_mistakes_at_once_are_both_named():
     assert [bug.name for bug in found] == ["dquery unscaled", "dvalue before dropout"]
 
 
+@pytest.mark.parametrize("case", SETTINGS)
+def test_the_optimizers_that_the_bugs_vary_are_right(case):
+    make, name = (adamw, "adamw") if case == "adamw" else (sgd, "sgd")
+    check_optimizer(make, name, **SETTINGS[case])
+    check_clip(clip_by_global_norm)
+
+
 def test_an_unknown_mistake_has_no_diagnosis():
     arrays, options, dy = inputs("softmax")
     assert diagnose("softmax", arrays, options, dy, [np.full_like(dy, 0.123)]) == []
@@ -84,6 +103,7 @@ def test_the_collection():
     assert kinds["backward"] >= 60
     assert kinds["forward"] >= 15
     assert kinds["model"] >= 10
+    assert kinds["optimizer"] >= 15
     names = Counter((bug.kind, bug.operation, bug.name) for bug in PLANTED)
     assert max(names.values()) == 1
     assert {bug.operation for bug in PLANTED if bug.kind == "backward"} == set(OPERATIONS)

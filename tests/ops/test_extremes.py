@@ -113,6 +113,13 @@ def test_norms_of_constant_and_zero_rows_are_finite(dtype):
     assert all(np.isfinite(g).all() for g in ops.rms_norm_backward(np.ones_like(x), cache))
 
 
+def test_epsilon_is_one_in_a_hundred_thousand_unless_given():
+    x = np.array([[1e-3, -1e-3]])  # mean square 1e-6
+    expected = x / math.sqrt(1.1e-5)
+    np.testing.assert_allclose(ops.layer_norm_forward(x, np.ones(2))[0], expected, rtol=1e-12)
+    np.testing.assert_allclose(ops.rms_norm_forward(x, np.ones(2))[0], expected, rtol=1e-12)
+
+
 @DTYPES
 def test_layer_norm_far_from_zero_keeps_its_digits(dtype):
     """The two-pass variance: mean of squares minus square of mean would lose everything here."""

@@ -13,6 +13,7 @@ from minigpt.check.planted import (
     linear,
     models,
     norms,
+    optimizers,
     probabilities,
     rotary,
 )
@@ -27,6 +28,7 @@ PLANTED: tuple[PlantedBug, ...] = (
     *attention_forward.BUGS,
     *rotary.BUGS,
     *models.BUGS,
+    *optimizers.BUGS,
 )
 
 # What a mistake raises where it cannot be made: without the square, the bias or the dropout mask that it needs.

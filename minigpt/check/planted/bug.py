@@ -10,7 +10,14 @@ from minigpt.check.cases import OPERATIONS, find_case
 from minigpt.check.contract import as_list
 from minigpt.check.forward import check_forward
 from minigpt.check.model import CONFIGS, check_model
+from minigpt.check.optimizer_check import check_clip, check_optimizer
 from minigpt.check.report import GradientError
+
+SETTINGS: dict[str, dict[str, Any]] = {  # of the optimizers' cases
+    "adamw": {"weight_decay": 0.3, "epsilon": 1e-4},
+    "momentum": {"momentum": 0.9, "weight_decay": 0.1},
+    "nesterov": {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+}
 
 
 @dataclass(frozen=True)
@@ -19,10 +26,10 @@ class PlantedBug:
 
     name: str
     kind: str  # backward | forward | model | optimizer
-    operation: str  # of `OPERATIONS`; for the last two kinds "transformer" and the optimizer's name
+    operation: str  # of `OPERATIONS`; for the last two kinds "transformer"; adamw, sgd or clip
     explanation: str  # one sentence for the person who made the mistake
-    wrong: Callable  # the wrong backward(dy, cache), forward(*arrays, **options), Transformer class, or optimizer
-    case: str  # the name of the case, or of the configuration, that shows it
+    wrong: Callable  # the wrong backward(dy, cache), forward(*arrays, **options), Transformer class, optimizer or clip
+    case: str  # the name of the case, of the model's configuration or of the optimizer's settings that show it
     forward: Callable | None = None  # whose cache the wrong backward takes; None: the operation's own
 
     def gradients(self, arrays: tuple[np.ndarray, ...], options: dict[str, Any], dy: np.ndarray) -> list[np.ndarray]:
@@ -62,8 +69,16 @@ def _refuse_model(bug: PlantedBug) -> None:
     check_model(bug.wrong(CONFIGS[bug.case]), samples=1).raise_if_wrong()
 
 
+def _refuse_optimizer(bug: PlantedBug) -> None:
+    if bug.operation == "clip":
+        check_clip(bug.wrong)
+    else:
+        check_optimizer(bug.wrong, bug.operation, **SETTINGS[bug.case])
+
+
 REFUSALS: dict[str, Callable[[PlantedBug], None]] = {
     "backward": _refuse_backward,
     "forward": _refuse_forward,
     "model": _refuse_model,
+    "optimizer": _refuse_optimizer,
 }
