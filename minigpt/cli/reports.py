@@ -3,7 +3,7 @@
 import math
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from tqdm import tqdm
@@ -20,7 +20,9 @@ SAMPLE_TOKENS = 60
 class Samples:
     """After each validation, a line of numbers and a few words by the model."""
 
-    def __init__(self, folder: RunFolder):
+    def __init__(self, folder: RunFolder, file: TextIO):
+        """file: where to print."""
+        self.file = file
         self.model, self.tokenizer = Transformer(folder.config), folder.tokenizer()
 
     def __call__(self, params: Params, row: dict[str, float]) -> None:
@@ -28,8 +30,10 @@ class Samples:
         sample = write_sample(self.model, params, self.tokenizer, seed=int(row["step"]))
         tqdm.write(
             f"step {row['step']:5}  validation {row['validation_loss']:.3f} nats per token, "
-            f"{row['validation_bits_per_byte']:.3f} bits per byte  | {' '.join(sample.split())[:70]}"
+            f"{row['validation_bits_per_byte']:.3f} bits per byte  | {' '.join(sample.split())[:70]}",
+            file=self.file,
         )
+        self.file.flush()
 
 
 def write_sample(model, params, tokenizer, *, seed: int, tokens: int = SAMPLE_TOKENS) -> str:
@@ -68,7 +72,7 @@ class FinalReport:
                 *table,
                 f"\n{self.parameters:,} parameters, {self.steps} steps, {self.seconds:.0f} s; "
                 f"the curve is in {os.path.join(self.folder, 'loss.png')}",
-                f"Next:  minigpt generate {self.folder} --prompt 'The function' --tokens 300",
+                f"Next:  minigpt generate {self.folder} --tokens 300",
             ]
         )
 

@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         folder = prepare_run(arguments, new_folder(arguments))
     print(f"training {folder.path}: Ctrl-C stops and saves", file=sys.stderr, flush=True)
     try:
-        train(folder, on_validation=Samples(folder), show_progress=True)
+        train(folder, on_validation=Samples(folder, sys.stderr if arguments.json else sys.stdout))
     except Interrupted as stopped:
         print(
             f"\nsaved at step {stopped.step} of {folder.settings.steps}; go on with\n"

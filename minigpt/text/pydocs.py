@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-SKIPPED = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__", "lib2to3", "turtledemo"}
+# Tests, what others installed, an editor's insides, and a hundred generated files with one docstring.
+SKIPPED = {"test", "tests", "site-packages", "dist-packages", "__pycache__", "idlelib", "lib2to3", "encodings"}
 
 
 def pydocs_documents(*, progress: bool = True) -> list[str]:
@@ -36,8 +37,7 @@ def _topics() -> Iterator[str]:
         from pydoc_data.topics import topics
     except ImportError:  # some systems leave it out
         return
-    for name in sorted(topics):
-        yield topics[name]
+    yield from dict.fromkeys(topics[name] for name in sorted(topics))  # a few topics go by two names
 
 
 def _source_files() -> list[Path]:

