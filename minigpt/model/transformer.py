@@ -95,7 +95,8 @@ class Transformer:
         x, rotary = self._add_positions(params, x, positions)
         x, dropout_cache = apply_dropout(config, x, run)
         x = run.tap("embedding", x)
-        mask = causal_mask(len(positions), start + len(positions))
+        # A single query is the last position, which sees everything: no mask.
+        mask = causal_mask(len(positions), start + len(positions)) if len(positions) > 1 else None
         blocks = []
         for layer in range(config.layers):
             x, block_cache = block_forward(params, f"blocks.{layer}", config, x, mask=mask, rotary=rotary, run=run)

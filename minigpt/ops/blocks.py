@@ -12,7 +12,10 @@ BLOCK = 65536  # entries
 
 
 def blocks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-    """Matching flat views of `arrays`, at most `BLOCK` entries at a time. All have one shape and are contiguous."""
+    """Matching views of `arrays`, at most `BLOCK` entries at a time. All have one shape and are contiguous."""
+    if arrays[0].size <= BLOCK:  # one token's worth, where every microsecond of Python counts
+        yield arrays
+        return
     flat = [array.reshape(-1) for array in arrays]
     for start in range(0, flat[0].size, BLOCK):
         yield tuple(array[start : start + BLOCK] for array in flat)

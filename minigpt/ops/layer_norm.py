@@ -21,8 +21,9 @@ def layer_norm_forward(x, gain, bias=None, *, epsilon=1e-5):
     x: (..., C); gain, bias: (C,), bias may be None. Returns y: (..., C) and the cache for `layer_norm_backward`.
     The variance is the mean of the squares (divided by C, not C - 1).
     """
-    normalized = x - x.mean(axis=-1, keepdims=True)  # (..., C)
-    variance = np.vecdot(normalized, normalized)[..., None] / x.shape[-1]  # (..., 1)
+    width = x.shape[-1]
+    normalized = x - x.sum(axis=-1, keepdims=True) / width  # (..., C)
+    variance = np.vecdot(normalized, normalized)[..., None] / width  # (..., 1)
     inverse_std = 1 / np.sqrt(variance + epsilon)
     normalized *= inverse_std
     y = gain * normalized
