@@ -1,7 +1,7 @@
 """Writing with a trained model: sampling, the key-value cache, streaming, beam search."""
 
 from minigpt.infer.beam import Beam, beam_search
-from minigpt.infer.generate import Tokenizer, generate, generate_text
+from minigpt.infer.generate import generate, generate_text
 from minigpt.infer.past import KeyValuePast
 from minigpt.infer.sampling import GREEDY, PURE, Sampling, next_tokens
 from minigpt.infer.window import Window
@@ -12,7 +12,6 @@ __all__ = [
     "Beam",
     "KeyValuePast",
     "Sampling",
-    "Tokenizer",
     "Window",
     "beam_search",
     "generate",

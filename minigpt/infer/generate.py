@@ -2,7 +2,7 @@
 
 import codecs
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -10,17 +10,7 @@ from minigpt.errors import UserError
 from minigpt.infer.sampling import PURE, Sampling, next_tokens
 from minigpt.infer.window import Window, check_prompt
 from minigpt.model import Params, Transformer
-
-
-class Tokenizer(Protocol):
-    """What writing text needs of a tokenizer (see `minigpt.text`)."""
-
-    @property
-    def vocabulary_size(self) -> int: ...
-    @property
-    def end_of_text(self) -> int: ...
-    def encode(self, text: str) -> Iterable[int]: ...
-    def decode_bytes(self, ids: Iterable[int]) -> bytes: ...
+from minigpt.text import Tokenizer
 
 
 def generate(
@@ -58,7 +48,7 @@ def _stream(window, count, sampling, rng, stop_tokens):
         ids = next_tokens(window.logits(), sampling, rng)
         if stop_tokens.size:
             ids = np.where(ended, last, ids)
-            ended, last = np.isin(ids, stop_tokens), ids
+            ended, last = (ids[:, None] == stop_tokens).any(axis=1), ids
         yield ids
         if np.all(ended):
             return
@@ -93,7 +83,7 @@ def generate_text(
     stop = (stop,) if isinstance(stop, str) else tuple(stop)
     if "" in stop:
         raise UserError("a stop string is empty, so nothing could be written; leave it out")
-    start = np.array(list(tokenizer.encode(prompt)) or [tokenizer.end_of_text], np.int64)
+    start = tokenizer.encode(prompt) if prompt else np.array([tokenizer.end_of_text])
     stop_tokens = () if past_the_end else (tokenizer.end_of_text,)
     ids = generate(model, params, start, count, sampling=sampling, rng=rng, cached=cached, stop_tokens=stop_tokens)
     chunks = (tokenizer.decode_bytes([token]) for token in ids if token not in stop_tokens)

@@ -9,6 +9,7 @@ from small_model import small_model
 from minigpt import UserError
 from minigpt.infer import GREEDY, PURE, Sampling, generate, generate_text
 from minigpt.infer.generate import until_stop, whole_characters
+from minigpt.text import BytePairTokenizer, CharacterTokenizer
 
 TEXT = "naïve 文字 🙂🙃 Ω! "
 
@@ -21,7 +22,7 @@ class ByteTokenizer:
     vocabulary_size = len(pieces)
 
     def encode(self, text):
-        return list(text.encode())
+        return np.array(list(text.encode()), np.int64)
 
     def decode_bytes(self, ids):
         return b"".join(self.pieces[token] for token in ids)
@@ -121,7 +122,7 @@ def test_text_is_held_back_no_longer_than_needed():
 def test_text_is_what_generate_writes():
     model, params = small_model(vocabulary_size=260, seed=2)
     tokenizer, options = ByteTokenizer(), {"sampling": Sampling(2.0, top_k=50)}
-    start = np.array(tokenizer.encode("Hé"))
+    start = tokenizer.encode("Hé")
     ids = list(generate(model, params, start, 30, rng=np.random.default_rng(1), **options))
     pieces = generate_text(
         model, params, tokenizer, "Hé", 30, rng=np.random.default_rng(1), past_the_end=True, **options
@@ -134,6 +135,17 @@ def test_an_empty_prompt_starts_from_the_end_of_text():
     ids = list(generate(model, params, np.array(END), 20, sampling=GREEDY))
     text = generate_text(model, params, ByteTokenizer(), "", 20, sampling=GREEDY, past_the_end=True)
     assert "".join(text) == ByteTokenizer().decode_bytes(ids).decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize("train", [CharacterTokenizer.train, lambda text: BytePairTokenizer.train(text, 270)])
+def test_real_tokenizers_write_too(train):
+    tokenizer = train(["ein Bär, zwei Bären, 🐻🐻"])
+    model, params = small_model(vocabulary_size=tokenizer.vocabulary_size, seed=5)
+    start = tokenizer.encode("ein 🐻")
+    ids = list(generate(model, params, start, 25, sampling=PURE, rng=np.random.default_rng(3)))
+    assert tokenizer.end_of_text not in ids
+    pieces = generate_text(model, params, tokenizer, "ein 🐻", 25, sampling=PURE, rng=np.random.default_rng(3))
+    assert "".join(pieces) == tokenizer.decode(ids)
 
 
 def test_another_models_tokenizer_is_refused():
