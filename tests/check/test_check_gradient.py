@@ -55,6 +55,31 @@ def test_names_the_wrong_gradient_its_index_and_both_values(arrays):
     refused(rf"gradient of b is wrong, worst at \[2, 1\]: yours {wrong.yours:.8g}", product_forward, backward, *arrays)
 
 
+def test_counts_what_else_is_wrong():
+    arrays = np.random.default_rng(0).standard_normal((6, 3))
+
+    def message(wrong):
+        report = check_gradient(
+            lambda a, b, c, d, e, f: (a + b + c + d + e + f, None),
+            lambda dy, _: tuple(2 * dy if i in wrong else 1 * dy for i in range(6)),
+            *arrays,
+        )
+        with pytest.raises(GradientError) as error:
+            report.raise_if_wrong()
+        return str(error.value)
+
+    assert "also" not in message({0})
+    assert message({1, 2, 4}).endswith("; also wrong: c, e")
+    assert message({0, 1, 2, 3}).endswith("; also wrong: b, c, d")
+    assert message(set(range(6))).endswith("; also wrong: b, c, d and 2 more")
+
+
+def test_an_empty_array_has_nothing_wrong():
+    (report,) = check_gradient(lambda x: (x * x, x), lambda dy, x: 2 * dy * x, np.zeros((0, 3))).arguments
+    assert report.passed
+    assert (report.entries, report.max_absolute_error, report.yours, report.numeric) == (0, 0, 0, 0)
+
+
 @pytest.mark.parametrize("factor", [1 + 3e-6, 1 - 3e-6, -1.0, 0.0])
 def test_the_tolerance_is_one_in_a_million(arrays, factor):
     def backward(dy, cache):
