@@ -8,7 +8,7 @@ import json
 
 import numpy as np
 import torch
-from common import Contest, machine_name, measure_sgemm
+from common import Contest, arguments_for, measure_sgemm, peak_memory, peak_memory_of, report
 from torch import nn
 from torch.nn import functional
 
@@ -95,7 +95,7 @@ def minigpt_step(config, windows, threads):
     return step
 
 
-def run(size, rounds, compiled):
+def contest(size, rounds, compiled):
     """Rows of the table for one size."""
     layers, width, heads, vocabulary, positions, batch, context, threads = SIZES[size]
     config = TransformerConfig(vocabulary_size=vocabulary, context=positions, layers=layers, width=width, heads=heads)
@@ -103,9 +103,52 @@ def run(size, rounds, compiled):
     rivals = {"PyTorch eager": torch_step(TorchGPT(config), windows)}
     if compiled:
         rivals["torch.compile"] = torch_step(torch.compile(TorchGPT(config)), windows)
+    sgemm = measure_sgemm()
     with blas_threads(1 if threads > 1 else None):
-        contest = Contest(minigpt_step(config, windows, threads), rivals, rounds)
-    parameters = sum(int(np.prod(shape)) for shape in Transformer(config).shapes().values())
-    flops = 6 * parameters * batch * context + 12 * layers * batch * context**2 * width
-    share = flops / contest.ours / measure_sgemm()
-    return [{"size": size, **row, "share_of_sgemm": share} for row in contest.rows()]
+        result = Contest(minigpt_step(config, windows, threads), rivals, rounds)
+    flops = 6 * matrix_entries(config) * batch * context + 12 * layers * batch * context**2 * width
+    return [{"size": size, **row, "share_of_sgemm": flops / result.ours / sgemm} for row in result.rows()]
+
+
+def matrix_entries(config):
+    """Parameters that every token is multiplied by: the blocks and the head, not the position table."""
+    shapes = Transformer(config).shapes()
+    return sum(int(np.prod(s)) for name, s in shapes.items() if len(s) > 1 and name != "position_embedding.weight")
+
+
+def one_side(size, side):
+    """Run three steps of one side alone and print the most memory that this process needed, imports left out."""
+    layers, width, heads, vocabulary, positions, batch, context, threads = SIZES[size]
+    config = TransformerConfig(vocabulary_size=vocabulary, context=positions, layers=layers, width=width, heads=heads)
+    windows = np.random.default_rng(1).integers(0, vocabulary, (batch, context + 1))
+    before = peak_memory()
+    ours = side == "minigpt"
+    step = minigpt_step(config, windows, threads) if ours else torch_step(TorchGPT(config), windows)
+    for _ in range(3):
+        step()
+    print(json.dumps(peak_memory() - before))
+
+
+def main():
+    parser = arguments_for(__doc__)
+    parser.add_argument("--sizes", nargs="+", choices=tuple(SIZES), default=tuple(SIZES))
+    parser.add_argument("--compile", action="store_true", help="also against torch.compile (needs a C++ compiler)")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    keep_freed_memory()
+    if arguments.memory_of:
+        one_side(arguments.sizes[0], arguments.memory_of)
+        return
+    rows = []
+    for size in arguments.sizes:
+        rounds = 3 if arguments.quick else {"0.8M": 60, "10.8M": 10, "124M": 6}[size]
+        sides = ("minigpt", "PyTorch eager")
+        peaks = {side: peak_memory_of(__file__, "--memory-of", side, "--sizes", size) for side in sides}
+        for row in contest(size, rounds, arguments.compile):
+            memory = {"minigpt_megabytes": peaks["minigpt"] / 1e6, "rival_megabytes": peaks["PyTorch eager"] / 1e6}
+            rows.append(row | memory if row["rival"] in peaks else row)
+    report(rows, arguments.json)
+
+
+if __name__ == "__main__":
+    main()
