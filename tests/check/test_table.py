@@ -20,6 +20,10 @@ def test_every_operation_and_model_is_in_it_and_right_within_seconds():
     assert {("attention", "key"), ("layer_norm", "gain"), ("linear, no bias", "weight")} <= {
         (row["operation"], row["argument"]) for row in rows
     }
+    names = [(row["operation"], row["argument"]) for row in rows]
+    assert len(set(names)) == len(names)
+    assert {("transformer, GPT-2", "attention.query.weight"), ("transformer, GPT-2", "final_norm.gain")} <= set(names)
+    assert not [argument for _, argument in names if argument.startswith("blocks")]  # one row for all blocks
     lines = format_rows(rows).splitlines()
     assert len(lines) == len(rows) + 2
     assert lines[-1] == f"{len(rows)} of {len(rows)} gradients are right"
