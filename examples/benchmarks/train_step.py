@@ -1,6 +1,6 @@
 """One training step, minigpt against PyTorch: the same model, batch and optimizer, in turn, in one process.
 
-A step is forward, backward, clipping and AdamW. Run: python examples/benchmarks/train_step.py [--compile] [--json]
+A step is forward, backward, clipping and AdamW. Run: python examples/benchmarks/train_step.py [--quick] [--json]
 """
 
 import argparse
@@ -132,7 +132,7 @@ def one_side(size, side):
 def main():
     parser = arguments_for(__doc__)
     parser.add_argument("--sizes", nargs="+", choices=tuple(SIZES), default=tuple(SIZES))
-    parser.add_argument("--compile", action="store_true", help="also against torch.compile (needs a C++ compiler)")
+    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out (it needs a C++ compiler)")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     keep_freed_memory()
@@ -144,7 +144,7 @@ def main():
         rounds = 3 if arguments.quick else {"0.8M": 60, "10.8M": 10, "124M": 6}[size]
         sides = ("minigpt", "PyTorch eager")
         peaks = {side: peak_memory_of(__file__, "--memory-of", side, "--sizes", size) for side in sides}
-        for row in contest(size, rounds, arguments.compile):
+        for row in contest(size, rounds, not (arguments.no_compile or arguments.quick)):
             memory = {"minigpt_megabytes": peaks["minigpt"] / 1e6, "rival_megabytes": peaks["PyTorch eager"] / 1e6}
             rows.append(row | memory if row["rival"] in peaks else row)
     report(rows, arguments.json)

@@ -91,7 +91,7 @@ def final_report(folder: RunFolder) -> FinalReport:
     }
     bits = corpus["validation_tokens"] / (corpus["validation_bytes"] * math.log(2))  # for one nat per token
     with blas_threads(threads_for_width(folder.config.width)):
-        loss = mean_loss(run.model, run.params, held_out, progress=True)
+        loss = mean_loss(run.model, run.params, held_out, threads=folder.settings.threads, progress=True)
         sample = write_sample(run.model, run.params, run.tokenizer, seed=folder.settings.seed, tokens=200)
     curves = read_metrics(folder.file("metrics.csv"))
     loss_curve(curves, {name: nats[name] for name in ("uniform", "unigram")}, folder.file("loss.png"))

@@ -1,5 +1,6 @@
 """How well a model predicts a text."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,7 +10,7 @@ from tqdm import tqdm
 from minigpt.errors import UserError
 from minigpt.measure.baselines import bigram_nats, compressed_bits_per_byte, uniform_nats, unigram_nats
 from minigpt.model import Batch, Params, Transformer
-from minigpt.ops import IGNORED, cross_entropy_forward
+from minigpt.ops import cross_entropy_forward
 from minigpt.text import Tokenizer, evaluation_windows
 
 NATS_PER_BIT = float(np.log(2))
@@ -47,23 +48,28 @@ def mean_loss(
     *,
     stride: int | None = None,
     batch: int = 16,
+    threads: int = 1,
     progress: bool = False,
 ) -> float:
     """Nats per token of all but the first of `tokens`: (N,) integers, each predicted from those before it.
 
     stride: how far a window of the model's context moves at a time; see `evaluation_windows`. Default: half the
-    context, so that every token but the first few has at least that many before it.
+    context, so that every token but the first few has at least that many before it. threads: share the windows.
     """
     context = model.config.context
     stride = max(1, context // 2) if stride is None else stride
-    total, scored = 0.0, 0
-    windows = evaluation_windows(tokens, context, stride=stride, batch=batch)
-    bar = tqdm(windows, total=-(-len(tokens) // (stride * batch)), desc="evaluating", leave=False, disable=not progress)
-    for inputs, targets in bar:
+
+    def score(window):
+        inputs, targets = window
         logits, _ = model.forward(params, Batch(inputs))
-        total += float(cross_entropy_forward(logits, targets, count=1)[0])
-        scored += int(np.count_nonzero(targets != IGNORED))
-    return total / scored
+        return float(cross_entropy_forward(logits, targets, count=1)[0])
+
+    windows = evaluation_windows(tokens, context, stride=stride, batch=batch)
+    count = -(-len(tokens) // (stride * batch))
+    with ThreadPoolExecutor(threads) as pool:
+        scores = pool.map(score, windows)
+        total = sum(tqdm(scores, total=count, desc="evaluating", leave=False, disable=not progress))
+    return total / (len(tokens) - 1)
 
 
 def evaluate_text(
