@@ -1,0 +1,158 @@
+"""Writing greedily, one token at a time: minigpt against transformers.generate, on the same GPT-2 weights, in turn.
+
+Both keep keys and values, stop at the same end-of-text token, and must write the same tokens.
+Needs PyTorch and transformers: pip install '.[parity]'
+Run: python examples/benchmarks/decode.py [--sizes 4x128] [--quick] [--json]
+"""
+
+import argparse
+import json
+import os
+
+import numpy as np
+from common import Contest, arguments_for, measure_gemv, peak_memory, peak_memory_of, report
+
+from minigpt import Transformer, TransformerConfig
+from minigpt.infer import GREEDY, generate
+from minigpt.machine import blas_threads
+
+PROMPT = 16  # tokens
+# name: (layers, width, heads, vocabulary, context, tokens to write, BLAS threads, rounds). The first two are the
+# character-level models that train_step.py trains, writing their context full; the last is GPT-2 124M.
+SIZES = {
+    "4x128": (4, 128, 4, 65, 64, 48, 1, 41),
+    "6x384": (6, 384, 6, 65, 256, 240, None, 11),
+    "12x768": (12, 768, 12, 50257, 1024, 64, None, 7),
+}
+NAMES = {
+    "attention_norm.gain": "ln_1.weight",
+    "attention_norm.bias": "ln_1.bias",
+    "attention.output.weight": "attn.c_proj.weight",
+    "attention.output.bias": "attn.c_proj.bias",
+    "feed_forward_norm.gain": "ln_2.weight",
+    "feed_forward_norm.bias": "ln_2.bias",
+    "feed_forward.up.weight": "mlp.c_fc.weight",
+    "feed_forward.up.bias": "mlp.c_fc.bias",
+    "feed_forward.down.weight": "mlp.c_proj.weight",
+    "feed_forward.down.bias": "mlp.c_proj.bias",
+}
+
+
+def our_model(size):
+    """The model and its parameters."""
+    layers, width, heads, vocabulary, context, *_ = SIZES[size]
+    model = Transformer(
+        TransformerConfig(
+            vocabulary_size=vocabulary, context=context, layers=layers, width=width, heads=heads, init_std=0.05
+        )
+    )
+    return model, model.init(np.random.default_rng(0))
+
+
+def our_writer(size):
+    """A function that writes and returns the tokens."""
+    model, params = our_model(size)
+    prompt, count = prompt_and_count(size)
+    stop = [model.config.vocabulary_size - 1]
+    return lambda: list(generate(model, params, prompt, count, sampling=GREEDY, stop_tokens=stop))
+
+
+def transformers_writer(size):
+    """The same from transformers."""
+    import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    model, params = our_model(size)
+    config, end = model.config, model.config.vocabulary_size - 1
+    sizes = {"vocab_size": config.vocabulary_size, "n_positions": config.context, "n_embd": config.width}
+    depth = {"n_layer": config.layers, "n_head": config.heads}
+    rival = GPT2LMHeadModel(GPT2Config(**sizes, **depth, bos_token_id=end, eos_token_id=end)).eval()
+    named = dict(rival.named_parameters())
+    for name, array in in_their_names(config, params):
+        named[name].data.copy_(torch.from_numpy(array))
+    prompt, count = prompt_and_count(size)
+    tokens = torch.from_numpy(prompt)[None]
+    mask = torch.ones_like(tokens)
+
+    def write():
+        out = rival.generate(tokens, attention_mask=mask, max_new_tokens=count, do_sample=False, pad_token_id=end)
+        return out[0, PROMPT:].tolist()
+
+    return write
+
+
+def in_their_names(config, params):
+    """Our parameters as (their name, array). GPT-2 keeps query, key and value side by side in one matrix."""
+    yield "transformer.wte.weight", params["token_embedding.weight"]
+    yield "transformer.wpe.weight", params["position_embedding.weight"]
+    yield "transformer.ln_f.weight", params["final_norm.gain"]
+    yield "transformer.ln_f.bias", params["final_norm.bias"]
+    for layer in range(config.layers):
+        ours, theirs = f"blocks.{layer}", f"transformer.h.{layer}"
+        for name, their_name in NAMES.items():
+            yield f"{theirs}.{their_name}", params[f"{ours}.{name}"]
+        for kind in ("weight", "bias"):
+            parts = [params[f"{ours}.attention.{part}.{kind}"] for part in ("query", "key", "value")]
+            yield f"{theirs}.attn.c_attn.{kind}", np.concatenate(parts, axis=-1)
+
+
+def prompt_and_count(size):
+    """The prompt, (T,) token ids, and how many tokens to write."""
+    vocabulary, count = SIZES[size][3], SIZES[size][5]
+    return np.random.default_rng(1).integers(0, vocabulary, PROMPT), count
+
+
+WRITERS = {"minigpt": our_writer, "transformers.generate": transformers_writer}
+
+
+def contest(size, quick):
+    """Rows of the table for one size."""
+    count, threads, rounds = SIZES[size][5:]
+    writers = {name: make(size) for name, make in WRITERS.items()}
+    tokens = {name: write() for name, write in writers.items()}
+    assert len(tokens["minigpt"]) == count, "the end-of-text token came up; choose another seed"
+    assert tokens["minigpt"] == tokens["transformers.generate"], "the two must write the same tokens"
+    arrays = our_model(size)[1].items()
+    read = sum(array.nbytes for name, array in arrays if array.ndim > 1 and name != "position_embedding.weight")
+    with blas_threads(threads):
+        bandwidth = measure_gemv(read / 1e6)
+        result = Contest(writers.pop("minigpt"), writers, 3 if quick else rounds)
+    shared = {
+        "tokens_per_second": count / result.ours,
+        "share_of_gemv": read * count / result.ours / bandwidth,  # every token reads every matrix once
+        "gemv_gigabytes_per_second": bandwidth / 1e9,
+    }
+    return [{"size": size, "tokens": count, **row, **shared} for row in result.rows()]
+
+
+def memory_of(size, side):
+    """The most memory that this process needs to write once, besides what the imports take."""
+    if side != "minigpt":
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
+    before = peak_memory()
+    WRITERS[side](size)()
+    after = peak_memory()
+    print(json.dumps(None if before is None or after is None else (after - before) / 1e6))
+
+
+def main():
+    """Every size in turn."""
+    parser = arguments_for(__doc__)
+    parser.add_argument("--sizes", nargs="+", choices=tuple(SIZES), default=tuple(SIZES))
+    parser.add_argument("--memory-of", choices=tuple(WRITERS), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.memory_of:
+        memory_of(arguments.sizes[0], arguments.memory_of)
+        return
+    rows = []
+    for size in arguments.sizes:
+        peaks = {side: peak_memory_of(__file__, "--memory-of", side, "--sizes", size) for side in WRITERS}
+        for row in contest(size, arguments.quick):
+            rows.append({**row, "minigpt_megabytes": peaks["minigpt"], "rival_megabytes": peaks[row["rival"]]})
+    report(rows, arguments.json)
+
+
+if __name__ == "__main__":
+    main()
