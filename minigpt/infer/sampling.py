@@ -69,7 +69,7 @@ def distribution(logits: np.ndarray, sampling: Sampling) -> np.ndarray:
 
 def top_k(logits: np.ndarray, k: int) -> np.ndarray:
     """logits: (B, V) with all but the k highest of each row set to -inf. Of equal scores the lower ids stay."""
-    return _keep_highest(logits, np.full((len(logits), 1), min(k, logits.shape[-1])))
+    return _keep_highest(logits, _descending(logits), np.full((len(logits), 1), min(k, logits.shape[-1])))
 
 
 def top_p(logits: np.ndarray, p: float) -> np.ndarray:
@@ -80,17 +80,20 @@ def top_p(logits: np.ndarray, p: float) -> np.ndarray:
     """
     if p >= 1:
         return logits
-    descending = -np.sort(-logits, axis=-1)
+    descending = _descending(logits)
     reached = softmax_forward(descending)[0].cumsum(axis=-1)  # (B, V): the mass of the 1, 2, 3 ... likeliest
     counts = 1 + (reached < p).sum(axis=-1, keepdims=True)
-    return _keep_highest(logits, np.minimum(counts, logits.shape[-1]))
+    return _keep_highest(logits, descending, np.minimum(counts, logits.shape[-1]))
 
 
-def _keep_highest(logits, counts):
+def _descending(logits):
+    """Each row of logits: (B, V), highest first."""
+    return -np.sort(-logits, axis=-1)
+
+
+def _keep_highest(logits, descending, counts):
     """logits: (B, V) with all but the `counts`: (B, 1) highest of each row set to -inf."""
-    threshold = np.take_along_axis(
-        np.sort(logits, axis=-1), logits.shape[-1] - counts, axis=-1
-    )  # the lowest that stays
+    threshold = np.take_along_axis(descending, counts - 1, axis=-1)  # (B, 1), the lowest that stays
     above, equal = logits > threshold, logits == threshold
     room = counts - above.sum(axis=-1, keepdims=True)  # for scores equal to the threshold
     return np.where(above | (equal & (equal.cumsum(axis=-1) <= room)), logits, -np.inf)
