@@ -22,6 +22,8 @@ FLOORS = (
     ("explain",),
     ("measure",),
     ("plot",),
+    ("grade",),
+    ("course",),
     ("cli",),
 )
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -1,6 +1,7 @@
 """Training: the loop, the gradient of a batch, checkpoints, metrics, and the folder of a run."""
 
 from minigpt.train.checkpoint import load_checkpoint, save_checkpoint
+from minigpt.train.fit import fit
 from minigpt.train.folder import OpenedRun, RunFolder, has_run, open_folder, open_run
 from minigpt.train.gradient import BatchGradient, split_rows
 from minigpt.train.loop import Interrupted, Progress, train, validation_windows
@@ -14,6 +15,7 @@ __all__ = [
     "Progress",
     "RunFolder",
     "TrainSettings",
+    "fit",
     "has_run",
     "load_checkpoint",
     "open_folder",

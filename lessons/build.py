@@ -1,0 +1,85 @@
+"""Build the notebooks from their sources: `python -m lessons.build`.
+
+Every `lessons/NN_name.py` is run and becomes `lessons/NN_name.ipynb` with its outputs; its numbers go into
+`lessons/results.json`. Two builds on one machine give the same bytes. Needs: pip install '.[lessons]'
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+from lessons.sources import LESSONS, lesson_sources
+from minigpt.course.lesson import QUICK, RESULTS
+from minigpt.files import write_json, write_text
+
+SECONDS = 600  # after which a lesson is taken to hang
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def build(source: Path, *, quick: bool = False) -> tuple[str, list[dict], float]:
+    """Run a lesson. Returns the notebook as text, its measured numbers, and the seconds that it took."""
+    notebook = read_source(source)
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder) / "results.jsonl"
+        os.environ.update({RESULTS: str(results), QUICK: "1" if quick else "0", "OPENBLAS_NUM_THREADS": "1"})
+        start = time.perf_counter()
+        NotebookClient(notebook, timeout=SECONDS, record_timing=False, resources={"metadata": {"path": "."}}).execute()
+        seconds = time.perf_counter() - start
+        lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
+    return as_text(notebook), [json.loads(line) for line in lines], seconds
+
+
+def read_source(source: Path) -> nbformat.NotebookNode:
+    """A lesson as a notebook without outputs, its cells numbered instead of named at random."""
+    notebook = jupytext.read(source, fmt="py:percent")
+    notebook.metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    for number, cell in enumerate(notebook.cells):
+        cell["id"], cell["metadata"] = f"cell-{number:02}", {}
+    return notebook
+
+
+def as_text(notebook: nbformat.NotebookNode) -> str:
+    """The notebook as JSON, without what changes from machine to machine."""
+    notebook.metadata["language_info"] = {"name": "python"}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.pop("execution_count", None)
+            if output.output_type == "execute_result":
+                output["execution_count"] = cell.execution_count
+    return nbformat.writes(notebook, version=4)
+
+
+def main() -> int:
+    """Build the lessons named on the command line, or all."""
+    parser = argparse.ArgumentParser(prog="python -m lessons.build", description=__doc__.splitlines()[0])
+    parser.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers or names; all if none is given")
+    parser.add_argument("--quick", action="store_true", help="run small and write nothing: does it still run?")
+    arguments = parser.parse_args()
+    for source in lesson_sources(arguments.lessons):
+        text, numbers, seconds = build(source, quick=arguments.quick)
+        print(f"{source.stem:28} {seconds:5.1f} s  {len(numbers)} numbers in their bands", flush=True)
+        if not arguments.quick:
+            write_text(source.with_suffix(".ipynb"), text)
+            record(source.stem, numbers)
+    return 0
+
+
+def record(lesson: str, numbers: list[dict]) -> None:
+    """Replace the numbers of a lesson in results.json."""
+    path = LESSONS / "results.json"
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    fresh = [{"lesson": lesson, **{key: row[key] for key in ("name", "value", "above", "below")}} for row in numbers]
+    rows = [row for row in kept if row["lesson"] != lesson] + fresh
+    write_json(path, sorted(rows, key=lambda row: row["lesson"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+"""What a lesson needs besides the library: bands for its numbers, and things to look at."""
+
+import inspect
+import json
+import os
+import textwrap
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+QUICK = "MINIGPT_QUICK"  # 1: lessons run small, to see that they run
+RESULTS = "MINIGPT_RESULTS"  # a file to which every expected number is added, one JSON object per line
+
+
+class Unexpected(AssertionError):
+    """A number that a lesson states lies outside its band."""
+
+
+def quick() -> bool:
+    """Whether to run small: `MINIGPT_QUICK=1` in the environment."""
+    return os.environ.get(QUICK) == "1"
+
+
+def expect(
+    name: str,
+    value: float,
+    *,
+    above: float | None = None,
+    below: float | None = None,
+    equal: float | None = None,
+) -> float:
+    """Say a measured number and hold it to its band: above <= value <= below, or equal to the last bit.
+
+    name: the experiment's id and what was measured, `E06a.bidirectional_loss`. Returns the value; `Unexpected` if it is
+    outside. The file named by `MINIGPT_RESULTS`, if any, gets one more line, for the table of claims.
+    """
+    if equal is not None:
+        above = below = equal
+    if above is None and below is None:
+        raise ValueError(f"{name} has no band; give above, below or equal")
+    value = float(value)
+    inside = (above is None or value >= above) and (below is None or value <= below)
+    row = {"name": name, "value": value, "above": above, "below": below, "quick": quick()}
+    if path := os.environ.get(RESULTS):
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+    line = f"{name} = {value:.4g}   (expected {band(above, below)})"
+    if not inside:
+        raise Unexpected(line)
+    print(line)
+    return value
+
+
+def band(above: float | None, below: float | None) -> str:
+    """A band in words: `at least 0.9`, `0.3 to 0.6`, `exactly 0`."""
+    if above == below:
+        return f"exactly {above:g}"
+    if above is None:
+        return f"at most {below:g}"
+    return f"at least {above:g}" if below is None else f"{above:g} to {below:g}"
+
+
+class Shown:
+    """Text that a notebook renders as Markdown and a terminal prints as it is."""
+
+    def __init__(self, plain: str, markdown: str):
+        self.plain, self.markdown = plain, markdown
+
+    def __repr__(self) -> str:
+        return self.plain
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+
+def show_source(function: Callable | type, *, docstring: bool = True) -> Shown:
+    """The source of a function as it stands in the library, under the name of its file: what you read is what runs.
+
+    docstring: whether to show that too.
+    """
+    lines, first = inspect.getsourcelines(function)
+    source = textwrap.dedent("".join(lines))
+    if not docstring:
+        source = _without_docstring(source, inspect.getdoc(function))
+    path = Path(inspect.getsourcefile(function) or "")
+    place = "/".join(path.parts[path.parts.index("minigpt") :]) if "minigpt" in path.parts else path.name
+    header = f"# {place}, line {first}"
+    return Shown(f"{header}\n{source}", f"```python\n{header}\n{source}```")
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: int = 3) -> Shown:
+    """Rows under headers. Floats are shown with `digits` decimals; text is aligned left, numbers right."""
+    cells = [[f"{cell:.{digits}f}" if isinstance(cell, float) else str(cell) for cell in row] for row in rows]
+    numeric = [all(isinstance(row[i], (int, float)) for row in rows) for i in range(len(headers))]
+    widths = [max(len(row[i]) for row in [list(headers), *cells]) for i in range(len(headers))]
+
+    def line(row):
+        places = zip(row, widths, numeric, strict=True)
+        return "  ".join(cell.rjust(width) if right else cell.ljust(width) for cell, width, right in places).rstrip()
+
+    plain = "\n".join([line(headers), line(["-" * width for width in widths]), *map(line, cells)])
+    ruler = ["---:" if right else ":---" for right in numeric]
+    markdown = "\n".join("| " + " | ".join(row) + " |" for row in [list(headers), ruler, *cells])
+    return Shown(plain, markdown)
+
+
+def show(figure) -> None:
+    """Show a matplotlib figure: in a notebook below the cell, on a desktop in a window; without a screen, close it."""
+    import matplotlib
+    import matplotlib.pyplot as plt
+
+    if matplotlib.get_backend().lower() == "agg":
+        plt.close(figure)
+    else:
+        plt.show()
+
+
+def _without_docstring(source, text):
+    """`source` without the lines from the first triple quote to the next; nothing changes where there is no docstring."""
+    if text is None:
+        return source
+    before, _, rest = source.partition('"""')
+    after = rest.partition('"""')[2]
+    return before.rstrip(" ") + after.lstrip("\n")

@@ -1,0 +1,39 @@
+"""The smallest training loop: for experiments in memory, without a folder, checkpoints or threads."""
+
+from collections.abc import Callable, Iterable
+
+from minigpt import objectives
+from minigpt.errors import UserError
+from minigpt.model import Batch, Params, Run, Transformer
+from minigpt.optim import Schedule, adamw, clip_by_global_norm
+
+Score = Callable[[Transformer, Params, Batch, Run], tuple[float, Params]]
+
+
+def fit(
+    model: Transformer,
+    params: Params,
+    batches: Iterable[Batch],
+    learning_rate: Schedule,
+    *,
+    clip: float = 1.0,
+    weight_decay: float = 0.01,
+    run: Run = Run(),
+    score: Score = objectives.loss_and_gradient,
+) -> list[float]:
+    """Train `params` in place with AdamW, one step for each batch. Returns the loss of every step, before it.
+
+    learning_rate: the rate at each step, as `minigpt.optim.warmup_cosine` makes it. score(model, params, batch, run):
+    the loss and its gradient. `UserError` as soon as the loss is not a number.
+    """
+    optimizer = adamw(weight_decay=weight_decay, decayed=params.matrix_size)
+    state = optimizer.init(params.flat)
+    losses = []
+    for step, batch in enumerate(batches):
+        loss, grads = score(model, params, batch, run)
+        losses.append(loss)
+        if not loss < float("inf"):
+            raise UserError(f"the loss of step {step} is {loss}; lower the learning rate")
+        clip_by_global_norm(grads.flat, clip)
+        optimizer.update(params.flat, grads.flat, state, learning_rate=learning_rate(step))
+    return losses
