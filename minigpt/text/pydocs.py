@@ -15,7 +15,7 @@ SKIPPED = {"test", "tests", "site-packages", "dist-packages", "__pycache__", "id
 def pydocs_documents(*, progress: bool = True) -> list[str]:
     """One document for each topic and one for each module: its docstrings, each under its name.
 
-    Source files are read and parsed, never run. A docstring that occurs twice is taken once. About 2.3 MB; the exact
+    Source files are read and parsed, never run. A docstring that occurs twice is taken once. About 2.2 MB; the exact
     text depends on the version of Python.
     """
     documents, seen = list(_topics()), set()
