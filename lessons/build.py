@@ -1,7 +1,8 @@
 """Build the notebooks from their sources: `python -m lessons.build`.
 
 Every `lessons/NN_name.py` is run and becomes `lessons/NN_name.ipynb` with its outputs; its numbers go into
-`lessons/results.json`. Two builds on one machine give the same bytes. Needs: pip install '.[lessons]'
+`lessons/results.json`, and with those `lessons/CLAIMS.md` is written. Two builds on one machine give the same
+bytes. Needs: pip install '.[lessons]'
 """
 
 import argparse
@@ -17,6 +18,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from lessons.sources import LESSONS, lesson_sources
+from minigpt.course.claims import load_claims, render
 from minigpt.course.lesson import QUICK, RESULTS
 from minigpt.files import write_json, write_text
 
@@ -69,6 +71,8 @@ def main() -> int:
         if not arguments.quick:
             write_text(source.with_suffix(".ipynb"), text)
             record(source.stem, numbers)
+    if not arguments.quick:
+        write_text(LESSONS / "CLAIMS.md", render(load_claims(LESSONS)))
     return 0
 
 
