@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import minigpt
 from minigpt.errors import UserError
 
 CLAIMS = "claims.toml"  # by this file the folder is known
@@ -14,7 +13,7 @@ def lessons_folder() -> Path:
     `./lessons`, so that what a student edits is what is read; the one beside the package in a checkout; the copy that
     is installed with the package. `UserError` if there is none.
     """
-    package = Path(minigpt.__file__).parent
+    package = Path(__file__).parents[1]
     for folder in (Path("lessons"), package.parent / "lessons", package / "lessons"):
         if (folder / CLAIMS).is_file():
             return folder
