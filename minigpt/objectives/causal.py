@@ -54,8 +54,7 @@ def fill_in_the_middle(
         start, end = np.sort(rng.integers(0, length + 1, 2))
         before, inside, after = np.split(windows[row, :length], [start, end])
         if rng.random() < suffix_first:
-            parts = [[prefix, suffix], after, [middle], before, inside]
+            windows[row] = np.concatenate([[prefix, suffix], after, [middle], before, inside])
         else:
-            parts = [[prefix], before, [suffix], after, [middle], inside]
-        windows[row] = np.concatenate(parts)
+            windows[row] = np.concatenate([[prefix], before, [suffix], after, [middle], inside])
     return causal_lm(windows)._replace(objective="fill_in_the_middle")
