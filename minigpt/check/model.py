@@ -18,6 +18,15 @@ SMALL: dict[str, Any] = {  # V, T, C, L, H, F and D = 5 all differ; the batch of
     "hidden": 11,
 }
 
+BERT: dict[str, Any] = {
+    "architecture": "encoder",
+    "norm_place": "post",
+    "activation": "gelu",
+    "segments": 3,
+    "embedding_norm": True,
+}
+TWO_STACKS: dict[str, Any] = {"architecture": "encoder-decoder", "encoder_layers": 1}
+
 CONFIGS: dict[str, TransformerConfig] = {
     "GPT-2": TransformerConfig(**SMALL),
     "2017, post-norm": TransformerConfig(
@@ -33,6 +42,33 @@ CONFIGS: dict[str, TransformerConfig] = {
         bias=False,
     ),
     "GEGLU, dropout": TransformerConfig(**SMALL, activation="gelu", gated=True, dropout=0.2, tied=False),
+    "BERT": TransformerConfig(**SMALL, **BERT, head="pretraining", dropout=0.2),
+    "BERT, span": TransformerConfig(**SMALL, **BERT, head="span"),
+    "encoder, token classes": TransformerConfig(**SMALL, architecture="encoder", head="token", labels=4, tied=False),
+    "decoder, sequence classes": TransformerConfig(
+        **SMALL, head="sequence", labels=4, pooled="last", pooler=False, head_bias=False
+    ),
+    "BART": TransformerConfig(
+        **{**SMALL, **BERT, **TWO_STACKS, "segments": 0},
+        encoder_heads=3,
+        encoder_hidden=17,
+        scale_embedding=True,
+        head_bias=True,
+    ),
+    "modern encoder-decoder": TransformerConfig(
+        **{**SMALL, "width": 18},
+        **TWO_STACKS,
+        head_size=4,
+        key_value_heads=2,
+        norm="rms",
+        activation="silu",
+        gated=True,
+        position="rotary",
+        bias=False,
+        attention_bias=True,
+        tied=False,
+        dropout=0.2,
+    ),
 }
 
 
@@ -44,7 +80,7 @@ def check_model(
     absolute: float = 1e-10,
     **settings: Any,
 ) -> GradientReport:
-    """`check_gradient` of the cross-entropy of a transformer, for every one of its parameter arrays.
+    """`check_gradient` of the cross-entropy of what a transformer's head says, for every one of its parameter arrays.
 
     config: what to check, at a size at which a forward takes about a millisecond; or a model, to check one of your own.
     Matrices are random, gains and biases away from 1 and 0, tokens and targets random with some targets ignored;
@@ -65,14 +101,16 @@ def check_model(
 
     def forward(*arrays):
         run, current = Run(rng=np.random.default_rng([seed, 2])), filled(arrays)
-        logits, cache = model.forward(current, batch, run)
-        loss, loss_cache = cross_entropy_forward(logits, batch.targets)
-        return loss, (current.flat, cache, loss_cache)
+        output, cache = model.forward(current, batch, run)
+        outputs = output if isinstance(output, tuple) else (output,)
+        losses = [cross_entropy_forward(y, _random_targets(y, seed)) for y in outputs]
+        return sum(loss for loss, _ in losses), (current.flat, cache, [loss_cache for _, loss_cache in losses])
 
     def backward(dloss, caches):
-        flat, cache, loss_cache = caches
+        flat, cache, loss_caches = caches
         current = Params(params.shapes, flat=flat)
-        grads = model.backward(current, cache, cross_entropy_backward(dloss, loss_cache))
+        doutput = tuple(cross_entropy_backward(dloss, loss_cache) for loss_cache in loss_caches)
+        grads = model.backward(current, cache, doutput[0] if len(doutput) == 1 else doutput)
         return tuple(grads[name] for name in params)
 
     arrays = [array for _, array in params.items()]
@@ -94,7 +132,22 @@ def _random_params(model: Transformer, rng: np.random.Generator) -> Params:
 
 
 def _random_batch(config: TransformerConfig, rng: np.random.Generator) -> Batch:
+    """Tokens, and where the architecture has a use for them padding, segments, a prefix and a source."""
     shape = (2, max(1, config.context - 1))
-    targets = rng.integers(0, config.vocabulary_size, shape)
-    targets[0, shape[1] // 2] = IGNORED
-    return Batch(rng.integers(0, config.vocabulary_size, shape), targets)
+    batch = Batch(rng.integers(0, config.vocabulary_size, shape))
+    if config.architecture == "decoder" and config.head == "language":
+        return batch
+    present = np.arange(shape[1]) < [[shape[1]], [max(1, shape[1] - 2)]]
+    segments = rng.integers(0, config.segments, shape) if config.segments else None
+    if config.architecture == "encoder-decoder":
+        source = rng.integers(0, config.vocabulary_size, (2, config.context))
+        source_present = np.arange(config.context) < [[config.context - 1], [config.context]]
+        return batch._replace(source=source, source_present=source_present, prefix=np.array([1, 2]))
+    return batch._replace(present=present, segments=segments)
+
+
+def _random_targets(output: np.ndarray, seed: int) -> np.ndarray:
+    targets = np.random.default_rng([seed, 3]).integers(0, output.shape[-1], output.shape[:-1])
+    if targets.ndim > 1:
+        targets[0, targets.shape[1] // 2] = IGNORED
+    return targets

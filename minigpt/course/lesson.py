@@ -116,7 +116,7 @@ def show(figure) -> None:
 
 
 def _without_docstring(source, text):
-    """`source` without the lines from the first triple quote to the next; nothing changes where there is no docstring."""
+    """`source` without its docstring, which is `text`; unchanged where there is none."""
     if text is None:
         return source
     before, _, rest = source.partition('"""')

@@ -14,62 +14,70 @@ from minigpt.ops import attention_backward, attention_forward, dropout_mask, rot
 
 class AttentionBlockCache(NamedTuple):
     query: Any
-    key: Any
-    value: Any
-    rotary: tuple[Any, Any] | None
+    sources: tuple[Any, Any, Any] | None  # of key, value and the key's rotation; None when they came from the past
+    rotary: Any
     attention: Any
     output: Any
 
 
 def attention_shapes(name: str, config) -> Shapes:
     """The arrays of one multi-head attention."""
-    width, shared = config.width, config.groups * config.head_width
+    width, inner, shared = config.width, config.heads * config.head_width, config.groups * config.head_width
+    bias = config.bias if config.attention_bias is None else config.attention_bias
     return {
-        **linear_shapes(f"{name}.query", width, width, config.bias),
-        **linear_shapes(f"{name}.key", width, shared, config.bias),
-        **linear_shapes(f"{name}.value", width, shared, config.bias),
-        **linear_shapes(f"{name}.output", width, width, config.bias),
+        **linear_shapes(f"{name}.query", width, inner, bias),
+        **linear_shapes(f"{name}.key", width, shared, bias),
+        **linear_shapes(f"{name}.value", width, shared, bias),
+        **linear_shapes(f"{name}.output", inner, width, bias),
     }
 
 
 def attention_block_forward(params, name: str, config, x, source, *, mask, rotary, run):
     """Every position of x attends to the positions of `source` that the mask allows.
 
-    x: (B, T, C); source: (B, S, C), x itself for self-attention. mask: booleans that broadcast to (B, H, T, S), or
-    None. rotary: (cos, sin) for the positions of x, or None. Returns y: (B, T, C) and the cache.
+    x: (B, T, C); source: (B, S, C), x itself for self-attention, the encoder's output for cross-attention. mask:
+    booleans that broadcast to (B, H, T, S), or None. rotary: (cos, sin) for the positions of x, or None. Returns
+    y: (B, T, C) and the cache.
     """
     query, query_cache = apply_linear(params, f"{name}.query", x)
-    key, key_cache = apply_linear(params, f"{name}.key", source)
-    value, value_cache = apply_linear(params, f"{name}.value", source)
-    query, key, value = (_split_heads(array, config.head_width) for array in (query, key, value))
-    rotary_cache = None
-    if rotary is not None:
-        cos, sin = rotary
-        query, query_rotary = rotary_forward(query, cos=cos, sin=sin)
-        key, key_rotary = rotary_forward(key, cos=cos, sin=sin)
-        rotary_cache = (query_rotary, key_rotary)
-    if run.past is not None:
-        key, value = run.past.extend(name, key, value)
+    query, query_rotary = _rotate(_split_heads(query, config.head_width), rotary)
+    kept = run.past.kept(name) if run.past is not None and source is not x else None
+    if kept is not None:
+        (key, value), sources = kept, None
+    else:
+        key, key_cache = apply_linear(params, f"{name}.key", source)
+        value, value_cache = apply_linear(params, f"{name}.value", source)
+        key, key_rotary = _rotate(_split_heads(key, config.head_width), rotary)
+        value, sources = _split_heads(value, config.head_width), (key_cache, value_cache, key_rotary)
+        if run.past is not None and source is x:
+            key, value = run.past.extend(name, key, value)
+        elif run.past is not None:
+            run.past.keep(name, key, value)
 
     keep = dropout_mask(run.rng, (*query.shape[:3], key.shape[2]), config.dropout)
     tap = (lambda last, weights: run.tap(f"{name}.{last}", weights)) if run.watched else None
     heads, attention_cache = attention_forward(query, key, value, mask=mask, keep=keep, rate=config.dropout, tap=tap)
     y, output_cache = apply_linear(params, f"{name}.output", _merge_heads(heads))
-    cache = AttentionBlockCache(query_cache, key_cache, value_cache, rotary_cache, attention_cache, output_cache)
+    cache = AttentionBlockCache(query_cache, sources, query_rotary, attention_cache, output_cache)
     return run.tap(f"{name}.output", y), cache
 
 
 def attention_block_backward(grads, name: str, config, dy, cache):
     """Gradients of x and source: (B, T, C), (B, S, C). For self-attention the caller adds the two."""
+    key_cache, value_cache, key_rotary = cache.sources
     dheads = back_linear(grads, f"{name}.output", dy, cache.output)
     dquery, dkey, dvalue = attention_backward(_split_heads(dheads, config.head_width), cache.attention)
     if cache.rotary is not None:
-        query_rotary, key_rotary = cache.rotary
-        dquery, dkey = rotary_backward(dquery, query_rotary), rotary_backward(dkey, key_rotary)
+        dquery, dkey = rotary_backward(dquery, cache.rotary), rotary_backward(dkey, key_rotary)
     dx = back_linear(grads, f"{name}.query", _merge_heads(dquery), cache.query)
-    dsource = back_linear(grads, f"{name}.key", _merge_heads(dkey), cache.key)
-    dsource += back_linear(grads, f"{name}.value", _merge_heads(dvalue), cache.value)
+    dsource = back_linear(grads, f"{name}.key", _merge_heads(dkey), key_cache)
+    dsource += back_linear(grads, f"{name}.value", _merge_heads(dvalue), value_cache)
     return dx, dsource
+
+
+def _rotate(x: np.ndarray, rotary) -> tuple[np.ndarray, Any]:
+    """x with its positions turned into it, and the cache; x itself and None without rotary positions."""
+    return (x, None) if rotary is None else rotary_forward(x, cos=rotary[0], sin=rotary[1])
 
 
 def _split_heads(x: np.ndarray, head_width: int) -> np.ndarray:

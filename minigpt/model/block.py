@@ -7,10 +7,21 @@ and the residual stream.
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from minigpt.model.attention import attention_block_backward, attention_block_forward, attention_shapes
 from minigpt.model.feed_forward import feed_forward_backward, feed_forward_forward, feed_forward_shapes
 from minigpt.model.parts import Shapes, apply_dropout, apply_norm, back_norm, norm_shapes
 from minigpt.ops import dropout_backward
+
+
+class Sight(NamedTuple):
+    """What the positions of a stack may see. All that tells an encoder from a decoder is in here."""
+
+    mask: np.ndarray | None  # booleans that broadcast to (B, H, T, S), of the text itself; None: everything
+    rotary: tuple[np.ndarray, np.ndarray] | None = None  # (cos, sin) of its positions
+    memory: np.ndarray | None = None  # (B, M, C), what an encoder made of another text
+    memory_mask: np.ndarray | None = None  # booleans that broadcast to (B, H, T, M)
 
 
 class ResidualCache(NamedTuple):
@@ -19,46 +30,78 @@ class ResidualCache(NamedTuple):
     dropout: Any
 
 
-def block_shapes(name: str, config) -> Shapes:
-    """The arrays of one block."""
+class BlockCache(NamedTuple):
+    attention: ResidualCache
+    cross_attention: ResidualCache | None
+    feed_forward: ResidualCache
+
+
+def block_shapes(name: str, config, *, cross: bool = False) -> Shapes:
+    """The arrays of one block. cross: with cross-attention to a memory."""
+    crossing: Shapes = {}
+    if cross:
+        crossing = {
+            **norm_shapes(f"{name}.cross_attention_norm", config),
+            **attention_shapes(f"{name}.cross_attention", config),
+        }
     return {
         **norm_shapes(f"{name}.attention_norm", config),
         **attention_shapes(f"{name}.attention", config),
+        **crossing,
         **norm_shapes(f"{name}.feed_forward_norm", config),
         **feed_forward_shapes(f"{name}.feed_forward", config),
     }
 
 
-def block_forward(params, name: str, config, x, *, mask, rotary, run):
+def block_forward(params, name: str, config, x, *, sight: Sight, run):
     """x: (B, T, C). Returns the residual stream after the block, (B, T, C), and the cache."""
 
     def attend(x):
-        return attention_block_forward(params, f"{name}.attention", config, x, x, mask=mask, rotary=rotary, run=run)
+        return attention_block_forward(
+            params, f"{name}.attention", config, x, x, mask=sight.mask, rotary=sight.rotary, run=run
+        )
+
+    def attend_to_memory(x):
+        return attention_block_forward(
+            params, f"{name}.cross_attention", config, x, sight.memory, mask=sight.memory_mask, rotary=None, run=run
+        )
 
     def feed_forward(x):
         return feed_forward_forward(params, f"{name}.feed_forward", config, x, run=run)
 
     x, attention_cache = _residual_forward(params, f"{name}.attention_norm", config, x, attend, run)
+    cross_cache = None
+    if sight.memory is not None:
+        x = run.tap(f"{name}.residual_cross", x)
+        x, cross_cache = _residual_forward(params, f"{name}.cross_attention_norm", config, x, attend_to_memory, run)
     x = run.tap(f"{name}.residual_mid", x)
     x, feed_forward_cache = _residual_forward(params, f"{name}.feed_forward_norm", config, x, feed_forward, run)
-    return run.tap(f"{name}.residual_post", x), (attention_cache, feed_forward_cache)
+    return run.tap(f"{name}.residual_post", x), BlockCache(attention_cache, cross_cache, feed_forward_cache)
 
 
-def block_backward(grads, name: str, config, dx, cache, *, run):
-    """Gradient of the block's x: (B, T, C)."""
-    attention_cache, feed_forward_cache = cache
+def block_backward(grads, name: str, config, dx, cache: BlockCache, *, run, dmemory=None):
+    """Gradient of the block's x: (B, T, C). dmemory: where to add that of the memory, (B, M, C), if there is one."""
 
     def back_attend(dy, cache):
         dx, dsource = attention_block_backward(grads, f"{name}.attention", config, dy, cache)
         return dx + dsource  # x was both the queries' and the keys' source
 
+    def back_attend_to_memory(dy, cache):
+        dx, dsource = attention_block_backward(grads, f"{name}.cross_attention", config, dy, cache)
+        dmemory[...] += dsource  # every block looks at the same memory
+        return dx
+
     def back_feed_forward(dy, cache):
         return feed_forward_backward(grads, f"{name}.feed_forward", config, dy, cache)
 
     dx = run.tap(f"{name}.dresidual_post", dx)
-    dx = _residual_backward(grads, f"{name}.feed_forward_norm", config, dx, feed_forward_cache, back_feed_forward)
+    dx = _residual_backward(grads, f"{name}.feed_forward_norm", config, dx, cache.feed_forward, back_feed_forward)
     dx = run.tap(f"{name}.dresidual_mid", dx)
-    return _residual_backward(grads, f"{name}.attention_norm", config, dx, attention_cache, back_attend)
+    if cache.cross_attention is not None:
+        norm = f"{name}.cross_attention_norm"
+        dx = _residual_backward(grads, norm, config, dx, cache.cross_attention, back_attend_to_memory)
+        dx = run.tap(f"{name}.dresidual_cross", dx)
+    return _residual_backward(grads, f"{name}.attention_norm", config, dx, cache.attention, back_attend)
 
 
 def _residual_forward(params, norm: str, config, x, inner, run):

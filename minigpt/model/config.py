@@ -1,33 +1,50 @@
 """What a transformer is made of: one frozen description, checked when it is made."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from minigpt.errors import UserError
 from minigpt.ops import ACTIVATIONS
 
 CHOICES = {
+    "architecture": ("decoder", "encoder", "encoder-decoder"),
+    "head": ("language", "masked", "pretraining", "sequence", "token", "span", "none"),
+    "pooled": ("first", "last"),
     "norm": ("layer", "rms"),
     "norm_place": ("pre", "post"),
     "activation": tuple(ACTIVATIONS),
     "position": ("learned", "sinusoidal", "rotary"),
 }
+WHOLE = ("vocabulary_size", "context", "width", "layers", "heads", "labels")
+OPTIONAL = ("key_value_heads", "head_size", "hidden", "encoder_layers", "encoder_heads", "encoder_hidden")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
-    """The sizes and choices of a decoder-only transformer. The defaults are GPT-2's recipe.
+    """The sizes and choices of a transformer. The defaults are GPT-2's recipe.
 
-    `UserError` names any field that does not fit. Letters: V, C, T, L, H, G, F as in `minigpt.ops`.
+    Three architectures come from one stack. A decoder sees the past only (GPT). An encoder sees both sides (BERT).
+    An encoder-decoder has one of each, and its decoder also looks at what the encoder made of another text (BART).
+    `UserError` names any field that does not fit. Letters: V, C, T, L, H, G, D, F as in `minigpt.ops`.
     """
 
     vocabulary_size: int  # V
     context: int  # the longest sequence, T
     width: int  # C
-    layers: int  # L
-    heads: int  # H, divides width
+    layers: int  # L, of the decoder when there are two stacks
+    heads: int  # H
     key_value_heads: int | None = None  # G, divides heads; None: as many as heads
+    head_size: int | None = None  # D; None: C / H
     hidden: int | None = None  # F; None: 4 C, or 8/3 C rounded up to a multiple of 32 when gated (equal parameters)
+    architecture: str = "decoder"  # decoder | encoder | encoder-decoder
+    encoder_layers: int | None = None  # of an encoder-decoder's encoder; None, here and below: as in its decoder
+    encoder_heads: int | None = None
+    encoder_hidden: int | None = None
+    head: str = "language"  # language | masked | pretraining | sequence | token | span | none: see `model.head`
+    labels: int = 2  # classes of a sequence or token head
+    pooled: str = "first"  # which token stands for the sequence: first | last
+    pooler: bool = True  # tanh(linear(x)) of that token, before the classes
+    head_bias: bool | None = None  # None: not for a language head, yes for the others
     norm: str = "layer"  # layer | rms
     norm_place: str = "pre"  # pre: x + f(norm(x)) | post: norm(x + f(x))
     norm_epsilon: float = 1e-5
@@ -35,23 +52,28 @@ class TransformerConfig:
     gated: bool = False  # down(activation(gate(x)) * up(x)) instead of down(activation(up(x)))
     position: str = "learned"  # learned | sinusoidal | rotary
     rotary_theta: float = 10000.0
+    segments: int = 0  # kinds of segment embedding (BERT has 2)
+    embedding_norm: bool = False  # normalize the sum of the embeddings, as BERT and BART do
     bias: bool = True  # of linear layers and layer norms
+    attention_bias: bool | None = None  # of the linear layers in attention; None: as `bias`
+    feed_forward_bias: bool | None = None  # of the linear layers in the feed-forward network; None: as `bias`
     tied: bool = True  # the output head is the token embedding
     scale_embedding: bool = False  # multiply token embeddings by sqrt(C), as the 2017 transformer does
+    padding: int | None = None  # a token whose embedding learns nothing from standing in the input
     dropout: float = 0.0
     init_std: float = 0.02
 
     def __post_init__(self) -> None:
-        for name in ("vocabulary_size", "context", "width", "layers", "heads", "key_value_heads", "hidden"):
+        for name in WHOLE + OPTIONAL:
             value = getattr(self, name)
-            optional = name in ("key_value_heads", "hidden")
-            if not (optional and value is None) and (not isinstance(value, int) or value < 1):
+            if not (name in OPTIONAL and value is None) and (not isinstance(value, int) or value < 1):
                 raise UserError(f"{name} is {value!r}, but it must be a whole number of at least 1")
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UserError(f"{name} is {getattr(self, name)!r}, but it must be one of {', '.join(choices)}")
-        if self.width % self.heads:
-            raise UserError(f"{self.heads} heads do not divide the width {self.width}; choose heads that do")
+        for heads in {self.heads, self.encoder_heads or self.heads}:
+            if self.head_size is None and self.width % heads:
+                raise UserError(f"{heads} heads do not divide the width {self.width}; choose heads that do")
         if self.heads % self.groups:
             raise UserError(f"{self.groups} key-value heads do not divide the {self.heads} heads; choose a divisor")
         if self.position == "rotary" and self.head_width % 2:
@@ -60,6 +82,8 @@ class TransformerConfig:
             raise UserError(f"sinusoidal positions need an even width, not {self.width}")
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout is {self.dropout}, but it must be at least 0 and less than 1")
+        if self.padding is not None and not 0 <= self.padding < self.vocabulary_size:
+            raise UserError(f"the padding token {self.padding} is outside the vocabulary of {self.vocabulary_size}")
 
     @property
     def groups(self) -> int:
@@ -69,7 +93,7 @@ class TransformerConfig:
     @property
     def head_width(self) -> int:
         """D, the width of one head."""
-        return self.width // self.heads
+        return self.width // self.heads if self.head_size is None else self.head_size
 
     @property
     def hidden_width(self) -> int:
@@ -77,6 +101,22 @@ class TransformerConfig:
         if self.hidden is not None:
             return self.hidden
         return -(-8 * self.width // (3 * 32)) * 32 if self.gated else 4 * self.width
+
+    @property
+    def has_head_bias(self) -> bool:
+        """Whether the last linear layer of the head has a bias."""
+        return self.head != "language" if self.head_bias is None else self.head_bias
+
+    def encoder(self) -> "TransformerConfig":
+        """The configuration of an encoder-decoder's encoder, alone."""
+        return replace(
+            self,
+            architecture="encoder",
+            layers=self.encoder_layers or self.layers,
+            heads=self.encoder_heads or self.heads,
+            key_value_heads=None if self.encoder_heads else self.key_value_heads,
+            hidden=self.encoder_hidden or self.hidden,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain values, for JSON."""

@@ -19,11 +19,12 @@ class FeedForwardCache(NamedTuple):
 def feed_forward_shapes(name: str, config) -> Shapes:
     """The arrays of one feed-forward network."""
     width, hidden = config.width, config.hidden_width
-    gate = linear_shapes(f"{name}.gate", width, hidden, config.bias) if config.gated else {}
+    bias = config.bias if config.feed_forward_bias is None else config.feed_forward_bias
+    gate = linear_shapes(f"{name}.gate", width, hidden, bias) if config.gated else {}
     return {
         **gate,
-        **linear_shapes(f"{name}.up", width, hidden, config.bias),
-        **linear_shapes(f"{name}.down", hidden, width, config.bias),
+        **linear_shapes(f"{name}.up", width, hidden, bias),
+        **linear_shapes(f"{name}.down", hidden, width, bias),
     }
 
 

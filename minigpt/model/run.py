@@ -16,6 +16,14 @@ class Past(Protocol):
         """Append key, value: (B, G, T, D) of the attention called `name`; return all so far: (B, G, S, D)."""
         ...
 
+    def kept(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """Keys and values of the cross-attention called `name`, or None the first time."""
+        ...
+
+    def keep(self, name: str, key: np.ndarray, value: np.ndarray) -> None:
+        """Keep them: what a decoder looks at in the encoder's text does not change while it writes."""
+        ...
+
 
 def _unchanged(_name: str, x: np.ndarray) -> np.ndarray:
     return x
@@ -43,7 +51,14 @@ class Run:
 
 
 class Batch(NamedTuple):
-    """What a model is trained on at once."""
+    """What a model is trained on, or asked, at once. All but the tokens may be left out."""
 
-    tokens: np.ndarray  # (B, T) integers, what the model sees
+    tokens: np.ndarray  # (B, T) integers, what the model (of an encoder-decoder: the decoder) sees
     targets: np.ndarray | None = None  # (B, T) integers, what it should say at each position; `IGNORED` is not scored
+    labels: np.ndarray | None = None  # (B,) the class of each sequence; (B, 2) the first and last token of a span
+    present: np.ndarray | None = None  # (B, T) booleans, False = padding; None: no padding
+    segments: np.ndarray | None = None  # (B, T) integers, which text each token belongs to; None: all to the first
+    prefix: np.ndarray | None = None  # (B,) integers: in a decoder, the first `prefix` tokens see each other
+    source: np.ndarray | None = None  # (B, S) integers, what the encoder of an encoder-decoder sees
+    source_present: np.ndarray | None = None  # (B, S) booleans
+    objective: str | None = None  # what made the batch; it is refused by a model that would learn to cheat

@@ -1,6 +1,7 @@
-"""The decoder-only transformer: tokens in, a score for every possible next token out.
+"""The transformer: a decoder, an encoder, or both, from one stack.
 
-Radford et al. (2018, 2019), GPT-1 and GPT-2: the decoder of Vaswani et al. (2017) without cross-attention.
+Decoder: Radford et al. (2018, 2019), GPT-1 and GPT-2. Encoder: Devlin et al. (2018), BERT. Both: Vaswani et al. (2017)
+and Lewis et al. (2020), BART. They differ in what each position may see, which is `_sight`, and in nothing else.
 """
 
 import math
@@ -9,29 +10,20 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model.block import block_backward, block_forward, block_shapes
+from minigpt.model.block import Sight
 from minigpt.model.config import TransformerConfig
+from minigpt.model.head import head_backward, head_forward, head_shapes, language_logits
 from minigpt.model.params import Params
-from minigpt.model.parts import Shapes, apply_dropout, apply_norm, back_norm, norm_shapes
+from minigpt.model.parts import Shapes
 from minigpt.model.run import Batch, Run
-from minigpt.ops import (
-    causal_mask,
-    dropout_backward,
-    embedding_backward,
-    embedding_forward,
-    linear_backward,
-    linear_forward,
-    rotary_angles,
-    sinusoidal_positions,
-)
+from minigpt.model.stack import TOKENS, StackCache, stack_backward, stack_forward, stack_shapes
+from minigpt.ops import causal_mask, padding_mask
 
 
 class TransformerCache(NamedTuple):
-    embedding: Any
-    positions: np.ndarray  # (T,)
-    dropout: Any
-    blocks: list[Any]
-    norm: Any
+    stack: StackCache
+    encoder: StackCache | None  # of an encoder-decoder
+    memory: np.ndarray | None  # (B, S, C)  what it made of the source
     head: Any
 
 
@@ -41,19 +33,19 @@ class Transformer:
     def __init__(self, config: TransformerConfig):
         self.config = config
 
+    @property
+    def two_stacks(self) -> bool:
+        """Whether there is an encoder beside a decoder."""
+        return self.config.architecture == "encoder-decoder"
+
     def shapes(self) -> Shapes:
         """Name and shape of every parameter array."""
         config = self.config
-        shapes: Shapes = {"token_embedding.weight": (config.vocabulary_size, config.width)}
-        if config.position == "learned":
-            shapes["position_embedding.weight"] = (config.context, config.width)
-        for layer in range(config.layers):
-            shapes.update(block_shapes(f"blocks.{layer}", config))
-        if config.norm_place == "pre":
-            shapes.update(norm_shapes("final_norm", config))
-        if not config.tied:
-            shapes["head.weight"] = (config.width, config.vocabulary_size)
-        return shapes
+        shapes: Shapes = {TOKENS: (config.vocabulary_size, config.width)}
+        if self.two_stacks:
+            shapes.update(stack_shapes("encoder.", config.encoder()))
+        shapes.update(stack_shapes("", config, cross=self.two_stacks))
+        return {**shapes, **head_shapes(config)}
 
     def init(self, rng: np.random.Generator, *, dtype: Any = np.float32) -> Params:
         """Fresh parameters: matrices normal with `init_std`, gains 1, biases 0.
@@ -71,90 +63,87 @@ class Transformer:
                 array[...] = std * rng.standard_normal(array.shape)
         return params
 
-    def forward(self, params: Params, batch: Batch | np.ndarray, run: Run = Run()) -> tuple[np.ndarray, Any]:
-        """Scores of the next token at every position.
+    def forward(self, params: Params, batch: Batch | np.ndarray, run: Run = Run()) -> tuple[Any, TransformerCache]:
+        """What the head says (with a language head the scores of the next token, (B, T, V)), and the cache.
 
-        batch: a `Batch`, or its tokens alone, (B, T) integers. Returns logits: (B, T, V) and the cache for `backward`.
+        batch: a `Batch`, or its tokens alone, (B, T) integers. For the other heads see `minigpt.model.head`.
         `UserError` if there are more positions than the context, or a token is outside the vocabulary.
         """
+        batch = _as_batch(batch)
         x, cache = self.hidden(params, batch, run)
-        logits, head_cache = self.logits(params, x)
-        return run.tap("logits", logits), cache._replace(head=head_cache)
+        output, head_cache = head_forward(params, self.config, x, batch.present, run)
+        if isinstance(output, np.ndarray):
+            output = run.tap("logits", output)
+        return output, cache._replace(head=head_cache)
 
-    def hidden(self, params: Params, batch: Batch | np.ndarray, run: Run) -> tuple[np.ndarray, TransformerCache]:
-        """All of `forward` but the head: the final hidden states (B, T, C) and their cache."""
-        config = self.config
-        tokens = batch.tokens if isinstance(batch, Batch) else batch
+    def encode(self, params: Params, batch: Batch, run: Run = Run()) -> tuple[np.ndarray, StackCache]:
+        """What the encoder of an encoder-decoder makes of the source: (B, S, C), and the cache."""
+        if batch.source is None:
+            raise UserError("an encoder-decoder needs a text for its encoder; give the batch a source")
+        mask = None if batch.source_present is None else padding_mask(batch.source_present)
+        run = Run(run.tap, run.rng, None, run.comm)  # what is read as a whole has no past
+        return stack_forward(params, "encoder.", self.config.encoder(), batch.source, sight=Sight(mask), run=run)
+
+    def hidden(
+        self, params: Params, batch: Batch | np.ndarray, run: Run = Run(), *, memory: np.ndarray | None = None
+    ) -> tuple[np.ndarray, TransformerCache]:
+        """All of `forward` but the head: the final hidden states (B, T, C) and their cache.
+
+        memory: what `encode` gave before, while writing; None encodes the batch's source.
+        """
+        batch = _as_batch(batch)
+        encoder_cache = None
+        if self.two_stacks and memory is None:
+            memory, encoder_cache = self.encode(params, batch, run)
         start = run.past.length if run.past is not None else 0
-        positions = np.arange(start, start + tokens.shape[1])
-        if len(positions) == 0 or positions[-1] >= config.context:
-            raise UserError(
-                f"{start + len(positions)} positions do not fit the context of 1 to {config.context}; shorten the input"
-            )
-        x, embedding_cache = embedding_forward(tokens, params["token_embedding.weight"])  # (B, T, C)
-        x, rotary = self._add_positions(params, x, positions)
-        x, dropout_cache = apply_dropout(config, x, run)
-        x = run.tap("embedding", x)
-        # A single query is the last position, which sees everything: no mask.
-        mask = causal_mask(len(positions), start + len(positions)) if len(positions) > 1 else None
-        blocks = []
-        for layer in range(config.layers):
-            x, block_cache = block_forward(params, f"blocks.{layer}", config, x, mask=mask, rotary=rotary, run=run)
-            blocks.append(block_cache)
-        norm_cache = None
-        if config.norm_place == "pre":
-            x, norm_cache = apply_norm(params, "final_norm", config, x)
-        return run.tap("final", x), TransformerCache(
-            embedding_cache, positions, dropout_cache, blocks, norm_cache, None
+        sight = self._sight(batch, start, memory)
+        x, stack_cache = stack_forward(
+            params, "", self.config, batch.tokens, sight=sight, start=start, segments=batch.segments, run=run
         )
+        return x, TransformerCache(stack_cache, encoder_cache, memory, None)
 
     def logits(self, params: Params, x: np.ndarray) -> tuple[np.ndarray, Any]:
-        """The head: hidden states (..., C) to logits (..., V), through the token embedding when it is tied."""
-        weight = params["token_embedding.weight"].T if self.config.tied else params["head.weight"]  # (C, V)
-        return linear_forward(x, weight)
+        """A language head alone: hidden states (..., C) to logits (..., V)."""
+        return language_logits(params, self.config, x)
 
     def backward(
         self,
         params: Params,
         cache: TransformerCache,
-        dlogits: np.ndarray,
+        doutput: Any,
         run: Run = Run(),
         *,
         grads: Params | None = None,
     ) -> Params:
-        """Gradients of all parameters, given dlogits: (B, T, V).
+        """Gradients of all parameters, given that of what `forward` returned.
 
         grads: where to write them (overwritten); None makes a new `Params`.
         """
         config = self.config
         grads = params.zeros_like() if grads is None else grads
-        dembedding = grads["token_embedding.weight"]
-        if config.tied:
-            dx = linear_backward(dlogits, cache.head, out=(dembedding.T, None))[0]
-        else:
-            dembedding[...] = 0
-            dx = linear_backward(dlogits, cache.head, out=(grads["head.weight"], None))[0]
-        dx = run.tap("dfinal", dx)
-        if config.norm_place == "pre":
-            dx = back_norm(grads, "final_norm", config, dx, cache.norm)
-        for layer in reversed(range(config.layers)):
-            dx = block_backward(grads, f"blocks.{layer}", config, dx, cache.blocks[layer], run=run)
-        dx = dropout_backward(run.tap("dembedding", dx), cache.dropout)
-        if config.position == "learned":
-            grads["position_embedding.weight"][...] = 0
-            grads["position_embedding.weight"][cache.positions] = dx.sum(axis=0)  # every sequence used the same rows
-        if config.scale_embedding:
-            dx = dx * math.sqrt(config.width)
-        embedding_backward(dx, cache.embedding, add_to=dembedding)  # a tied table has two uses: two gradients
+        if not config.tied or config.head not in ("language", "masked", "pretraining"):
+            grads[TOKENS][...] = 0  # a tied head overwrites it; everything after adds to it
+        dx = head_backward(grads, config, doutput, cache.head)
+        dmemory = None if cache.memory is None else np.zeros_like(cache.memory)
+        stack_backward(grads, "", config, dx, cache.stack, run=run, dmemory=dmemory)
+        if cache.encoder is not None:
+            stack_backward(grads, "encoder.", config.encoder(), dmemory, cache.encoder, run=run)
         return grads
 
-    def _add_positions(self, params, x, positions):
-        """x with positions added to it, and the angles for rotary positions (which act inside attention), or None."""
-        config = self.config
-        if config.scale_embedding:
-            x = x * math.sqrt(config.width)
-        if config.position == "learned":
-            return x + params["position_embedding.weight"][positions], None
-        if config.position == "sinusoidal":
-            return x + sinusoidal_positions(positions, config.width, dtype=x.dtype), None
-        return x, rotary_angles(positions, config.head_width, theta=config.rotary_theta, dtype=x.dtype)
+    def _sight(self, batch: Batch, start: int, memory: np.ndarray | None) -> Sight:
+        """Who may look where. This is the difference between an encoder and a decoder, all of it."""
+        length = batch.tokens.shape[1]
+        mask = None
+        # A single query is the last position, which sees everything: no mask.
+        if self.config.architecture != "encoder" and length > 1:
+            mask = causal_mask(length, start + length)  # (T, S)
+            if batch.prefix is not None:
+                mask = mask | (np.arange(start + length) < batch.prefix[:, None, None, None])  # (B, 1, T, S)
+        if batch.present is not None:
+            mask = padding_mask(batch.present) if mask is None else mask & padding_mask(batch.present)
+        memory_mask = None if batch.source_present is None else padding_mask(batch.source_present)
+        return Sight(mask, None, memory, memory_mask)
+
+
+def _as_batch(batch: Batch | np.ndarray) -> Batch:
+    return batch if isinstance(batch, Batch) else Batch(batch)

@@ -23,6 +23,7 @@ from minigpt.ops.rotary import rotary_angles, rotary_backward, rotary_forward
 from minigpt.ops.silu import silu_backward, silu_forward
 from minigpt.ops.sinusoidal import sinusoidal_positions
 from minigpt.ops.softmax import softmax_backward, softmax_forward
+from minigpt.ops.tanh import tanh_backward, tanh_forward
 
 __all__ = [
     "ACTIVATIONS",
@@ -61,4 +62,6 @@ __all__ = [
     "sinusoidal_positions",
     "softmax_backward",
     "softmax_forward",
+    "tanh_backward",
+    "tanh_forward",
 ]

@@ -7,7 +7,7 @@ from contextvars import copy_context
 import numpy as np
 
 from minigpt.model import Batch, Params, Run, Transformer
-from minigpt.objectives import loss, loss_and_gradient, scored_targets
+from minigpt.objectives import Counts, loss, loss_and_gradient, scored
 
 
 class BatchGradient:
@@ -30,10 +30,10 @@ class BatchGradient:
 
         Equal, but for rounding, to the loss and gradient of one large batch. The next call overwrites the gradient.
         """
-        count = sum(scored_targets(batch) for batch in batches)
+        counts = sum((scored(batch) for batch in batches), Counts(0, 0))
         total = 0.0
         for micro, batch in enumerate(batches):
-            part, grads = self._one(params, batch, count, step, micro)
+            part, grads = self._one(params, batch, counts, step, micro)
             total += part
             if len(batches) > 1:
                 self._sum = params.zeros_like() if self._sum is None else self._sum
@@ -45,9 +45,9 @@ class BatchGradient:
 
     def loss(self, params: Params, batch: Batch) -> float:
         """Mean loss over the scored targets, without gradient or dropout."""
-        count = scored_targets(batch)
+        counts = scored(batch)
         return sum(
-            self._map(lambda part, _: loss(self.model, params, part, count=count), split_rows(batch, self.threads))
+            self._map(lambda part, _: loss(self.model, params, part, counts=counts), split_rows(batch, self.threads))
         )
 
     def close(self) -> None:
@@ -55,10 +55,10 @@ class BatchGradient:
         if self.pool is not None:
             self.pool.shutdown()
 
-    def _one(self, params, batch, count, step, micro):
+    def _one(self, params, batch, counts, step, micro):
         def work(part, thread):
             run = Run(rng=np.random.default_rng([self.seed, step, micro, thread]))
-            return loss_and_gradient(self.model, params, part, run, count=count, grads=self._parts[thread])
+            return loss_and_gradient(self.model, params, part, run, counts=counts, grads=self._parts[thread])
 
         losses_and_grads = list(self._map(work, split_rows(batch, self.threads)))
         first = losses_and_grads[0][1]
@@ -78,5 +78,7 @@ class BatchGradient:
 def split_rows(batch: Batch, parts: int) -> list[Batch]:
     """The batch as up to `parts` batches of about equally many rows, none empty."""
     parts = min(parts, len(batch.tokens))
-    arrays = [np.array_split(array, parts) if array is not None else [None] * parts for array in batch]
-    return [Batch(*rows) for rows in zip(*arrays, strict=True)]
+    arrays = batch._asdict()
+    objective = arrays.pop("objective")
+    cut = {name: np.array_split(array, parts) for name, array in arrays.items() if array is not None}
+    return [Batch(**{name: rows[part] for name, rows in cut.items()}, objective=objective) for part in range(parts)]

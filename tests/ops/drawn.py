@@ -102,6 +102,7 @@ BUILDERS = {
     "gelu": elementwise,
     "gelu_tanh": elementwise,
     "silu": elementwise,
+    "tanh": elementwise,
     "gated": gated,
     "softmax": softmax,
     "attention": attention,

@@ -50,6 +50,7 @@ def theirs():
         "layer_norm": lambda x, gain, bias=None, *, epsilon: f.layer_norm(x, gain.shape, gain, bias, epsilon),
         "rms_norm": lambda x, gain, *, epsilon: f.rms_norm(x, gain.shape, gain, epsilon),
         "gated": lambda gate, up, *, name: activations[name](gate) * up,
+        "tanh": torch.tanh,
         "softmax": lambda x: x.softmax(-1),
         "attention": attention,
         "rotary": rotary,

@@ -80,6 +80,16 @@ def first_term_missing(dy, cache):
     return dy * cache.x * s * (1 - s)
 
 
+def tanh_not_squared(dy, cache):
+    """This is the gradient you get when the slope of tanh is taken as 1 - y: it is 1 - y * y."""
+    return dy * (1 - cache.y)
+
+
+def tanh_as_a_sigmoid(dy, cache):
+    """This is the gradient you get when tanh is differentiated like a sigmoid, y * (1 - y): it is 1 - y * y."""
+    return dy * cache.y * (1 - cache.y)
+
+
 def factors_swapped(dy, cache):
     """This is the gradient you get when the gradients of gate and up are returned in each other's place."""
     dgate, dup = gated_backward(dy, cache)
@@ -124,6 +134,7 @@ BUGS = (
     *planted("backward", "gelu", "gelu", density_missing, density_without_x, density_not_normalized),
     *planted("backward", "gelu_tanh", "gelu_tanh", inner_derivative_missing, factor_three_missing, tanh_share_alone),
     *planted("backward", "silu", "silu", slope_of_the_sigmoid_without_x, sigmoid_alone, first_term_missing),
+    *planted("backward", "tanh", "tanh", tanh_not_squared, tanh_as_a_sigmoid),
     *planted("backward", "gated", "gated, silu", factors_swapped, up_by_the_unactivated_gate),
     *planted("backward", "gated", "gated, silu", gate_not_through_the_activation, gate_without_up),
     *planted("forward", "gated", "gated, silu", forward_gate_and_up_exchanged),

@@ -1,0 +1,52 @@
+"""Masked language modelling: hide some tokens, and ask for them with the text on both sides in view."""
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.model import Batch
+from minigpt.ops import IGNORED
+
+
+def masked_lm(
+    tokens: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    mask: int,
+    vocabulary_size: int,
+    rate: float = 0.15,
+    masked: float = 0.8,
+    random: float = 0.1,
+    special: tuple[int, ...] = (),
+    present: np.ndarray | None = None,
+    word_starts: np.ndarray | None = None,
+) -> Batch:
+    """Choose a share of the tokens and ask for them, and for nothing else.
+
+    tokens: (B, T) integers. In each row round(rate * eligible), but at least one, are chosen. Of these the share
+    `masked` becomes the token `mask`, `random` becomes any token, and the rest stays as it is, so that the model cannot
+    rely on the mask to know which tokens it will be asked for.
+    special: ids that are never chosen; present: (B, T) booleans, False = padding, never chosen.
+    word_starts: (B, T) booleans; when given, whole words are chosen: a word begins where it is True.
+    Devlin et al. (2018), arXiv:1810.04805, section 3.1 and appendix A.1; rates: Wettig et al. (2022), arXiv:2202.08005.
+    """
+    if not 0 < rate <= 1 or masked < 0 or random < 0 or masked + random > 1:
+        raise UserError(f"the rates {rate}, {masked} and {random} must be shares: 0 < rate <= 1, masked + random <= 1")
+    eligible = ~np.isin(tokens, special)
+    if present is not None:
+        eligible &= present
+    if not eligible.any(axis=1).all():
+        raise UserError("a text has no token that could be masked; leave out texts of special tokens only")
+    order = rng.random(tokens.shape)  # the lowest are chosen
+    if word_starts is not None:
+        word = np.maximum(np.cumsum(word_starts, axis=1) - 1, 0)  # (B, T)  which word each token belongs to
+        order = np.take_along_axis(order, word, axis=1)
+    order[~eligible] = np.inf
+    wanted = np.maximum(1, np.round(rate * eligible.sum(axis=1))).astype(int)  # (B,)
+    limit = np.take_along_axis(np.sort(order, axis=1), wanted[:, None] - 1, axis=1)
+    chosen = order <= limit  # ties are whole words: the last one may bring a few tokens more
+
+    fate = rng.random(tokens.shape)
+    seen = np.where(chosen & (fate < masked), mask, tokens)
+    anything = rng.integers(0, vocabulary_size, tokens.shape)
+    seen = np.where(chosen & (fate >= masked) & (fate < masked + random), anything, seen)
+    return Batch(seen, np.where(chosen, tokens, IGNORED), present=present, objective="masked_lm")

@@ -1,0 +1,65 @@
+"""Objectives about pairs of texts: does the second follow the first, and are the two in order?"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.model import Batch
+from minigpt.objectives.denoising import pad
+
+Documents = Sequence[Sequence[np.ndarray]]  # each a sequence of sentences, (n,) integers
+FOLLOWS, DOES_NOT = 0, 1  # the labels, numbered as BERT's
+
+
+def next_sentence(
+    documents: Documents, rng: np.random.Generator, count: int, *, classify: int, separator: int, padding: int
+) -> Batch:
+    """Pairs of sentences; in half of them the second follows the first, in half it comes from another document.
+
+    documents: of token sentences, two or more documents, and some with two sentences or more. count: B. A pair becomes
+    <classify> a <separator> b <separator>, with segments 0 and 1. Devlin et al. (2018), arXiv:1810.04805, section 3.1.
+    """
+    if len(documents) < 2:
+        raise UserError("a wrong second sentence comes from another document, so there must be two or more of them")
+
+    def other(document, _first):
+        away = int(document + rng.integers(1, len(documents))) % len(documents)
+        return documents[away][int(rng.integers(len(documents[away])))]
+
+    pairs, labels = _pairs(documents, rng, count, lambda a, _b, where: (a, other(where, a)))
+    return _batch(pairs, labels, classify, separator, padding)._replace(objective="next_sentence")
+
+
+def sentence_order(
+    documents: Documents, rng: np.random.Generator, count: int, *, classify: int, separator: int, padding: int
+) -> Batch:
+    """Pairs of neighbouring sentences; half of them are swapped. The topic gives nothing away, only the order does.
+
+    Lan et al. (2020), ALBERT, arXiv:1909.11942, section 3.1. Arguments as in `next_sentence`; one document will do.
+    """
+    pairs, labels = _pairs(documents, rng, count, lambda a, b, _where: (b, a))
+    return _batch(pairs, labels, classify, separator, padding)._replace(objective="sentence_order")
+
+
+def _pairs(documents, rng, count, spoil):
+    """`count` neighbouring sentences, half of them (by chance) replaced by spoil(a, b, document)."""
+    long_enough = [number for number, document in enumerate(documents) if len(document) > 1]
+    if not long_enough:
+        raise UserError("no document has two sentences, so nothing follows anything; use longer documents")
+    labels = rng.integers(0, 2, count)
+    pairs = []
+    for label in labels:
+        where = long_enough[rng.integers(len(long_enough))]
+        first = rng.integers(len(documents[where]) - 1)
+        pair = documents[where][first], documents[where][first + 1]
+        pairs.append(pair if label == FOLLOWS else spoil(*pair, where))
+    return pairs, labels
+
+
+def _batch(pairs, labels, classify, separator, padding):
+    texts = [np.concatenate([[classify], a, [separator], b, [separator]]).astype(int) for a, b in pairs]
+    tokens, present = pad(texts, padding)
+    first = np.array([len(a) + 2 for a, _ in pairs])  # the first text with its two marks
+    segments = ((np.arange(tokens.shape[1]) >= first[:, None]) & present).astype(int)
+    return Batch(tokens, labels=labels, present=present, segments=segments)

@@ -1,0 +1,1 @@
+"""Published models: read and written in the layouts that others use."""
