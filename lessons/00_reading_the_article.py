@@ -58,7 +58,7 @@ table(
 show_source(expect, docstring=False)
 
 # %%
-expect("L00.claims", len(audit.claims), equal=40)
+number = expect("L00.claims", len(audit.claims), equal=40)
 
 # %% [markdown]
 # Measured numbers go into a table that `minigpt claims` prints, and `lessons/CLAIMS.md` shows. An experiment that has
@@ -88,41 +88,39 @@ table(
 
 # %% [markdown]
 # So the article asks the card for what such a card does not hold. One of its sentences even praises the *document*
-# for its size and its performance (C02). A document has no parameters. Slips like this are worth noticing: whoever
-# writes them is not looking at the thing that they describe.
+# for its size and its performance (C02). A document has no parameters. Slips like this are worth noticing: they
+# suggest that the writer did not have the thing in view.
 #
 # ## Provenance: who says so?
 #
 # **Provenance** is the chain from a statement back to somebody who could know. One missing link is enough to lose it.
 
 # %%
-figure, axes = plt.subplots(figsize=(7.5, 3.3), layout="constrained")
-boxes = {
-    "the model": (0.8, 2, "The model\n\ndesign\nundisclosed", GREY),
-    "card": (3.0, 2, "System card\n23 April 2026\n\nhow it was\nevaluated", GREEN),
-    "article": (5.6, 2, "The article\n26 April 2026\n\n40 claims", VERMILION),
-    "copies": (8.0, 2, "Copies\n\ntwo hosts\nor more", VERMILION),
-    "family": (3.0, 0.25, "Code and papers of\nGPT-1, 2, 3 and gpt-oss", BLUE),
-}
-for x, y, text, colour in boxes.values():
+figure, axes = plt.subplots(figsize=(7.5, 2.7), layout="constrained")
+boxes = [
+    (0.8, 2, "The model\n\ndesign\nundisclosed", GREY),
+    (3.0, 2, "System card\n23 April 2026\n\nhow it was\nevaluated", GREEN),
+    (5.6, 2, "The article\n26 April 2026\n\n40 claims", VERMILION),
+    (8.0, 2, "Copies\n\ntwo hosts\nor more", VERMILION),
+    (3.0, 0.3, "Code and papers of\nGPT-1, 2, 3 and gpt-oss", BLUE),
+]
+for x, y, text, colour in boxes:
     style = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": colour, "linewidth": 2}
     axes.text(x, y, text, ha="center", va="center", bbox=style, fontsize=9.5)
-for start, end, style, colour in ((1.5, 2.15, "-", GREEN), (3.9, 4.75, ":", VERMILION), (6.45, 7.3, "-", GREY)):
-    axes.annotate(
-        "", (end, 2), (start, 2), arrowprops={"arrowstyle": "->", "linestyle": style, "color": colour, "lw": 2}
-    )
+for start, end, line, colour in ((1.5, 2.2, "-", GREEN), (3.9, 4.8, ":", VERMILION), (6.45, 7.4, "-", GREY)):
+    arrow = {"arrowstyle": "->", "linestyle": line, "color": colour, "lw": 2}
+    axes.annotate("", (end, 2), (start, 2), arrowprops=arrow)
 axes.text(4.32, 2.25, "no link,\nno quote", ha="center", fontsize=9, color=VERMILION)
-axes.text(
-    4.75, 0.25, "we can read this, and it is what most\nverdicts of this course rest on", va="center", fontsize=9.5
-)
-axes.set(xlim=(0, 8.8), ylim=(-0.2, 3.1))
+reading = "we can read these, and most verdicts\nof this course rest on them"
+axes.text(4.75, 0.3, reading, va="center", fontsize=9.5)
+axes.set(xlim=(0, 8.8), ylim=(-0.2, 2.9))
 axes.axis("off")
 show(figure)
 
 # %% [markdown]
 # The figure shows the one link that matters, dotted: from the card to the article. The article names no author, cites
 # nothing and does not link to the document that it explains. It may still be right. But nothing that it says is known
-# *because it says so*; each statement has to be carried to a source by ourselves.
+# *because it says so*; we have to carry each statement to a source ourselves.
 
 # %%
 names = ("authors_named", "citations", "links_to_the_card")
@@ -138,9 +136,8 @@ table(["of the article", ""], [(name.replace("_", " "), value) for name, value i
 # %%
 counts = {grade: sum(grade in claim.grade for claim in audit.claims) for grade in audit.grades}
 expect("L00.claims_with_primary_evidence", counts["P"], above=30)
-table(
-    ["grade", "what it means", "claims"], [(grade, meaning, counts[grade]) for grade, meaning in audit.grades.items()]
-)
+rows = [(grade, meaning, counts[grade]) for grade, meaning in audit.grades.items()]
+table(["grade", "what it means", "claims"], rows)
 
 # %% [markdown]
 # ## A check that can fail
@@ -170,7 +167,8 @@ with tempfile.TemporaryDirectory() as folder:
 # with the article's hedges. Read the two columns against each other.
 
 # %%
-table(["claim", "as the summary puts it", "as the body puts it"], [(h.claim, h.summary, h.body) for h in audit.hedges])
+rows = [(hedge.claim, hedge.summary, hedge.body) for hedge in audit.hedges]
+table(["claim", "as the summary puts it", "as the body puts it"], rows)
 
 # %% [markdown]
 # A program can do this. The obvious way, `hedge in text`, is wrong, and in an instructive manner:
@@ -187,8 +185,10 @@ print("can" in sentence)
 # *Prediction: the body loses hedges in three of the four statements.*
 
 # %%
-SOURCE = {"can", "may", "might", "could", "described", "reported", "said", "suggested"}  # possible; somebody says so
-AMOUNT = {"roughly", "approximately", "about", "some", "primarily", "mainly"}  # not exactly
+# It is possible, or somebody says so:
+SOURCE = {"can", "may", "might", "could", "described", "reported", "said", "suggested"}
+# Not exactly:
+AMOUNT = {"roughly", "approximately", "about", "some", "primarily", "mainly"}
 
 
 def words(text):
@@ -200,9 +200,10 @@ def lost(before, after, hedges):
 
 
 rows = []
-for h in audit.hedges:
-    sets = [(SOURCE, h.summary, h.body), (AMOUNT, h.summary, h.body), (SOURCE | AMOUNT, h.body, h.summary)]
-    rows.append([h.claim, *(", ".join(lost(before, after, hedges)) or "none" for hedges, before, after in sets)])
+for hedge in audit.hedges:
+    before, after = hedge.summary, hedge.body
+    found = lost(before, after, SOURCE), lost(before, after, AMOUNT), lost(after, before, SOURCE | AMOUNT)
+    rows.append([hedge.claim, *(", ".join(some) or "none" for some in found)])
 table(["claim", "dropped: possible, or said by others", "dropped: not exactly", "added by the body"], rows)
 
 # %%
@@ -259,13 +260,11 @@ results = {
     "the article, in full or in part": precision_and_recall(in_part),
     "a faithful summary of ten sentences": precision_and_recall(faithful),
 }
-table(["text", "precision", "recall"], [(name, *pair) for name, pair in results.items()])
-
-# %%
 expect("E01.precision_full", results["the article, facts in full"][0], equal=0)
 expect("E01.recall_full", results["the article, facts in full"][1], equal=0)
 expect("E01.precision_partly", results["the article, in full or in part"][0], above=0.02, below=0.03)
-expect("E01.recall_partly", results["the article, in full or in part"][1], above=0.1, below=0.1)
+expect("E01.recall_partly", results["the article, in full or in part"][1], equal=0.1)
+table(["text", "precision", "recall"], [(name, *pair) for name, pair in results.items()])
 
 # %% [markdown]
 # The article states none of the ten facts, and a part of one: it names the internet and users as sources of data,
@@ -276,10 +275,10 @@ expect("E01.recall_partly", results["the article, in full or in part"][1], above
 # supported or partly true with the card among its sources, whether or not it is one of the ten facts.
 
 # %%
-card = [claim for claim in audit.claims if any("GPT-5.5 System Card. 23" in source for source in claim.sources)]
+card = [claim for claim in audit.claims if any("GPT-5.5 System Card. 23" in text for text in claim.sources)]
 generous = [claim.id for claim in card if set(claim.marks) <= {"SUPPORTED", "PARTLY"}]
-print(generous)
 expect("E01.precision_generous", len(generous) / len(audit.claims), below=0.1)
+print(generous)
 
 # %% [markdown]
 # Still under a tenth. And how high could the recall be, over the whole card? Suppose that the ten facts were drawn
@@ -292,35 +291,22 @@ share = np.linspace(0, 1, 1001)
 none_found = (1 - share) ** 10
 at_most_one = none_found + 10 * share * (1 - share) ** 9
 limits = [share[chance >= 0.05].max() for chance in (none_found, at_most_one)]
-
-figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
-for chance, limit, colour, name in zip(
-    (none_found, at_most_one),
-    limits,
-    (BLUE, VERMILION),
-    ("none of ten (in full)", "at most one of ten (in part)"),
-    strict=True,
-):
-    axes.plot(share, chance, color=colour, linewidth=2)
-    axes.plot([limit, limit], [0, 0.05], color=colour, linestyle=":")
-    axes.annotate(f"{limit:.2f}", (limit, 0.05), xytext=(4, 5), textcoords="offset points", color=colour)
-    height = 0.55 if colour == BLUE else 0.75
-    at = share[chance >= height].max()
-    axes.text(at + 0.015, height, name, color=colour, va="center")
-axes.axhline(0.05, color=GREY, linewidth=1, linestyle="--")
-axes.text(0.99, 0.07, "5%", color=GREY, ha="right")
-axes.set(
-    xlabel="share of the card's statements that the article states",
-    ylabel="probability of what we found",
-    xlim=(0, 1),
-    ylim=(0, 1.02),
-)
-axes.spines[["top", "right"]].set_visible(False)
-show(figure)
-
-# %%
 expect("E01.recall_limit_full", limits[0], above=0.25, below=0.27)
 expect("E01.recall_limit_partly", limits[1], above=0.38, below=0.41)
+
+figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
+axes.plot(share, at_most_one, color=VERMILION, linewidth=2, label="at most one of ten (stated in part)")
+axes.plot(share, none_found, color=BLUE, linewidth=2, label="none of ten (stated in full)")
+for limit, colour in zip(limits, (BLUE, VERMILION), strict=True):
+    axes.plot([limit, limit], [0, 0.05], color=colour, linestyle=":")
+    axes.annotate(f"{limit:.2f}", (limit, 0.05), xytext=(4, 5), textcoords="offset points", color=colour)
+axes.axhline(0.05, color=GREY, linewidth=1, linestyle="--")
+axes.text(0.99, 0.07, "5%", color=GREY, ha="right")
+axes.set(xlabel="share of the card's statements that the article states", xlim=(0, 1))
+axes.set(ylabel="probability of what we found", ylim=(0, 1.02))
+axes.spines[["top", "right"]].set_visible(False)
+axes.legend(frameon=False, loc="upper right")
+show(figure)
 
 # %% [markdown]
 # In the figure, each curve falls below 5% at the share that we can no longer believe: about a quarter for facts
@@ -334,7 +320,8 @@ expect("E01.recall_limit_partly", limits[1], above=0.38, below=0.41)
 
 # %%
 marks = {mark: sum(mark in claim.marks for claim in audit.claims) for mark in audit.verdicts}
-table(["mark", "what it means", "claims"], [(mark, meaning, marks[mark]) for mark, meaning in audit.verdicts.items()])
+rows = [(mark, meaning, marks[mark]) for mark, meaning in audit.verdicts.items()]
+table(["mark", "what it means", "claims"], rows)
 
 # %%
 COLOURS = dict(zip(audit.verdicts, (GREEN, SKY, GREY, VERMILION, ORANGE, BLUE), strict=True))
@@ -381,7 +368,8 @@ KINDS = [
     ("documented for other models, never for a GPT", "C09, C11, C17, C18", "read code and papers; run both"),
     ("undisclosed", "C05, C07, C12, C13, C19, C21, C28, C31", "nothing settles it today"),
 ]
-for (_, ids, _), mark in zip(KINDS, ("INCONSISTENT", "CONTRADICTED", "CONTRADICTED", "UNVERIFIABLE"), strict=True):
+its_mark = ("INCONSISTENT", "CONTRADICTED", "CONTRADICTED", "UNVERIFIABLE")
+for (_, ids, _), mark in zip(KINDS, its_mark, strict=True):
     assert all(mark in audit.claim(name).marks for name in ids.split(", "))
 table(["kind", "claims", "what to do"], KINDS)
 
@@ -412,7 +400,7 @@ table(["kind", "claims", "what to do"], KINDS)
 # %% [markdown]
 # ## What this does not show
 #
-# - That the article's statements are false of GPT-5.5. Low precision shows that they do not come from the card.
+# - That the article's statements are false of GPT-5.5. Low precision shows that they do not report the card.
 # - That the full card says nothing on design. We read what was archived; the sections on chain of thought, bias and
 #   preparedness were not in it.
 # - That our assignment of claims to facts is the only one. One reader made it; a second might differ on a few. The

@@ -51,7 +51,8 @@ def test_an_installation_carries_every_package_and_the_lessons():
     settings = configparser.ConfigParser()
     settings.read(ROOT / "setup.cfg", encoding="utf-8")
     there = {".".join(path.parent.relative_to(ROOT).parts) for path in (ROOT / "minigpt").rglob("__init__.py")}
-    assert set(settings["options"]["packages"].split()) == there | {"minigpt.lessons"}
+    listed = set(settings["options"]["packages"].split())
+    assert listed == there | {"minigpt.lessons"}, "list every package under `packages` in setup.cfg"
     assert settings["options"]["package_dir"].split() == ["minigpt.lessons", "=", "lessons"]
     carried = settings["options.package_data"]["minigpt.lessons"].split()
     assert carried == ["claims.toml", "results.json", "exercises/*.py"]
