@@ -40,10 +40,10 @@ def test_sliding_keeps_the_cost_linear():
     rows = 0
     hidden = model.hidden
 
-    def counting(params, tokens, run):
+    def counting(params, tokens, run, **options):
         nonlocal rows
         rows += tokens.shape[1]
-        return hidden(params, tokens, run)
+        return hidden(params, tokens, run, **options)
 
     model.hidden = counting
     list(generate(model, params, PROMPT, 400, sampling=GREEDY))
