@@ -30,6 +30,7 @@ def beam_search(
     beams: int = 4,
     length_penalty: float = 0.0,
     stop_tokens: tuple[int, ...] = (),
+    source: np.ndarray | None = None,
 ) -> list[Beam]:
     """The best continuations of the prompt `tokens`: (T,) integers, best first, at most `beams` of them.
 
@@ -37,6 +38,7 @@ def beam_search(
     has `count` tokens, is complete. One beam is greedy; as many beams as there are continuations is exhaustive search.
     length_penalty: the exponent alpha of Wu et al. (2016), arXiv:1609.08144, eq. 14: scores are divided by
     ((5 + length) / 6)^alpha. At 0 a longer text never scores better than its own beginning, so short ones win.
+    source: what an encoder-decoder reads while it writes, (S,) integers.
     `UserError` for a prompt that is empty or not one sequence, and for numbers that do not fit.
     """
     tokens = check_prompt(tokens)
@@ -45,7 +47,7 @@ def beam_search(
             f"beam search takes one prompt, at least 1 beam and 1 token, and a length penalty of at least 0, "
             f"not a prompt of shape {tokens.shape}, {beams} beams, {count} tokens and {length_penalty}"
         )
-    window = Window(model, params, tokens[None], room=count)
+    window = Window(model, params, tokens[None], room=count, source=None if source is None else source[None])
     open_tokens, open_sums = np.zeros((1, 0), np.int64), np.zeros(1)  # (K, n), (K,)
     complete: list[Beam] = []
     for length in range(1, count + 1):

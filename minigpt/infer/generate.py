@@ -23,6 +23,7 @@ def generate(
     rng: np.random.Generator | None = None,
     cached: bool = True,
     stop_tokens: Collection[int] = (),
+    source: np.ndarray | None = None,
 ) -> Iterator[Any]:
     """Continue `tokens` by up to `count` tokens, one at a time.
 
@@ -30,12 +31,14 @@ def generate(
     rng: needed unless the sampling is greedy. cached: keep keys and values instead of computing them again; the text is
     the same. What happens beyond the context length is told in `minigpt.infer.window.Window`.
     stop_tokens: a sequence ends with the first of these it produces. In a batch, a sequence that has ended repeats its
-    last token until all have ended. `UserError` for a prompt without tokens or with ids outside the vocabulary.
+    last token until all have ended. source: what an encoder-decoder reads while it writes, (S,) or (B, S) integers.
+    `UserError` for an encoder, which cannot write, for a prompt without tokens or with ids outside the vocabulary.
     """
     tokens = check_prompt(tokens)
     if count < 0:
         raise UserError(f"cannot write {count} tokens; ask for 0 or more")
-    window = Window(model, params, np.atleast_2d(tokens), cached=cached, room=count)
+    source = None if source is None else np.atleast_2d(source)
+    window = Window(model, params, np.atleast_2d(tokens), cached=cached, room=count, source=source)
     ids = _stream(window, count, sampling, rng, np.array(sorted(stop_tokens), np.int64))
     return (int(row[0]) for row in ids) if tokens.ndim == 1 else ids
 

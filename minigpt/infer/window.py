@@ -4,7 +4,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.infer.past import KeyValuePast
-from minigpt.model import Params, Run, Transformer
+from minigpt.model import Batch, Params, Run, Transformer
 
 
 class Window:
@@ -17,8 +17,25 @@ class Window:
     the text is the same with and without it.
     """
 
-    def __init__(self, model: Transformer, params: Params, tokens: np.ndarray, *, cached: bool = True, room: int = 0):
-        """tokens: (B, T) integers, the prompt. room: how many tokens are expected to follow; 0 means any number."""
+    def __init__(
+        self,
+        model: Transformer,
+        params: Params,
+        tokens: np.ndarray,
+        *,
+        cached: bool = True,
+        room: int = 0,
+        source: np.ndarray | None = None,
+    ):
+        """tokens: (B, T) integers, the prompt. room: how many tokens are expected to follow; 0 means any number.
+
+        source: (B, S) integers, what the encoder of an encoder-decoder reads, once. `UserError` for an encoder.
+        """
+        if model.config.architecture == "encoder":
+            raise UserError(
+                "an encoder cannot write: its states change with every token that comes after them; use a decoder"
+            )
+        self.memory = model.encode(params, Batch(tokens, source=source))[0] if model.two_stacks else None
         self.model, self.params = model, params
         self.context = model.config.context
         self.tokens = tokens[:, -self.context :]
@@ -32,7 +49,7 @@ class Window:
     def logits(self) -> np.ndarray:
         """Scores of the token that comes next: (B, V). Only the last position goes through the head."""
         seen = self.past.length if self.past is not None else 0
-        x, _ = self.model.hidden(self.params, self.tokens[:, seen:], self.run)  # (B, T - seen, C)
+        x, _ = self.model.hidden(self.params, self.tokens[:, seen:], self.run, memory=self.memory)  # (B, T - seen, C)
         return self.model.logits(self.params, x[:, -1])[0]
 
     def append(self, ids: np.ndarray) -> None:
@@ -46,6 +63,7 @@ class Window:
     def select(self, indices: np.ndarray) -> None:
         """Keep the sequences `indices`: (K,) integers, in that order and with repeats."""
         self.tokens = self.tokens[indices]
+        self.memory = None if self.memory is None else self.memory[indices]
         if self.past is not None:
             self.past.select(indices)
 

@@ -71,7 +71,7 @@ def test_stopping_early_changes_nothing():
     short = beam_search(model, params, PROMPT, 12, beams=3, stop_tokens=(0, 1, 2), length_penalty=1.0)
     model_calls = []
     hidden = model.hidden
-    model.hidden = lambda *arguments: model_calls.append(1) or hidden(*arguments)
+    model.hidden = lambda *arguments, **options: model_calls.append(1) or hidden(*arguments, **options)
     again = beam_search(model, params, PROMPT, 12, beams=3, stop_tokens=(0, 1, 2), length_penalty=1.0)
     assert again == short
     assert len(model_calls) < 12

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_model import VARIANTS, small_model
 
-from minigpt import UserError
+from minigpt import Transformer, TransformerConfig, UserError
 from minigpt.infer import GREEDY, PURE, Sampling, Window, generate
 
 PROMPT = np.array([3, 1, 4, 1, 5])
@@ -40,10 +40,10 @@ def test_sliding_keeps_the_cost_linear():
     rows = 0
     hidden = model.hidden
 
-    def counting(params, tokens, run):
+    def counting(params, tokens, run, **options):
         nonlocal rows
         rows += tokens.shape[1]
-        return hidden(params, tokens, run)
+        return hidden(params, tokens, run, **options)
 
     model.hidden = counting
     list(generate(model, params, PROMPT, 400, sampling=GREEDY))
@@ -169,3 +169,34 @@ def test_a_window_can_be_reordered_while_it_slides():
         for window in windows:
             window.select(order)
             window.append(ids)
+
+
+def test_an_encoder_decoder_reads_while_it_writes():
+    config = TransformerConfig(
+        vocabulary_size=11,
+        context=12,
+        width=20,
+        layers=2,
+        heads=4,
+        architecture="encoder-decoder",
+        init_std=0.5,
+    )
+    model = Transformer(config)
+    params = model.init(np.random.default_rng(0), dtype=np.float64)
+    source = np.random.default_rng(1).integers(0, 11, (3, 7))
+    start = np.zeros((3, 1), int)
+    with_cache, without = (
+        np.array(list(generate(model, params, start, 9, sampling=GREEDY, cached=cached, source=source)))
+        for cached in (True, False)
+    )
+    assert np.array_equal(with_cache, without)
+    alone = [list(generate(model, params, start[0], 9, sampling=GREEDY, source=row)) for row in source]
+    assert np.array_equal(with_cache.T, alone)
+    assert len({tuple(row) for row in alone}) == 3  # what is written depends on what is read
+
+
+def test_an_encoder_cannot_write():
+    config = TransformerConfig(vocabulary_size=11, context=12, width=20, layers=1, heads=4, architecture="encoder")
+    model = Transformer(config)
+    with pytest.raises(UserError, match="an encoder cannot write"):
+        generate(model, model.init(np.random.default_rng(0)), np.array([1]), 3)
