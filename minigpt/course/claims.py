@@ -16,7 +16,7 @@ from minigpt.files import read_json
 NOT_MEASURED = "not yet measured"
 PLACES = ("summary", "body", "both", "omission")  # of the article
 TEXTS = ("id", "part", "where", "claim", "verdict", "why", "lesson")  # what every claim has ...
-LISTS = ("grade", "sources", "experiments", "measure")  # ... and lists, none of them empty
+LISTS = {"grade": str, "sources": str, "experiments": str, "measure": dict}  # ... and lists, none of them empty
 
 
 @dataclass(frozen=True)
@@ -147,10 +147,20 @@ def _read_toml(path):
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{path} could not be read ({error}); mend it, or fetch it from the repository again") from None
-    tables = {"article", "card", "limits", "verdicts", "grades", "experiments", "references", "fact", "hedge", "claim"}
-    for name in sorted(tables):
-        _check(data.get(name), f"there is no `{name}`", "add it, or fetch the file from the repository again")
+    for name in ("article", "card", "verdicts", "grades", "experiments", "references"):
+        table: Any = data.get(name)
+        _check(table and isinstance(table, dict), f"there is no table [{name}]", "add it")
+        texts = name in ("article", "card") or _is_list(list(table.values()), str)
+        _check(texts, f"a value of [{name}] is not text", "write it in quotes")
+    for name, kind in (("limits", str), ("fact", dict), ("hedge", dict), ("claim", dict)):
+        _check(_is_list(data.get(name), kind), f"there is no list `{name}`", "add it")
+    _check({"title", "attributed_to", "dated"} <= set(data["article"]), "[article] lacks a field", "add it")
     return data
+
+
+def _is_list(value, kind) -> bool:
+    """Whether `value` is a list that holds something, all of it of the type `kind`."""
+    return isinstance(value, list) and bool(value) and all(isinstance(entry, kind) for entry in value)
 
 
 def _are_results(rows):
@@ -164,8 +174,8 @@ def _claim(table, data, results) -> Claim:
     name = table.get("id", "one without an id")
     for field in TEXTS:
         _check(isinstance(table.get(field), str) and table[field].strip(), f"claim {name} has no {field}", "add one")
-    for field in LISTS:
-        _check(isinstance(table.get(field), list) and table[field], f"claim {name} has no {field}", "add a list")
+    for field, kind in LISTS.items():
+        _check(_is_list(table.get(field), kind), f"claim {name} has no {field}", "add a list")
     marks = sorted((mark for mark in data["verdicts"] if mark in table["verdict"]), key=table["verdict"].index)
     _check(marks, f"the verdict of {name}, {table['verdict']!r}, has no mark", f"use {', '.join(data['verdicts'])}")
     _check(table["where"] in PLACES, f"{name} stands in {table['where']!r}", f"use {', '.join(PLACES)}")
@@ -184,19 +194,23 @@ def _claim(table, data, results) -> Claim:
 
 def _measure(row, table, results) -> Measure:
     """A `Measure` with its value and the band of the lesson, if there are any."""
-    name = row.get("name", "")
-    _check(row.get("what"), f"the measure {name!r} of {table['id']} does not say what it is", "add `what`")
-    experiment = name.split(".")[0]
+    name, what = str(row.get("name")), row.get("what")
+    _check(isinstance(what, str), f"the measure {name!r} of {table['id']} does not say what it is", "add `what`")
+    experiment = name.partition(".")[0]
     _check(experiment in table["experiments"], f"{table['id']} measures {name!r}", "name one of its own experiments")
-    _check("above" in row or "below" in row, f"{name} has no band", "add `above` or `below`")
+    edges = [row[key] for key in ("above", "below") if key in row]
+    _check(edges and all(isinstance(edge, int | float) for edge in edges), f"{name} has no band", "add above or below")
     held_to = results.get(name, row)
-    return Measure(name, row["what"], results.get(name, {}).get("value"), held_to.get("above"), held_to.get("below"))
+    return Measure(name, what, results.get(name, {}).get("value"), held_to.get("above"), held_to.get("below"))
 
 
 def _record(kind, table):
     """A dataclass of the TOML table with its fields; lists become tuples."""
-    fields = kind.__dataclass_fields__
-    _check(set(fields) == set(table), f"a {kind.__name__.lower()} has {sorted(table)}", f"give it {', '.join(fields)}")
+    types = {
+        key: field.type if isinstance(field.type, type) else list for key, field in kind.__dataclass_fields__.items()
+    }
+    right = set(types) == set(table) and all(type(table[key]) is types[key] for key in types)
+    _check(right, f"a {kind.__name__.lower()} is {table}", f"give it {', '.join(types)}")
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
 
 
