@@ -12,12 +12,13 @@ def dropped_hedges(summary: str, body: str, hedges: list[str]) -> list[str]:
 
     Returns those of `hedges`, in their order, that occur in `summary` and do not occur in `body`.
     """
-
     # answer
-    def occurs(hedge, text):
-        return re.search(rf"(?<!\w){re.escape(hedge)}(?!\w)", text.lower()) is not None
-
-    return [hedge for hedge in hedges if occurs(hedge, summary) and not occurs(hedge, body)]
+    dropped = []
+    for hedge in hedges:
+        pattern = rf"(?<!\w){re.escape(hedge)}(?!\w)"
+        if re.search(pattern, summary.lower()) and not re.search(pattern, body.lower()):
+            dropped.append(hedge)
+    return dropped
     # end of answer
 
 
