@@ -1,0 +1,84 @@
+"""Every lesson runs, its numbers lie in their bands, and its notebook is what its source gives."""
+
+import json
+import os
+import runpy
+import sys
+
+import matplotlib.pyplot as plt
+import pytest
+from conftest import optional, require
+
+from lessons.sources import LESSONS, lesson_sources
+from minigpt.course.lesson import QUICK, RESULTS
+from minigpt.machine import blas_threads
+
+SOURCES = lesson_sources()
+lessons = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+
+
+def run(source, monkeypatch, tmp_path, *, quick):
+    """Run a lesson as a script; return its numbers by name."""
+    results = tmp_path / "results.jsonl"
+    monkeypatch.setenv(QUICK, "1" if quick else "0")
+    monkeypatch.setenv(RESULTS, str(results))
+    monkeypatch.chdir(LESSONS.parent)
+    plt.switch_backend("agg")
+    with blas_threads(1):
+        runpy.run_path(str(source), run_name="__main__")
+    assert not plt.get_fignums(), "a figure was not shown; end the cell with show(figure)"
+    lines = results.read_text(encoding="utf-8").splitlines()
+    return {row["name"]: row for row in map(json.loads, lines)}
+
+
+def recorded():
+    return json.loads((LESSONS / "results.json").read_text(encoding="utf-8"))
+
+
+@lessons
+def test_runs_quickly(source, monkeypatch, tmp_path):
+    numbers = run(source, monkeypatch, tmp_path, quick=True)
+    assert set(numbers) == {row["name"] for row in recorded() if row["lesson"] == source.stem}
+
+
+@lessons
+def test_runs_in_full(source, monkeypatch, tmp_path):
+    require(os.environ.get("MINIGPT_REQUIRE_ALL") == "1", "a full run takes minutes; MINIGPT_REQUIRE_ALL=1 asks for it")
+    numbers = run(source, monkeypatch, tmp_path, quick=False)
+    bands = {row["name"]: (row["above"], row["below"]) for row in recorded() if row["lesson"] == source.stem}
+    assert {name: (row["above"], row["below"]) for name, row in numbers.items()} == bands
+
+
+def test_recorded_numbers_lie_in_their_bands():
+    for row in recorded():
+        assert row["above"] is None or row["value"] >= row["above"], row
+        assert row["below"] is None or row["value"] <= row["below"], row
+        assert row["above"] is not None or row["below"] is not None, row
+
+
+@lessons
+def test_the_notebook_is_that_of_the_source(source):
+    optional("jupytext")
+    from lessons.build import read_source
+
+    built = json.loads(source.with_suffix(".ipynb").read_text(encoding="utf-8"))
+    ours = [(cell.cell_type, cell.source) for cell in read_source(source).cells]
+    assert [(cell["cell_type"], "".join(cell["source"])) for cell in built["cells"]] == ours
+    outputs = [output for cell in built["cells"] for output in cell.get("outputs", [])]
+    assert outputs, "it was built without running"
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    said = "".join("".join(output.get("text", [])) for output in outputs)
+    for row in recorded():
+        if row["lesson"] == source.stem:
+            assert f"{row['name']} = {row['value']:.4g} " in said
+
+
+@lessons
+def test_a_lesson_is_a_page_not_a_book(source):
+    text = source.read_text(encoding="utf-8")
+    assert text.count("\n# %%") + text.startswith("# %%") <= 60
+    for heading in ("## Verdict", "## What this does not show", "## Exercises", "## Further reading"):
+        assert heading in text
+    modules = {line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("import ", "from "))}
+    third_party = modules - {"minigpt", "numpy", "matplotlib"}
+    assert third_party <= set(sys.stdlib_module_names)
