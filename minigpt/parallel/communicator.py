@@ -1,0 +1,90 @@
+"""What ranks say to each other. Two engines, one set of methods, mpi4py's for buffers: the same code runs on both.
+
+A communicator here is anything with `rank`, `size` and these methods over contiguous NumPy arrays:
+    Barrier(), Bcast(buffer, root), Allreduce(send, receive), Allgather(send, receive), Reduce_scatter(send, receive),
+    Send(buffer, dest, tag), Recv(buffer, source, tag), Split(color, key), Abort(code)
+Reductions are sums. mpi4py's communicators have them (Dalcin & Fang 2021, "mpi4py: Status Update After 12 Years of
+Development"); `ThreadCommunicator` in `minigpt.parallel.threads` has them for ranks that are threads of one process.
+"""
+
+from collections import Counter
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Communicator(Protocol):
+    """The methods that a rank function may use."""
+
+    rank: int
+    size: int
+
+    def Barrier(self) -> None: ...
+    def Bcast(self, buffer: np.ndarray, root: int = 0) -> None: ...
+    def Allreduce(self, send: np.ndarray, receive: np.ndarray) -> None: ...
+    def Allgather(self, send: np.ndarray, receive: np.ndarray) -> None: ...
+    def Reduce_scatter(self, send: np.ndarray, receive: np.ndarray) -> None: ...
+    def Send(self, buffer: np.ndarray, dest: int, tag: int = 0) -> None: ...
+    def Recv(self, buffer: np.ndarray, source: int, tag: int = 0) -> None: ...
+    def Split(self, color: int = 0, key: int = 0) -> "Communicator": ...
+    def Abort(self, errorcode: int = 0) -> None: ...
+
+
+class Counted:
+    """A communicator that counts what passes through it: messages, and the bytes that this rank hands over.
+
+    bytes of Allreduce and Bcast: the buffer's; of Allgather: the part that this rank gives; of Reduce_scatter: the
+    whole buffer that it gives; of Send: the buffer's. What a network really carries depends on the algorithm; the
+    formulas for rings are in `minigpt.measure.scale`.
+    """
+
+    def __init__(self, comm: Any, messages: Counter | None = None, sent: Counter | None = None):
+        self.comm = comm
+        self.rank, self.size = comm.rank, comm.size
+        self.messages = Counter() if messages is None else messages  # method -> calls
+        self.sent = Counter() if sent is None else sent  # method -> bytes
+
+    def Barrier(self) -> None:
+        """Wait for all."""
+        self.comm.Barrier()
+
+    def Bcast(self, buffer: np.ndarray, root: int = 0) -> None:
+        """Everyone gets root's buffer."""
+        self._count("Bcast", buffer)
+        self.comm.Bcast(buffer, root)
+
+    def Allreduce(self, send: np.ndarray, receive: np.ndarray) -> None:
+        """Everyone gets the sum."""
+        self._count("Allreduce", send)
+        self.comm.Allreduce(send, receive)
+
+    def Allgather(self, send: np.ndarray, receive: np.ndarray) -> None:
+        """Everyone gets all parts, in the order of ranks."""
+        self._count("Allgather", send)
+        self.comm.Allgather(send, receive)
+
+    def Reduce_scatter(self, send: np.ndarray, receive: np.ndarray) -> None:
+        """Rank r gets part r of the sum."""
+        self._count("Reduce_scatter", send)
+        self.comm.Reduce_scatter(send, receive)
+
+    def Send(self, buffer: np.ndarray, dest: int, tag: int = 0) -> None:
+        """Returns when dest has it."""
+        self._count("Send", buffer)
+        self.comm.Send(buffer, dest, tag)
+
+    def Recv(self, buffer: np.ndarray, source: int, tag: int = 0) -> None:
+        """Waits for source's Send."""
+        self.comm.Recv(buffer, source, tag)
+
+    def Split(self, color: int = 0, key: int = 0) -> "Counted":
+        """The ranks with the same color, ordered by key; it counts into the same counters."""
+        return Counted(self.comm.Split(color, key), self.messages, self.sent)
+
+    def Abort(self, errorcode: int = 0) -> None:
+        """End all ranks."""
+        self.comm.Abort(errorcode)
+
+    def _count(self, method, buffer):
+        self.messages[method] += 1
+        self.sent[method] += buffer.nbytes
