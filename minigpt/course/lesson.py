@@ -78,14 +78,12 @@ def show_source(function: Callable | type, *, docstring: bool = True) -> Shown:
 
     docstring: whether to show that too.
     """
-    lines, first = inspect.getsourcelines(function)
-    source = textwrap.dedent("".join(lines))
+    source = textwrap.dedent(inspect.getsource(function))
     if not docstring:
         source = _without_docstring(source, inspect.getdoc(function))
     path = Path(inspect.getsourcefile(function) or "")
     place = "/".join(path.parts[path.parts.index("minigpt") :]) if "minigpt" in path.parts else path.name
-    header = f"# {place}, line {first}"
-    return Shown(f"{header}\n{source}", f"```python\n{header}\n{source}```")
+    return Shown(f"# {place}\n{source}", f"```python\n# {place}\n{source}```")
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: int = 3) -> Shown:
