@@ -5,7 +5,6 @@ import json
 import os
 import textwrap
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 QUICK = "MINIGPT_QUICK"  # 1: lessons run small, to see that they run
@@ -81,8 +80,7 @@ def show_source(function: Callable | type, *, docstring: bool = True) -> Shown:
     source = textwrap.dedent(inspect.getsource(function))
     if not docstring:
         source = _without_docstring(source, inspect.getdoc(function))
-    path = Path(inspect.getsourcefile(function) or "")
-    place = "/".join(path.parts[path.parts.index("minigpt") :]) if "minigpt" in path.parts else path.name
+    place = function.__module__.replace(".", "/") + ".py"
     return Shown(f"# {place}\n{source}", f"```python\n# {place}\n{source}```")
 
 
