@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigpt.model.parts import Shapes, apply_linear, back_linear, linear_shapes
+from minigpt.model.parts import Shapes, apply_linear, apply_row_linear, back_linear, linear_shapes
 from minigpt.ops import attention_backward, attention_forward, dropout_mask, rotary_backward, rotary_forward
 
 
@@ -57,7 +57,7 @@ def attention_block_forward(params, name: str, config, x, source, *, mask, rotar
     keep = dropout_mask(run.rng, (*query.shape[:3], key.shape[2]), config.dropout)
     tap = (lambda last, weights: run.tap(f"{name}.{last}", weights)) if run.watched else None
     heads, attention_cache = attention_forward(query, key, value, mask=mask, keep=keep, rate=config.dropout, tap=tap)
-    y, output_cache = apply_linear(params, f"{name}.output", _merge_heads(heads))
+    y, output_cache = apply_row_linear(params, f"{name}.output", _merge_heads(heads), run)
     cache = AttentionBlockCache(query_cache, sources, query_rotary, attention_cache, output_cache)
     return run.tap(f"{name}.output", y), cache
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from minigpt.model.attention import attention_block_backward, attention_block_forward, attention_shapes
 from minigpt.model.feed_forward import feed_forward_backward, feed_forward_forward, feed_forward_shapes
-from minigpt.model.parts import Shapes, apply_dropout, apply_norm, back_norm, norm_shapes
+from minigpt.model.parts import Shapes, apply_dropout, apply_norm, back_norm, norm_shapes, sum_over_ranks
 from minigpt.ops import dropout_backward
 
 
@@ -84,15 +84,16 @@ def block_backward(grads, name: str, config, dx, cache: BlockCache, *, run, dmem
 
     def back_attend(dy, cache):
         dx, dsource = attention_block_backward(grads, f"{name}.attention", config, dy, cache)
-        return dx + dsource  # x was both the queries' and the keys' source
+        # x was both the queries' and the keys' source; a tensor-parallel rank has some of the heads.
+        return sum_over_ranks(dx + dsource, run)
 
     def back_attend_to_memory(dy, cache):
         dx, dsource = attention_block_backward(grads, f"{name}.cross_attention", config, dy, cache)
-        dmemory[...] += dsource  # every block looks at the same memory
-        return dx
+        dmemory[...] += sum_over_ranks(dsource, run)  # every block looks at the same memory
+        return sum_over_ranks(dx, run)
 
     def back_feed_forward(dy, cache):
-        return feed_forward_backward(grads, f"{name}.feed_forward", config, dy, cache)
+        return feed_forward_backward(grads, f"{name}.feed_forward", config, dy, cache, run=run)
 
     dx = run.tap(f"{name}.dresidual_post", dx)
     dx = _residual_backward(grads, f"{name}.feed_forward_norm", config, dx, cache.feed_forward, back_feed_forward)

@@ -5,7 +5,7 @@ Vaswani et al. (2017), arXiv:1706.03762, section 3.3; the gated form: Shazeer (2
 
 from typing import Any, NamedTuple
 
-from minigpt.model.parts import Shapes, apply_linear, back_linear, linear_shapes
+from minigpt.model.parts import Shapes, apply_linear, apply_row_linear, back_linear, linear_shapes, sum_over_ranks
 from minigpt.ops import activation, gated_backward, gated_forward
 
 
@@ -41,17 +41,17 @@ def feed_forward_forward(params, name: str, config, x, *, run):
     else:
         hidden, activation_cache = activation(config.activation)[0](up)
     hidden = run.tap(f"{name}.hidden", hidden)
-    y, down_cache = apply_linear(params, f"{name}.down", hidden)
+    y, down_cache = apply_row_linear(params, f"{name}.down", hidden, run)
     return run.tap(f"{name}.output", y), FeedForwardCache(gate_cache, up_cache, activation_cache, down_cache)
 
 
-def feed_forward_backward(grads, name: str, config, dy, cache):
+def feed_forward_backward(grads, name: str, config, dy, cache, *, run):
     """Gradient of x: (B, T, C)."""
     dhidden = back_linear(grads, f"{name}.down", dy, cache.down)
     if not config.gated:
         dup = activation(config.activation)[1](dhidden, cache.activation)
-        return back_linear(grads, f"{name}.up", dup, cache.up)
+        return sum_over_ranks(back_linear(grads, f"{name}.up", dup, cache.up), run)
     dgate, dup = gated_backward(dhidden, cache.activation)
     dx = back_linear(grads, f"{name}.up", dup, cache.up)
     dx += back_linear(grads, f"{name}.gate", dgate, cache.gate)
-    return dx
+    return sum_over_ranks(dx, run)  # each rank has some of the hidden units

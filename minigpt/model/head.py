@@ -20,6 +20,7 @@ from minigpt.model.parts import (
     back_norm,
     linear_shapes,
     norm_shapes,
+    sum_over_ranks,
 )
 from minigpt.model.stack import TOKENS
 from minigpt.ops import activation, dropout_backward, linear_backward, linear_forward, tanh_backward, tanh_forward
@@ -74,9 +75,10 @@ def head_forward(params, config, x, present, run):
     return HEADS[config.head][0](params, config, x, present, run)
 
 
-def head_backward(grads, config, doutput, cache):
+def head_backward(grads, config, doutput, cache, run):
     """Gradient of x: (B, T, C). Writes those of the head's arrays; that of a tied table is overwritten."""
-    return HEADS[config.head][1](grads, config, doutput, cache)
+    dx = HEADS[config.head][1](grads, config, doutput, cache)
+    return sum_over_ranks(dx, run)  # a tensor-parallel rank has some of the vocabulary
 
 
 def language_logits(params, config, x):

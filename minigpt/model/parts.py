@@ -34,6 +34,30 @@ def back_linear(grads, name: str, dy, cache):
     return linear_backward(dy, cache, out=(grads[f"{name}.weight"], grads.get(f"{name}.bias")))[0]
 
 
+def apply_row_linear(params, name: str, x, run):
+    """`apply_linear` where tensor-parallel ranks hold some rows each: their sum is y, and the bias is added once."""
+    if run.comm is None:
+        return apply_linear(params, name, x)
+    y, cache = linear_forward(x, params[f"{name}.weight"])
+    y, bias = sum_over_ranks(y, run), params.get(f"{name}.bias")
+    if bias is not None:
+        y += bias
+    return y, cache._replace(has_bias=bias is not None)
+
+
+def sum_over_ranks(x: np.ndarray, run) -> np.ndarray:
+    """The sum of the tensor-parallel ranks' x; x itself when there is only one.
+
+    Shoeybi et al. (2019), arXiv:1909.08053, section 3, call it g in the forward (its backward is the identity) and,
+    where it closes the backward of a column-parallel layer, f.
+    """
+    if run.comm is None:
+        return x
+    total = np.empty(x.shape, x.dtype)
+    run.comm.Allreduce(np.ascontiguousarray(x), total)
+    return total
+
+
 def norm_shapes(name: str, config) -> Shapes:
     """The arrays of a normalization."""
     shapes: Shapes = {f"{name}.gain": (config.width,)}

@@ -1,7 +1,7 @@
 """What one call of a model carries and no model stores."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -36,18 +36,35 @@ class Run:
     tap(name, x): sees every named activation and returns what to use in its place (x itself to only look). The backward
     calls it with gradients, named with a d before the last part: `blocks.3.residual_mid`, `blocks.3.dresidual_mid`.
     rng: for dropout; None evaluates, without dropout. past: keys and values of earlier positions, when generating.
-    comm: the communicator of tensor-parallel ranks.
+    recompute: keep only what goes into each block; the backward computes the rest again, for memory.
+    comm, first_token: the communicator of tensor-parallel ranks (see `minigpt.parallel`), and where this rank's part of
+    the vocabulary begins.
     """
 
     tap: Callable[[str, np.ndarray], np.ndarray] = _unchanged
     rng: np.random.Generator | None = None
     past: Past | None = None
+    recompute: bool = False
     comm: Any = None
+    first_token: int = 0
 
     @property
     def watched(self) -> bool:
         """Whether a tap was given."""
         return self.tap is not _unchanged
+
+    def random_state(self) -> Any:
+        """The state of the generator, to which `replayed` can go back; None without one."""
+        return self.rng.bit_generator.state if self.rng is not None and self.recompute else None
+
+    def replayed(self, random_state: Any) -> "Run":
+        """The same run with the generator as it was, and without taps, which have seen everything already."""
+        if random_state is None:
+            return replace(self, tap=_unchanged)
+        kind = type(self.rng.bit_generator)  # type: ignore[union-attr]
+        rng = np.random.Generator(kind())
+        rng.bit_generator.state = random_state
+        return replace(self, tap=_unchanged, rng=rng)
 
 
 class Batch(NamedTuple):

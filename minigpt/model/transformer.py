@@ -5,6 +5,7 @@ and Lewis et al. (2020), BART. They differ in what each position may see, which 
 """
 
 import math
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,7 +82,7 @@ class Transformer:
         if batch.source is None:
             raise UserError("an encoder-decoder needs a text for its encoder; give the batch a source")
         mask = None if batch.source_present is None else padding_mask(batch.source_present)
-        run = Run(run.tap, run.rng, None, run.comm)  # what is read as a whole has no past
+        run = replace(run, past=None)  # what is read as a whole has no past
         return stack_forward(params, "encoder.", self.config.encoder(), batch.source, sight=Sight(mask), run=run)
 
     def hidden(
@@ -123,11 +124,11 @@ class Transformer:
         grads = params.zeros_like() if grads is None else grads
         if not config.tied or config.head not in ("language", "masked", "pretraining"):
             grads[TOKENS][...] = 0  # a tied head overwrites it; everything after adds to it
-        dx = head_backward(grads, config, doutput, cache.head)
+        dx = head_backward(grads, config, doutput, cache.head, run)
         dmemory = None if cache.memory is None else np.zeros_like(cache.memory)
-        stack_backward(grads, "", config, dx, cache.stack, run=run, dmemory=dmemory)
+        stack_backward(params, grads, "", config, dx, cache.stack, run=run, dmemory=dmemory)
         if cache.encoder is not None:
-            stack_backward(grads, "encoder.", config.encoder(), dmemory, cache.encoder, run=run)
+            stack_backward(params, grads, "encoder.", config.encoder(), dmemory, cache.encoder, run=run)
         return grads
 
     def _sight(self, batch: Batch, start: int, memory: np.ndarray | None) -> Sight:

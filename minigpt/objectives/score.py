@@ -8,6 +8,11 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.model import Batch, Params, Run, Transformer
 from minigpt.objectives.refusal import check_suits
+from minigpt.objectives.sharded import (
+    ShardedCache,
+    sharded_cross_entropy_backward,
+    sharded_cross_entropy_forward,
+)
 from minigpt.ops import IGNORED, cross_entropy_backward, cross_entropy_forward
 
 
@@ -44,7 +49,7 @@ def loss(
     if not against_advice:
         check_suits(model.config, batch)
     output, _ = model.forward(params, batch, run)
-    return sum(float(value) for value, _ in _losses(model.config.head, output, batch, counts))
+    return sum(float(value) for value, _ in _losses(model.config.head, output, batch, counts, run))
 
 
 def loss_and_gradient(
@@ -61,8 +66,8 @@ def loss_and_gradient(
     if not against_advice:
         check_suits(model.config, batch)
     output, cache = model.forward(params, batch, run)
-    losses = list(_losses(model.config.head, output, batch, counts))
-    doutput: Any = tuple(cross_entropy_backward(1.0, loss_cache) for _, loss_cache in losses)
+    losses = list(_losses(model.config.head, output, batch, counts, run))
+    doutput: Any = tuple(_backward(loss_cache) for _, loss_cache in losses)
     if model.config.head == "span":
         doutput = (doutput[0].swapaxes(1, 2),)
     if len(doutput) == 1:
@@ -70,7 +75,7 @@ def loss_and_gradient(
     return sum(float(value) for value, _ in losses), model.backward(params, cache, doutput, run, grads=grads)
 
 
-def _losses(head: str, output: Any, batch: Batch, counts: Counts | None) -> Iterator[tuple[Any, Any]]:
+def _losses(head: str, output: Any, batch: Batch, counts: Counts | None, run: Run) -> Iterator[tuple[Any, Any]]:
     """The loss and its cache of each question that this head answers."""
     questions: tuple[tuple[Any, str], ...]
     if head == "pretraining":
@@ -85,4 +90,13 @@ def _losses(head: str, output: Any, batch: Batch, counts: Counts | None) -> Iter
         wanted = getattr(batch, kind)
         if wanted is None:
             raise UserError(f"a {head} head is scored against {kind}, but the batch has none; add them")
-        yield cross_entropy_forward(logits, wanted, count=getattr(counts, kind) if counts else None)
+        count = getattr(counts, kind) if counts else None
+        if run.comm is None:
+            yield cross_entropy_forward(logits, wanted, count=count)
+        else:
+            yield sharded_cross_entropy_forward(logits, wanted, comm=run.comm, first=run.first_token, count=count)
+
+
+def _backward(cache):
+    backward = sharded_cross_entropy_backward if isinstance(cache, ShardedCache) else cross_entropy_backward
+    return backward(1.0, cache)

@@ -40,7 +40,7 @@ class tied_head_counted_once(Tapped):
 
     def backward(self, params, cache, dlogits, run=Run(), *, grads=None):
         grads = super().backward(params, cache, dlogits, run, grads=grads)
-        grads["token_embedding.weight"] -= embedding_backward(self.seen["dembedding"], cache.stack.embedding)
+        grads["token_embedding.weight"] -= embedding_backward(self.seen["dembedding"], cache.stack.embedded.tokens)
         return grads
 
 
@@ -81,7 +81,7 @@ class positions_of_the_first_sequence(Tapped):
 
     def backward(self, params, cache, dlogits, run=Run(), *, grads=None):
         grads = super().backward(params, cache, dlogits, run, grads=grads)
-        grads["position_embedding.weight"][cache.stack.positions] = self.seen["dembedding"][0]
+        grads["position_embedding.weight"][cache.stack.embedded.positions] = self.seen["dembedding"][0]
         return grads
 
 
@@ -91,7 +91,7 @@ class positions_averaged(Tapped):
 
     def backward(self, params, cache, dlogits, run=Run(), *, grads=None):
         grads = super().backward(params, cache, dlogits, run, grads=grads)
-        grads["position_embedding.weight"][cache.stack.positions] = self.seen["dembedding"].mean(axis=0)
+        grads["position_embedding.weight"][cache.stack.embedded.positions] = self.seen["dembedding"].mean(axis=0)
         return grads
 
 
@@ -128,9 +128,9 @@ class dropout_drawn_again(Transformer):
     """This is the gradient you get when the backward draws a dropout mask of its own: it must use the forward's."""
 
     def backward(self, params, cache, dlogits, run=Run(), *, grads=None):
-        keep = np.roll(cache.stack.dropout.keep, 1, axis=-1)
-        dropout = cache.stack.dropout._replace(keep=keep)
-        changed = cache._replace(stack=cache.stack._replace(dropout=dropout))
+        embedded = cache.stack.embedded
+        dropout = embedded.dropout._replace(keep=np.roll(embedded.dropout.keep, 1, axis=-1))
+        changed = cache._replace(stack=cache.stack._replace(embedded=embedded._replace(dropout=dropout)))
         return super().backward(params, changed, dlogits, run, grads=grads)
 
 
