@@ -97,6 +97,12 @@ def _losses(head: str, output: Any, batch: Batch, counts: Counts | None, run: Ru
             yield sharded_cross_entropy_forward(logits, wanted, comm=run.comm, first=run.first_token, count=count)
 
 
+def head_loss(output: Any, batch: Batch, counts: Counts, run: Run) -> tuple[Any, Any]:
+    """The loss of a language head alone, and a function that gives its gradient: for the last stage of a pipeline."""
+    ((value, cache),) = _losses("language", output, batch, counts, run)
+    return value, lambda: _backward(cache)
+
+
 def _backward(cache):
     backward = sharded_cross_entropy_backward if isinstance(cache, ShardedCache) else cross_entropy_backward
     return backward(1.0, cache)

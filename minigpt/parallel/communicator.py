@@ -1,8 +1,8 @@
 """What ranks say to each other. Two engines, one set of methods, mpi4py's for buffers: the same code runs on both.
 
 A communicator here is anything with `rank`, `size` and these methods over contiguous NumPy arrays:
-    Barrier(), Bcast(buffer, root), Allreduce(send, receive), Allgather(send, receive), Reduce_scatter(send, receive),
-    Send(buffer, dest, tag), Recv(buffer, source, tag), Split(color, key), Abort(code)
+    Barrier(), Bcast(buffer, root), Reduce(send, receive, root=0), Allreduce(send, receive), Allgather(send, receive),
+    Send(buffer, dest, tag), Isend(buffer, dest, tag), Recv(buffer, source, tag), Split(color, key), Abort(code)
 Reductions are sums. mpi4py's communicators have them (Dalcin & Fang 2021, "mpi4py: Status Update After 12 Years of
 Development"); `ThreadCommunicator` in `minigpt.parallel.threads` has them for ranks that are threads of one process.
 """
@@ -21,10 +21,11 @@ class Communicator(Protocol):
 
     def Barrier(self) -> None: ...
     def Bcast(self, buffer: np.ndarray, root: int = 0) -> None: ...
+    def Reduce(self, send: np.ndarray, receive: np.ndarray | None, *, root: int = 0) -> None: ...
     def Allreduce(self, send: np.ndarray, receive: np.ndarray) -> None: ...
     def Allgather(self, send: np.ndarray, receive: np.ndarray) -> None: ...
-    def Reduce_scatter(self, send: np.ndarray, receive: np.ndarray) -> None: ...
     def Send(self, buffer: np.ndarray, dest: int, tag: int = 0) -> None: ...
+    def Isend(self, buffer: np.ndarray, dest: int, tag: int = 0) -> Any: ...
     def Recv(self, buffer: np.ndarray, source: int, tag: int = 0) -> None: ...
     def Split(self, color: int = 0, key: int = 0) -> "Communicator": ...
     def Abort(self, errorcode: int = 0) -> None: ...
@@ -33,9 +34,8 @@ class Communicator(Protocol):
 class Counted:
     """A communicator that counts what passes through it: messages, and the bytes that this rank hands over.
 
-    bytes of Allreduce and Bcast: the buffer's; of Allgather: the part that this rank gives; of Reduce_scatter: the
-    whole buffer that it gives; of Send: the buffer's. What a network really carries depends on the algorithm; the
-    formulas for rings are in `minigpt.measure.scale`.
+    Counted is the buffer that goes in: of an Allgather, the part that this rank gives. What a network really carries
+    depends on the algorithm; the formulas for rings are in `minigpt.measure.scale`.
     """
 
     def __init__(self, comm: Any, messages: Counter | None = None, sent: Counter | None = None):
@@ -53,6 +53,11 @@ class Counted:
         self._count("Bcast", buffer)
         self.comm.Bcast(buffer, root)
 
+    def Reduce(self, send: np.ndarray, receive: np.ndarray | None, *, root: int = 0) -> None:
+        """root gets the sum; the others' `receive` may be None."""
+        self._count("Reduce", send)
+        self.comm.Reduce(send, receive, root=root)
+
     def Allreduce(self, send: np.ndarray, receive: np.ndarray) -> None:
         """Everyone gets the sum."""
         self._count("Allreduce", send)
@@ -63,18 +68,18 @@ class Counted:
         self._count("Allgather", send)
         self.comm.Allgather(send, receive)
 
-    def Reduce_scatter(self, send: np.ndarray, receive: np.ndarray) -> None:
-        """Rank r gets part r of the sum."""
-        self._count("Reduce_scatter", send)
-        self.comm.Reduce_scatter(send, receive)
-
     def Send(self, buffer: np.ndarray, dest: int, tag: int = 0) -> None:
         """Returns when dest has it."""
         self._count("Send", buffer)
         self.comm.Send(buffer, dest, tag)
 
+    def Isend(self, buffer: np.ndarray, dest: int, tag: int = 0) -> Any:
+        """Returns at once a request whose Wait() returns when dest has it; leave the buffer alone until then."""
+        self._count("Isend", buffer)
+        return self.comm.Isend(buffer, dest, tag)
+
     def Recv(self, buffer: np.ndarray, source: int, tag: int = 0) -> None:
-        """Waits for source's Send."""
+        """Waits for source's Send or Isend."""
         self.comm.Recv(buffer, source, tag)
 
     def Split(self, color: int = 0, key: int = 0) -> "Counted":

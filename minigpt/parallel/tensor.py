@@ -33,7 +33,7 @@ def shard_config(config: TransformerConfig, rank: int, size: int) -> Transformer
         raise UserError("tensor parallelism is for models with a language head and without dropout; change the two")
     if config.groups % size or config.heads % size:
         raise UserError(
-            f"{size} tensor-parallel ranks do not divide {config.heads} heads in {config.groups} groups; use fewer ranks"
+            f"{size} tensor-parallel ranks do not divide {config.heads} heads in {config.groups} groups; use fewer"
         )
     if config.hidden_width < size or config.vocabulary_size < size:
         raise UserError(f"{size} tensor-parallel ranks are more than there are hidden units or tokens; use fewer")
@@ -69,7 +69,9 @@ def shard_params(params: Params, config: TransformerConfig, rank: int, size: int
     shard = Params(Transformer(shard_config(config, rank, size)).shapes(), dtype=params.flat.dtype)
     for name in shard:
         axis = cut_axis(name)
-        shard[name] = params[name] if axis is None else np.take(params[name], _here(params[name], axis, rank, size), axis)
+        shard[name] = (
+            params[name] if axis is None else np.take(params[name], _here(params[name], axis, rank, size), axis)
+        )
     return shard
 
 

@@ -82,18 +82,21 @@ class ThreadCommunicator:
         self._world.wait()
         _copy(_contiguous(receive), parts)
 
-    def Reduce_scatter(self, send: np.ndarray, receive: np.ndarray) -> None:
-        """Rank r gets part r of the sum; all parts are as long as `receive`."""
+    def Reduce(self, send: np.ndarray, receive: np.ndarray | None, *, root: int = 0) -> None:
+        """root gets the sum, added in the order of ranks."""
         buffers = self._exchange(_contiguous(send))
-        part = slice(self.rank * receive.size, (self.rank + 1) * receive.size)
-        parts = [buffer.reshape(-1)[part] for buffer in buffers]
-        total = sum(parts[1:], parts[0].copy())
-        self._world.wait()
-        _copy(_contiguous(receive), total)
+        if self.rank == root:
+            assert receive is not None, "the root of a Reduce needs a buffer to receive"
+            _copy(_contiguous(receive), sum(buffers[1:], buffers[0].copy()))
+        self._world.wait()  # nobody goes on to change what the root still reads
 
     def Send(self, buffer: np.ndarray, dest: int, tag: int = 0) -> None:
         """Returns when dest has it: a buffered Send would hide dead-locks that MPI has."""
-        self._world.send(_contiguous(buffer), (self.rank, dest, tag))
+        self.Isend(buffer, dest, tag).Wait()
+
+    def Isend(self, buffer: np.ndarray, dest: int, tag: int = 0) -> "_Request":
+        """Returns at once a request whose Wait() returns when dest has it."""
+        return self._world.send(_contiguous(buffer), (self.rank, dest, tag))
 
     def Recv(self, buffer: np.ndarray, source: int, tag: int = 0) -> None:
         """Waits for source's Send."""
@@ -131,7 +134,7 @@ class _World:
         self.slots: list[Any] = [None] * size
         self._barrier = threading.Barrier(size)
         self._changed = threading.Condition()
-        self._mail: dict[tuple[int, int, int], list[np.ndarray]] = {}
+        self._mail: dict[tuple[int, int, int], list[_Request]] = {}
         self._broken = False
         self._parts: list[_World] = []
 
@@ -157,26 +160,43 @@ class _World:
         except threading.BrokenBarrierError:
             raise Broken("another rank failed or never came") from None
 
-    def send(self, buffer: np.ndarray, address: tuple[int, int, int]) -> None:
-        """Put a letter in the box and wait until it is taken out."""
+    def send(self, buffer: np.ndarray, address: tuple[int, int, int]) -> "_Request":
+        """Put a letter in the box."""
+        request = _Request(self, buffer, address)
         with self._changed:
-            box = self._mail.setdefault(address, [])
-            box.append(buffer)
+            self._mail.setdefault(address, []).append(request)
             self._changed.notify_all()
-            self._until(lambda: not any(letter is buffer for letter in box), address)
+        return request
 
     def receive(self, buffer: np.ndarray, address: tuple[int, int, int]) -> None:
         """Wait for a letter, copy it and take it out."""
         with self._changed:
             box = self._mail.setdefault(address, [])
-            self._until(lambda: bool(box), address)
-            _copy(buffer, box[0])
-            del box[0]
+            self.until(lambda: bool(box), address)
+            _copy(buffer, box[0].buffer)
+            box.pop(0).taken = True
             self._changed.notify_all()
 
-    def _until(self, happened, address):
+    def until(self, happened: Callable[[], bool], address: tuple[int, int, int]) -> None:
+        """Wait, with the lock held, until it has happened; `Broken` if it cannot any more."""
         if not self._changed.wait_for(lambda: self._broken or happened(), self.seconds) or self._broken:
             raise Broken(f"a message from rank {address[0]} to rank {address[1]} was never exchanged")
+
+    def taken(self, request: "_Request") -> None:
+        """Wait until a letter has been taken out."""
+        with self._changed:
+            self.until(lambda: request.taken, request.address)
+
+
+class _Request:
+    """A letter that was put in the box."""
+
+    def __init__(self, world: _World, buffer: np.ndarray, address: tuple[int, int, int]):
+        self.world, self.buffer, self.address, self.taken = world, buffer, address, False
+
+    def Wait(self) -> None:
+        """Until it has been taken out."""
+        self.world.taken(self)
 
 
 def _contiguous(buffer: np.ndarray) -> np.ndarray:
