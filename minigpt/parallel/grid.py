@@ -1,0 +1,113 @@
+"""Data, tensor and pipeline parallelism at once: every rank has a place in a grid, and a part of the model there."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.model import Batch, Params, Run, TransformerConfig
+from minigpt.model.stack import TOKENS
+from minigpt.objectives import Counts
+from minigpt.optim import Optimizer
+from minigpt.parallel.pipeline import Stage, pipeline_gradient
+from minigpt.parallel.schedule import Actions
+from minigpt.parallel.tensor import cut_axis, part, shard_config, shard_params, shard_run
+from minigpt.parallel.zero import SlicedOptimizer, sum_gradients
+
+
+class Grid(NamedTuple):
+    """A rank's communicators: with those that have the same part of the model, another part of each matrix, ..."""
+
+    world: Any
+    data: Any  # the same part of the model, other texts
+    tensor: Any  # the same blocks, other parts of their matrices
+    pipeline: Any  # other blocks
+
+
+def make_grid(world: Any, *, data: int = 1, tensor: int = 1, pipeline: int = 1) -> Grid:
+    """Arrange all ranks of `world`, tensor-parallel neighbours side by side, since they say most to each other.
+
+    `UserError` if the product is not the number of ranks (as when an MPI launcher of another kind started each alone).
+    """
+    if data * tensor * pipeline != world.size:
+        raise UserError(
+            f"{data} x {tensor} x {pipeline} ranks (data, tensor, pipeline) were asked for, but {world.size} are here; "
+            "start as many, with the mpiexec that belongs to mpi4py"
+        )
+    rest, t = divmod(world.rank, tensor)
+    p, d = divmod(rest, data)
+    return Grid(
+        world,
+        world.Split(p * tensor + t, d),
+        world.Split(rest, t),
+        world.Split(d * tensor + t, p),
+    )
+
+
+class Part:
+    """What one rank of a grid holds and does."""
+
+    def __init__(self, config: TransformerConfig, grid: Grid):
+        """config: of the whole model. `UserError` if it cannot be cut like this."""
+        self.config, self.grid = config, grid
+        self.shard_config = config
+        if grid.tensor.size > 1:
+            self.shard_config = shard_config(config, grid.tensor.rank, grid.tensor.size)
+        self.stage = Stage(self.shard_config, grid.pipeline.rank, grid.pipeline.size)
+
+    def params(self, whole: Params) -> Params:
+        """This rank's part of all parameters, copied."""
+        tensor = self.grid.tensor
+        shard = whole if tensor.size == 1 else shard_params(whole, self.config, tensor.rank, tensor.size)
+        mine = Params(self.stage.shapes(), dtype=whole.flat.dtype)
+        for name in mine:
+            mine[name] = shard[name]
+        return mine
+
+    def rows(self, batch: Batch) -> Batch:
+        """The texts of a batch that this replica works on. `UserError` if they cannot be shared out evenly."""
+        count, data = len(batch.tokens), self.grid.data
+        if count % data.size:
+            raise UserError(
+                f"a batch of {count} cannot be shared among {data.size} replicas; use a multiple of {data.size}"
+            )
+        here = part(count, data.rank, data.size)
+        return Batch(*(x[here.start : here.stop] if isinstance(x, np.ndarray) else x for x in batch))
+
+    def gradient(
+        self, params: Params, micros: Sequence[Batch], *, counts: Counts, order: str = "1f1b", run: Run = Run()
+    ) -> tuple[float, Params, Actions]:
+        """Loss and gradient of the batch of all replicas together, this rank's part of it, and what was done when.
+
+        micros: this replica's micro-batches. counts: the targets of all replicas.
+        """
+        run = shard_run(self.config, self.grid.tensor, run)
+        loss, grads, executed = pipeline_gradient(
+            self.stage, params, micros, self.grid.pipeline, counts=counts, order=order, run=run
+        )
+        sum_gradients(self.grid.data, grads)
+        losses = np.array([loss])
+        self.grid.data.Allreduce(losses.copy(), losses)
+        return float(losses[0]), grads, executed
+
+    def clip(self, grads: Params, maximum: float) -> float:
+        """`clip_by_global_norm` of the whole model's gradient: every array counts once, wherever its copies are."""
+        squares = 0.0
+        for name, array in grads.items():
+            copies = 1 if cut_axis(name) is not None else self.grid.tensor.size
+            twice = name == TOKENS and self.stage.last and not self.stage.first  # the first stage has counted it
+            squares += 0.0 if twice else float(np.vdot(array, array)) / copies
+        total = np.array([squares / self.grid.data.size])
+        self.grid.world.Allreduce(total.copy(), total)
+        norm = math.sqrt(total[0])
+        if math.isfinite(norm) and norm + 1e-6 > maximum:
+            grads.flat *= maximum / (norm + 1e-6)
+        return norm
+
+    def optimizer(self, make: Callable[[int], Optimizer], params: Params) -> SlicedOptimizer:
+        """ZeRO stage 1 among the replicas: each keeps the states of a slice of this part's flat vector."""
+        sliced = SlicedOptimizer(make, params, self.grid.data)
+        sliced.start(params.flat[sliced.mine])
+        return sliced
