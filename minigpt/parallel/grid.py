@@ -74,7 +74,8 @@ class Part:
                 f"a batch of {count} cannot be shared among {data.size} replicas; use a multiple of {data.size}"
             )
         here = part(count, data.rank, data.size)
-        return Batch(*(x[here.start : here.stop] if isinstance(x, np.ndarray) else x for x in batch))
+        rows: list[Any] = [x[here.start : here.stop] if isinstance(x, np.ndarray) else x for x in batch]
+        return Batch(*rows)
 
     def gradient(
         self, params: Params, micros: Sequence[Batch], *, counts: Counts, order: str = "1f1b", run: Run = Run()

@@ -1,5 +1,7 @@
 """Every way to share the work gives the gradients, and the parameters after 20 steps, of one process alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,7 +35,9 @@ kinds = pytest.mark.parametrize("kind", CONFIGS)
 
 
 def start(kind, dtype=np.float64):
-    model = Transformer(CONFIGS[kind])
+    # Smaller matrices in float32: gradients of about 1, whose rounding is then about 1e-7.
+    std = 0.3 if dtype == np.float64 else 0.1
+    model = Transformer(replace(CONFIGS[kind], init_std=std))
     return model, model.init(np.random.default_rng(0), dtype=dtype)
 
 
@@ -79,8 +83,7 @@ def test_tensor_parallel_gradients(kind, size, dtype, tolerance):
     results = run(rank, size)
     assert all(abs(result[0] - loss) < tolerance for result in results)
     joined = join_params([result[1] for result in results], model.config)
-    largest = max(1.0, float(np.abs(grads.flat).max()))
-    np.testing.assert_allclose(joined.flat, grads.flat, rtol=0, atol=tolerance * largest)
+    np.testing.assert_allclose(joined.flat, grads.flat, rtol=0, atol=tolerance)
     for name in grads:
         if cut_axis(name) is None:  # what every rank has stays equal to the bit
             assert all(np.array_equal(result[1][name], results[0][1][name]) for result in results)
