@@ -27,11 +27,11 @@ def expect(
     above: float | None = None,
     below: float | None = None,
     equal: float | None = None,
-) -> float:
+) -> None:
     """Say a measured number and hold it to its band: above <= value <= below, or equal to the last bit.
 
-    name: the experiment's id and what was measured, `E06a.bidirectional_loss`. Returns the value; `Unexpected` if it is
-    outside. The file named by `MINIGPT_RESULTS`, if any, gets one more line, for the table of claims.
+    name: the experiment's id and what was measured, `E06a.bidirectional_loss`. `Unexpected` if the value is outside.
+    The file named by `MINIGPT_RESULTS`, if any, gets one more line, for the table of claims.
     """
     if equal is not None:
         above = below = equal
@@ -47,7 +47,6 @@ def expect(
     if not inside:
         raise Unexpected(line)
     print(line)
-    return value
 
 
 def band(above: float | None, below: float | None) -> str:
