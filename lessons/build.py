@@ -18,6 +18,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from lessons.sources import LESSONS, lesson_sources
+from lessons.stubs import write_stubs
 from minigpt.course.claims import load_claims, render
 from minigpt.course.lesson import QUICK, RESULTS
 from minigpt.files import write_json, write_text
@@ -85,6 +86,7 @@ def main() -> int:
             record(source.stem, numbers)
     if not arguments.quick:
         write_text(LESSONS / "CLAIMS.md", render(load_claims(LESSONS)))
+        write_stubs(LESSONS / "exercises")
     return 0
 
 

@@ -5,7 +5,14 @@ from minigpt.check.forward import check_forward
 from minigpt.check.gradient import check_gradient
 from minigpt.check.model import CONFIGS, check_model
 from minigpt.check.optimizer_check import check_clip, check_optimizer
-from minigpt.check.planted import PLANTED, PlantedBug, diagnose, diagnose_forward
+from minigpt.check.planted import (
+    PLANTED,
+    PlantedBug,
+    diagnose,
+    diagnose_forward,
+    diagnose_model,
+    diagnose_optimizer,
+)
 from minigpt.check.report import ArgumentReport, GradientError, GradientReport
 from minigpt.check.table import format_rows, gradcheck_rows
 
@@ -26,6 +33,8 @@ __all__ = [
     "check_optimizer",
     "diagnose",
     "diagnose_forward",
+    "diagnose_model",
+    "diagnose_optimizer",
     "find_case",
     "format_rows",
     "gradcheck_rows",

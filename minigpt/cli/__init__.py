@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from minigpt.cli import claims, corpus, evaluate, generate, gradcheck, scale, train
+from minigpt.cli import claims, corpus, evaluate, generate, gradcheck, grade, scale, train
 from minigpt.errors import UserError
 
-COMMANDS = (train, generate, evaluate, gradcheck, corpus, claims, scale)
+COMMANDS = (train, generate, evaluate, gradcheck, corpus, claims, grade, scale)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,9 +1,11 @@
 """Planted bugs: plausible mistakes, each of which the checks must refuse, with the sentence that explains it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from minigpt import optim
 from minigpt.check.cases import OPERATIONS
 from minigpt.check.contract import as_list
 from minigpt.check.planted import (
@@ -18,6 +20,7 @@ from minigpt.check.planted import (
     rotary,
 )
 from minigpt.check.planted.bug import PlantedBug
+from minigpt.model import Run, Transformer
 
 PLANTED: tuple[PlantedBug, ...] = (
     *linear.BUGS,
@@ -80,6 +83,55 @@ def diagnose_forward(
     return found
 
 
+def diagnose_model(model: Transformer) -> list[PlantedBug]:
+    """Which planted bugs give the same gradients as this model on a random batch; none if they are right."""
+    config = model.config
+    tokens = np.random.default_rng(0).integers(0, config.vocabulary_size, (2, config.context))
+    params = model.init(np.random.default_rng(1), dtype=np.float64)
+    params.flat += 0.1 * np.random.default_rng(2).standard_normal(params.flat.size)
+    dlogits = np.random.default_rng(3).standard_normal((*tokens.shape, config.vocabulary_size))
+
+    def gradients(of):
+        run = Run(rng=np.random.default_rng(4))
+        return [of.backward(params, of.forward(params, tokens, run)[1], dlogits).flat]
+
+    yours, found = gradients(model), []
+    if not _different(yours, gradients(Transformer(config))):
+        return []
+    for bug in _possible("model", "transformer"):
+        try:
+            if not _different(yours, gradients(bug.wrong(config))):
+                found.append(bug)
+        except (*IMPOSSIBLE, KeyError):
+            continue
+    return found
+
+
+def diagnose_optimizer(make: Callable[..., Any], operation: str, **settings: Any) -> list[PlantedBug]:
+    """Which planted optimizers (or, for "clip", clippings) do what this one does, for a few steps.
+
+    make: of an `Optimizer`, called with the settings and decayed=5; or clip(gradient, maximum).
+    """
+
+    def path(of):
+        rng = np.random.default_rng(0)
+        parameters = rng.standard_normal(8)
+        if operation == "clip":
+            gradients = [rng.standard_normal(8) * scale for scale in (0.01, 5.0)]
+            return [np.append(gradient, of(gradient, 1.0)) for gradient in gradients]
+        optimizer = of(**settings, decayed=5)
+        state, places = optimizer.init(parameters), []
+        for _ in range(4):
+            optimizer.update(parameters, rng.standard_normal(8), state, learning_rate=0.05)
+            places.append(parameters.copy())
+        return places
+
+    right = {"sgd": optim.sgd, "adam": optim.adam, "adamw": optim.adamw, "clip": optim.clip_by_global_norm}[operation]
+    if not _different(path(make), path(right)):
+        return []
+    return [bug for bug in _possible("optimizer", operation) if not _different(path(make), path(bug.wrong))]
+
+
 def _possible(kind, operation):
     return [bug for bug in PLANTED if (bug.kind, bug.operation) == (kind, operation)]
 
@@ -96,4 +148,4 @@ def _equal(a, b):
     return bool(np.max(np.abs(np.subtract(a, b)), initial=0) <= 1e-6 * size)
 
 
-__all__ = ["PLANTED", "PlantedBug", "diagnose", "diagnose_forward"]
+__all__ = ["PLANTED", "PlantedBug", "diagnose", "diagnose_forward", "diagnose_model", "diagnose_optimizer"]

@@ -1,0 +1,68 @@
+"""More plain functions: the exercises about objectives. See `minigpt.grade.answers`."""
+
+import numpy as np
+
+
+def draw_rearrange(rng):
+    start, end = np.sort(rng.integers(0, 10, 2)).tolist()
+    return [rng.integers(0, 50, 9), start, end, 90, 91, 92], {}
+
+
+def rearrange(tokens, start, end, prefix, suffix, middle):
+    return np.concatenate([[prefix], tokens[:start], [suffix], tokens[end:], [middle], tokens[start:end]]).astype(int)
+
+
+def middle_in_place(tokens, start, end, prefix, suffix, middle):
+    """You left the middle where it was: a causal model can only fill it once it has seen the suffix."""
+    return np.concatenate([[prefix], tokens[:start], [middle], tokens[start:end], [suffix], tokens[end:]]).astype(int)
+
+
+def draw_corrupt(rng):
+    cuts = np.sort(rng.choice(12, 4, replace=False)).tolist()
+    return [rng.integers(0, 50, 12), [(cuts[0], cuts[1]), (cuts[2], cuts[3])], [90, 91, 92]], {}
+
+
+def corrupt_spans(tokens, spans, sentinels):
+    source, target, kept = [], [], 0
+    for (first, last), sentinel in zip(spans, sentinels, strict=False):
+        source += [*tokens[kept:first], sentinel]
+        target += [sentinel, *tokens[first:last]]
+        kept = last
+    return np.array([*source, *tokens[kept:]], int), np.array(target, int)
+
+
+def one_sentinel(tokens, spans, sentinels):
+    """You used the first sentinel for every span; each has its own, or the decoder could not say which gap it fills."""
+    return corrupt_spans(tokens, spans, [sentinels[0]] * len(spans))
+
+
+def end_lost(tokens, spans, sentinels):
+    """You lost what stands after the last span."""
+    source, target = corrupt_spans(tokens, spans, sentinels)
+    return source[: len(source) - (len(tokens) - spans[-1][1])], target
+
+
+def draw_reward(rng):
+    logits = rng.standard_normal((6, 4))
+    p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    return [p, rng.integers(0, 4, 6), rng.integers(0, 2, 6).astype(float) + np.arange(6)], {}
+
+
+def reward_gradient(probabilities, answers, rewards):
+    chosen = np.eye(probabilities.shape[1])[answers]
+    return (probabilities - chosen) * (rewards - rewards.mean())[:, None] / len(answers)
+
+
+def wrong_sign(probabilities, answers, rewards):
+    """Your sign is reversed: this would do less of what was rewarded. The loss is minus the reward times log p."""
+    return -reward_gradient(probabilities, answers, rewards)
+
+
+def without_baseline(probabilities, answers, rewards):
+    """You left the mean reward out: what counts is how much better than usual an answer was."""
+    return (probabilities - np.eye(probabilities.shape[1])[answers]) * rewards[:, None] / len(answers)
+
+
+def summed(probabilities, answers, rewards):
+    """You summed over the batch; the loss is a mean."""
+    return reward_gradient(probabilities, answers, rewards) * len(answers)

@@ -1,0 +1,79 @@
+"""Every exercise of the course: in which lesson it is, what it is worth, and how it is judged."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from minigpt.check import OPERATIONS
+from minigpt.grade import answers as a
+from minigpt.grade import answers_objectives as o
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A function (or an operation, NAME_forward and NAME_backward) that a student writes."""
+
+    name: str
+    lesson: str
+    points: int
+    draw: Callable[[Any], tuple[list[Any], dict[str, Any]]] | None = None  # None: an operation of `minigpt.check`
+    right: Callable | None = None
+    mistakes: tuple[Callable, ...] = ()
+
+    @property
+    def functions(self) -> tuple[str, ...]:
+        """What a file must hold at least one of to attempt it."""
+        return (self.name,) if self.right else (f"{self.name}_forward", f"{self.name}_backward")
+
+
+def _plain(lesson, points, draw, right, *mistakes):
+    return Exercise(right.__name__, lesson, points, draw, right, mistakes)
+
+
+L00, L01, L02 = "00_reading_the_article", "01_text_to_tokens", "02_self_attention"
+L03, L04, L05 = "03_feed_forward", "04_decoder_only", "05_backprop"
+L06, L09 = "06_optimizers", "09_objectives"
+POINTS = {  # of the operations that lessons ask for; the first lesson that asks is named
+    "attention": (L02, 5),
+    "relu": (L03, 2),
+    "gelu_tanh": (L03, 4),
+    "gated": (L03, 4),
+    "rms_norm": (L04, 3),
+    "linear": (L05, 3),
+    "softmax": (L05, 4),
+    "layer_norm": (L05, 5),
+}
+TABLE = (
+    _plain(L00, 2, a.draw_hedges, a.dropped_hedges, a.parts_of_words, a.letter_case),
+    _plain(L00, 2, a.draw_stated, a.precision_recall, a.exchanged, a.counts_facts_twice),
+    _plain(L01, 2, a.draw_ids, a.count_pairs, a.without_overlap),
+    _plain(L01, 3, a.draw_merge, a.merge_pair, a.merges_twice),
+    _plain(L01, 3, a.draw_windows, a.next_token_batch, a.targets_not_moved, a.targets_behind),
+    _plain(L01, 2, a.draw_loss, a.bits_per_byte, a.in_nats, a.times_log2, a.bytes_per_token),
+    _plain(L02, 2, a.draw_mask, a.causal_mask, a.mask_inverted, a.mask_without_diagonal, a.mask_of_the_first),
+    _plain(L02, 3, a.draw_heads, a.split_heads, a.reshape_alone, a.interleaved),
+    _plain(L04, 3, a.draw_sizes, a.parameter_count, a.without_biases, a.head_not_tied),
+    _plain(L04, 4, a.draw_sampling, a.sample_top_k, a.by_likelihood, a.not_renormalized),
+    _plain(
+        L06,
+        4,
+        a.draw_step,
+        a.adamw_step,
+        a.adamw_uncorrected,
+        a.adamw_coupled,
+        a.adamw_from_zero,
+        a.adamw_without_decay,
+    ),
+    _plain(L06, 2, a.draw_clip, a.clip_by_global_norm, a.clip_each_entry, a.always_scaled),
+    _plain(L06, 3, a.draw_schedule, a.warmup_cosine, a.warmup_from_zero, a.cosine_to_zero, a.cosine_goes_on),
+    _plain(L09, 2, o.draw_rearrange, o.rearrange, o.middle_in_place),
+    _plain(L09, 3, o.draw_corrupt, o.corrupt_spans, o.one_sentinel, o.end_lost),
+    _plain(L09, 3, o.draw_reward, o.reward_gradient, o.wrong_sign, o.without_baseline, o.summed),
+    *(Exercise(name, *POINTS.get(name, ("", 3))) for name in OPERATIONS),
+)
+EXERCISES = {exercise.name: exercise for exercise in TABLE}
+
+
+def find_exercise(name: str) -> Exercise | None:
+    """The exercise called so, or the one that a function of that name belongs to."""
+    return EXERCISES.get(name) or next((e for e in TABLE if name in e.functions), None)

@@ -1,0 +1,191 @@
+"""Grading a file, a folder of a whole class, or a function in a notebook."""
+
+import ast
+import inspect
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from minigpt.errors import UserError
+from minigpt.grade.exercises import EXERCISES, Exercise, find_exercise
+from minigpt.grade.operation import Wrong, judge_operation
+from minigpt.grade.plain import judge_plain
+from minigpt.grade.process import MEGABYTES, SECONDS, Failed, Submission
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one exercise."""
+
+    file: str
+    exercise: str
+    lesson: str
+    passed: bool
+    points: int
+    out_of: int
+    message: str
+    likely: str | None = None  # the explanation of a known mistake that gives the same numbers
+    printed: str = ""  # the last lines that the student's code printed
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{'passed' if self.passed else 'FAILED'}  {self.exercise} ({self.points}/{self.out_of})  {self.message}"
+        ]
+        if self.likely:
+            lines.append(f"        likely: {self.likely}")
+        if self.printed and not self.passed:
+            lines += ["        your code printed:", *(f"        | {line}" for line in self.printed.splitlines())]
+        return "\n".join(lines)
+
+
+def grade_file(
+    path: str | Path, exercise: str | None = None, *, seconds: float = SECONDS, megabytes: int = MEGABYTES
+) -> list[Result]:
+    """Grade every exercise that the file attempts, or the one called `exercise`.
+
+    The file runs in a process of its own, at most `seconds` a call and `megabytes` more than an empty one.
+    `UserError` if there is no such file or exercise, or no exercise in the file.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"there is no file {path}; check the path")
+    wanted = _wanted(exercise)
+    attempted = [e for e in EXERCISES.values() if set(e.functions) & _names(path)]
+    chosen = [e for e in attempted if wanted is None or e is wanted]
+    if not chosen and wanted is None:
+        raise UserError(
+            f"{path} attempts no exercise; it must define a function such as {', '.join(list(EXERCISES)[:4])}"
+        )
+    if not chosen:
+        raise UserError(f"{path} does not define {' or '.join(wanted.functions)}; write it, or name another exercise")
+    return [_grade(path, e, seconds, megabytes) for e in chosen]
+
+
+def grade_folder(folder: str | Path, **limits: Any) -> Iterator[tuple[str, list[Result]]]:
+    """Grade a class: (student, results) for every folder below `folder`, or every file in it, in order."""
+    folder = Path(folder)
+    entries = sorted(path for path in folder.iterdir() if path.is_dir() or path.suffix == ".py")
+    if not entries:
+        raise UserError(f"{folder} holds no folders and no .py files; put each student's work into a folder of its own")
+    for entry in entries:
+        results: list[Result] = []
+        for path in sorted(entry.rglob("*.py")) if entry.is_dir() else [entry]:
+            try:
+                results += grade_file(path, **limits)
+            except UserError as error:
+                results.append(Result(str(path), "", "", False, 0, 0, str(error)))
+        yield entry.stem, results
+
+
+def check(function: Callable, *, seconds: float = SECONDS, megabytes: int = MEGABYTES) -> Result:
+    """Grade a function of a notebook: its source, and that of the functions it calls, run in a process of their own.
+
+    `UserError` if it is no exercise, or if its source cannot be found.
+    """
+    name = getattr(function, "__name__", "")
+    exercise = find_exercise(name)
+    if exercise is None:
+        raise UserError(f"{name or function!r} is not the name of an exercise; they are {', '.join(EXERCISES)}")
+    partners = {other: function.__globals__[other] for other in exercise.functions if other in function.__globals__}
+    source = gather_source([function, *(other for other in partners.values() if other is not function)])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{name}.py"
+        path.write_text(source, encoding="utf-8")
+        return _grade(path, exercise, seconds, megabytes, shown=f"{name} of this session")
+
+
+def gather_source(functions: list[Callable]) -> str:
+    """The source of functions and of everything of their modules that they use, as one file."""
+    done: dict[str, str] = {}
+    waiting = list(functions)
+    while waiting:
+        function = waiting.pop()
+        name = function.__name__
+        if name in done:
+            continue
+        if function.__module__.split(".")[0] == "minigpt":  # which will be refused
+            done[name] = f"from {function.__module__} import {name}\n"
+            continue
+        if name == "<lambda>" or getattr(function, "__closure__", None):
+            raise UserError(f"{name} is a lambda or uses variables around it; define it with def, at the top of a cell")
+        try:
+            done[name] = textwrap.dedent(inspect.getsource(function))
+        except (OSError, TypeError):
+            raise UserError(f"the source of {name} is not to be found; define it in a cell or a file") from None
+        space = getattr(function, "__globals__", {})
+        used = {node.id for node in ast.walk(ast.parse(done[name])) if isinstance(node, ast.Name)}
+        for other in sorted(used & set(space) - set(done)):
+            value = space[other]
+            if inspect.ismodule(value):
+                done[other] = f"import {value.__name__} as {other}\n"
+            elif inspect.isfunction(value) or inspect.isclass(value):
+                outside = value.__module__ != function.__module__
+                if outside:
+                    done[other] = f"from {value.__module__} import {value.__name__} as {other}\n"
+                else:
+                    waiting.append(value)
+            elif isinstance(value, (bool, int, float, str, tuple, list, dict)):
+                done[other] = f"{other} = {value!r}\n"
+    imports = [text for text in done.values() if text.startswith(("import ", "from "))]
+    rest = [text for text in reversed(list(done.values())) if not text.startswith(("import ", "from "))]
+    return "\n".join([*imports, *rest])
+
+
+def judge(exercise: Exercise, caller: Any) -> str:
+    """What was found right; raises `Wrong` or `Failed`."""
+    return judge_plain(exercise, caller) if exercise.right else judge_operation(exercise.name, caller)
+
+
+def _grade(path, exercise, seconds, megabytes, shown=None):
+    printed, likely, passed = "", None, False
+    try:
+        with Submission(path, seconds=seconds, megabytes=megabytes) as submission:
+            try:
+                message = judge(exercise, submission)
+                passed = True
+            finally:
+                printed = submission.printed()
+    except Wrong as wrong:
+        message, likely = str(wrong), wrong.likely
+    except Failed as failed:
+        message = str(failed)
+    points = exercise.points if passed else 0
+    name = exercise.name
+    return Result(shown or str(path), name, exercise.lesson, passed, points, exercise.points, message, likely, printed)
+
+
+def _wanted(name):
+    if name is None:
+        return None
+    exercise = find_exercise(name)
+    if exercise is None:
+        raise UserError(f"there is no exercise {name!r}; choose one of {', '.join(EXERCISES)}")
+    return exercise
+
+
+def _names(path):
+    """The names that a file defines or imports at its top; a file that does not parse attempts what its text names."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} could not be read as UTF-8 text ({error}); save it as UTF-8") from error
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return {name for e in EXERCISES.values() for name in e.functions if f"def {name}(" in text}
+    names = set()
+    for node in tree.body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return names

@@ -1,0 +1,139 @@
+"""Judging an operation: y against the reference, gradients against numerical derivatives, mistakes by name."""
+
+from typing import Any
+
+import numpy as np
+
+from minigpt.check import CASES, OPERATIONS, Case, GradientError, check_gradient, diagnose, diagnose_forward
+from minigpt.check.contract import as_dtype, floating, upstream
+from minigpt.grade.process import Failed, demand_array
+
+Caller = Any  # a `Submission` or `Direct`
+
+
+class Wrong(Exception):
+    """The answer is not right. `likely`: the explanation of a known mistake that gives the same numbers, or None."""
+
+    def __init__(self, message: str, likely: str | None = None):
+        super().__init__(message)
+        self.likely = likely
+
+
+def judge_operation(operation: str, caller: Caller) -> str:
+    """Check NAME_forward and, if it is there, NAME_backward. Returns what was right; raises `Wrong` or `Failed`."""
+    forward, backward = f"{operation}_forward", f"{operation}_backward"
+    if forward not in caller.functions:
+        raise Failed(f"{backward} needs {forward} in the same file, since its cache comes from there; keep the stub's")
+    cases = [case for case in CASES if case.operation == operation and accepts(caller.functions[forward], case)]
+    if not cases:
+        raise Failed(f"{forward} takes other arguments than {operation} has; keep the stub's signature")
+    _judge_cases(judge_forward, cases, caller)
+    if backward not in caller.functions:
+        return f"{forward} is right in {len(cases)} cases"
+    _judge_cases(judge_backward, cases, caller)
+    return f"{forward} and {backward} are right in {len(cases)} cases"
+
+
+def _judge_cases(judge, cases: list[Case], caller: Caller) -> None:
+    """Raise what the first wrong case says, with the likely mistake, which another case may show more clearly."""
+    first: Exception | None = None
+    for case in cases:
+        try:
+            judge(case, caller)
+        except (Wrong, Failed) as problem:
+            first = first or problem
+            likely = getattr(problem, "likely", None)
+            if likely is not None:
+                raise Wrong(str(first), likely) from None
+            if isinstance(problem, Failed) and problem.final:
+                break
+    if first is not None:
+        raise first
+
+
+def accepts(parameters: dict[str, Any], case: Case) -> bool:
+    """Whether a function with these parameters can be called as the case does."""
+    arrays, options = case.inputs()
+    fits = len(parameters["needed"]) <= len(arrays) <= len(parameters["positional"])
+    known = {*parameters["named"], *parameters["positional"][len(arrays) :]}
+    if case.operation == "attention" and arrays[0].shape[1] != arrays[1].shape[1] and "scale" not in known:
+        return False  # shared key-value heads are for those who write all of it
+    return fits and set(parameters["needed_by_name"]) <= set(options) and (parameters["any"] or set(options) <= known)
+
+
+def judge_forward(case: Case, caller: Caller) -> None:
+    """y of one case."""
+    arrays, options = float64(case)
+    name = f"{case.operation}_forward"
+    right = np.asarray(OPERATIONS[case.operation][0](*arrays, **options)[0])
+    yours = demand_array(f"y of {name}", _pair(name, caller.call(name, arrays, options))[0], right.shape)
+    if not np.allclose(yours, right, rtol=1e-7, atol=1e-9):
+        index = np.unravel_index(np.argmax(np.abs(yours - right)), right.shape)
+        bugs = diagnose_forward(case.operation, arrays, options, yours)
+        raise Wrong(
+            f"y of {name} is wrong{_case(case)}, most at {[int(i) for i in index]}: "
+            f"yours {yours[index]:.6g}, it must be {right[index]:.6g}",
+            bugs[0].explanation if bugs else None,
+        )
+
+
+def judge_backward(case: Case, caller: Caller) -> None:
+    """Gradients of one case, against central differences of the reference's forward."""
+    forward, backward = f"{case.operation}_forward", f"{case.operation}_backward"
+    arrays, options = float64(case)
+    reference = OPERATIONS[case.operation][0]
+
+    def ours(*values, **settings):
+        return reference(*values, **settings)[0], [*map(_copy, values)]
+
+    def theirs(dy, values):
+        gradients = student_gradients(case.operation, caller, values, options, dy)
+        return tuple(gradient.astype(dy.dtype) for gradient in gradients)
+
+    names = caller.functions[forward]["positional"][: len(arrays)]
+    wanted = [(name, array) for name, array in zip(names, arrays, strict=True) if floating(array)]
+    dy = upstream(np.random.default_rng(5), reference(*arrays, **options)[0].shape)
+    found = student_gradients(case.operation, caller, arrays, options, dy)
+    if len(found) != len(wanted):
+        raise Wrong(f"{backward} returns {len(found)} gradients, but {len(wanted)} arguments have one: {names}")
+    try:
+        for (name, array), gradient in zip(wanted, found, strict=True):
+            demand_array(f"the gradient of {name}", gradient, array.shape)
+        check_gradient(ours, theirs, *arrays, samples=case.samples, names=names, **options).raise_if_wrong()
+    except (GradientError, Failed) as error:
+        bugs = diagnose(case.operation, arrays, options, dy, found)
+        raise Wrong(f"{backward}{_case(case)}: {error}", bugs[0].explanation if bugs else None) from None
+
+
+def student_gradients(operation: str, caller: Caller, arrays: Any, options: dict[str, Any], dy: np.ndarray) -> list:
+    """What the student's backward gives, from the cache of the student's forward."""
+    forward, backward = f"{operation}_forward", f"{operation}_backward"
+    _, cache = _pair(forward, caller.call(forward, arrays, options, keep=True))
+    returned = caller.call(backward, [dy, cache])
+    gradients = list(returned) if isinstance(returned, (tuple, list)) else [returned]
+    for number, gradient in enumerate(gradients):
+        if not isinstance(gradient, np.ndarray):
+            demand_array(f"gradient {number + 1} of {backward}", gradient, (-1,))
+    return gradients
+
+
+def float64(case: Case) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
+    """The case's inputs, in float64."""
+    arrays, options = case.inputs()
+    return tuple(as_dtype(array, np.float64) for array in arrays), {
+        name: as_dtype(value, np.float64) for name, value in options.items()
+    }
+
+
+def _pair(name, value):
+    if not (isinstance(value, tuple) and len(value) == 2):
+        raise Failed(f"{name} must return two things, y and the cache (None will do if there is no backward)")
+    return value
+
+
+def _case(case):
+    return f" ({case.variant})" if case.variant else ""
+
+
+def _copy(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value

@@ -1,0 +1,97 @@
+"""Every planted bug, and every known mistake of the plain exercises, is refused and named."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from minigpt.check import CONFIGS, OPERATIONS, PLANTED, diagnose_model, diagnose_optimizer, find_case
+from minigpt.check.planted.bug import SETTINGS
+from minigpt.grade import EXERCISES
+from minigpt.grade.operation import Wrong, judge_forward, judge_operation
+from minigpt.grade.plain import judge_plain
+from minigpt.grade.process import Direct
+from minigpt.model import Transformer
+from minigpt.optim import adamw, clip_by_global_norm, sgd
+
+KINDS = {kind: [bug for bug in PLANTED if bug.kind == kind] for kind in ("backward", "forward", "model", "optimizer")}
+PLAIN = [exercise for exercise in EXERCISES.values() if exercise.right]
+MISTAKES = [(exercise, mistake) for exercise in PLAIN for mistake in exercise.mistakes]
+
+
+def bugs(kind):
+    return pytest.mark.parametrize("bug", KINDS[kind], ids=lambda bug: f"{bug.operation}: {bug.name}")
+
+
+def said(operation, **functions):
+    with pytest.raises(Wrong) as wrong:
+        judge_operation(operation, Direct(**functions))
+    return wrong.value.likely
+
+
+def test_there_are_many():
+    assert sum(map(len, KINDS.values())) == len(PLANTED) >= 130
+    assert len(MISTAKES) >= 25
+
+
+@bugs("backward")
+def test_wrong_backwards(bug):
+    forward = bug.forward or OPERATIONS[bug.operation][0]
+    likely = said(bug.operation, **{f"{bug.operation}_forward": forward, f"{bug.operation}_backward": bug.wrong})
+    assert likely in {other.explanation for other in KINDS["backward"] if other.operation == bug.operation}
+    assert likely == bug.explanation or same_numbers(bug, likely)
+
+
+def same_numbers(bug, likely):
+    """Whether the bug that was named gives what this one gives, so that nobody could tell them apart."""
+    other = next(b for b in KINDS["backward"] if b.explanation == likely and b.operation == bug.operation)
+    arrays, options = find_case(bug.case).inputs()
+    y = OPERATIONS[bug.operation][0](*arrays, **options)[0]
+    dy = np.random.default_rng(0).standard_normal(np.shape(y))
+    pairs = zip(bug.gradients(arrays, options, dy), other.gradients(arrays, options, dy), strict=True)
+    return any(np.allclose(a, b) for a, b in pairs)
+
+
+@bugs("forward")
+def test_wrong_forwards(bug):
+    with pytest.raises(Wrong) as wrong:
+        judge_forward(find_case(bug.case), Direct(**{f"{bug.operation}_forward": bug.wrong}))
+    assert wrong.value.likely == bug.explanation
+
+
+@bugs("model")
+def test_wrong_models(bug):
+    assert bug in diagnose_model(bug.wrong(CONFIGS[bug.case]))
+
+
+@bugs("optimizer")
+def test_wrong_optimizers(bug):
+    settings = {} if bug.operation == "clip" else SETTINGS[bug.case]
+    assert bug in diagnose_optimizer(bug.wrong, bug.operation, **settings)
+
+
+def test_what_is_right_is_no_bug():
+    for config in CONFIGS.values():
+        if config.architecture == "decoder" and config.head == "language":
+            assert diagnose_model(Transformer(config)) == []
+    assert diagnose_optimizer(adamw, "adamw", **SETTINGS["adamw"]) == []
+    assert diagnose_optimizer(sgd, "sgd", **SETTINGS["momentum"]) == []
+    assert diagnose_optimizer(clip_by_global_norm, "clip") == []
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_reference_passes(operation):
+    forward, backward = OPERATIONS[operation]
+    judge_operation(operation, Direct(**{f"{operation}_forward": forward, f"{operation}_backward": backward}))
+
+
+@pytest.mark.parametrize("exercise", PLAIN, ids=lambda exercise: exercise.name)
+def test_right_functions_pass(exercise):
+    assert "is right" in judge_plain(exercise, Direct(**{exercise.name: exercise.right}))
+
+
+@pytest.mark.parametrize(("exercise", "mistake"), MISTAKES, ids=lambda it: getattr(it, "name", "") or it.__name__)
+def test_wrong_functions(exercise, mistake):
+    with pytest.raises(Wrong) as wrong:
+        judge_plain(exercise, Direct(**{exercise.name: mistake}))
+    assert wrong.value.likely == " ".join(inspect.getdoc(mistake).split())

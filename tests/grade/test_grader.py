@@ -1,0 +1,228 @@
+"""Grading files, folders and functions: what is right passes, what goes wrong is said, and nothing hangs."""
+
+import csv
+import io
+import json
+import textwrap
+import time
+
+import numpy as np
+import pytest
+
+from lessons.sources import LESSONS
+from lessons.stubs import stub
+from minigpt import UserError, grade
+from minigpt.cli import main
+from minigpt.grade import EXERCISES
+
+SOLUTIONS = sorted((LESSONS / "solutions").glob("*.py"))
+files = pytest.mark.parametrize("solution", SOLUTIONS, ids=lambda path: path.stem)
+RELU = """
+    import numpy as np
+
+    def relu_forward(x):
+        return np.maximum(x, 0), x
+"""
+
+
+def written(tmp_path, code, name="mine.py"):
+    path = tmp_path / name
+    path.write_text(textwrap.dedent(code), encoding="utf-8")
+    return path
+
+
+def result_of(tmp_path, code, **options):
+    (result,) = grade.grade_file(written(tmp_path, code), **options)
+    return result
+
+
+@files
+def test_every_solution_passes(solution):
+    results = grade.grade_file(solution)
+    assert all(result.passed for result in results), results
+    assert {result.file for result in results} == {str(solution)}
+
+
+@files
+def test_every_stub_is_what_its_solution_gives_and_fails(solution, tmp_path):
+    text = stub(solution.read_text(encoding="utf-8"))
+    assert (LESSONS / "exercises" / solution.name).read_text(encoding="utf-8") == text
+    results = grade.grade_file(LESSONS / "exercises" / solution.name)
+    attempted = {result.exercise for result in results}
+    assert attempted == {result.exercise for result in grade.grade_file(solution)}
+    assert not any(result.passed for result in results)
+    assert all("is not written yet" in result.message for result in results)
+
+
+def test_a_stub_without_a_partner_is_refused():
+    with pytest.raises(UserError, match="has no partner"):
+        stub("def f():\n    # end of answer\n")
+    with pytest.raises(UserError, match="has no end"):
+        stub("def f():\n    # answer\n    return 1\n")
+
+
+def test_a_wrong_gradient_is_located_and_named(tmp_path):
+    code = (
+        RELU
+        + """
+    def relu_backward(dy, x):
+        return dy * (x >= -0.5)
+    """
+    )
+    result = result_of(tmp_path, code)
+    assert not result.passed
+    assert "the gradient of x is wrong, worst at [" in result.message
+    assert "yours" in result.message and "numeric" in result.message
+    named = result_of(tmp_path, RELU + "\n    def relu_backward(dy, x):\n        return dy * np.maximum(x, 0)\n")
+    assert "multiplied by y" in named.likely
+
+
+@pytest.mark.parametrize(("body", "message"), [
+    ("while True: pass", "took longer than 1 seconds and was stopped"),
+    ("return np.ones(10**12), None", "needs more than 300 MB of memory in line 6"),
+    ("return [np.ones(10**7) for _ in range(10**4)], None", "needs more than 300 MB of memory|too much memory"),
+    ("return 1 / 0, None", "raises ZeroDivisionError in line 6: division by zero"),
+    ("return None", "must return two things, y and the cache"),
+    ("return 3.0, None", "y of relu_forward is a float, but it must be a NumPy array"),
+    ("return x.sum(), None", "has shape|is a float"),
+    ("return x * np.nan, None", "entries that are not finite"),
+    ("x[x < 0] = 0; return x, None", "changes one of its arguments in place"),
+    ("import os; os._exit(0)", "ended the process that graded it"),
+    ("import sys; sys.exit(0)", "raises SystemExit"),
+    ("return relu_forward(x)", "raises RecursionError"),
+    ("return input(), None", "raises EOFError"),
+    ("import minigpt; return x, None", "may not import minigpt: that would grade its code, not yours"),
+    ("import torch; return x, None", "may not import torch"),
+    ("return np.maximum(x, 0).tolist(), None", "is a list, but it must be a NumPy array"),
+    ("import sys; sys.stdout.close(); return np.maximum(x, 0) + 1, None", "y of relu_forward is wrong"),
+    ("raise NotImplementedError", "relu_forward is not written yet"),
+])  # fmt: skip
+def test_what_goes_wrong_is_said_clearly(tmp_path, body, message):
+    start = time.monotonic()
+    code = f"""
+    import numpy as np
+
+
+    def relu_forward(x):
+        {body}
+    """
+    result = result_of(tmp_path, code, seconds=1.0, megabytes=300)
+    assert not result.passed and result.points == 0
+    assert __import__("re").search(message, result.message), result.message
+    assert time.monotonic() - start < 30
+
+
+@pytest.mark.parametrize(("code", "message"), [
+    ("while True: pass\ndef relu_forward(x): pass", "loading the file took longer than 1 seconds"),
+    ("def relu_forward(x): return (", "raises SyntaxError in line 1"),
+    ("from minigpt.ops import relu_forward", "may not import minigpt"),
+    ("import nothing_of_the_kind\ndef relu_forward(x): pass", "raises ModuleNotFoundError in line 1"),
+    ("def relu_backward(dy, cache): return dy", "relu_backward needs relu_forward in the same file"),
+    ("def relu_forward(): return 1", "takes other arguments"),
+])  # fmt: skip
+def test_files_that_cannot_be_loaded(tmp_path, code, message):
+    result = result_of(tmp_path, code, seconds=1.0)
+    assert not result.passed
+    assert message in result.message
+
+
+@pytest.mark.parametrize(("backward", "message"), [
+    ("return dy, dy", "returns 2 gradients, but 1 arguments have one"),
+    ("return None", "is a NoneType, but it must be a NumPy array; is a return missing?"),
+    ("return dy[0]", "has shape"),
+    ("dy *= 2; return dy", "changes one of its arguments in place"),
+])  # fmt: skip
+def test_backwards_that_cannot_be_graded(tmp_path, backward, message):
+    result = result_of(tmp_path, RELU + f"\n    def relu_backward(dy, cache):\n        {backward}\n")
+    assert not result.passed
+    assert message in result.message
+
+
+def test_what_the_code_prints_is_shown(tmp_path):
+    result = result_of(tmp_path, "def relu_forward(x):\n    print('here', x.shape)\n    return x, None")
+    assert "here (3, 5)" in result.printed
+    assert "| here (3, 5)" in repr(result)
+
+
+def test_only_the_named_exercise_is_graded(tmp_path):
+    solution = LESSONS / "solutions" / "00_reading_the_article.py"
+    (result,) = grade.grade_file(solution, "precision_recall")
+    assert result.exercise == "precision_recall" and result.passed
+    with pytest.raises(UserError, match="there is no exercise 'nonsense'"):
+        grade.grade_file(solution, "nonsense")
+    with pytest.raises(UserError, match="does not define relu_forward or relu_backward"):
+        grade.grade_file(solution, "relu_backward")
+    with pytest.raises(UserError, match="attempts no exercise"):
+        grade.grade_file(written(tmp_path, "x = 1"))
+    with pytest.raises(UserError, match="there is no file"):
+        grade.grade_file(tmp_path / "gone.py")
+
+
+SCALE = 2.0
+
+
+def _double(x):
+    return SCALE * x
+
+
+def bits_per_byte(nats_per_token, tokens, size):
+    return _double(nats_per_token) / (2 * np.log(2)) * tokens / size
+
+
+def causal_mask(queries, keys):
+    return ~np.tri(queries, keys, keys - queries, dtype=bool)
+
+
+def test_check_grades_a_function_with_all_that_it_uses():
+    result = grade.check(bits_per_byte)
+    assert result.passed, result
+    wrong = grade.check(causal_mask)
+    assert not wrong.passed
+    assert "inverted" in wrong.likely
+    assert wrong.file == "causal_mask of this session"
+
+
+def test_check_refuses_what_it_cannot_grade():
+    def relu_forward(x):
+        return wrong, x
+
+    wrong = None
+    with pytest.raises(UserError, match="uses variables around it"):
+        grade.check(relu_forward)
+    with pytest.raises(UserError, match="is not the name of an exercise"):
+        grade.check(_double)
+
+
+def test_check_never_grades_the_reference():
+    from minigpt.ops import relu_forward
+
+    assert "may not import minigpt" in grade.check(relu_forward).message
+
+
+def test_a_class_as_a_spreadsheet(tmp_path, capsys):
+    right = (LESSONS / "solutions" / "00_reading_the_article.py").read_text(encoding="utf-8")
+    for student, code in (("ada", right), ("bob", "def count_pairs(ids):\n    return {}"), ("eve", "x = 1")):
+        (tmp_path / student).mkdir()
+        (tmp_path / student / "work.py").write_text(code, encoding="utf-8")
+    assert main(["grade", str(tmp_path), "--csv"]) == 1
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    totals = {row["student"]: (row["points"], row["out of"]) for row in rows if row["exercise"] == "total"}
+    assert totals == {"ada": ("4", "4"), "bob": ("0", "2"), "eve": ("0", "0")}
+    assert any("attempts no exercise" in row["message"] for row in rows)
+
+
+def test_the_command(tmp_path, capsys):
+    solution = str(LESSONS / "solutions" / "00_reading_the_article.py")
+    assert main(["grade", solution]) == 0
+    said = capsys.readouterr().out
+    assert f"grading {solution}" in said and "4 of 4 points" in said
+    assert main(["grade", str(LESSONS / "exercises" / "00_reading_the_article.py"), "--json"]) == 1
+    assert [row["passed"] for row in json.loads(capsys.readouterr().out)] == [False, False]
+    assert main(["grade", str(tmp_path / "gone.py")]) == 2
+    assert "there is no file or folder" in capsys.readouterr().err
+
+
+def test_every_exercise_of_the_solutions_is_in_the_table_under_its_lesson():
+    for solution in SOLUTIONS:
+        for result in grade.grade_file(solution):
+            assert EXERCISES[result.exercise].points > 0
