@@ -1,0 +1,37 @@
+"""Lesson 02: the mask, the heads, and attention itself."""
+
+import math
+
+import numpy as np
+
+
+def causal_mask(queries: int, keys: int) -> np.ndarray:
+    """Who may attend to whom in a causal model.
+
+    queries: T; keys: S >= T. The queries are the last T of the S positions, as when keys of earlier positions are kept.
+
+    Returns (T, S) booleans: True where the query may attend to the key, that is, to itself and to what came before.
+    """
+    raise NotImplementedError("write causal_mask")
+
+
+def split_heads(x: np.ndarray, heads: int) -> np.ndarray:
+    """Cut the width into heads.
+
+    x: (B, T, H * D). Head h of a token is its entries h * D to (h + 1) * D.
+
+    Returns (B, H, T, D).
+    """
+    raise NotImplementedError("write split_heads")
+
+
+def attention_forward(query, key, value, *, mask=None):
+    """Scaled dot-product attention, for every head of every sequence.
+
+    query: (B, H, T, D); key, value: (B, H, S, D). mask: booleans that broadcast to (B, H, T, S), True = may attend, or
+    None. A query that may attend to nothing gives zeros.
+
+    Returns (y, cache): y is (B, H, T, D), each row the average of the values with weights
+    softmax(query . key / sqrt(D)); cache is whatever you would need for a backward, None here.
+    """
+    raise NotImplementedError("write attention_forward")
