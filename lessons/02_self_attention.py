@@ -299,7 +299,7 @@ show_source(attention_block_forward, docstring=False)
 #
 # * That attention is the only way to relate tokens. It is the one that this family uses.
 # * That a high weight is an *explanation*. It says what was averaged, not what caused the answer.
-# * Anything about size: this model has fewer parameters than the text of this lesson has letters, almost.
+# * Anything about large models: ours has sixty thousand parameters and one task.
 #
 # ## Exercises
 #
