@@ -262,7 +262,7 @@ seen = {}
 finder.forward(
     learnt["learned"],
     questions(np.random.default_rng(3), 1),
-    Run(tap=lambda name, x: seen.setdefault(name, x)),
+    Run(tap=seen.setdefault),
 )
 example = questions(np.random.default_rng(3), 1)
 asked_for = np.flatnonzero(example.tokens[0, :-1] // VALUES == example.tokens[0, -1] - QUESTION)[0]
