@@ -1,6 +1,7 @@
 """Lesson 01: merges, windows and bits."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 

@@ -1,6 +1,7 @@
 """Lesson 01: merges, windows and bits."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -14,7 +15,7 @@ def count_pairs(ids: list[int]) -> dict[tuple[int, int], int]:
     """
     # answer
     counts: dict[tuple[int, int], int] = {}
-    for pair in zip(ids, ids[1:], strict=False):
+    for pair in pairwise(ids):
         counts[pair] = counts.get(pair, 0) + 1
     return counts
     # end of answer

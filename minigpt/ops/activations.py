@@ -5,11 +5,23 @@ from minigpt.ops.gelu import gelu_backward, gelu_forward, gelu_tanh_backward, ge
 from minigpt.ops.relu import relu_backward, relu_forward
 from minigpt.ops.silu import silu_backward, silu_forward
 
+
+def identity_forward(x):
+    """y = x, no activation at all: two linear layers are then one. x: (...). Returns y: (...) and an empty cache."""
+    return x, None
+
+
+def identity_backward(dy, _cache):
+    """Gradient of x: (...)."""
+    return dy
+
+
 ACTIVATIONS = {
     "relu": (relu_forward, relu_backward),
     "gelu": (gelu_forward, gelu_backward),
     "gelu_tanh": (gelu_tanh_forward, gelu_tanh_backward),
     "silu": (silu_forward, silu_backward),
+    "identity": (identity_forward, identity_backward),
 }
 
 

@@ -20,7 +20,13 @@ def theirs():
     torch = optional("torch")
     torch.set_num_threads(1)
     f = torch.nn.functional
-    activations = {"relu": f.relu, "gelu": f.gelu, "gelu_tanh": lambda x: f.gelu(x, approximate="tanh"), "silu": f.silu}
+    activations = {
+        "relu": f.relu,
+        "gelu": f.gelu,
+        "gelu_tanh": lambda x: f.gelu(x, approximate="tanh"),
+        "silu": f.silu,
+        "identity": lambda x: x,
+    }
 
     def attention(query, key, value, *, mask=None, scale=None, keep=None, rate=0.0):
         shared = query.shape[1] // key.shape[1]
