@@ -176,7 +176,7 @@ expect("E08.relu_gelu_gap", abs(means["ReLU"] - means["GELU"]), below=0.08)
 expect("E08.relu_zeros", zeros["ReLU"], above=0.3)
 expect("E08.gelu_zeros", zeros["GELU"], below=0.01)
 expect("E08.swiglu_zeros", zeros["SwiGLU"], below=0.01)
-expect("E08.without_activation", means["none"] - means["GELU"], above=-0.1 if quick() else 0.0)
+expect("E08.without_activation", means["none"] - means["GELU"], above=-0.1 if quick() else 0.02)
 
 # %%
 figure, panels = plt.subplots(1, 2, figsize=(7.5, 3.2), layout="constrained")
@@ -197,9 +197,8 @@ show(figure)
 # nothing could be clearer.*
 #
 # So the article's statement is one that could be *decided at once* by anyone who can look at activations, and hardly
-# at all by anyone who sees answers only. A null result for the loss is a result: at this size, **which** activation
-# does not matter, and even having none costs little, since attention's softmax is a non-linearity too. How much it
-# costs grows with depth and training.
+# at all by anyone who sees answers only. A null result for the loss is a result: **which** activation it is matters
+# little here; having **none** costs more than any difference among the three.
 #
 # ## Verdict
 #

@@ -1,5 +1,6 @@
 """Judging an operation: y against the reference, gradients against numerical derivatives, mistakes by name."""
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,30 @@ def _judge_cases(judge, cases: list[Case], caller: Caller) -> None:
         raise first
 
 
+def case_inputs(case: Case, caller: Caller) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
+    """The case's inputs, in float64, without options that the student's forward lacks and that are the defaults."""
+    arrays, options = case.inputs()
+    kept = _asked(caller.functions[f"{case.operation}_forward"], case, options)
+    return tuple(as_dtype(array, np.float64) for array in arrays), {
+        name: as_dtype(value, np.float64) for name, value in kept.items()
+    }
+
+
+def _asked(parameters, case, options):
+    """The options that have to be given."""
+    defaults = inspect.signature(OPERATIONS[case.operation][0]).parameters
+    known = {*parameters["named"], *parameters["positional"]}
+    return {
+        name: value
+        for name, value in options.items()
+        if parameters["any"] or name in known or not (isinstance(value, str) and value == defaults[name].default)
+    }
+
+
 def accepts(parameters: dict[str, Any], case: Case) -> bool:
     """Whether a function with these parameters can be called as the case does."""
     arrays, options = case.inputs()
+    options = _asked(parameters, case, options)
     fits = len(parameters["needed"]) <= len(arrays) <= len(parameters["positional"])
     known = {*parameters["named"], *parameters["positional"][len(arrays) :]}
     if case.operation == "attention" and arrays[0].shape[1] != arrays[1].shape[1] and "scale" not in known:
@@ -63,7 +85,7 @@ def accepts(parameters: dict[str, Any], case: Case) -> bool:
 
 def judge_forward(case: Case, caller: Caller) -> None:
     """y of one case."""
-    arrays, options = float64(case)
+    arrays, options = case_inputs(case, caller)
     name = f"{case.operation}_forward"
     right = np.asarray(OPERATIONS[case.operation][0](*arrays, **options)[0])
     yours = demand_array(f"y of {name}", _pair(name, caller.call(name, arrays, options))[0], right.shape)
@@ -80,7 +102,7 @@ def judge_forward(case: Case, caller: Caller) -> None:
 def judge_backward(case: Case, caller: Caller) -> None:
     """Gradients of one case, against central differences of the reference's forward."""
     forward, backward = f"{case.operation}_forward", f"{case.operation}_backward"
-    arrays, options = float64(case)
+    arrays, options = case_inputs(case, caller)
     reference = OPERATIONS[case.operation][0]
 
     def ours(*values, **settings):
@@ -115,14 +137,6 @@ def student_gradients(operation: str, caller: Caller, arrays: Any, options: dict
         if not isinstance(gradient, np.ndarray):
             demand_array(f"gradient {number + 1} of {backward}", gradient, (-1,))
     return gradients
-
-
-def float64(case: Case) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
-    """The case's inputs, in float64."""
-    arrays, options = case.inputs()
-    return tuple(as_dtype(array, np.float64) for array in arrays), {
-        name: as_dtype(value, np.float64) for name, value in options.items()
-    }
 
 
 def _pair(name, value):

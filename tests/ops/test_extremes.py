@@ -36,7 +36,7 @@ def test_normal_cdf_in_float32():
 
 
 @DTYPES
-@pytest.mark.parametrize("name", ops.ACTIVATIONS)
+@pytest.mark.parametrize("name", sorted(set(ops.ACTIVATIONS) - {"identity"}))
 def test_activations_far_out_are_zero_or_the_identity(name, dtype):
     forward, backward = ops.activation(name)
     x = np.array([-1e4, -200, 0, 200, 1e4], dtype)
