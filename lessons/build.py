@@ -24,6 +24,10 @@ from minigpt.course.lesson import QUICK, RESULTS
 from minigpt.files import write_json, write_text
 
 SECONDS = 600  # after which a lesson is taken to hang
+KERNEL_SETTINGS = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+}
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
@@ -36,9 +40,14 @@ def build(source: Path, *, quick: bool = False) -> tuple[str, list[dict], float]
             {RESULTS: str(results), QUICK: "1" if quick else "0", "OPENBLAS_NUM_THREADS": "1"}
         )
         start = time.perf_counter()
-        NotebookClient(
-            notebook, timeout=SECONDS, record_timing=False, resources={"metadata": {"path": "."}}
-        ).execute()
+        client = NotebookClient(
+            notebook,
+            timeout=SECONDS,
+            record_timing=False,
+            resources={"metadata": {"path": "."}},
+            extra_arguments=["--log-level=ERROR"],
+        )
+        client.execute()
         seconds = time.perf_counter() - start
         lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
     return as_text(notebook), [json.loads(line) for line in lines], seconds
