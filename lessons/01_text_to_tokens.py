@@ -235,7 +235,7 @@ amount, learnt, other = np.array(rows).T
 figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
 axes.semilogx(amount, other, "o-", color=VERMILION)
 axes.semilogx(amount, learnt, "o-", color=BLUE)
-axes.text(amount[0], other[0] - 0.5, "held-out text", color=VERMILION, va="top")
+axes.text(amount[1], other[1] + 0.1, "  held-out text", color=VERMILION)
 axes.text(amount[0], learnt[0] + 0.25, "the text it learnt from", color=BLUE)
 for name, nats in baselines.items():
     axes.axhline(nats, color=GREY, linestyle=":", linewidth=1)

@@ -193,8 +193,8 @@ for axes in panels:
 show(figure)
 
 # %% [markdown]
-# *Left, a dot for each seed and a bar for the mean: the activations lie close together, and seeds overlap. Right:
-# nothing could be clearer.*
+# *Left, a dot for each seed and a bar for the mean: the three activations lie within a few hundredths of a nat, about
+# as far apart as seeds are from each other. Right: nothing could be clearer.*
 #
 # So the article's statement is one that could be *decided at once* by anyone who can look at activations, and hardly
 # at all by anyone who sees answers only. A null result for the loss is a result: **which** activation it is matters

@@ -374,10 +374,10 @@ axes.hist(np.clip(sizes, 1e-2, 10), bins=np.logspace(-2, 1, 25), color=BLUE)
 axes.set(xscale="log", xlabel="relative error of the worst gradient", ylabel="planted bugs")
 axes.spines[["top", "right"]].set_visible(False)
 show(figure)
-expect("L05.smallest_harm", min(sizes), above=1e-4)
+expect("L05.smallest_harm", min(sizes), above=0.1)
 
 # %% [markdown]
-# *Most mistakes are large. Still, the smallest is a thousand times what the checker tolerates.*
+# *All are large: even the smallest is a hundred thousand times what the checker tolerates.*
 #
 # ## Verdict
 #

@@ -282,8 +282,8 @@ for std, color in ((0.005, ORANGE), (0.06, BLUE), (0.5, VERMILION)):
     sizes += [float(np.std(seen[f"blocks.{layer}.residual_post"])) for layer in range(8)]
     axes.semilogy(range(9), sizes, "o-", color=color, label=f"init_std {std}")
     growth[std] = sizes[-1] / sizes[0]
-axes.set(xlabel="after block", ylabel="size of the residual stream")
-axes.legend(frameon=False)
+axes.set(xlabel="after block", ylabel="size of the residual stream", xlim=(0, 11))
+axes.legend(frameon=False, loc="center right")
 axes.spines[["top", "right"]].set_visible(False)
 show(figure)
 expect("L06.growth_large", growth[0.5], above=2)

@@ -95,7 +95,8 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: int 
 
     plain = "\n".join([line(headers), line(["-" * width for width in widths]), *map(line, cells)])
     ruler = ["---:" if right else ":---" for right in numeric]
-    markdown = "\n".join("| " + " | ".join(row) + " |" for row in [list(headers), ruler, *cells])
+    safe = [[cell.replace("|", "\\|") for cell in row] for row in [list(headers), *cells]]
+    markdown = "\n".join("| " + " | ".join(row) + " |" for row in [safe[0], ruler, *safe[1:]])
     return Shown(plain, markdown)
 
 
