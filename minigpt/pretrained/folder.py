@@ -1,0 +1,92 @@
+"""Folders in the Hugging Face layout: config.json and model.safetensors (one file, or several with an index).
+
+Nothing is ever unpickled: a folder that holds only pytorch_model.bin is refused.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from minigpt.errors import UserError
+from minigpt.files import read_json, replacing, write_json
+
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+BFLOAT16 = "BF16"
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The folder's config.json. `UserError` if there is none or it is damaged."""
+    return read_json(Path(folder) / CONFIG)
+
+
+def read_tensors(folder: str | Path) -> dict[str, np.ndarray]:
+    """Every floating array in the folder's safetensors files. `UserError` names what is missing or damaged."""
+    folder = Path(folder)
+    tensors: dict[str, np.ndarray] = {}
+    for path in _files(folder):
+        tensors.update(_read_file(path))
+    return tensors
+
+
+def write_folder(folder: str | Path, config: dict[str, Any], tensors: Mapping[str, np.ndarray]) -> None:
+    """Write config.json and model.safetensors, as transformers opens them. Each file is replaced in one step."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / WEIGHTS) as temporary:
+        save_file(dict(tensors), temporary, metadata={"format": "pt"})
+    write_json(folder / CONFIG, config)
+
+
+def _files(folder: Path) -> list[Path]:
+    if (folder / WEIGHTS).exists():
+        return [folder / WEIGHTS]
+    if (folder / INDEX).exists():
+        index = read_json(folder / INDEX, lambda value: isinstance(value, dict) and _is_map(value.get("weight_map")))
+        names = sorted(set(index["weight_map"].values()))
+        outside = [name for name in names if Path(name).name != name or name.startswith(".") or "\\" in name]
+        if outside:
+            raise UserError(f"{folder / INDEX} names the file {outside[0]!r}, which is not in the folder; not opened")
+        return [folder / name for name in names]
+    if list(folder.glob("*.bin")):
+        raise UserError(f"{folder} holds pickled weights only, which could run code; save them as safetensors first")
+    raise UserError(f"{folder} has no {WEIGHTS}; check the path")
+
+
+def _is_map(value):
+    return isinstance(value, dict) and all(isinstance(name, str) for name in value.values())
+
+
+def _read_file(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with safe_open(path, framework="numpy") as file:
+            names = list(file.keys())
+            kinds = {name: file.get_slice(name).get_dtype() for name in names}
+            wide = [name for name in names if kinds[name] in ("F16", "F32", "F64")]
+            tensors = {name: file.get_tensor(name) for name in wide}
+            shapes = {name: file.get_slice(name).get_shape() for name in names if kinds[name] == BFLOAT16}
+    except FileNotFoundError:
+        raise UserError(f"there is no file {path}, though the index names it; fetch the model again") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is damaged or not a safetensors file ({error}); fetch it again") from None
+    return tensors | _read_bfloat16(path, shapes)
+
+
+def _read_bfloat16(path, shapes):
+    """NumPy has no bfloat16: the upper half of a float32. Their places are in the header, which was checked before."""
+    if not shapes:
+        return {}
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    data = np.memmap(path, np.uint8, "r", offset=8 + length)
+    tensors = {}
+    for name, shape in shapes.items():
+        start, end = header[name]["data_offsets"]
+        halves = np.frombuffer(data[start:end], "<u2").astype(np.uint32)
+        tensors[name] = (halves << 16).view(np.float32).reshape(shape)
+    return tensors

@@ -1,0 +1,152 @@
+"""GGUF, llama.cpp's file for a model: metadata and tensors in one file, mapped into memory and decoded when asked for.
+
+The format: github.com/ggml-org/ggml, docs/gguf.md, versions 2 and 3, little-endian. The file is not trusted: every
+length is compared with what is left of the file before anything of that length is made.
+"""
+
+import math
+import mmap
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.pretrained.quantized import KINDS
+
+NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+STRING, ARRAY = 8, 9
+MOST_AXES, MOST_DEPTH = 8, 4
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One array in the file."""
+
+    name: str
+    shape: tuple[int, ...]  # as NumPy has it: the last axis changes fastest
+    kind: str
+    _raw: np.ndarray  # (bytes,)
+    _decode: Any
+    _block: int  # bytes
+
+    def decode(self) -> np.ndarray:
+        """All numbers, float32, of `shape`."""
+        return self._decode(self._raw.reshape(-1, self._block)).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class GGUF:
+    """What is in the file."""
+
+    metadata: dict[str, Any]
+    tensors: dict[str, Tensor]
+
+
+def open_gguf(path: str | Path) -> GGUF:
+    """Map the file and read its table of contents. `UserError` if it is not a GGUF file, damaged or of another kind."""
+    try:
+        with open(path, "rb") as file:
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except FileNotFoundError:
+        raise UserError(f"there is no file {path}; check the path") from None
+    except (OSError, ValueError) as error:  # ValueError: an empty file
+        raise UserError(f"{path} could not be opened ({error}); check the file") from error
+    try:
+        return _read(_Cursor(data))
+    except (_Damaged, UnicodeDecodeError, struct.error) as error:
+        raise UserError(f"{path} is damaged or not a GGUF file ({error}); fetch it again") from None
+
+
+class _Damaged(Exception):
+    pass
+
+
+class _Cursor:
+    """A place in the file; reading beyond its end is refused."""
+
+    def __init__(self, data: mmap.mmap):
+        self.data, self.place = data, 0
+
+    def take(self, size: int) -> bytes:
+        """The next bytes."""
+        self.demand(size)
+        self.place += size
+        return self.data[self.place - size : self.place]
+
+    def demand(self, size: int) -> None:
+        """Refuse what cannot be there."""
+        if size > len(self.data) - self.place:
+            raise _Damaged(f"it ends at byte {len(self.data)}, in the middle of something")
+
+    def number(self, code: str) -> Any:
+        """The next number."""
+        return struct.unpack("<" + code, self.take(struct.calcsize(code)))[0]
+
+    def string(self) -> str:
+        """The next string: a length and UTF-8."""
+        return self.take(self.number("Q")).decode("utf-8")
+
+    def value(self, kind: int, depth: int = 0) -> Any:
+        """The next value of a kind."""
+        if kind in NUMBERS:
+            return self.number(NUMBERS[kind])
+        if kind == STRING:
+            return self.string()
+        if kind != ARRAY or depth == MOST_DEPTH:
+            raise _Damaged(f"it holds a value of the unknown kind {kind}")
+        inner, count = self.number("I"), self.number("Q")
+        if inner in NUMBERS:
+            code = NUMBERS[inner]
+            self.demand(count * struct.calcsize(code))
+            return list(struct.unpack(f"<{count}{code}", self.take(count * struct.calcsize(code))))
+        self.demand(count * 8)  # every string or array has at least its length
+        return [self.value(inner, depth + 1) for _ in range(count)]
+
+
+def _read(cursor: _Cursor) -> GGUF:
+    if cursor.take(4) != b"GGUF":
+        raise _Damaged("its first four bytes are not GGUF")
+    version = cursor.number("I")
+    if version not in (2, 3):
+        raise _Damaged(f"its version is {version}; 2 and 3 can be read")
+    tensors, pairs = cursor.number("Q"), cursor.number("Q")
+    cursor.demand(tensors * 24 + pairs * 12)
+    metadata = {}
+    for _ in range(pairs):
+        key = cursor.string()
+        metadata[key] = cursor.value(cursor.number("I"))
+    entries = [_entry(cursor) for _ in range(tensors)]
+    alignment = metadata.get("general.alignment", 32)
+    if not isinstance(alignment, int) or not 0 < alignment <= 1 << 16:
+        raise _Damaged(f"its alignment is {alignment!r}")
+    start = -(-cursor.place // alignment) * alignment
+    data = np.frombuffer(cursor.data, np.uint8)
+    found = {name: _tensor(data[start:], name, *rest) for name, *rest in entries}
+    if len(found) != tensors:
+        raise _Damaged("two of its tensors have the same name")
+    return GGUF(metadata, found)
+
+
+def _entry(cursor: _Cursor) -> tuple[str, tuple[int, ...], int, int]:
+    name, axes = cursor.string(), cursor.number("I")
+    if axes > MOST_AXES:
+        raise _Damaged(f"the tensor {name!r} has {axes} axes")
+    shape = tuple(cursor.number("Q") for _ in range(axes))[::-1]
+    return name, shape, cursor.number("I"), cursor.number("Q")
+
+
+def _tensor(data: np.ndarray, name: str, shape: tuple[int, ...], kind: int, offset: int) -> Tensor:
+    if kind not in KINDS:
+        known = ", ".join(k.name for k in KINDS.values())
+        raise UserError(f"the tensor {name!r} is stored in the format number {kind}; {known} can be read")
+    stored = KINDS[kind]
+    count = math.prod(shape)
+    if (shape[-1] if shape else 1) % stored.block:
+        raise _Damaged(f"the rows of the tensor {name!r}, {shape}, are not whole blocks of {stored.block}")
+    size = count // stored.block * stored.size
+    if offset + size > len(data):
+        raise _Damaged(f"the tensor {name!r} lies beyond its end")
+    return Tensor(name, shape, stored.name, data[offset : offset + size], stored.decode, stored.size)
