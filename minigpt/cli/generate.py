@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from minigpt.cli.options import add_command, positive, print_json
+from minigpt.cli.options import add_command, positive, print_json, sampling_of, sampling_options
 from minigpt.errors import UserError
-from minigpt.infer import Sampling, beam_search, generate_text
+from minigpt.infer import GREEDY, beam_search, generate, generate_text
 from minigpt.machine import blas_threads, threads_for_width
+from minigpt.pretrained import NAMED, load_pretrained
 from minigpt.train import open_run
 
 
@@ -18,19 +19,16 @@ def add(subparsers) -> None:
         "let a trained model continue a text",
         "  minigpt generate runs/pydocs-tiny --prompt 'The function returns'\n"
         "  minigpt generate runs/pydocs-tiny --tokens 500 --temperature 0.8 --top-p 0.95 --seed 7\n"
-        "  minigpt generate runs/pydocs-tiny --prompt 'class ' --temperature 0",
+        "  minigpt generate runs/pydocs-tiny --prompt 'class ' --temperature 0\n"
+        "  minigpt generate smollm2 --prompt 'The capital of France is' --temperature 0 --tokens 20\n"
+        "  minigpt generate g2p --prompt shakespeare        the sounds of English words",
     )
-    parser.add_argument("folder", metavar="RUN", help="the folder that `minigpt train` made")
+    parser.add_argument("folder", metavar="RUN", help="the folder that `minigpt train` made, or smollm2, g2p, a .gguf")
     parser.add_argument("--prompt", default="", help="the text to continue (default: start a new document)")
     parser.add_argument("--tokens", type=positive, default=200, help="how many tokens at most (default 200)")
-    parser.add_argument("--temperature", type=float, default=0.8, help="0: always the likeliest token (default 0.8)")
-    parser.add_argument("--top-k", type=int, help="draw only from the K likeliest tokens")
-    parser.add_argument(
-        "--top-p", type=float, help="draw only from the likeliest tokens that together have probability P"
-    )
+    sampling_options(parser, temperature=0.8)
     parser.add_argument("--beams", type=positive, help="search for the likeliest text with this many beams instead")
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before this text (repeatable)")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed writes the same text (default 0)")
     parser.add_argument(
         "--checkpoint", choices=("best", "last"), default="best", help="which parameters (default best)"
     )
@@ -39,12 +37,39 @@ def add(subparsers) -> None:
 
 def run(arguments) -> int:
     """Write to standard output as the tokens come."""
-    sampling = Sampling(arguments.temperature, arguments.top_k, arguments.top_p)
-    if arguments.seed < 0:
-        raise UserError(f"--seed is {arguments.seed}, but it must be 0 or more")
-    opened = open_run(arguments.folder, arguments.checkpoint)
+    sampling = sampling_of(arguments)
+    published = arguments.folder in NAMED or arguments.folder.endswith(".gguf")
+    opened = load_pretrained(arguments.folder) if published else open_run(arguments.folder, arguments.checkpoint)
+    if opened.model.two_stacks:
+        return _translate(opened, arguments)
     with blas_threads(threads_for_width(opened.model.config.width)):
         _show(opened, arguments, sampling)
+    return 0
+
+
+def _translate(opened, arguments) -> int:
+    """Write what an encoder-decoder makes of each word of the prompt: the likeliest, by greedy search."""
+    words = arguments.prompt.split()
+    if not words:
+        raise UserError("this model reads words; give it some with --prompt")
+    written = []
+    for word in words:
+        source = opened.tokenizer.encode(word)
+        count = min(arguments.tokens, opened.model.config.context - 1)
+        ids = generate(
+            opened.model,
+            opened.params,
+            source[:1],  # both alphabets begin a word with the same mark
+            count,
+            sampling=GREEDY,
+            stop_tokens=[int(source[-1])],
+            source=source,
+        )
+        written.append(opened.tokenizer.decode(list(ids)))
+    if arguments.json:
+        print_json({"prompt": arguments.prompt, "text": " ".join(written), "seed": arguments.seed})
+    else:
+        print(" ".join(written))
     return 0
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minigpt.errors import UserError
+from minigpt.infer import Sampling
 
 
 def add_command(subparsers, name: str, run: Callable, help: str, examples: str) -> argparse.ArgumentParser:
@@ -27,6 +28,31 @@ def positive(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
     return value
+
+
+def sampling_options(parser: argparse.ArgumentParser, *, temperature: float, top_p: float | None = None) -> None:
+    """--temperature, --top-k, --top-p and --seed."""
+    parser.add_argument(
+        "--temperature",
+        type=float,
+        default=temperature,
+        help=f"0: always the likeliest token (default {temperature:g})",
+    )
+    parser.add_argument("--top-k", type=int, help="draw only from the K likeliest tokens")
+    parser.add_argument(
+        "--top-p",
+        type=float,
+        default=top_p,
+        help="draw only from the likeliest tokens that together have probability P",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="the same seed writes the same text (default 0)")
+
+
+def sampling_of(arguments: argparse.Namespace) -> Sampling:
+    """What these options ask for; `UserError` for a value that does not fit."""
+    if arguments.seed < 0:
+        raise UserError(f"--seed is {arguments.seed}, but it must be 0 or more")
+    return Sampling(arguments.temperature, arguments.top_k, arguments.top_p)
 
 
 def print_json(value: Any) -> None:

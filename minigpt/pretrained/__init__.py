@@ -1,1 +1,6 @@
 """Published models: read and written in the layouts that others use."""
+
+from minigpt.pretrained.load import Pretrained, load_pretrained, save_pretrained
+from minigpt.pretrained.named import NAMED, fetch_named
+
+__all__ = ["NAMED", "Pretrained", "fetch_named", "load_pretrained", "save_pretrained"]

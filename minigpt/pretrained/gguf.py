@@ -33,8 +33,9 @@ class Tensor:
     _block: int  # bytes
 
     def decode(self) -> np.ndarray:
-        """All numbers, float32, of `shape`."""
-        return self._decode(self._raw.reshape(-1, self._block)).reshape(self.shape)
+        """All numbers, float32, of `shape`. A damaged scale gives numbers that are not finite, and no warning."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            return self._decode(self._raw.reshape(-1, self._block)).reshape(self.shape)
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _read(cursor: _Cursor) -> GGUF:
         raise _Damaged(f"its alignment is {alignment!r}")
     start = -(-cursor.place // alignment) * alignment
     data = np.frombuffer(cursor.data, np.uint8)
-    found = {name: _tensor(data[start:], name, *rest) for name, *rest in entries}
+    found = {entry[0]: _tensor(data[start:], *entry) for entry in entries}
     if len(found) != tensors:
         raise _Damaged("two of its tensors have the same name")
     return GGUF(metadata, found)
@@ -144,8 +145,8 @@ def _tensor(data: np.ndarray, name: str, shape: tuple[int, ...], kind: int, offs
         raise UserError(f"the tensor {name!r} is stored in the format number {kind}; {known} can be read")
     stored = KINDS[kind]
     count = math.prod(shape)
-    if (shape[-1] if shape else 1) % stored.block:
-        raise _Damaged(f"the rows of the tensor {name!r}, {shape}, are not whole blocks of {stored.block}")
+    if not all(shape) or (shape[-1] if shape else 1) % stored.block:
+        raise _Damaged(f"the rows of the tensor {name!r}, {shape}, are no whole blocks of {stored.block}")
     size = count // stored.block * stored.size
     if offset + size > len(data):
         raise _Damaged(f"the tensor {name!r} lies beyond its end")

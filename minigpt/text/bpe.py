@@ -50,15 +50,17 @@ class BytePairTokenizer:
         merges: Sequence[tuple[bytes, bytes]],
         special_tokens: dict[str, int] | None = None,
         byte_order: bytes = EVERY_BYTE,
+        digits_alone: bool = False,
     ):
         """`merges`: the pairs to merge, first learnt first. `special_tokens`: `<|endoftext|>` alone unless given.
 
-        `byte_order`: the 256 bytes in the order of their ids (GPT-2 has an order of its own).
+        `byte_order`: the 256 bytes in the order of their ids (GPT-2 has an order of its own). `digits_alone`: every
+        digit is a piece of its own, as in SmolLM2.
         """
         if len(byte_order) != 256 or set(byte_order) != set(EVERY_BYTE):
             raise UserError(f"the order of bytes must hold each of the 256 bytes once; got {byte_order!r:.50}")
         self.merges = list(merges)
-        self.byte_order = byte_order
+        self.byte_order, self.digits_alone = byte_order, digits_alone
         self._tokens = [bytes([byte]) for byte in byte_order]  # id -> bytes
         self._merged_id = self._number_merges()  # (left id, right id) -> id of the two as one token
         if special_tokens is None:
@@ -133,12 +135,19 @@ class BytePairTokenizer:
             text, rest = text[: error.start], text[error.start :].encode("utf-8", "surrogateescape")
         ids: list[int] = []
         start = 0  # of the last piece in ids
-        for piece in regex.findall(GPT2_PATTERN, text):
+        for piece in self._split(text):
             if piece not in known:
                 known[piece] = self._merge(piece.encode())
             start = len(ids)
             ids += known[piece]
         return self._merge_broken(ids, start, rest) if rest else ids
+
+    def _split(self, text: str) -> list[str]:
+        """The text in pieces, none of which a token may leave."""
+        if not self.digits_alone:
+            return regex.findall(GPT2_PATTERN, text)
+        parts = regex.split(r"(\p{N})", text)
+        return [piece for part in parts for piece in regex.findall(GPT2_PATTERN, part)]
 
     def _merge_broken(self, ids: list[int], start: int, rest: bytes) -> list[int]:
         """`ids` and then `rest`, which begins with a byte that is not UTF-8; the last piece in `ids` begins at `start`.

@@ -1,0 +1,85 @@
+"""`minigpt chat`: talk with a published model."""
+
+import sys
+import time
+
+import numpy as np
+
+from minigpt.cli.options import add_command, positive, sampling_of, sampling_options
+from minigpt.infer import generate
+from minigpt.infer.generate import whole_characters
+from minigpt.machine import blas_threads
+from minigpt.pretrained import load_pretrained
+from minigpt.text.chat import END, chat_tokens
+
+
+def add(subparsers) -> None:
+    """Declare the subcommand."""
+    parser = add_command(
+        subparsers,
+        "chat",
+        run,
+        "talk with a published model",
+        "  minigpt chat smollm2\n  minigpt chat smollm2 --say 'Why is the sky blue?'",
+    )
+    parser.add_argument("model", help="smollm2, or the path of a GGUF file")
+    parser.add_argument("--say", metavar="TEXT", help="say this, print the answer and end")
+    parser.add_argument("--tokens", type=positive, default=256, help="the longest answer (default 256)")
+    sampling_options(parser, temperature=0.2, top_p=0.9)
+
+
+def run(arguments) -> int:
+    """Read, answer, until the input ends."""
+    model, params, tokenizer = load_pretrained(arguments.model)
+    rng, sampling = np.random.default_rng(arguments.seed), sampling_of(arguments)
+    messages: list[dict[str, str]] = []
+    with blas_threads(None):
+        while True:
+            said = arguments.say if arguments.say is not None else _ask()
+            if said is None:
+                return 0
+            messages.append({"role": "user", "content": said})
+            prompt = chat_tokens(tokenizer, messages)
+            room = max(0, model.config.context - len(prompt))
+            ids = generate(
+                model,
+                params,
+                prompt,
+                min(arguments.tokens, room),
+                sampling=sampling,
+                rng=rng,
+                stop_tokens=[tokenizer.special_tokens[END]],
+            )
+            messages.append({"role": "assistant", "content": _speak(ids, tokenizer)})
+            if arguments.say is not None:
+                return 0
+
+
+def _ask() -> str | None:
+    """What is typed; None at the end of the input."""
+    try:
+        return input("you: ")
+    except EOFError:
+        print()
+        return None
+
+
+def _speak(ids, tokenizer) -> str:
+    """Print the answer as it is written, then how fast it came. Returns it."""
+    start, times = time.perf_counter(), []
+
+    def chunks():
+        for id_ in ids:
+            times.append(time.perf_counter())
+            if id_ != tokenizer.special_tokens[END]:
+                yield tokenizer.decode_bytes([id_])
+
+    pieces = []
+    for piece in whole_characters(chunks()):
+        print(piece, end="", flush=True)
+        pieces.append(piece)
+    print()
+    if times:
+        speed = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
+        print(f"[first token after {times[0] - start:.2f} s, then {speed:.1f} tokens/s]", file=sys.stderr)
+    return "".join(pieces)

@@ -1,0 +1,217 @@
+"""Published models, opened and written: a folder, a GGUF file, or a name."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.model import Params, Transformer, TransformerConfig
+from minigpt.pretrained.families import FAMILIES, Family, read_params, write_params
+from minigpt.pretrained.folder import read_config, read_tensors, write_folder
+from minigpt.pretrained.gguf import GGUF, open_gguf
+from minigpt.pretrained.named import NAMED, fetch_named
+from minigpt.text.gpt2_files import load_gpt2_files
+from minigpt.text.numbered import tokenizer_of_gguf
+from minigpt.text.word_piece import WordPieceTokenizer
+
+TRANSFORMERS_QA = "LlamaForQuestionAnswering"  # the one class whose base has another name than its family's
+GGUF_NAMES = {  # llama.cpp's words for the arrays of a block -> ours
+    "attn_norm": "attention_norm",
+    "attn_q": "attention.query",
+    "attn_k": "attention.key",
+    "attn_v": "attention.value",
+    "attn_output": "attention.output",
+    "ffn_norm": "feed_forward_norm",
+    "ffn_gate": "feed_forward.gate",
+    "ffn_up": "feed_forward.up",
+    "ffn_down": "feed_forward.down",
+}
+
+
+class Pretrained(NamedTuple):
+    """A published model."""
+
+    model: Transformer
+    params: Params
+    tokenizer: Any  # None if the files have none that is supported
+
+
+def load_pretrained(path_or_name: str | Path, *, dtype: Any = np.float32) -> Pretrained:
+    """Open a model: a name (`smollm2`, `minilm`, `g2p`), a folder in the Hugging Face layout, a GGUF file.
+
+    Families: gpt2, bert, bart, llama. `UserError` says what is missing, damaged or not supported.
+    """
+    path = fetch_named(str(path_or_name)) if str(path_or_name) in NAMED else Path(path_or_name)
+    if path.suffix == ".gguf":
+        return _from_gguf(open_gguf(path), dtype)
+    if path.suffix == ".npz":
+        return _from_archive(path, dtype)
+    if not path.is_dir():
+        raise UserError(f"{path} is neither a folder, a .gguf file nor one of {', '.join(NAMED)}; check the path")
+    return _from_folder(path, dtype)
+
+
+def save_pretrained(folder: str | Path, model: Transformer, params: Params, family: str, cls: str) -> None:
+    """Write a folder that transformers opens. cls: the name of its class there, such as `GPT2LMHeadModel`."""
+    words = _family(family)
+    if cls not in words.classes:
+        raise UserError(f"{cls!r} is not a class of {family}; choose one of {', '.join(words.classes)}")
+    config = {"model_type": family, "architectures": [cls], **words.write_config(model.config)}
+    if model.config.head in ("sequence", "token"):
+        config["num_labels"] = model.config.labels
+    links = words.links(model.config, _base(words, cls, with_head=model.config.head != "none"))
+    write_folder(folder, config, write_params(params, links))
+
+
+def _from_folder(folder: Path, dtype: Any) -> Pretrained:
+    theirs = read_config(folder)
+    words = _family(theirs.get("model_type"))
+    cls = (theirs.get("architectures") or [next(iter(words.classes))])[0]
+    if cls not in words.classes:
+        raise UserError(f"{cls} is not supported; of the family {words.name} {', '.join(words.classes)} are")
+    tensors = read_tensors(folder)
+    fields = {**words.read_config(theirs), **words.classes[cls]}
+    if fields["head"] in ("sequence", "token"):
+        fields["labels"] = theirs.get("num_labels") or len(theirs.get("id2label") or {}) or 2
+    base = _base(words, cls, with_head=any(name.startswith(words.base) for name in tensors))
+    model = Transformer(_config(fields))
+    params = Params(model.shapes(), dtype=dtype)
+    read_params(params, words.links(model.config, base), tensors)
+    return Pretrained(model, params, _tokenizer_of_folder(folder))
+
+
+def _config(fields: dict[str, Any]) -> TransformerConfig:
+    try:
+        return TransformerConfig(**fields)
+    except TypeError as error:
+        raise UserError(f"config.json holds a value of the wrong kind ({error}); fetch the model again") from None
+
+
+def _family(name: Any) -> Family:
+    if name not in FAMILIES:
+        raise UserError(f"models of the family {name!r} are not supported; {', '.join(FAMILIES)} are")
+    return FAMILIES[name]
+
+
+def _base(words: Family, cls: str, *, with_head: bool) -> str:
+    if not with_head:
+        return ""
+    return "transformer." if cls == TRANSFORMERS_QA else words.base
+
+
+def _tokenizer_of_folder(folder: Path) -> Any:
+    if (folder / "vocab.txt").exists():
+        settings = folder / "tokenizer_config.json"
+        lower = (
+            json.loads(settings.read_text(encoding="utf-8")).get("do_lower_case", True) if settings.exists() else True
+        )
+        return WordPieceTokenizer.from_file(folder / "vocab.txt", lower_case=lower)
+    if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
+        return load_gpt2_files(folder / "vocab.json", folder / "merges.txt")
+    return None
+
+
+def _from_gguf(file: GGUF, dtype: Any) -> Pretrained:
+    """A model of the llama family. Its query and key rows are stored for rotations of neighbours, ours of halves."""
+    meta = file.metadata
+    if meta.get("general.architecture") != "llama":
+        raise UserError(f"GGUF files of {meta.get('general.architecture')!r} are not supported; 'llama' is")
+    config = _gguf_config(meta, file)
+    model = Transformer(config)
+    params = Params(model.shapes(), dtype=dtype)
+    params["token_embedding.weight"] = _array(file, "token_embd.weight")
+    params["final_norm.gain"] = _array(file, "output_norm.weight")
+    if not config.tied:
+        params["head.weight"] = _array(file, "output.weight").T
+    for layer in range(config.layers):
+        for theirs, ours in GGUF_NAMES.items():
+            array = _array(file, f"blk.{layer}.{theirs}.weight")
+            if theirs in ("attn_q", "attn_k"):
+                array = _halves_from_pairs(array, config.head_width)
+            kind = "gain" if ours.endswith("norm") else "weight"
+            params[f"blocks.{layer}.{ours}.{kind}"] = array.T
+    return Pretrained(model, params, tokenizer_of_gguf(meta))
+
+
+def _gguf_config(meta: dict[str, Any], file: GGUF) -> TransformerConfig:
+    def number(name, default=None):
+        value = meta.get(f"llama.{name}", default)
+        if not isinstance(value, (int, float)):
+            raise UserError(f"the file does not say llama.{name}; it is damaged or of another kind")
+        return value
+
+    if any(name.startswith("llama.rope.scaling") for name in meta):
+        raise UserError("rotary positions with scaling are not supported; use a model without")
+    return TransformerConfig(
+        vocabulary_size=len(meta.get("tokenizer.ggml.tokens") or ()),
+        context=number("context_length"),
+        width=number("embedding_length"),
+        layers=number("block_count"),
+        heads=number("attention.head_count"),
+        key_value_heads=number("attention.head_count_kv", number("attention.head_count")),
+        hidden=number("feed_forward_length"),
+        norm="rms",
+        norm_epsilon=number("attention.layer_norm_rms_epsilon"),
+        activation="silu",
+        gated=True,
+        position="rotary",
+        rotary_theta=number("rope.freq_base", 10000.0),
+        bias=False,
+        tied="output.weight" not in file.tensors,
+    )
+
+
+def _array(file: GGUF, name: str) -> np.ndarray:
+    if name not in file.tensors:
+        raise UserError(f"the file has no tensor {name!r}; it is incomplete or of another kind")
+    return file.tensors[name].decode()
+
+
+def _halves_from_pairs(rows: np.ndarray, head_width: int) -> np.ndarray:
+    """Rows (H * D, C) whose pairs (2i, 2i + 1) turn together, so that rows i and i + D / 2 do."""
+    heads = rows.reshape(-1, head_width // 2, 2, rows.shape[1])
+    return heads.swapaxes(1, 2).reshape(rows.shape)
+
+
+def _from_archive(path: Path, dtype: Any) -> Pretrained:
+    """The g2p model: a BART whose letters and sounds are two alphabets in one table."""
+    with np.load(path, allow_pickle=False) as archive:
+        tensors = {name: archive[name] for name in archive.files}
+    meta = json.loads(str(tensors.pop("meta_json")))
+    fields = FAMILIES["bart"].read_config(
+        {
+            "vocab_size": len(tensors["model.shared.weight"]),
+            "d_model": meta["d_model"],
+            "encoder_layers": 1,
+            "decoder_layers": 1,
+            "encoder_attention_heads": meta["num_heads"],
+            "decoder_attention_heads": meta["num_heads"],
+            "encoder_ffn_dim": meta["ffn_dim"],
+            "decoder_ffn_dim": meta["ffn_dim"],
+            "max_position_embeddings": meta["max_position_embeddings"],
+            "pad_token_id": meta["pad_token_id"],
+        }
+    )
+    model = Transformer(TransformerConfig(**fields, head="language", head_bias=True))
+    params = Params(model.shapes(), dtype=dtype)
+    tensors["final_logits_bias"] = tensors["final_logits_bias"][0]
+    read_params(params, FAMILIES["bart"].links(model.config, "model."), tensors)
+    return Pretrained(model, params, Sounds(meta["grapheme_chars"], meta["phoneme_chars"]))
+
+
+class Sounds(NamedTuple):
+    """Letters in, sounds out: two alphabets, each character's place is its id. 1 begins a word, 2 ends it."""
+
+    letters: str
+    sounds: str
+
+    def encode(self, word: str) -> np.ndarray:
+        """The ids of a word's letters, between a beginning and an end: (T,) int64; letters without an id are 3."""
+        known = [self.letters.find(letter) if letter != "_" else -1 for letter in word]
+        return np.array([1, *(id_ if id_ >= 0 else 3 for id_ in known), 2], np.int64)
+
+    def decode(self, ids: Any) -> str:
+        """The sounds of ids; marks are left out."""
+        return "".join(self.sounds[id_] for id_ in ids if 4 <= id_ < len(self.sounds))
