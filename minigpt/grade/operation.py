@@ -8,6 +8,7 @@ import numpy as np
 from minigpt.check import CASES, OPERATIONS, Case, GradientError, check_gradient, diagnose, diagnose_forward
 from minigpt.check.contract import as_dtype, floating, upstream
 from minigpt.grade.process import Failed, demand_array
+from minigpt.grade.worker import parameters
 
 Caller = Any  # a `Submission` or `Direct`
 
@@ -21,13 +22,17 @@ class Wrong(Exception):
 
 
 def judge_operation(operation: str, caller: Caller) -> str:
-    """Check NAME_forward and, if it is there, NAME_backward. Returns what was right; raises `Wrong` or `Failed`."""
+    """Check NAME_forward, NAME_backward or both. Returns what was right; raises `Wrong` or `Failed`.
+
+    A backward without a forward beside it gets the cache of minigpt's own forward, a named tuple.
+    """
     forward, backward = f"{operation}_forward", f"{operation}_backward"
-    if forward not in caller.functions:
-        raise Failed(f"{backward} needs {forward} in the same file, since its cache comes from there; keep the stub's")
-    cases = [case for case in CASES if case.operation == operation and accepts(caller.functions[forward], case)]
+    cases = [case for case in CASES if case.operation == operation and accepts(_forward_of(caller, operation), case)]
     if not cases:
         raise Failed(f"{forward} takes other arguments than {operation} has; keep the stub's signature")
+    if forward not in caller.functions:
+        _judge_cases(judge_backward, cases, caller)
+        return f"{backward} is right in {len(cases)} cases"
     _judge_cases(judge_forward, cases, caller)
     if backward not in caller.functions:
         return f"{forward} is right in {len(cases)} cases"
@@ -55,7 +60,7 @@ def _judge_cases(judge, cases: list[Case], caller: Caller) -> None:
 def case_inputs(case: Case, caller: Caller) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
     """The case's inputs, in float64, without options that the student's forward lacks and that are the defaults."""
     arrays, options = case.inputs()
-    kept = _asked(caller.functions[f"{case.operation}_forward"], case, options)
+    kept = _asked(_forward_of(caller, case.operation), case, options)
     return tuple(as_dtype(array, np.float64) for array in arrays), {
         name: as_dtype(value, np.float64) for name, value in kept.items()
     }
@@ -70,6 +75,12 @@ def _asked(parameters, case, options):
         for name, value in options.items()
         if parameters["any"] or name in known or not (isinstance(value, str) and value == defaults[name].default)
     }
+
+
+def _forward_of(caller: Caller, operation: str) -> dict[str, Any]:
+    """How the student's forward is called, or minigpt's if there is none."""
+    own = caller.functions.get(f"{operation}_forward")
+    return own if own is not None else parameters(OPERATIONS[operation][0])
 
 
 def accepts(parameters: dict[str, Any], case: Case) -> bool:
@@ -101,7 +112,7 @@ def judge_forward(case: Case, caller: Caller) -> None:
 
 def judge_backward(case: Case, caller: Caller) -> None:
     """Gradients of one case, against central differences of the reference's forward."""
-    forward, backward = f"{case.operation}_forward", f"{case.operation}_backward"
+    backward = f"{case.operation}_backward"
     arrays, options = case_inputs(case, caller)
     reference = OPERATIONS[case.operation][0]
 
@@ -112,7 +123,7 @@ def judge_backward(case: Case, caller: Caller) -> None:
         gradients = student_gradients(case.operation, caller, values, options, dy)
         return tuple(gradient.astype(dy.dtype) for gradient in gradients)
 
-    names = caller.functions[forward]["positional"][: len(arrays)]
+    names = _forward_of(caller, case.operation)["positional"][: len(arrays)]
     wanted = [(name, array) for name, array in zip(names, arrays, strict=True) if floating(array)]
     dy = upstream(np.random.default_rng(5), reference(*arrays, **options)[0].shape)
     found = student_gradients(case.operation, caller, arrays, options, dy)
@@ -130,7 +141,10 @@ def judge_backward(case: Case, caller: Caller) -> None:
 def student_gradients(operation: str, caller: Caller, arrays: Any, options: dict[str, Any], dy: np.ndarray) -> list:
     """What the student's backward gives, from the cache of the student's forward."""
     forward, backward = f"{operation}_forward", f"{operation}_backward"
-    _, cache = _pair(forward, caller.call(forward, arrays, options, keep=True))
+    if forward in caller.functions:
+        _, cache = _pair(forward, caller.call(forward, arrays, options, keep=True))
+    else:
+        _, cache = OPERATIONS[operation][0](*arrays, **options)
     returned = caller.call(backward, [dy, cache])
     gradients = list(returned) if isinstance(returned, (tuple, list)) else [returned]
     for number, gradient in enumerate(gradients):

@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import traceback
+from collections import namedtuple
 
 import numpy as np
 
@@ -53,19 +54,21 @@ def unpack(data):
 
 
 def _to_tree(value, arrays):
-    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biuf":
-        if isinstance(value, np.generic):
-            return {"plain": value.item()}
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+        value = value.item()
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         name = f"a{len(arrays)}"
         arrays[name] = value
         return {"array": name}
+    if hasattr(value, "_fields"):
+        return {"named": [type(value).__name__, list(value._fields), [_to_tree(item, arrays) for item in value]]}
     if isinstance(value, dict):
         return {"dict": [[_to_tree(k, arrays), _to_tree(v, arrays)] for k, v in value.items()]}
     for kind in (tuple, list, set):
         if isinstance(value, kind):
             return {kind.__name__: [_to_tree(item, arrays) for item in value]}
-    if isinstance(value, Kept):
-        return {"kept": value.number}
+    if isinstance(value, (Kept, slice)):
+        return {"kept": value.number} if isinstance(value, Kept) else {"slice": [value.start, value.stop]}
     known = value is None or isinstance(value, (bool, int, float, str))
     return {"plain": value} if known else {"unknown": type(value).__name__}
 
@@ -76,7 +79,10 @@ def _from_tree(tree, archive):
         return {_from_tree(k, archive): _from_tree(v, archive) for k, v in value}
     if kind in ("tuple", "list", "set"):
         return {"tuple": tuple, "list": list, "set": set}[kind](_from_tree(item, archive) for item in value)
-    made = {"array": lambda: archive[value], "plain": lambda: value}
+    if kind == "named":
+        name, fields, items = value
+        return namedtuple(name, fields)(*(_from_tree(item, archive) for item in items))
+    made = {"array": lambda: archive[value], "plain": lambda: value, "slice": lambda: slice(*value)}
     return made.get(kind, lambda: {"kept": Kept, "unknown": Unknown}[kind](value))()
 
 
