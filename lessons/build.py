@@ -36,9 +36,7 @@ def build(source: Path, *, quick: bool = False) -> tuple[str, list[dict], float]
     notebook = read_source(source)
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results.jsonl"
-        os.environ.update(
-            {RESULTS: str(results), QUICK: "1" if quick else "0", "OPENBLAS_NUM_THREADS": "1"}
-        )
+        os.environ.update({**KERNEL_SETTINGS, RESULTS: str(results), QUICK: "1" if quick else "0"})
         start = time.perf_counter()
         client = NotebookClient(
             notebook,

@@ -6,6 +6,7 @@ from typing import Any
 
 from minigpt.check import OPERATIONS
 from minigpt.grade import answers as a
+from minigpt.grade import answers_masks as m
 from minigpt.grade import answers_objectives as o
 
 
@@ -32,7 +33,8 @@ def _plain(lesson, points, draw, right, *mistakes):
 
 L00, L01, L02 = "00_reading_the_article", "01_text_to_tokens", "02_self_attention"
 L03, L04, L05 = "03_feed_forward", "04_decoder_only", "05_backprop"
-L06, L09 = "06_optimizers", "09_objectives"
+L06, L07 = "06_optimizers", "07_encoder_decoder"
+L08, L09 = "08_masked_lm_and_the_decoder", "09_objectives"
 POINTS = {  # of the operations that lessons ask for; the first lesson that asks is named
     "attention": (L02, 5),
     "relu": (L03, 2),
@@ -66,6 +68,40 @@ TABLE = (
     ),
     _plain(L06, 2, a.draw_clip, a.clip_by_global_norm, a.clip_each_entry, a.always_scaled),
     _plain(L06, 3, a.draw_schedule, a.warmup_cosine, a.warmup_from_zero, a.cosine_to_zero, a.cosine_goes_on),
+    _plain(
+        L07,
+        2,
+        m.draw_prefix,
+        m.prefix_mask,
+        m.prefix_ignored,
+        m.prefix_to_itself,
+        m.prefix_sees_all,
+        m.prefix_inverted,
+    ),
+    _plain(L07, 2, m.draw_targets, m.shift_right, m.not_shifted, m.shift_left, m.start_dropped),
+    _plain(
+        L07,
+        4,
+        m.draw_crossing,
+        m.cross_attention,
+        m.padding_attended,
+        m.scores_not_divided,
+        m.looks_at_itself,
+        m.padding_zeroed,
+    ),
+    _plain(
+        L08,
+        4,
+        m.draw_masking,
+        m.mask_tokens,
+        m.always_mask,
+        m.asks_where_masked,
+        m.asks_for_everything,
+        m.asks_for_the_inputs,
+    ),
+    _plain(L08, 3, m.draw_scores, m.masked_loss, m.mean_over_all, m.loss_summed, m.mean_of_rows),
+    _plain(L08, 2, m.draw_text, m.one_masked_each, m.future_masked, m.all_but_one_masked),
+    _plain(L08, 3, m.draw_sight, m.leaks, m.leaks_in_one_layer, m.leaks_transposed, m.nowhere_is_last),
     _plain(L09, 2, o.draw_rearrange, o.rearrange, o.middle_in_place),
     _plain(L09, 3, o.draw_corrupt, o.corrupt_spans, o.one_sentinel, o.end_lost),
     _plain(L09, 3, o.draw_reward, o.reward_gradient, o.wrong_sign, o.without_baseline, o.summed),

