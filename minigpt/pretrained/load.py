@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
+from minigpt.files import read_json
 from minigpt.model import Params, Transformer, TransformerConfig
 from minigpt.pretrained.families import FAMILIES, Family, read_params, write_params
 from minigpt.pretrained.folder import read_config, read_tensors, write_folder
 from minigpt.pretrained.gguf import GGUF, open_gguf
 from minigpt.pretrained.named import NAMED, fetch_named
-from minigpt.text.gpt2_files import load_gpt2_files
-from minigpt.text.numbered import tokenizer_of_gguf
+from minigpt.text.numbered import load_numbered_files, tokenizer_of_gguf
+from minigpt.text.tokenizer_json import load_tokenizer_json
 from minigpt.text.word_piece import WordPieceTokenizer
 
 TRANSFORMERS_QA = "LlamaForQuestionAnswering"  # the one class whose base has another name than its family's
@@ -102,14 +103,15 @@ def _base(words: Family, cls: str, *, with_head: bool) -> str:
 
 
 def _tokenizer_of_folder(folder: Path) -> Any:
+    """The first of the files in which a folder may keep its tokenizer."""
+    if (folder / "tokenizer.json").exists():
+        return load_tokenizer_json(folder / "tokenizer.json")
     if (folder / "vocab.txt").exists():
         settings = folder / "tokenizer_config.json"
-        lower = (
-            json.loads(settings.read_text(encoding="utf-8")).get("do_lower_case", True) if settings.exists() else True
-        )
-        return WordPieceTokenizer.from_file(folder / "vocab.txt", lower_case=lower)
+        lower_case = read_json(settings).get("do_lower_case", True) if settings.exists() else True
+        return WordPieceTokenizer.from_file(folder / "vocab.txt", lower_case=lower_case)
     if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
-        return load_gpt2_files(folder / "vocab.json", folder / "merges.txt")
+        return load_numbered_files(folder / "vocab.json", folder / "merges.txt")
     return None
 
 

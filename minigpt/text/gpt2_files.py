@@ -23,8 +23,8 @@ def load_gpt2_files(vocabulary_path: str | Path, merges_path: str | Path) -> Byt
     Raises `UserError` if a file is missing or damaged, or if the ids are not those of the 256 bytes, the merges
     in order, `<|endoftext|>` and then further special tokens.
     """
-    vocabulary = read_json(vocabulary_path, _is_vocabulary)
-    merges = _read_merges(merges_path)
+    vocabulary = read_json(vocabulary_path, is_vocabulary)
+    merges = read_merges(merges_path)
     expected = [*_spell_ordinary(GPT2_BYTE_ORDER, merges), END_OF_TEXT]
     ids = [vocabulary.get(spelling, -1) for spelling in expected]
     if sorted(ids[:256]) + ids[256:] != list(range(len(ids))):
@@ -60,12 +60,13 @@ def _spell_ordinary(byte_order: bytes, merges: list[tuple[bytes, bytes]]) -> lis
     return [spell(bytes([byte])) for byte in byte_order] + [spell(left + right) for left, right in merges]
 
 
-def _is_vocabulary(value: Any) -> bool:
+def is_vocabulary(value: Any) -> bool:
+    """Whether a JSON value is an object from token to id."""
     return isinstance(value, dict) and all(type(id_) is int for id_ in value.values())
 
 
-def _read_merges(path: str | Path) -> list[tuple[bytes, bytes]]:
-    """The merges in the file, which may begin with a line for the version."""
+def read_merges(path: str | Path) -> list[tuple[bytes, bytes]]:
+    """The merges in a merges.txt, which may begin with a line for the version. `UserError` if it is damaged."""
     try:
         lines = Path(path).read_text(encoding="utf-8").rstrip("\n").split("\n")
         return unspell_merges(lines[1:] if lines[0].startswith(VERSION) else lines)

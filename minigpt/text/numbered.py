@@ -1,15 +1,19 @@
 """Byte-pair tokenizers whose ids are in another order, as those inside of GGUF files."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minigpt.errors import UserError
+from minigpt.files import read_json
 from minigpt.text.bpe import BytePairTokenizer
-from minigpt.text.printable import GPT2_BYTE_ORDER, spell, unspell_merges
+from minigpt.text.gpt2_files import is_vocabulary, read_merges
+from minigpt.text.printable import GPT2_BYTE_ORDER, spell, spell_merges, unspell_merges
 from minigpt.text.vocabulary import check_ids, split_at_special
 
+ENDS = ("<|endoftext|>", "</s>", "<|im_end|>")  # how families call the end of a text
 SPECIAL_KINDS = (3, 4)  # token_type in GGUF: control, user-defined
 SPLITS = {"gpt-2": False, "gpt2": False, "smollm": True}  # tokenizer.ggml.pre -> whether digits stand alone
 
@@ -24,6 +28,11 @@ class NumberedTokenizer:
         self.special_tokens = {token: ids[token] for token in special}
         ordinary = [bytes([byte]) for byte in inner.byte_order] + [a + b for a, b in inner.merges]
         self._numbers = np.array([ids.get(spell(token), -1) for token in ordinary])
+        missing = [token for token, number in zip(ordinary[256:], self._numbers[256:], strict=True) if number < 0]
+        if missing:
+            raise UserError(
+                f"a merge makes {missing[0]!r:.50}, which has no id; they do not belong together"
+            )
         self._bytes: dict[int, bytes] = {id_: token.encode() for token, id_ in self.special_tokens.items()}
         self._bytes |= {int(n): token for n, token in zip(self._numbers, ordinary, strict=True) if n >= 0}
 
@@ -32,16 +41,17 @@ class NumberedTokenizer:
         return len(self.tokens)
 
     def encode(self, text: str, *, allow_special: bool = False) -> np.ndarray:
-        """The ids of `text`, (T,) int64. Special tokens in it are plain text unless `allow_special`."""
+        """The ids of `text`, (T,) int64. Special tokens in it are plain text unless `allow_special`.
+
+        Bytes that the file has no token for are left out, as by the original; SmolLM2 lacks some control characters.
+        """
         parts = split_at_special(text, self.special_tokens) if allow_special else [text]
         ids = [
             np.array([self.special_tokens[part]]) if place % 2 else self._numbers[self.inner.encode(part)]
             for place, part in enumerate(parts)
         ]
         found = np.concatenate(ids).astype(np.int64)
-        if (found < 0).any():
-            raise UserError("the text holds a byte that this tokenizer has no token for; is it UTF-8?")
-        return found
+        return found[found >= 0]
 
     def decode_bytes(self, ids: Any) -> bytes:
         """The bytes of `ids`, a row of integers."""
@@ -50,6 +60,41 @@ class NumberedTokenizer:
     def decode(self, ids: Any) -> str:
         """The text of `ids`; bytes that are not UTF-8 become U+FFFD."""
         return self.decode_bytes(ids).decode("utf-8", "replace")
+
+
+def in_order(vocabulary: dict[str, int]) -> list[str]:
+    """The tokens in the order of their ids, which must be 0, 1, 2 and so on."""
+    tokens = sorted(vocabulary, key=vocabulary.__getitem__)
+    if [vocabulary[token] for token in tokens] != list(range(len(tokens))):
+        raise UserError(f"its {len(tokens)} ids are not 0 to {len(tokens) - 1}, each once; the file is damaged")
+    return tokens
+
+
+def numbered_tokenizer(
+    vocabulary: dict[str, int], merges: list[str], added: list[str], *, digits_alone: bool = False
+) -> NumberedTokenizer:
+    """Byte-pair encoding whose ids are those of `vocabulary`. merges: two spelled tokens a line, a space between.
+
+    added: tokens of the vocabulary that no merge makes, and that stand for themselves in a text.
+    """
+    tokens = in_order(vocabulary)
+    inner = BytePairTokenizer(unspell_merges(merges), None, GPT2_BYTE_ORDER, digits_alone=digits_alone)
+    ends = [token for token in (*ENDS, *added) if token in vocabulary]
+    return NumberedTokenizer(inner, tokens, added, vocabulary[ends[0]] if ends else 0)
+
+
+def load_numbered_files(vocabulary_path: str | Path, merges_path: str | Path) -> NumberedTokenizer:
+    """The tokenizer of a vocab.json and a merges.txt, in whatever order its ids are (GPT-2's differs from BART's).
+
+    What no merge makes stands for itself. `UserError` if a file is missing or damaged.
+    """
+    vocabulary = read_json(vocabulary_path, is_vocabulary)
+    merges = spell_merges(read_merges(merges_path))
+    made = {merge.replace(" ", "") for merge in merges} | {spell(bytes([byte])) for byte in GPT2_BYTE_ORDER}
+    try:
+        return numbered_tokenizer(vocabulary, merges, [token for token in vocabulary if token not in made])
+    except UserError as error:
+        raise UserError(f"the tokenizer in {vocabulary_path} cannot be used: {error}") from None
 
 
 def tokenizer_of_gguf(metadata: dict[str, Any]) -> NumberedTokenizer:

@@ -1,6 +1,8 @@
 """Folders: what is written is read again, transformers opens it too, and what is wrong is named."""
 
 import json
+import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from minigpt import Batch, Transformer, TransformerConfig, UserError
 from minigpt.pretrained import load_pretrained, save_pretrained
 from minigpt.pretrained.families import FAMILIES
 
+FUZZ = int(os.environ.get("MINIGPT_FUZZ", "600"))
 SIZES = {"vocabulary_size": 29, "context": 11, "width": 24, "layers": 2, "heads": 4, "hidden": 31, "init_std": 0.2}
 ENCODER = {"architecture": "encoder", "norm_place": "post", "segments": 2, "embedding_norm": True, "padding": 0}
 BOTH = {"architecture": "encoder-decoder", "norm_place": "post", "embedding_norm": True, "padding": 1}
@@ -146,3 +149,42 @@ def test_bfloat16_is_read(tmp_path):
     found = load_pretrained(tmp_path).params["token_embedding.weight"]
     expected = (tensors["transformer.wte.weight"].view(np.uint32) >> 16 << 16).view(np.float32)
     assert np.array_equal(found, expected)
+
+
+def mutated(data, rng):
+    """Up to three of: a byte changed, eight bytes made a huge number, a piece lost, the end lost."""
+    for _ in range(int(rng.integers(1, 4))):
+        place = int(rng.integers(len(data))) if rng.random() < 0.5 else int(rng.integers(min(len(data), 300)))
+        match rng.integers(4):
+            case 0:
+                data = data[:place] + bytes([int(rng.integers(256))]) + data[place + 1 :]
+            case 1:
+                data = data[:place] + (1 << int(rng.integers(64))).to_bytes(8, "little") + data[place + 8 :]
+            case 2:
+                data = data[:place] + data[place + int(rng.integers(1, 9)) :]
+            case _:
+                data = data[:place]
+        data = data or b"{"
+    return data
+
+
+def test_mutated_folders_are_read_or_refused(tmp_path):
+    sizes = {**SIZES, "layers": 1, "width": 4, "heads": 1, "hidden": 5}
+    model = Transformer(TransformerConfig(**sizes))
+    save_pretrained(tmp_path, model, model.init(np.random.default_rng(0)), "gpt2", "GPT2LMHeadModel")
+    files = [tmp_path / "config.json", tmp_path / "model.safetensors"]
+    whole = [path.read_bytes() for path in files]
+    rng, opened = np.random.default_rng(0), 0
+    tracemalloc.start()
+    for number in range(FUZZ):
+        which = number % 2
+        files[which].write_bytes(mutated(whole[which], rng))
+        try:
+            load_pretrained(tmp_path)
+            opened += 1
+        except UserError:
+            pass
+        files[which].write_bytes(whole[which])
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+    assert 0 < opened < FUZZ

