@@ -1,6 +1,7 @@
 """Published models, opened and written: a folder, a GGUF file, or a name."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.files import read_json
 from minigpt.model import Params, Transformer, TransformerConfig
+from minigpt.model.stack import TOKENS
 from minigpt.pretrained.families import FAMILIES, Family, read_params, write_params
 from minigpt.pretrained.folder import read_config, read_tensors, write_folder
 from minigpt.pretrained.gguf import GGUF, open_gguf
@@ -19,15 +21,15 @@ from minigpt.text.word_piece import WordPieceTokenizer
 
 TRANSFORMERS_QA = "LlamaForQuestionAnswering"  # the one class whose base has another name than its family's
 GGUF_NAMES = {  # llama.cpp's words for the arrays of a block -> ours
-    "attn_norm": "attention_norm",
-    "attn_q": "attention.query",
-    "attn_k": "attention.key",
-    "attn_v": "attention.value",
-    "attn_output": "attention.output",
-    "ffn_norm": "feed_forward_norm",
-    "ffn_gate": "feed_forward.gate",
-    "ffn_up": "feed_forward.up",
-    "ffn_down": "feed_forward.down",
+    "attn_norm": "attention_norm.gain",
+    "attn_q": "attention.query.weight",
+    "attn_k": "attention.key.weight",
+    "attn_v": "attention.value.weight",
+    "attn_output": "attention.output.weight",
+    "ffn_norm": "feed_forward_norm.gain",
+    "ffn_gate": "feed_forward.gate.weight",
+    "ffn_up": "feed_forward.up.weight",
+    "ffn_down": "feed_forward.down.weight",
 }
 
 
@@ -78,9 +80,16 @@ def _from_folder(folder: Path, dtype: Any) -> Pretrained:
         fields["labels"] = theirs.get("num_labels") or len(theirs.get("id2label") or {}) or 2
     base = _base(words, cls, with_head=any(name.startswith(words.base) for name in tensors))
     model = Transformer(_config(fields))
-    params = Params(model.shapes(), dtype=dtype)
-    read_params(params, words.links(model.config, base), tensors)
+    _check_depth(model.config, len(tensors))
+    params = read_params(model.shapes(), words.links(model.config, base), tensors, dtype=dtype)
     return Pretrained(model, params, _tokenizer_of_folder(folder))
+
+
+def _check_depth(config: TransformerConfig, arrays: int) -> None:
+    """`UserError` for more layers than there are arrays, before anything is made for each layer."""
+    layers = max(config.layers, config.encoder_layers or 0)
+    if layers > arrays:
+        raise UserError(f"the configuration says {layers} layers, but there are {arrays} arrays; the file is damaged")
 
 
 def _config(fields: dict[str, Any]) -> TransformerConfig:
@@ -121,20 +130,32 @@ def _from_gguf(file: GGUF, dtype: Any) -> Pretrained:
     if meta.get("general.architecture") != "llama":
         raise UserError(f"GGUF files of {meta.get('general.architecture')!r} are not supported; 'llama' is")
     config = _gguf_config(meta, file)
+    _check_depth(config, len(file.tensors))
     model = Transformer(config)
-    params = Params(model.shapes(), dtype=dtype)
-    params["token_embedding.weight"] = _array(file, "token_embd.weight")
-    params["final_norm.gain"] = _array(file, "output_norm.weight")
+    names, shapes = dict(_gguf_names(config)), model.shapes()
+    for ours, theirs in names.items():
+        found = file.tensors[theirs].shape if theirs in file.tensors else None
+        wanted = shapes[ours] if ours == TOKENS else shapes[ours][::-1]
+        if found != wanted:
+            raise UserError(f"{theirs} has the shape {found}, not {wanted}; the file is incomplete or of another kind")
+    params = Params(shapes, dtype=dtype)
+    for ours, theirs in names.items():
+        array = file.tensors[theirs].decode()
+        if ours.endswith((".query.weight", ".key.weight")):
+            array = _halves_from_pairs(array, config.head_width)
+        params[ours] = array if ours == TOKENS else array.T
+    return Pretrained(model, params, tokenizer_of_gguf(meta))
+
+
+def _gguf_names(config: TransformerConfig) -> Iterator[tuple[str, str]]:
+    """Our arrays and theirs."""
+    yield TOKENS, "token_embd.weight"
+    yield "final_norm.gain", "output_norm.weight"
     if not config.tied:
-        params["head.weight"] = _array(file, "output.weight").T
+        yield "head.weight", "output.weight"
     for layer in range(config.layers):
         for theirs, ours in GGUF_NAMES.items():
-            array = _array(file, f"blk.{layer}.{theirs}.weight")
-            if theirs in ("attn_q", "attn_k"):
-                array = _halves_from_pairs(array, config.head_width)
-            kind = "gain" if ours.endswith("norm") else "weight"
-            params[f"blocks.{layer}.{ours}.{kind}"] = array.T
-    return Pretrained(model, params, tokenizer_of_gguf(meta))
+            yield f"blocks.{layer}.{ours}", f"blk.{layer}.{theirs}.weight"
 
 
 def _gguf_config(meta: dict[str, Any], file: GGUF) -> TransformerConfig:
@@ -165,12 +186,6 @@ def _gguf_config(meta: dict[str, Any], file: GGUF) -> TransformerConfig:
     )
 
 
-def _array(file: GGUF, name: str) -> np.ndarray:
-    if name not in file.tensors:
-        raise UserError(f"the file has no tensor {name!r}; it is incomplete or of another kind")
-    return file.tensors[name].decode()
-
-
 def _halves_from_pairs(rows: np.ndarray, head_width: int) -> np.ndarray:
     """Rows (H * D, C) whose pairs (2i, 2i + 1) turn together, so that rows i and i + D / 2 do."""
     heads = rows.reshape(-1, head_width // 2, 2, rows.shape[1])
@@ -197,9 +212,8 @@ def _from_archive(path: Path, dtype: Any) -> Pretrained:
         }
     )
     model = Transformer(TransformerConfig(**fields, head="language", head_bias=True))
-    params = Params(model.shapes(), dtype=dtype)
     tensors["final_logits_bias"] = tensors["final_logits_bias"][0]
-    read_params(params, FAMILIES["bart"].links(model.config, "model."), tensors)
+    params = read_params(model.shapes(), FAMILIES["bart"].links(model.config, "model."), tensors, dtype=dtype)
     return Pretrained(model, params, Sounds(meta["grapheme_chars"], meta["phoneme_chars"]))
 
 

@@ -30,9 +30,7 @@ class NumberedTokenizer:
         self._numbers = np.array([ids.get(spell(token), -1) for token in ordinary])
         missing = [token for token, number in zip(ordinary[256:], self._numbers[256:], strict=True) if number < 0]
         if missing:
-            raise UserError(
-                f"a merge makes {missing[0]!r:.50}, which has no id; they do not belong together"
-            )
+            raise UserError(f"a merge makes {missing[0]!r:.50}, which has no id; they do not belong together")
         self._bytes: dict[int, bytes] = {id_: token.encode() for token, id_ in self.special_tokens.items()}
         self._bytes |= {int(n): token for n, token in zip(self._numbers, ordinary, strict=True) if n >= 0}
 

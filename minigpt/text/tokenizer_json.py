@@ -59,7 +59,7 @@ def _word_piece(whole, model) -> WordPieceTokenizer:
     )
 
 
-def _same_steps(steps: Any, form: list[dict]) -> bool:
+def _same_steps(steps: Any, form: Any) -> bool:
     """Whether the steps are these; what else a ByteLevel step says must be the usual."""
     if not isinstance(steps, list) or len(steps) != len(form) or not all(isinstance(step, dict) for step in steps):
         return False

@@ -114,12 +114,12 @@ def our_model(theirs):
     if cls.endswith("Classification"):
         fields["labels"] = theirs.config.num_labels
     config = TransformerConfig(**fields)
-    params = Transformer(config).init(np.random.default_rng(0), dtype=np.float64)
     links = list(family.links(config, "transformer." if cls == "LlamaForQuestionAnswering" else family.base))
     if cls == "BertForNextSentencePrediction":  # the same head under another name
         links = [link._replace(theirs=link.theirs.replace("classifier.", "cls.seq_relationship.")) for link in links]
-    read_params(params, links, {name: array.detach().numpy() for name, array in theirs.state_dict().items()})
-    return Transformer(config), params, links
+    tensors = {name: array.detach().numpy() for name, array in theirs.state_dict().items()}
+    model = Transformer(config)
+    return model, read_params(model.shapes(), links, tensors, dtype=np.float64), links
 
 
 def question(theirs, rng):

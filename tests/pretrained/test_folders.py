@@ -93,6 +93,7 @@ def change(path, **values):
     ({"architectures": ["GPT2DoubleHeadsModel"]}, "GPT2DoubleHeadsModel is not supported"),
     ({"n_embd": 28}, "has the shape"),
     ({"n_layer": 3}, "no array 'transformer.h.2"),
+    ({"n_layer": 10**9}, "says 1000000000 layers, but there are"),
     ({"n_head": 5}, "5 heads do not divide"),
     ({"n_embd": "wide"}, "width is 'wide'"),
     ({"activation_function": "mish"}, "activation 'mish' is not supported"),

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from minigpt import UserError
+from minigpt.pretrained import load_pretrained
 from minigpt.pretrained.gguf import open_gguf
 from minigpt.pretrained.quantized import KINDS
+from minigpt.text.printable import GPT2_BYTE_ORDER, spell
 
 LENGTHS = (0, 1, 1 << 31, 1 << 62, (1 << 64) - 1)
 FUZZ = int(os.environ.get("MINIGPT_FUZZ", "3000"))
@@ -136,4 +138,55 @@ def test_mutated_files_are_read_or_refused(tmp_path):
         except UserError:
             continue
     assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+
+
+def little_llama():
+    """A whole model of one layer in a GGUF file, with a tokenizer of the 256 bytes."""
+    sizes = {"context_length": 8, "embedding_length": 8, "block_count": 1, "attention.head_count": 2}
+    sizes |= {"attention.head_count_kv": 1, "feed_forward_length": 6}
+    tokens = [spell(bytes([byte])) for byte in GPT2_BYTE_ORDER] + ["<|endoftext|>"]
+    strings = {"general.architecture": "llama", "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "smollm"}
+    pairs = [string(name) + struct.pack("<I", 8) + string(value) for name, value in strings.items()]
+    pairs += [string(f"llama.{name}") + struct.pack("<II", 4, value) for name, value in sizes.items()]
+    pairs += [string("llama.attention.layer_norm_rms_epsilon") + struct.pack("<If", 6, 1e-5)]
+    pairs += [string("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 257) + b"".join(map(string, tokens))]
+    pairs += [string("tokenizer.ggml.merges") + struct.pack("<IIQ", 9, 8, 0)]
+    pairs += [string("tokenizer.ggml.token_type") + struct.pack("<IIQ257i", 9, 5, 257, *[1] * 256, 3)]
+    shapes = {"token_embd": (257, 8), "output_norm": (8,), "blk.0.attn_norm": (8,), "blk.0.ffn_norm": (8,)}
+    shapes |= {"blk.0.attn_q": (8, 8), "blk.0.attn_k": (4, 8), "blk.0.attn_v": (4, 8), "blk.0.attn_output": (8, 8)}
+    shapes |= {"blk.0.ffn_gate": (6, 8), "blk.0.ffn_up": (6, 8), "blk.0.ffn_down": (8, 6)}
+    rng = np.random.default_rng(0)
+    arrays = {f"{name}.weight": rng.standard_normal(shape).astype("<f4") for name, shape in shapes.items()}
+    return written({name: (a.shape, 0, a.tobytes()) for name, a in arrays.items()}, b"".join(pairs), len(pairs))
+
+
+def test_mutated_models_are_read_or_refused(tmp_path):
+    data, rng, opened = little_llama(), np.random.default_rng(0), 0
+    assert load_pretrained(save(tmp_path, data)).tokenizer.vocabulary_size == 257
+    tracemalloc.start()
+    for _ in range(FUZZ // 10):
+        try:
+            load_pretrained(save(tmp_path, mutated(data, rng)))
+            opened += 1
+        except UserError:
+            continue
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+    assert opened
+
+
+@pytest.mark.parametrize(("what", "value", "message"), [
+    (b"block_count", 1 << 31, "says 2147483648 layers, but there are 11 arrays; the file is damaged"),
+    (b"embedding_length", 1 << 30, "has the shape"),
+    (b"feed_forward_length", 1 << 30, "has the shape"),
+])  # fmt: skip
+def test_absurd_sizes_are_refused_before_anything_is_made(tmp_path, what, value, message):
+    data = little_llama()
+    place = data.index(what) + len(what) + 4
+    path = save(tmp_path, data[:place] + struct.pack("<I", value) + data[place + 4 :])
+    tracemalloc.start()
+    with pytest.raises(UserError, match=message):
+        load_pretrained(path)
+    assert tracemalloc.get_traced_memory()[1] < 5e6
     tracemalloc.stop()
