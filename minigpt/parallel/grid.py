@@ -8,13 +8,14 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Batch, Params, Run, TransformerConfig
+from minigpt.model.parts import Shapes
 from minigpt.model.stack import TOKENS
 from minigpt.objectives import Counts
 from minigpt.optim import Optimizer
 from minigpt.parallel.pipeline import Stage, pipeline_gradient
 from minigpt.parallel.schedule import Actions
 from minigpt.parallel.tensor import cut_axis, part, shard_config, shard_params, shard_run
-from minigpt.parallel.zero import SlicedOptimizer, sum_gradients
+from minigpt.parallel.zero import SlicedOptimizer, overlaps, places, sum_gradients
 
 
 class Grid(NamedTuple):
@@ -94,17 +95,25 @@ class Part:
         return float(losses[0]), grads, executed
 
     def clip(self, grads: Params, maximum: float) -> float:
-        """`clip_by_global_norm` of the whole model's gradient: every array counts once, wherever its copies are."""
+        """`clip_by_global_norm` of the whole model's gradient, in place. Every replica has all of this part's."""
+        return self.clip_slice(grads.shapes, grads.flat, slice(0, grads.flat.size), maximum, copies=self.grid.data.size)
+
+    def clip_slice(self, shapes: Shapes, mine: np.ndarray, where: slice, maximum: float, *, copies: int = 1) -> float:
+        """The same when this rank has a slice of the flat gradient, `mine`, from `where`. Returns the norm.
+
+        Every array counts once, wherever its copies are. copies: ranks that have the same slice.
+        """
         squares = 0.0
-        for name, array in grads.items():
-            copies = 1 if cut_axis(name) is not None else self.grid.tensor.size
-            twice = name == TOKENS and self.stage.last and not self.stage.first  # the first stage has counted it
-            squares += 0.0 if twice else float(np.vdot(array, array)) / copies
-        total = np.array([squares / self.grid.data.size])
+        for name, place in places(shapes).items():
+            twice = name == TOKENS and self.stage.last and not self.stage.first  # the first stage counts it
+            for _, _, inside in overlaps(place, [where]):
+                shared = 1 if cut_axis(name) is not None else self.grid.tensor.size
+                squares += 0.0 if twice else float(np.vdot(mine[inside], mine[inside])) / shared
+        total = np.array([squares / copies])
         self.grid.world.Allreduce(total.copy(), total)
         norm = math.sqrt(total[0])
         if math.isfinite(norm) and norm + 1e-6 > maximum:
-            grads.flat *= maximum / (norm + 1e-6)
+            mine *= maximum / (norm + 1e-6)
         return norm
 
     def optimizer(self, make: Callable[[int], Optimizer], params: Params) -> SlicedOptimizer:

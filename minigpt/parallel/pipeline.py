@@ -146,6 +146,19 @@ def pipeline_gradient(
     return float(said[0]), total, executed
 
 
+def pipeline_loss(stage: Stage, params: Params, batch: Batch, comm: Any, *, counts: Counts, run: Run = Run()) -> float:
+    """The loss of one batch, forward only; the same number on every stage."""
+    shape = (*batch.tokens.shape, stage.config.width)
+    x = None if stage.first else _receive(comm, shape, params.flat.dtype, stage.stage - 1, FORWARD)
+    y, _ = stage.forward(params, batch, x, run, counts)
+    if not stage.last:
+        request, _kept = _send(comm, y, stage.stage + 1, FORWARD)
+        request.Wait()
+    said = np.array([float(y) if stage.last else 0.0])
+    comm.Bcast(said, root=stage.stages - 1)
+    return float(said[0])
+
+
 def _share_tied_table(stage, grads, comm):
     """A tied table has a gradient as embedding on the first stage and as head on the last; both need the sum."""
     if stage.stages == 1 or not stage.config.tied:

@@ -47,7 +47,7 @@ def load_checkpoint(path: str | Path, config: TransformerConfig, *, state: dict[
     try:
         with safe_open(path, framework="np") as file:
             header = _header(path, file.metadata())
-            _same_config(path, header["config"], config)
+            check_config(path, header["config"], config)
             shapes = Transformer(config).shapes()
             params = Params(shapes)
             for name in shapes:
@@ -74,7 +74,8 @@ def _header(path, metadata):
     return json.loads(metadata["json"])
 
 
-def _same_config(path, found, config):
+def check_config(path: str | Path, found: dict[str, Any], config: TransformerConfig) -> None:
+    """`UserError` unless the file at `path` was written with the configuration `config`."""
     expected = config.to_dict()
     for name in expected:
         if found.get(name) != expected[name]:

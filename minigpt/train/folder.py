@@ -1,7 +1,8 @@
 """A run's folder: all that training needs to go on, and all that generating and evaluating need to begin.
 
 run.json (configuration, settings, what the text was), tokenizer.json, training.npy and validation.npy (token ids),
-last.safetensors and best.safetensors (checkpoints), metrics.csv, loss.png.
+last.safetensors and best.safetensors (checkpoints; many ranks write last.json and best.json, which name folders of
+shards, see `minigpt.train.shards`), metrics.csv, loss.png.
 """
 
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from minigpt.model import Params, Transformer, TransformerConfig
 from minigpt.text import Tokenizer, load_tokenizer, open_tokens
 from minigpt.train.checkpoint import load_checkpoint
 from minigpt.train.settings import TrainSettings
+from minigpt.train.shards import load_shards, shards_step
 
 FORMAT = "minigpt run 1"
 
@@ -78,6 +80,21 @@ def open_folder(path: str | Path) -> RunFolder:
         raise UserError(f"{path}/run.json is damaged ({error}); restore it or train again") from None
 
 
+def newest(folder: RunFolder, which: str, *, state: dict[str, Any] | None = None) -> tuple[Params, dict[str, Any]]:
+    """The parameters and the progress in the checkpoint `which`, written by one process or by many, the newer one.
+
+    Fills the optimizer's `state`, fresh from `init`, if it is given. `UserError` if there is none.
+    """
+    many = shards_step(folder.path, which)
+    if many < 0:
+        return load_checkpoint(folder.checkpoint(which), folder.config, state=state)
+    if folder.checkpoint(which).exists():
+        found = load_checkpoint(folder.checkpoint(which), folder.config, state=state)
+        if found[1]["step"] >= many:
+            return found
+    return load_shards(folder.path, which, folder.config, state=state)
+
+
 @dataclass(frozen=True)
 class OpenedRun:
     """A trained model, ready to use."""
@@ -97,5 +114,5 @@ def open_run(path: str | Path, which: str = "best") -> OpenedRun:
     """The model of the run in `path`, from its checkpoint `best` or `last`. `UserError` says what is wrong."""
     folder = open_folder(path)
     tokenizer = folder.tokenizer()
-    params, progress = load_checkpoint(folder.checkpoint(which), folder.config)
+    params, progress = newest(folder, which)
     return OpenedRun(folder, Transformer(folder.config), params, tokenizer, progress)

@@ -6,30 +6,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
 
 import numpy as np
 from tqdm import tqdm
 
 from minigpt.errors import UserError
 from minigpt.machine import blas_threads, keep_freed_memory
-from minigpt.model import Params, Transformer
+from minigpt.model import Params
 from minigpt.objectives import causal_lm
-from minigpt.optim import clip_by_global_norm
 from minigpt.text import BatchSampler
-from minigpt.train.checkpoint import load_checkpoint, save_checkpoint
+from minigpt.train.engine import Engine, OneProcess, Progress
 from minigpt.train.folder import RunFolder
-from minigpt.train.gradient import BatchGradient
-from minigpt.train.metrics import append_row, start_metrics
-
-
-@dataclass
-class Progress:
-    """How far training has come; part of every checkpoint."""
-
-    step: int = 0  # updates done
-    best_loss: float = math.inf  # lowest validation loss, nats per token
-    seconds: float = 0.0  # of training, over all sessions
+from minigpt.train.metrics import open_metrics
 
 
 class Interrupted(Exception):
@@ -43,41 +31,46 @@ class Interrupted(Exception):
 def train(
     folder: RunFolder,
     *,
+    engine: Engine | None = None,
     on_validation: Callable[[Params, dict[str, float]], None] = lambda params, row: None,
     show_progress: bool = True,
 ) -> tuple[Params, Progress]:
     """Train the run in `folder` to its last step, from its last checkpoint if it has one.
 
     Everything random is a function of the seed and the step, so training that was stopped, or killed, and started again
-    ends with the same parameters, to the bit, as training that never stopped (with as many threads).
-    on_validation(params, row) is called after each validation, row being what goes into metrics.csv.
-    Raises `Interrupted` after Ctrl-C or SIGTERM, once the checkpoint is written; `UserError` if the loss is no longer a
-    number, or the held-out text is shorter than the context.
+    ends with the same parameters, to the bit, as training that never stopped (with as many threads or ranks).
+    engine: who does the work; None makes a `OneProcess`. on_validation(params, row) is called after each validation:
+    the engine's parameters, and what goes into metrics.csv. Raises `Interrupted` after Ctrl-C or SIGTERM, once the
+    checkpoint is written; `UserError` if the loss is no longer a number, or the held-out text is shorter than the
+    context.
     """
-    settings, model = folder.settings, Transformer(folder.config)
-    context, batch = model.config.context, settings.batch
-    sampler = BatchSampler(folder.tokens("training"), context, batch, settings.seed)
+    settings, context = folder.settings, folder.config.context
+    sampler = BatchSampler(folder.tokens("training"), context, settings.batch, settings.seed)
     held_out = validation_windows(folder.tokens("validation"), context, settings.validation_windows)
-    params, optimizer, state, progress = _start(folder, model)
-    rate = settings.rate()
+    engine = engine or OneProcess(folder)
+    progress, rate = engine.progress, settings.rate()
     keep_freed_memory()
 
     with (
-        closing(BatchGradient(model, params, threads=settings.threads, seed=settings.seed)) as gradient,
+        closing(engine),
         np.errstate(over="ignore", invalid="ignore"),  # a loss that is no number ends training with a sentence
-        blas_threads(1 if settings.threads > 1 else None),
-        start_metrics(folder.file("metrics.csv"), progress.step) as metrics,
-        tqdm(total=settings.steps, initial=progress.step, desc="training", disable=not show_progress) as bar,
+        blas_threads(engine.blas_threads),
+        open_metrics(folder.file("metrics.csv"), progress.step, written=engine.speaks) as append_row,
+        tqdm(
+            total=settings.steps,
+            initial=progress.step,
+            desc="training",
+            disable=not (show_progress and engine.speaks),
+        ) as bar,
         _stop_requests() as stop_requested,
     ):
-        clock = _Clock(progress, batch * settings.accumulate * context)
+        clock = _Clock(progress, settings.batch * settings.accumulate * context)
         for step in range(progress.step, settings.steps):
             micro_batches = range(step * settings.accumulate, (step + 1) * settings.accumulate)
             batches = [causal_lm(sampler.batch_at(micro)) for micro in micro_batches]
-            loss, grads = gradient(params, batches, step=step)
-            norm = clip_by_global_norm(grads.flat, settings.clip)
+            loss, norm = engine.gradient(batches, step)
             _check_finite(loss, norm, step, folder)
-            optimizer.update(params.flat, grads.flat, state, learning_rate=rate(step), pool=gradient.pool)
+            engine.update(rate(step))
             progress.step = step + 1
 
             last = progress.step == settings.steps
@@ -88,20 +81,19 @@ def train(
                 row |= clock.read()
                 bar.set_postfix_str(f"loss {loss:.3f}, {row['tokens_per_second']:,.0f} tokens/s")
             if validate:
-                row |= _validate(folder, gradient, params, held_out)
+                row |= _validate(folder, engine, held_out)
                 improved = row["validation_loss"] < progress.best_loss
                 progress.best_loss = min(progress.best_loss, row["validation_loss"])
-                append_row(metrics, row)
-                for name in ("best", "last") if improved else ("last",):
-                    save_checkpoint(folder.checkpoint(name), model.config, params, state, asdict(progress))
-                on_validation(params, row)
+                append_row(row)
+                engine.save(("best", "last") if improved else ("last",))
+                on_validation(engine.params, row)
                 clock.restart()
             elif "seconds" in row:
-                append_row(metrics, row)
-            if stop_requested() and not last:
-                save_checkpoint(folder.checkpoint("last"), model.config, params, state, asdict(progress))
+                append_row(row)
+            if engine.anyone(stop_requested()) and not last:
+                engine.save(("last",))
                 raise Interrupted(progress.step)
-    return params, progress
+    return engine.params, progress
 
 
 def validation_windows(tokens: np.ndarray, context: int, count: int) -> np.ndarray:
@@ -119,24 +111,10 @@ def validation_windows(tokens: np.ndarray, context: int, count: int) -> np.ndarr
     return tokens[starts[:, None] + np.arange(context + 1)].astype(np.int64)
 
 
-def _start(folder, model):
-    """Parameters, optimizer, its state and the progress: from the last checkpoint, or fresh."""
-    settings, progress = folder.settings, Progress()
-    params = model.init(np.random.default_rng(settings.seed))
-    optimizer = settings.make_optimizer(params)
-    state = optimizer.init(params.flat)
-    if folder.checkpoint("last").exists():
-        params, numbers = load_checkpoint(folder.checkpoint("last"), model.config, state=state)
-        progress = Progress(**numbers)
-    return params, optimizer, state, progress
-
-
-def _validate(folder, gradient, params, windows) -> dict[str, float]:
+def _validate(folder, engine, windows) -> dict[str, float]:
     """Loss on the held-out windows, in nats per token and in bits per byte."""
     size = 4 * folder.settings.batch
-    parts = [windows[start : start + size] for start in range(0, len(windows), size)]
-    losses = [gradient.loss(params, causal_lm(part)) * len(part) for part in parts]
-    loss = sum(losses) / len(windows)
+    loss = engine.loss([causal_lm(windows[start : start + size]) for start in range(0, len(windows), size)])
     bits = loss / math.log(2) * folder.corpus["validation_tokens"] / folder.corpus["validation_bytes"]
     return {"validation_loss": loss, "validation_bits_per_byte": bits}
 

@@ -1,8 +1,9 @@
 """metrics.csv: one row for every few steps, safe against interruption."""
 
 import csv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
 
 from minigpt.errors import UserError
 from minigpt.files import write_text
@@ -19,19 +20,28 @@ COLUMNS = (
 )
 
 
-def start_metrics(path: str | Path, step: int) -> TextIO:
-    """Open the file for appending. Rows after `step` are dropped: training goes on from there and writes them again."""
+@contextmanager
+def open_metrics(path: str | Path, step: int, *, written: bool = True) -> Iterator[Callable[[dict[str, float]], None]]:
+    """A function that appends a row; columns that the row lacks stay empty.
+
+    Rows after `step` are dropped first: training goes on from there and writes them again. Each row is handed to the
+    system at once. written: False leaves the file to another rank, and the function does nothing.
+    """
+    if not written:
+        yield lambda row: None
+        return
     lines = [",".join(COLUMNS)]
     if step and Path(path).exists():
         lines += [",".join(row[name] for name in COLUMNS) for row in _rows(path) if int(row["step"]) <= step]
     write_text(path, "\n".join(lines) + "\n")
-    return open(path, "a", encoding="utf-8", newline="")
+    with open(path, "a", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
 
+        def append(row: dict[str, float]) -> None:
+            writer.writerow(row)
+            file.flush()
 
-def append_row(file: TextIO, row: dict[str, float]) -> None:
-    """Write one row and hand it to the system at once; columns that `row` lacks stay empty."""
-    csv.DictWriter(file, COLUMNS, lineterminator="\n").writerow(row)
-    file.flush()
+        yield append
 
 
 def read_metrics(path: str | Path) -> dict[str, list[tuple[int, float]]]:

@@ -73,11 +73,20 @@ class TrainSettings:
 
     def make_optimizer(self, params: Params) -> Optimizer:
         """The optimizer for parameters of this layout; gains and biases do not decay."""
-        decay: dict[str, Any] = {"weight_decay": self.weight_decay, "decayed": params.matrix_size}
+        if self.optimizer == "muon":
+            return muon(hidden_matrices(params), weight_decay=self.weight_decay, decayed=params.matrix_size)
+        return self.elementwise_optimizer(params.matrix_size)
+
+    def elementwise_optimizer(self, decayed: int) -> Optimizer:
+        """The optimizer for a slice of the flat vector, of which the first `decayed` entries decay.
+
+        `UserError` for muon, which works on whole matrices.
+        """
+        if self.optimizer == "muon":
+            raise UserError("muon works on whole matrices, which ranks do not have; use adamw, adam or sgd")
+        decay: dict[str, Any] = {"weight_decay": self.weight_decay, "decayed": decayed}
         if self.optimizer == "sgd":
             return sgd(momentum=self.beta1, nesterov=self.beta1 > 0, **decay)
-        if self.optimizer == "muon":
-            return muon(hidden_matrices(params), **decay)
         return {"adam": adam, "adamw": adamw}[self.optimizer](beta1=self.beta1, beta2=self.beta2, **decay)
 
     def to_dict(self) -> dict[str, Any]:

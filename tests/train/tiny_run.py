@@ -11,19 +11,11 @@ from minigpt.train import RunFolder, TrainSettings, open_folder, open_run, train
 TEXT = "the cat sat on the mat and the dog sat on the log; then they all went home. " * 40
 
 
-def make_run(path: Path, *, dropout: float = 0.1, **settings) -> RunFolder:
-    """A folder with a tiny corpus and a model of 6,000 parameters; not trained yet."""
+def make_run(path: Path, *, dropout: float = 0.1, sizes: dict | None = None, **settings) -> RunFolder:
+    """A folder with a tiny corpus and a model of 6,000 parameters, unless `sizes` changes it; not trained yet."""
     tokenizer = CharacterTokenizer.train([TEXT])
-    config = TransformerConfig(
-        vocabulary_size=tokenizer.vocabulary_size,
-        context=12,
-        width=16,
-        layers=2,
-        heads=2,
-        hidden=24,
-        dropout=dropout,
-        init_std=0.1,
-    )
+    shape = {"context": 12, "width": 16, "layers": 2, "heads": 2, "hidden": 24, **(sizes or {})}
+    config = TransformerConfig(vocabulary_size=tokenizer.vocabulary_size, dropout=dropout, init_std=0.1, **shape)
     for part, text in (("training", TEXT), ("validation", TEXT[:500])):
         write_tokens(path / f"{part}.npy", tokenizer, [text])
     tokenizer.save(path / "tokenizer.json")

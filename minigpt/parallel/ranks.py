@@ -1,0 +1,176 @@
+"""Training on many ranks: the engine that takes the place of one process in `minigpt.train.train`."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.model import Batch, Params, Run, Transformer
+from minigpt.model.stack import TOKENS
+from minigpt.objectives import Counts, loss, loss_and_gradient, scored
+from minigpt.parallel.grid import Grid, Part
+from minigpt.parallel.pipeline import pipeline_loss
+from minigpt.parallel.tensor import cut_axis, part, shard_run
+from minigpt.parallel.zero import SlicedGradients, SlicedOptimizer, SlicedParams, overlaps, places
+from minigpt.train import RunFolder, starting_point
+from minigpt.train.shards import MODEL, Piece, point, write_shard
+
+STAGES = (0, 1, 2, 3)  # of ZeRO
+
+
+class Ranks:
+    """One rank of a grid. The methods are those of `minigpt.train.Engine`, and all ranks call them together.
+
+    zero: what a rank keeps only a slice of among the replicas: 1 the optimizer's states, 2 the gradients too, 3 the
+    parameters too. `UserError` if the model, the batch or the optimizer cannot be shared out so.
+    """
+
+    blas_threads = 1  # a rank for each core
+
+    def __init__(self, folder: RunFolder, grid: Grid, *, zero: int = 0):
+        check_sharing(folder, grid, zero)
+        self.folder, self.grid, self.zero = folder, grid, zero
+        self.speaks = grid.world.rank == 0
+        self.part = Part(folder.config, grid)
+        whole, _, state, self.progress = starting_point(folder)
+        self.params = self.part.params(whole)
+        own = grid.data if zero else grid.data.Split(grid.data.rank)  # without ZeRO: every replica has all states
+        self.optimizer = SlicedOptimizer(folder.settings.elementwise_optimizer, self.params, own)
+        self.optimizer.start(self.params.flat[self.optimizer.mine])
+        for name, value in state.items():
+            if isinstance(value, np.ndarray):
+                here = self.part.params(Params(whole.shapes, flat=value))
+                self.optimizer.state[name][...] = here.flat[self.optimizer.mine]
+            else:
+                self.optimizer.state[name] = value
+        self.model = Transformer(self.part.shard_config)
+        self._sliced = None
+        if zero == 3:
+            self._sliced = SlicedParams(self.params, grid.data, self.params.flat[self.optimizer.mine].copy())
+            # Names and places only; the numbers are in slices.
+            self.params = Params(self.params.shapes, flat=np.broadcast_to(np.float32(0), self.params.flat.shape))
+        self._grads: Any = None
+
+    def gradient(self, batches: Sequence[Batch], step: int) -> tuple[float, float]:
+        """See `minigpt.train.Engine`. The micro-batches are those of all replicas together."""
+        counts = sum((scored(batch) for batch in batches), Counts(0, 0))
+        rng = np.random.default_rng([self.folder.settings.seed, step, self.grid.data.rank, self.grid.pipeline.rank])
+        mine = [self.part.rows(batch) for batch in batches]
+        clip = self.folder.settings.clip
+        if self.zero < 2:
+            value, self._grads, _ = self.part.gradient(self.params, mine, counts=counts, run=Run(rng=rng))
+            return value, self.part.clip(self._grads, clip)
+        self._grads = SlicedGradients(self.params, self.grid.data)
+        run = shard_run(self.folder.config, self.grid.tensor, Run(rng=rng, recompute=self.zero == 3))
+        value = 0.0
+        for batch in mine:
+            params: Any = self._sliced or self.params
+            value += loss_and_gradient(self.model, params, batch, run, counts=counts, grads=self._grads)[0]
+            self._grads.finish()
+        total = np.array([value])
+        self.grid.data.Allreduce(total.copy(), total)
+        norm = self.part.clip_slice(self.params.shapes, self._grads.mine, self.optimizer.mine, clip)
+        return float(total[0]), norm
+
+    def update(self, learning_rate: float) -> None:
+        """See `minigpt.train.Engine`."""
+        mine = self.optimizer.mine
+        gradient = self._grads.mine if self.zero >= 2 else self._grads.flat[mine]
+        parameters = self._sliced.mine if self._sliced else self.params.flat[mine]
+        self.optimizer.update(parameters, gradient, learning_rate=learning_rate)
+        if self._sliced:
+            self._sliced.forget()
+        elif self.zero:
+            self.optimizer.share(self.params.flat)
+
+    def loss(self, batches: Sequence[Batch]) -> float:
+        """See `minigpt.train.Engine`. Replicas share the batches, unless they need each other's parameters."""
+        data = self.grid.data
+        sums = np.zeros(2)  # nats, tokens
+        for batch in batches if self._sliced else batches[data.rank :: data.size]:
+            sums += np.array([self._loss(batch), 1.0]) * batch.tokens.size
+        if not self._sliced:
+            data.Allreduce(sums.copy(), sums)
+        self.grid.world.Bcast(sums, root=0)  # the same bits everywhere: it decides what is saved
+        return float(sums[0] / sums[1])
+
+    def _loss(self, batch):
+        run = shard_run(self.folder.config, self.grid.tensor)
+        if self.grid.pipeline.size > 1:
+            return pipeline_loss(self.part.stage, self.params, batch, self.grid.pipeline, counts=scored(batch), run=run)
+        params: Any = self._sliced or self.params
+        return loss(self.model, params, batch, run)
+
+    def save(self, names: Sequence[str]) -> None:
+        """See `minigpt.train.Engine`. Every rank writes its part; then the first one points to them."""
+        name = f"step-{self.progress.step:08}"
+        numbers = {key: value for key, value in self.optimizer.state.items() if not isinstance(value, np.ndarray)}
+        folder, world = self.folder, self.grid.world
+        write_shard(folder.path / name, world.rank, self._pieces(), folder.config, numbers, asdict(self.progress))
+        world.Barrier()
+        if world.rank == 0:
+            for which in names:
+                point(folder.path, which, name, world.size, self.progress.step)
+        world.Barrier()
+
+    def _pieces(self) -> list[Piece]:
+        """This replica's share of this part of the model, cut where arrays end."""
+        data, tensor = self.grid.data, self.grid.tensor
+        own = self.optimizer.mine if self.zero else part(self.params.flat.size, data.rank, data.size)
+        own = slice(own.start, own.stop)
+        numbers = {MODEL: self._sliced.mine if self._sliced else self.params.flat[own]}
+        for kind, value in self.optimizer.state.items():
+            if isinstance(value, np.ndarray):
+                numbers[kind] = value if self.zero else value[own]
+        stage, pieces = self.part.stage, []
+        wholes = Transformer(self.folder.config).shapes()
+        for name, place in places(self.params.shapes).items():
+            axis = cut_axis(name) if tensor.size > 1 else None
+            if (axis is None and tensor.rank > 0) or (name == TOKENS and stage.last and not stage.first):
+                continue  # another rank writes it
+            shape = self.params.shapes[name]
+            axis = 0 if axis is None else axis % len(shape)
+            offset = part(wholes[name][axis], tensor.rank, tensor.size).start if wholes[name] != shape else 0
+            for _, inside, mine in overlaps(place, [own]):
+                here = {kind: array[mine] for kind, array in numbers.items()}
+                pieces.append(Piece(name, here, shape, inside.start, axis, offset))
+        return pieces
+
+    def anyone(self, flag: bool) -> bool:
+        """See `minigpt.train.Engine`."""
+        flags = np.array([float(flag)])
+        self.grid.world.Allreduce(flags.copy(), flags)
+        return bool(flags[0])
+
+    def close(self) -> None:
+        """See `minigpt.train.Engine`."""
+
+
+def check_sharing(folder: RunFolder, grid: Grid, zero: int) -> None:
+    """`UserError`, before any work, if a run cannot be trained on this grid."""
+    rows, replicas = folder.settings.batch, grid.data.size
+    if zero not in STAGES:
+        raise UserError(f"there is no ZeRO stage {zero}; choose 0, 1, 2 or 3")
+    if zero >= 2 and grid.pipeline.size > 1:
+        raise UserError(f"ZeRO stage {zero} does not go with a pipeline, whose micro-batches add up; use stage 0 or 1")
+    if rows % replicas:
+        raise UserError(f"a batch of {rows} cannot be shared among {replicas} replicas; use a multiple of {replicas}")
+    folder.settings.elementwise_optimizer(0)
+
+
+def broadcast_text(comm: Any, text: str | None) -> str:
+    """Rank 0's text, on every rank."""
+    data = np.frombuffer((text or "").encode(), np.uint8)
+    size = np.array([data.size], np.int64)
+    comm.Bcast(size, root=0)
+    buffer = data.copy() if comm.rank == 0 else np.zeros(int(size[0]), np.uint8)
+    comm.Bcast(buffer, root=0)
+    return buffer.tobytes().decode()
+
+
+def path_from_first(comm: Any, path: Path | None) -> Path:
+    """Rank 0's path, on every rank."""
+    return Path(broadcast_text(comm, None if path is None else str(path)))

@@ -1,0 +1,112 @@
+"""What a training loop asks of those who do the work: here one process; `minigpt.parallel.ranks` has many."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from minigpt.model import Batch, Params, Transformer
+from minigpt.optim import Optimizer, clip_by_global_norm
+from minigpt.train.checkpoint import save_checkpoint
+from minigpt.train.folder import RunFolder, newest
+from minigpt.train.gradient import BatchGradient
+from minigpt.train.shards import shards_step
+
+
+@dataclass
+class Progress:
+    """How far training has come; part of every checkpoint."""
+
+    step: int = 0  # updates done
+    best_loss: float = math.inf  # lowest validation loss, nats per token
+    seconds: float = 0.0  # of training, over all sessions
+
+
+class Engine(Protocol):
+    """Holds the parameters, or a rank's part of them, and does what the loop says. All ranks call the same methods."""
+
+    params: Params
+    progress: Progress
+    speaks: bool  # whether this process writes metrics and shows progress
+    blas_threads: int | None
+
+    def gradient(self, batches: Sequence[Batch], step: int) -> tuple[float, float]:
+        """Loss of the micro-batches together, and the norm of the gradient, which is kept, clipped, for `update`."""
+        ...
+
+    def update(self, learning_rate: float) -> None:
+        """One step of the optimizer."""
+        ...
+
+    def loss(self, batches: Sequence[Batch]) -> float:
+        """Mean loss over all tokens of the batches, in nats, without gradient or dropout."""
+        ...
+
+    def save(self, names: Sequence[str]) -> None:
+        """Write the checkpoints called so: best, last."""
+        ...
+
+    def anyone(self, flag: bool) -> bool:
+        """Whether the flag is up on any rank."""
+        ...
+
+    def close(self) -> None:
+        """Give back threads."""
+        ...
+
+
+class OneProcess:
+    """All parameters here; the rows of a batch are shared among threads."""
+
+    speaks = True
+
+    def __init__(self, folder: RunFolder):
+        settings = folder.settings
+        self.folder, self.model = folder, Transformer(folder.config)
+        self.params, self.optimizer, self.state, self.progress = starting_point(folder)
+        self.blas_threads = 1 if settings.threads > 1 else None
+        self._gradient = BatchGradient(self.model, self.params, threads=settings.threads, seed=settings.seed)
+        self._grads = self.params
+
+    def gradient(self, batches: Sequence[Batch], step: int) -> tuple[float, float]:
+        """See `Engine`."""
+        loss, self._grads = self._gradient(self.params, batches, step=step)
+        return loss, clip_by_global_norm(self._grads.flat, self.folder.settings.clip)
+
+    def update(self, learning_rate: float) -> None:
+        """See `Engine`."""
+        pool = self._gradient.pool
+        self.optimizer.update(self.params.flat, self._grads.flat, self.state, learning_rate=learning_rate, pool=pool)
+
+    def loss(self, batches: Sequence[Batch]) -> float:
+        """See `Engine`."""
+        losses = [self._gradient.loss(self.params, batch) * batch.tokens.size for batch in batches]
+        return sum(losses) / sum(batch.tokens.size for batch in batches)
+
+    def save(self, names: Sequence[str]) -> None:
+        """See `Engine`."""
+        for name in names:
+            path = self.folder.checkpoint(name)
+            save_checkpoint(path, self.model.config, self.params, self.state, asdict(self.progress))
+
+    def anyone(self, flag: bool) -> bool:
+        """See `Engine`."""
+        return flag
+
+    def close(self) -> None:
+        """See `Engine`."""
+        self._gradient.close()
+
+
+def starting_point(folder: RunFolder) -> tuple[Params, Optimizer, dict[str, Any], Progress]:
+    """Parameters, optimizer, its state and the progress: from the newest checkpoint, by however many, or fresh."""
+    settings, progress = folder.settings, Progress()
+    params = Transformer(folder.config).init(np.random.default_rng(settings.seed))
+    optimizer = settings.make_optimizer(params)
+    state = optimizer.init(params.flat)
+    if folder.checkpoint("last").exists() or shards_step(folder.path, "last") >= 0:
+        params, numbers = newest(folder, "last", state=state)
+        progress = Progress(**numbers)
+    return params, optimizer, state, progress
