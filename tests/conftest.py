@@ -26,5 +26,7 @@ def optional(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError:
-        require(False, f"{module} is not installed (pip install '.[parity]')")
+        require(
+            False, f"{module} is not installed (pip install '.[{'mpi-laptop' if module == 'mpi4py' else 'parity'}]')"
+        )
         raise

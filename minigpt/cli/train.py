@@ -6,6 +6,7 @@ from pathlib import Path
 
 from minigpt.cli.options import add_command, positive, print_json
 from minigpt.cli.prepare import new_folder, prepare_run, resume_run
+from minigpt.cli.ranks import add_options, train_on_ranks, world_for
 from minigpt.cli.reports import Samples, final_report
 from minigpt.errors import UserError
 from minigpt.model import PRESETS
@@ -23,7 +24,8 @@ def add(subparsers) -> None:
         "  minigpt train                                    Python's documentation, about two minutes\n"
         "  minigpt train shakespeare --tokenizer characters --steps 2000\n"
         "  minigpt train my_notes/ --preset small --threads 2 --out runs/notes\n"
-        "  minigpt train --resume --out runs/notes          go on after Ctrl-C",
+        "  minigpt train --resume --out runs/notes          go on after Ctrl-C\n"
+        "  mpiexec -n 2 python -m mpi4py -m minigpt train --data-parallel 2 --zero 1",
     )
     parser.add_argument("corpus", nargs="?", default="pydocs", help="a name from `minigpt corpus list`, or a path")
     parser.add_argument("--preset", choices=tuple(PRESETS), default="tiny", help="the model (default tiny)")
@@ -43,10 +45,14 @@ def add(subparsers) -> None:
     parser.add_argument("--out", type=Path, help="the run's folder (default: a new one below runs/)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out (default: the latest)")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prepare or reopen the run, train it, and show what came of it."""
+    world = world_for(arguments)
+    if world is not None:
+        return train_on_ranks(arguments, world)
     print("minigpt: reading the text ...", file=sys.stderr, flush=True)
     if arguments.resume:
         folder = resume_run(arguments.out, arguments.steps)

@@ -208,21 +208,25 @@ def test_any_product_trains_alike(kind, data, tensor, pipeline):
     reference = alone(kind)
 
     def rank(comm):
-        part = Part(model.config, make_grid(comm, data=data, tensor=tensor, pipeline=pipeline))
-        mine = part.params(params)
-        optimizer = part.optimizer(make, mine)
-        for step in range(STEPS):
-            batch = batch_at(step)
-            own = part.rows(batch)
-            micros = [Batch(*(array[i : i + 1] for array in own[:2])) for i in range(len(own.tokens))]
-            _, grads, _ = part.gradient(mine, micros, counts=scored(batch))
-            part.clip(grads, 1.0)
-            optimizer.update(mine.flat[optimizer.mine], grads.flat[optimizer.mine], learning_rate=0.01)
-            optimizer.share(mine.flat)
-        return part, mine
+        return train_product(comm, model, params, data, tensor, pipeline)
 
     for part, mine in run(rank, data * tensor * pipeline):
         close(mine, part.params(reference))
+
+
+def train_product(comm, model, params, data, tensor, pipeline):
+    part = Part(model.config, make_grid(comm, data=data, tensor=tensor, pipeline=pipeline))
+    mine = part.params(params)
+    optimizer = part.optimizer(make, mine)
+    for step in range(STEPS):
+        batch = batch_at(step)
+        own = part.rows(batch)
+        micros = [Batch(*(array[i : i + 1] for array in own[:2])) for i in range(len(own.tokens))]
+        _, grads, _ = part.gradient(mine, micros, counts=scored(batch))
+        part.clip(grads, 1.0)
+        optimizer.update(mine.flat[optimizer.mine], grads.flat[optimizer.mine], learning_rate=0.01)
+        optimizer.share(mine.flat)
+    return part, mine
 
 
 @pytest.mark.parametrize(("grid", "message"), [
