@@ -28,6 +28,8 @@ OPERATIONS: dict[str, tuple[Callable, Callable]] = {
     "gated": (ops.gated_forward, ops.gated_backward),
     "tanh": (ops.tanh_forward, ops.tanh_backward),
     "softmax": (ops.softmax_forward, ops.softmax_backward),
+    "route": (ops.route_forward, ops.route_backward),
+    "balance": (ops.balance_forward, ops.balance_backward),
     "attention": (ops.attention_forward, ops.attention_backward),
     "rotary": (ops.rotary_forward, ops.rotary_backward),
     "dropout": (ops.dropout_forward, ops.dropout_backward),
@@ -104,6 +106,16 @@ def _gated(name: str):
     return make
 
 
+def _routed(experts: int, top: int):
+    """Scores of each token far enough apart that no difference quotient changes who is chosen."""
+
+    def make(rng):
+        ranks = rng.permuted(np.tile(np.arange(experts), (2, 3, 1)), axis=-1)
+        return (0.7 * ranks + rng.uniform(0, 0.3, ranks.shape),), {"top": top}
+
+    return make
+
+
 def _attention(heads=6, groups=3, queries=4, keys=5, width=7, mask=None, dropout=0.0, **options):
     """mask: None, "causal", "random", "empty row". All of B (2), H, G, T, S, D differ by default."""
 
@@ -162,6 +174,11 @@ CASES = (
     Case("gated", "relu", _gated("relu")),
     Case("tanh", "", _spread),
     Case("softmax", "", _normal((2, 3, 5))),
+    Case("route", "two of five", _routed(5, 2)),
+    Case("route", "one of four", _routed(4, 1)),
+    Case("route", "all", _routed(3, 3)),
+    Case("balance", "two of five", _routed(5, 2)),
+    Case("balance", "one of four", _routed(4, 1)),
     Case("attention", "", _attention()),
     Case("attention", "one head each", _attention(groups=6)),
     Case("attention", "one head each, causal", _attention(groups=6, mask="causal")),

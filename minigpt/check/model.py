@@ -42,6 +42,7 @@ CONFIGS: dict[str, TransformerConfig] = {
         bias=False,
     ),
     "GEGLU, dropout": TransformerConfig(**SMALL, activation="gelu", gated=True, dropout=0.2, tied=False),
+    "experts": TransformerConfig(**SMALL, experts=3, experts_per_token=2, balance=0.0, gated=True, activation="silu"),
     "BERT": TransformerConfig(**SMALL, **BERT, head="pretraining", dropout=0.2),
     "BERT, span": TransformerConfig(**SMALL, **BERT, head="span"),
     "encoder, token classes": TransformerConfig(**SMALL, architecture="encoder", head="token", labels=4, tied=False),

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.model.attention import attention_block_backward, attention_block_forward, attention_shapes
+from minigpt.model.experts import experts_backward, experts_forward, experts_shapes
 from minigpt.model.feed_forward import feed_forward_backward, feed_forward_forward, feed_forward_shapes
 from minigpt.model.parts import Shapes, apply_dropout, apply_norm, back_norm, norm_shapes, sum_over_ranks
 from minigpt.ops import dropout_backward
@@ -49,7 +50,7 @@ def block_shapes(name: str, config, *, cross: bool = False) -> Shapes:
         **attention_shapes(f"{name}.attention", config),
         **crossing,
         **norm_shapes(f"{name}.feed_forward_norm", config),
-        **feed_forward_shapes(f"{name}.feed_forward", config),
+        **(experts_shapes if config.experts else feed_forward_shapes)(f"{name}.feed_forward", config),
     }
 
 
@@ -67,7 +68,8 @@ def block_forward(params, name: str, config, x, *, sight: Sight, run):
         )
 
     def feed_forward(x):
-        return feed_forward_forward(params, f"{name}.feed_forward", config, x, run=run)
+        network = experts_forward if config.experts else feed_forward_forward
+        return network(params, f"{name}.feed_forward", config, x, run=run)
 
     x, attention_cache = _residual_forward(params, f"{name}.attention_norm", config, x, attend, run)
     cross_cache = None
@@ -93,7 +95,8 @@ def block_backward(grads, name: str, config, dx, cache: BlockCache, *, run, dmem
         return sum_over_ranks(dx, run)
 
     def back_feed_forward(dy, cache):
-        return feed_forward_backward(grads, f"{name}.feed_forward", config, dy, cache, run=run)
+        network = experts_backward if config.experts else feed_forward_backward
+        return network(grads, f"{name}.feed_forward", config, dy, cache, run=run)
 
     dx = run.tap(f"{name}.dresidual_post", dx)
     dx = _residual_backward(grads, f"{name}.feed_forward_norm", config, dx, cache.feed_forward, back_feed_forward)

@@ -15,8 +15,8 @@ CHOICES = {
     "activation": tuple(ACTIVATIONS),
     "position": ("learned", "sinusoidal", "rotary"),
 }
-WHOLE = ("vocabulary_size", "context", "width", "layers", "heads", "labels")
-OPTIONAL = ("key_value_heads", "head_size", "hidden", "encoder_layers", "encoder_heads", "encoder_hidden")
+WHOLE = ("vocabulary_size", "context", "width", "layers", "heads", "labels", "experts_per_token")
+OPTIONAL = ("key_value_heads", "head_size", "hidden", "encoder_layers", "encoder_heads", "encoder_hidden", "experts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,9 @@ class TransformerConfig:
     rotary_theta: float = 10000.0
     segments: int = 0  # kinds of segment embedding (BERT has 2)
     embedding_norm: bool = False  # normalize the sum of the embeddings, as BERT and BART do
+    experts: int | None = None  # feed-forward networks in each block, of which each token uses some; None: just one
+    experts_per_token: int = 2
+    balance: float = 0.01  # how much training minds that experts are used unevenly
     bias: bool = True  # of linear layers and layer norms
     attention_bias: bool | None = None  # of the linear layers in attention; None: as `bias`
     feed_forward_bias: bool | None = None  # of the linear layers in the feed-forward network; None: as `bias`
@@ -80,10 +83,18 @@ class TransformerConfig:
             raise UserError(f"rotary positions need an even head width, not {self.width} / {self.heads}; change heads")
         if self.position == "sinusoidal" and self.width % 2:
             raise UserError(f"sinusoidal positions need an even width, not {self.width}")
+        if self.experts is not None:
+            self._check_experts()
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout is {self.dropout}, but it must be at least 0 and less than 1")
         if self.padding is not None and not 0 <= self.padding < self.vocabulary_size:
             raise UserError(f"the padding token {self.padding} is outside the vocabulary of {self.vocabulary_size}")
+
+    def _check_experts(self) -> None:
+        if self.experts_per_token > (self.experts or 0):
+            raise UserError(f"a token uses {self.experts_per_token} experts, but there are {self.experts}; use fewer")
+        if not 0 <= self.balance < float("inf"):
+            raise UserError(f"balance is {self.balance}, but it must be a number of at least 0")
 
     @property
     def groups(self) -> int:

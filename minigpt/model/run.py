@@ -37,6 +37,7 @@ class Run:
     calls it with gradients, named with a d before the last part: `blocks.3.residual_mid`, `blocks.3.dresidual_mid`.
     rng: for dropout; None evaluates, without dropout. past: keys and values of earlier positions, when generating.
     recompute: keep only what goes into each block; the backward computes the rest again, for memory.
+    share: of a batch that is worked on in parts, how much this part is; for losses that are means over a batch.
     comm, first_token: the communicator of tensor-parallel ranks (see `minigpt.parallel`), and where this rank's part of
     the vocabulary begins.
     """
@@ -47,6 +48,7 @@ class Run:
     recompute: bool = False
     comm: Any = None
     first_token: int = 0
+    share: float = 1.0
 
     @property
     def watched(self) -> bool:

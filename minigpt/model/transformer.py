@@ -59,7 +59,7 @@ class Transformer:
             if name.endswith(".gain"):
                 array[...] = 1
             elif array.ndim > 1:
-                residual = name.endswith(("attention.output.weight", "feed_forward.down.weight"))
+                residual = name.endswith(("attention.output.weight", ".down.weight"))
                 std = self.config.init_std / (math.sqrt(2 * self.config.layers) if residual else 1)
                 array[...] = std * rng.standard_normal(array.shape)
         return params

@@ -1,6 +1,7 @@
 """One loss for all objectives: the cross-entropy of what the head says against what the batch asks for."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,9 +63,13 @@ def loss_and_gradient(
     against_advice: bool = False,
     grads: Params | None = None,
 ) -> tuple[float, Params]:
-    """`loss` and its gradient for every parameter. grads: where to write it; None makes a new `Params`."""
+    """`loss` and its gradient for every parameter (with experts, also that of `balance` times their unevenness).
+
+    grads: where to write it; None makes a new `Params`."""
     if not against_advice:
         check_suits(model.config, batch)
+    if counts is not None and model.config.experts:
+        run = replace(run, share=scored(batch).targets / max(1, counts.targets))
     output, cache = model.forward(params, batch, run)
     losses = list(_losses(model.config.head, output, batch, counts, run))
     doutput: Any = tuple(_backward(loss_cache) for _, loss_cache in losses)

@@ -12,6 +12,7 @@ from minigpt.ops.attention import attention_backward, attention_forward
 from minigpt.ops.cross_entropy import IGNORED, cross_entropy_backward, cross_entropy_forward
 from minigpt.ops.dropout import dropout_backward, dropout_forward, dropout_mask
 from minigpt.ops.embedding import embedding_backward, embedding_forward
+from minigpt.ops.experts import balance_backward, balance_forward, route_backward, route_forward
 from minigpt.ops.gated import gated_backward, gated_forward
 from minigpt.ops.gelu import gelu_backward, gelu_forward, gelu_tanh_backward, gelu_tanh_forward
 from minigpt.ops.layer_norm import layer_norm_backward, layer_norm_forward
@@ -31,6 +32,8 @@ __all__ = [
     "activation",
     "attention_backward",
     "attention_forward",
+    "balance_backward",
+    "balance_forward",
     "causal_mask",
     "cross_entropy_backward",
     "cross_entropy_forward",
@@ -57,6 +60,8 @@ __all__ = [
     "rotary_angles",
     "rotary_backward",
     "rotary_forward",
+    "route_backward",
+    "route_forward",
     "silu_backward",
     "silu_forward",
     "sinusoidal_positions",

@@ -50,6 +50,8 @@ class Stage:
             raise UserError(f"{stages} pipeline stages are more than the {config.layers} layers; use fewer stages")
         if config.architecture != "decoder" or config.head != "language":
             raise UserError("pipelines are for decoders with a language head; train this model without one")
+        if config.experts:
+            raise UserError("a mixture of experts is trained in one process; the other schemes do not share it out yet")
         self.config, self.layers = config, part(config.layers, stage, stages)
         self.stage, self.stages = stage, stages
         self.first, self.last = stage == 0, stage == stages - 1

@@ -31,6 +31,8 @@ def shard_config(config: TransformerConfig, rank: int, size: int) -> Transformer
     """The configuration of one rank's part. `UserError` if the heads or hidden units cannot be shared out."""
     if config.head != "language" or config.dropout:
         raise UserError("tensor parallelism is for models with a language head and without dropout; change the two")
+    if config.experts:
+        raise UserError("a mixture of experts is trained in one process; the other schemes do not share it out yet")
     if config.groups % size or config.heads % size:
         raise UserError(
             f"{size} tensor-parallel ranks do not divide {config.heads} heads in {config.groups} groups; use fewer"

@@ -54,6 +54,13 @@ def softmax(draw, rng):
     return normal(rng, (*rows(draw), draw(small)), scale=3), {}
 
 
+def routed(draw, rng):
+    experts = draw(small)
+    shape = (*rows(draw, least=1), experts)
+    ranks = rng.permuted(np.tile(np.arange(experts), (*shape[:-1], 1)), axis=-1)  # nobody is nearly chosen
+    return (0.7 * ranks + rng.uniform(0, 0.3, shape),), {"top": draw(st.integers(1, experts))}
+
+
 def attention(draw, rng):
     batch, groups, shared, queries, keys, width = (draw(small) for _ in range(6))
     heads = groups * shared
@@ -105,6 +112,8 @@ BUILDERS = {
     "tanh": elementwise,
     "gated": gated,
     "softmax": softmax,
+    "route": routed,
+    "balance": routed,
     "attention": attention,
     "rotary": rotary,
     "dropout": dropout,

@@ -39,6 +39,16 @@ def theirs():
             weights = scores.softmax(-1)
         return (weights if keep is None else weights * keep / (1 - rate)) @ value
 
+    def route(x, *, top):
+        values, places = x.topk(top, dim=-1)
+        return torch.zeros_like(x).scatter(-1, places, values.softmax(-1))
+
+    def balance(x, *, top):  # as transformers' load_balancing_loss_func, which does not divide by top
+        experts = x.shape[-1]
+        chosen = f.one_hot(x.topk(top, dim=-1).indices, experts).to(x.dtype).reshape(-1, top, experts)
+        p = x.softmax(-1).reshape(-1, experts)
+        return experts * (chosen.mean(0) * p.mean(0)).sum() / top
+
     def rotary(x, *, cos, sin):  # as transformers' Llama: x cos + rotate_half(x) sin
         cos, sin = torch.cat([cos, cos], -1), torch.cat([sin, sin], -1)
         a, b = x.chunk(2, -1)
@@ -58,6 +68,8 @@ def theirs():
         "gated": lambda gate, up, *, name: activations[name](gate) * up,
         "tanh": torch.tanh,
         "softmax": lambda x: x.softmax(-1),
+        "route": route,
+        "balance": balance,
         "attention": attention,
         "rotary": rotary,
         "dropout": lambda x, *, keep, rate: x if keep is None else x * keep / (1 - rate),

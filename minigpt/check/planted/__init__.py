@@ -12,6 +12,7 @@ from minigpt.check.planted import (
     activations,
     attention,
     attention_forward,
+    experts,
     linear,
     models,
     norms,
@@ -30,6 +31,7 @@ PLANTED: tuple[PlantedBug, ...] = (
     *attention.BUGS,
     *attention_forward.BUGS,
     *rotary.BUGS,
+    *experts.BUGS,
     *models.BUGS,
     *optimizers.BUGS,
 )

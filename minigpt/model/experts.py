@@ -1,0 +1,70 @@
+"""A mixture of experts: many feed-forward networks, of which each token uses a few.
+
+The parameters grow with the number of experts, the work for a token only with how many of them it uses: so "a trillion
+parameters" may mean all, or the active ones. References in `minigpt.ops.experts`.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigpt.model.feed_forward import feed_forward_backward, feed_forward_forward, feed_forward_shapes
+from minigpt.model.parts import Shapes, apply_linear, back_linear, linear_shapes
+from minigpt.ops import balance_backward, balance_forward, route_backward, route_forward
+
+
+class Visit(NamedTuple):
+    """What one expert did."""
+
+    rows: np.ndarray  # (n,)  which tokens came
+    weight: np.ndarray  # (n, 1)  how much its answer counts
+    answer: np.ndarray  # (n, C)
+    cache: Any
+
+
+class ExpertsCache(NamedTuple):
+    router: Any
+    route: Any
+    balance: Any
+    uneven: float  # the loss of `balance_forward`
+    weight: float  # of that loss in the gradient
+    visits: list[Visit]
+
+
+def experts_shapes(name: str, config) -> Shapes:
+    """The arrays of the router and of every expert."""
+    shapes = linear_shapes(f"{name}.router", config.width, config.experts, bias=False)
+    for expert in range(config.experts):
+        shapes.update(feed_forward_shapes(f"{name}.experts.{expert}", config))
+    return shapes
+
+
+def experts_forward(params, name: str, config, x, *, run):
+    """y = sum over the chosen experts e of weight_e * feed_forward_e(x). x, y: (B, T, C). Returns y and the cache."""
+    tokens = x.reshape(-1, config.width)  # (N, C)
+    scores, router_cache = apply_linear(params, f"{name}.router", tokens)  # (N, E)
+    weights, route_cache = route_forward(scores, top=config.experts_per_token)
+    weights = run.tap(f"{name}.route", weights)
+    uneven, balance_cache = balance_forward(scores, top=config.experts_per_token)
+    y, visits = np.zeros_like(tokens), []
+    for expert in range(config.experts):
+        rows = np.flatnonzero(weights[:, expert])
+        weight = weights[rows, expert, None]
+        answer, cache = feed_forward_forward(params, f"{name}.experts.{expert}", config, tokens[rows], run=run)
+        y[rows] += weight * answer
+        visits.append(Visit(rows, weight, answer, cache))
+    cache = ExpertsCache(router_cache, route_cache, balance_cache, float(uneven), run.share * config.balance, visits)
+    return y.reshape(x.shape), cache
+
+
+def experts_backward(grads, name: str, config, dy, cache, *, run):
+    """Gradient of x: (B, T, C), of the loss and of `config.balance` times the experts' unevenness."""
+    rows_of = dy.reshape(-1, config.width)  # (N, C)
+    dx, dweights = np.zeros_like(rows_of), np.zeros_like(cache.route.y)
+    for expert, (rows, weight, answer, inner) in enumerate(cache.visits):
+        mine = rows_of[rows]  # (n, C)
+        dweights[rows, expert] = np.vecdot(mine, answer)
+        dx[rows] += feed_forward_backward(grads, f"{name}.experts.{expert}", config, weight * mine, inner, run=run)
+    dscores = route_backward(dweights, cache.route) + balance_backward(cache.weight, cache.balance)
+    dx += back_linear(grads, f"{name}.router", dscores, cache.router)
+    return dx.reshape(dy.shape)
