@@ -2,12 +2,19 @@
 
 from minigpt.measure.baselines import bigram_nats, compressed_bits_per_byte, uniform_nats, unigram_nats
 from minigpt.measure.evaluation import Evaluation, evaluate_text, mean_loss
+from minigpt.measure.fits import Chinchilla, PowerLaw, bootstrap, confidence_band, fit_chinchilla, fit_power_law
 
 __all__ = [
+    "Chinchilla",
     "Evaluation",
+    "PowerLaw",
     "bigram_nats",
+    "bootstrap",
     "compressed_bits_per_byte",
+    "confidence_band",
     "evaluate_text",
+    "fit_chinchilla",
+    "fit_power_law",
     "mean_loss",
     "uniform_nats",
     "unigram_nats",
