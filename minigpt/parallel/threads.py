@@ -108,6 +108,7 @@ class ThreadCommunicator:
         members = sorted((k, rank) for c, k, rank in asked if c == color)
         place = [rank for _, rank in members].index(self.rank)
         leader = members[0][1]
+        self._world.wait()
         worlds = self._exchange(self._world.part(len(members)) if self.rank == leader else None)
         self._world.wait()
         return ThreadCommunicator(place, worlds[leader])
@@ -118,12 +119,10 @@ class ThreadCommunicator:
         raise Broken(f"rank {self.rank} ended the job with code {errorcode}")
 
     def _exchange(self, mine: Any) -> list[Any]:
-        """What every rank put in. Call `wait` before anyone may put in something else or change it."""
+        """What every rank put in. All must `wait` once they have read it: the next exchange overwrites it."""
         self._world.slots[self.rank] = mine
         self._world.wait()
-        found = list(self._world.slots)
-        self._world.wait()
-        return found
+        return list(self._world.slots)
 
 
 class _World:
