@@ -41,6 +41,13 @@ class StageCache(NamedTuple):
     loss: Any
 
 
+class Sent(NamedTuple):
+    """A message on its way; its buffer must live until it has arrived."""
+
+    request: Any
+    buffer: np.ndarray
+
+
 class Stage:
     """One rank's part of a decoder: some of its blocks; the first also embeds, the last also answers."""
 
@@ -121,7 +128,7 @@ def pipeline_gradient(
     """
     total, grads, loss = params.zeros_like(), params.zeros_like(), 0.0
     caches: dict[int, StageCache] = {}
-    sending: list[tuple[Any, np.ndarray]] = []  # requests, and the buffers that must live until they are done
+    sending: dict[str, dict[int, Sent]] = {"forward": {}, "backward": {}}
     executed: Actions = []
     for action, micro in schedule(order, stage.stage, stage.stages, len(batches)):
         batch = batches[micro]
@@ -132,16 +139,17 @@ def pipeline_gradient(
             if stage.last:
                 loss += float(y)
             else:
-                sending.append(_send(comm, y, stage.stage + 1, FORWARD))
+                sending[action][micro] = _send(comm, y, stage.stage + 1, FORWARD)
         else:
             dy = None if stage.last else _receive(comm, shape, params.flat.dtype, stage.stage + 1, BACKWARD)
+            _finish(sending["forward"], micro)  # the next stage has it, or there would be no dy
             dx = stage.backward(params, grads, dy, caches.pop(micro), run)
             total.flat += grads.flat
             if not stage.first:
-                sending.append(_send(comm, dx, stage.stage - 1, BACKWARD))
+                _finish(sending["backward"], *sending["backward"])  # one at a time, or they would pile up
+                sending[action][micro] = _send(comm, dx, stage.stage - 1, BACKWARD)
         executed.append((action, micro))
-    for request, _ in sending:
-        request.Wait()
+    _finish(sending["backward"], *sending["backward"])
     _share_tied_table(stage, total, comm)
     said = np.array([loss])
     comm.Bcast(said, root=stage.stages - 1)
@@ -154,8 +162,7 @@ def pipeline_loss(stage: Stage, params: Params, batch: Batch, comm: Any, *, coun
     x = None if stage.first else _receive(comm, shape, params.flat.dtype, stage.stage - 1, FORWARD)
     y, _ = stage.forward(params, batch, x, run, counts)
     if not stage.last:
-        request, _kept = _send(comm, y, stage.stage + 1, FORWARD)
-        request.Wait()
+        _send(comm, y, stage.stage + 1, FORWARD).request.Wait()
     said = np.array([float(y) if stage.last else 0.0])
     comm.Bcast(said, root=stage.stages - 1)
     return float(said[0])
@@ -175,9 +182,16 @@ def _share_tied_table(stage, grads, comm):
         grads[TOKENS] = grads[TOKENS] + theirs if stage.first else theirs + grads[TOKENS]
 
 
-def _send(comm, x, to, tag):
+def _send(comm, x, to, tag) -> Sent:
     x = np.ascontiguousarray(x)
-    return comm.Isend(x, to, tag), x
+    return Sent(comm.Isend(x, to, tag), x)
+
+
+def _finish(sent: dict[int, Sent], *micros: int) -> None:
+    """Wait until these messages have arrived, those of them that were sent, and let go of their buffers."""
+    for micro in micros:
+        if micro in sent:
+            sent.pop(micro).request.Wait()
 
 
 def _receive(comm, shape, dtype, source, tag):

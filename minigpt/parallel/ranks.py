@@ -60,6 +60,7 @@ class Ranks:
         rng = np.random.default_rng([self.folder.settings.seed, step, self.grid.data.rank, self.grid.pipeline.rank])
         mine = [self.part.rows(batch) for batch in batches]
         clip = self.folder.settings.clip
+        self._grads = None  # let go of the last step's before there are new ones
         if self.zero < 2:
             value, self._grads, _ = self.part.gradient(self.params, mine, counts=counts, run=Run(rng=rng))
             return value, self.part.clip(self._grads, clip)

@@ -1,0 +1,128 @@
+"""What a rank of this library holds in memory while it trains, predicted from the configuration alone.
+
+The fullest moment of a step is when the backward begins; gradients are summed over replicas once the activations are
+gone. `tests/parallel/test_memory.py` holds the prediction to what ranks really take.
+
+The published formulas in `minigpt.measure.scale` are for mixed precision on GPUs. Ours differ (float32, an attention
+that works on 64 queries at a time and skips keys that none of them sees), so these are our own: count what every
+operation's cache keeps. Letters: N tokens that a rank works on at once, C width, F hidden width, V vocabulary.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.measure.scale import Layout, micro_batches
+from minigpt.model import TransformerConfig
+from minigpt.model.params import Params
+from minigpt.model.parts import Shapes
+from minigpt.ops.attention import QUERIES
+from minigpt.parallel.pipeline import Stage
+from minigpt.parallel.tensor import shard_config
+from minigpt.parallel.zero import REST, group_of, places
+
+NUMBER = 4  # bytes, float32
+MOMENTS = 2  # numbers that Adam keeps for each parameter
+KEPT = {"relu": 1, "gelu": 3, "gelu_tanh": 3, "silu": 3, "identity": 1}  # hidden numbers: the cache's and the answer
+
+
+class Held(NamedTuple):
+    """Bytes on one rank at the fullest moment of a step, when the backward begins."""
+
+    parameters: int
+    gradients: int
+    optimizer: int
+    activations: int  # what the forwards that wait for their backward have left behind
+    logits: int  # probabilities; scores and their gradient too, where they are kept
+    working: int  # gradients of activations on their way through one block, and what is being sent
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(self)
+
+
+def predict(config: TransformerConfig, layout: Layout, batch: int, *, stage: int = 0) -> Held:
+    """Bytes on a rank of the pipeline stage `stage`, of the tensor-parallel ranks the first.
+
+    batch: sequences in a step, of all replicas and micro-batches. Training with Adam on whole contexts, under 1F1B.
+    `UserError` for dropout or experts, which keep more, or if the work cannot be shared out so.
+    """
+    if config.dropout or config.experts:
+        raise UserError("the ledger of a training step is for models without dropout and experts; set both to none")
+    micros = micro_batches(layout, batch)
+    shard = config if layout.tensor == 1 else shard_config(config, 0, layout.tensor)
+    here = Stage(shard, stage, layout.pipeline)
+    tokens = layout.micro_batch * config.context
+    waiting = min(layout.pipeline - stage, micros)
+    activations = waiting * stage_numbers(config, shard, here, tokens, recompute=layout.recompute)
+    if layout.recompute:
+        activations += tokens * block_numbers(config, shard)
+    classes = shard.vocabulary_size if here.last else 0
+    # A pipeline stage lets go of scores and of their gradient; without a pipeline (ZeRO 2 and 3) they stay to the end.
+    logits = tokens * classes * (3 if layout.zero >= 2 else 1)
+    states = _states(here.shapes(), layout)
+    block = (3 if config.gated else 2) * shard.hidden_width + 5 * config.width
+    working = tokens * max(block, classes + config.width)  # in the backward of a block, or of the head
+    working += 0 if here.last else waiting * tokens * config.width  # on their way to the next stage
+    return Held(*(NUMBER * int(count) for count in (*states, activations, logits, working)))
+
+
+def block_numbers(config: TransformerConfig, shard: TransformerConfig) -> float:
+    """What one block keeps for each token: two norms with their answers, 4 C; queries, keys, values and what the heads
+    answered; the weights of the keys that are seen; the hidden units, several times over.
+
+    shard: the configuration of this tensor-parallel rank, which has some of the heads and hidden units.
+    """
+    queries, keys = shard.heads * shard.head_width, shard.groups * shard.head_width
+    hidden = KEPT[config.activation] + (2 if config.gated else 0)
+    weights = shard.heads * mean_seen(config.context)
+    return 4 * config.width + 2 + 2 * queries + 2 * keys + weights + hidden * shard.hidden_width
+
+
+def stage_numbers(
+    config: TransformerConfig, shard: TransformerConfig, stage: Stage, tokens: int, *, recompute: bool
+) -> float:
+    """What the forward of one micro-batch leaves behind on a pipeline stage."""
+    block = config.width if recompute else block_numbers(config, shard)
+    return tokens * (len(stage.layers) * block + (2 * config.width if stage.last else 0))
+
+
+def mean_seen(context: int) -> float:
+    """How many keys a query's weights are kept for, on average: those before it, rounded up to a piece of queries."""
+    return float(np.mean(np.minimum(context, (np.arange(context) // QUERIES + 1) * QUERIES)))
+
+
+def held(*things: Any) -> int:
+    """Bytes of all arrays inside nested tuples, lists, dictionaries and `Params`; what is in two places counts once."""
+    found: dict[int, int] = {}
+    waiting = list(things)
+    while waiting:
+        thing = waiting.pop()
+        if isinstance(thing, Params):
+            waiting.append(thing.flat)
+        elif isinstance(thing, np.ndarray):
+            while isinstance(thing.base, np.ndarray):
+                thing = thing.base
+            found[id(thing)] = thing.nbytes
+        elif isinstance(thing, (tuple, list)):
+            waiting += thing
+        elif isinstance(thing, dict):
+            waiting += thing.values()
+    return sum(found.values())
+
+
+def _states(shapes: Shapes, layout: Layout) -> tuple[int, int, int]:
+    """Numbers of parameters, gradients and optimizer states. A slice is a replica's share; what is gathered or summed
+    at the moment, the rest and one block, comes on top."""
+    total = _size(shapes)
+    share = -(-total // layout.data)
+    open_ = _size(shapes, REST) + max(_size(shapes, group) for group in set(map(group_of, shapes)) - {REST})
+    parameters = share + open_ if layout.zero == 3 else total
+    gradients = share + open_ if layout.zero >= 2 else 2 * total  # of one micro-batch, and the sum of all
+    return parameters, gradients, MOMENTS * (share if layout.zero else total)
+
+
+def _size(shapes: Shapes, group: str | None = None) -> int:
+    return sum(len(place) for name, place in places(shapes).items() if group in (None, group_of(name)))
