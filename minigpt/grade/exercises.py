@@ -6,6 +6,7 @@ from typing import Any
 
 from minigpt.check import OPERATIONS
 from minigpt.grade import answers as a
+from minigpt.grade import answers_data as d
 from minigpt.grade import answers_masks as m
 from minigpt.grade import answers_objectives as o
 
@@ -35,6 +36,7 @@ L00, L01, L02 = "00_reading_the_article", "01_text_to_tokens", "02_self_attentio
 L03, L04, L05 = "03_feed_forward", "04_decoder_only", "05_backprop"
 L06, L07 = "06_optimizers", "07_encoder_decoder"
 L08, L09 = "08_masked_lm_and_the_decoder", "09_objectives"
+L12 = "12_data_parallelism"
 POINTS = {  # of the operations that lessons ask for; the first lesson that asks is named
     "attention": (L02, 5),
     "relu": (L03, 2),
@@ -105,6 +107,27 @@ TABLE = (
     _plain(L09, 2, o.draw_rearrange, o.rearrange, o.middle_in_place),
     _plain(L09, 3, o.draw_corrupt, o.corrupt_spans, o.one_sentinel, o.end_lost),
     _plain(L09, 3, o.draw_reward, o.reward_gradient, o.wrong_sign, o.without_baseline, o.summed),
+    _plain(
+        L12,
+        3,
+        d.draw_workers,
+        d.average_gradients,
+        d.mean_of_means,
+        d.sum_of_means,
+        d.not_divided,
+        d.divided_by_workers,
+    ),
+    _plain(
+        L12,
+        3,
+        d.draw_ring,
+        d.ring_chunks,
+        d.to_the_right,
+        d.comes_from_the_left,
+        d.always_the_first,
+        d.adds_once_more,
+    ),
+    _plain(L12, 3, d.draw_noise, d.noise_scale, d.noise_inverted, d.squared_sum, d.noise_left_in, d.in_workers),
     *(Exercise(name, *POINTS.get(name, ("", 3))) for name in OPERATIONS),
 )
 EXERCISES = {exercise.name: exercise for exercise in TABLE}
