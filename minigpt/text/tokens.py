@@ -1,5 +1,6 @@
 """Token files: the ids of a whole corpus on disk, read without loading them, so a corpus may be larger than memory."""
 
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -9,6 +10,10 @@ from tqdm import tqdm
 from minigpt.errors import UserError
 from minigpt.files import replacing
 from minigpt.text.tokenizer import Tokenizer
+
+# NumPy reads a file's header with Python's parser, which Python 3.11 cannot run in two threads at once: now and then it
+# raises SystemError (github.com/python/cpython/issues/106905). Ranks that are threads open the same file together.
+PARSER = threading.Lock()
 
 
 def write_tokens(path: str | Path, tokenizer: Tokenizer, documents: Iterable[str], *, progress: bool = False) -> int:
@@ -35,7 +40,8 @@ def open_tokens(path: str | Path, vocabulary_size: int) -> np.ndarray:
     `UserError` if the file is missing, truncated or foreign, or holds an id outside the vocabulary.
     """
     try:
-        tokens = np.load(path, mmap_mode="r", allow_pickle=False)
+        with PARSER:
+            tokens = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"there is no token file {path}; train again to make it") from None
     except (ValueError, OSError, EOFError) as error:

@@ -1,5 +1,9 @@
 """Token files are mapped from disk, and only whole ones of the right kind are opened."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -69,3 +73,21 @@ def test_foreign_files_and_foreign_vocabularies_are_refused(tmp_path, tokenizer)
     write_tokens(path, BytePairTokenizer([]), ["ab"])
     with pytest.raises(UserError, match="holds token 256, outside the vocabulary of 256"):
         open_tokens(path, 256)
+
+
+def test_threads_open_a_file_one_after_another(tmp_path, tokenizer, monkeypatch):
+    """Python 3.11 now and then raises SystemError when two threads parse a header at once."""
+    write_tokens(tmp_path / "tokens.npy", tokenizer, ["abc"])
+    inside, load = threading.Semaphore(1), np.load
+
+    def alone(*arguments, **options):
+        assert inside.acquire(blocking=False), "another thread is here"
+        time.sleep(0.01)
+        inside.release()
+        return load(*arguments, **options)
+
+    monkeypatch.setattr(np, "load", alone)
+    with ThreadPoolExecutor(4) as pool:
+        size = tokenizer.vocabulary_size
+        opened = list(pool.map(lambda _: open_tokens(tmp_path / "tokens.npy", size), range(4)))
+    assert all(np.array_equal(tokens, opened[0]) for tokens in opened)
