@@ -13,6 +13,7 @@
 # %%
 import re
 import time
+from dataclasses import replace
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
@@ -130,8 +131,8 @@ expect("L12.workers_apart", apart, equal=0)
 #
 # ### The trap: a mean of means
 #
-# Many programs let each worker average over its own targets, and then average the workers. That is right only if all
-# have equally many targets. With padding, or with masked tokens (lesson 08), they have not. The library therefore
+# It is tempting to let each worker average over its own targets, and then to average the workers. That is right only if
+# all have equally many targets. With padding, or with masked tokens (lesson 08), they have not. The library therefore
 # divides by the count of all replicas (`counts=scored(batch)` above) and *sums*.
 #
 # **Prediction.** Full rows: no error. Masked tokens: some. Padded texts that were sorted by length, as data loaders
@@ -157,7 +158,7 @@ def padded(lengths):
 
 
 lengths = np.random.default_rng(2).integers(2, 17, ROWS)
-reader = Transformer(TransformerConfig(**{**config.__dict__, "architecture": "encoder"}))
+reader = Transformer(replace(config, architecture="encoder"))
 coins = np.random.default_rng(3).random((ROWS, 16)) < 0.15
 masked = Batch(
     np.where(coins, SIZE - 1, windows[:, :16]),
@@ -191,8 +192,8 @@ expect("L12.sorted_error", wrong["padded, sorted by length"], above=0.1)
 expect("L12.counted_error", max(right), below=1e-12)
 # %% [markdown]
 # The error is relative to the length of the true gradient. (The library's own `masked_lm` hides the same share of every
-# row; here a coin was thrown for every token.) It is no rounding error and no crash: training goes on,
-# on another loss, in which the tokens of short texts weigh more. Such a mistake can stay for years.
+# row; here a coin was thrown for every token.) It is no rounding error and no crash: training goes on, on another loss,
+# in which the tokens of short texts weigh more. Such a mistake can stay for years.
 #
 # ## What every worker holds
 #
@@ -228,9 +229,7 @@ def arrays_of(state):
 
 def train_at(comm, stage, params):
     """Three steps. Returns bytes kept (parameters, gradients, moments), bytes handed over, and what was learnt."""
-    own = (
-        comm.Split(comm.rank) if stage == 0 else comm
-    )  # stage 0: a slice of one worker's own, which is everything
+    own = comm if stage > 0 else comm.Split(comm.rank)  # alone, a worker's slice is everything
     optimizer = SlicedOptimizer(make, params, own)
     mine = params.flat[optimizer.mine].copy()
     optimizer.start(mine)
@@ -298,9 +297,7 @@ groups = {}
 for name, shape in params.shapes.items():
     groups[group_of(name)] = groups.get(group_of(name), 0) + int(np.prod(shape))
 block = max(size for group, size in groups.items() if group != REST)
-at_once = (
-    4 * (groups[REST] + block) / P
-)  # bytes per parameter: of the whole gradients, or parameters, at one time
+at_once = 4 * (groups[REST] + block) / P  # of the gradients, or the parameters, bytes per parameter
 moment = np.array([0, 0, at_once, 2 * at_once])
 figure, axes = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
 base = np.zeros(4)
@@ -333,12 +330,13 @@ show(figure)
 #
 # And what does it cost? Counted is every buffer that a worker hands to its communicator.
 #
-# **Prediction.** Exactly the formulas of the last column but one, P being the number of parameters.
+# **Prediction**, for P parameters. Stage 0: 4 P bytes, once the gradients. Stages 1 and 2: 8 P, the parameters too.
+# Stage
+# 3: the parameters come *twice*, before the forward and before the backward of each block; but for the last block, with
+# which the backward begins, and for what belongs to no block and stays. All of this to the byte.
 
 # %%
-again = (
-    sum(groups.values()) - groups[REST] - block
-)  # the last block is still there from the forward
+again = P - groups[REST] - block  # what the backward gathers a second time
 formula = [4 * P, 4 * (P + P), 4 * (P + P), 4 * (P + P + again)]
 how = [
     "sum of all gradients",
@@ -362,8 +360,8 @@ for stage in range(4):
 # At stage 3 a worker gathers each block when it is needed and drops it again. So memory is *bought with communication*.
 #
 # On a wire not all of these are alike. Over rings (below), a sum that everyone keeps sends nearly 2 P numbers, a sum of
-# which everyone keeps a slice P, and handing slices round P. So stage 2 is as cheap as stage 0, 2 P; stage 3 with its two
-# rounds costs 3 P, half as much again. Stage 1 could have 2 P too; the library's, which sums everything, has 3 P.
+# which everyone keeps a slice P, and handing slices round P. So stage 2 is as cheap as stage 0, 2 P; stage 3 with its
+# two rounds costs 3 P, half as much again. Stage 1 could have 2 P too; the library's, which sums everything, has 3 P.
 #
 # Carry this to the article's number. With $10^{12}$ parameters at 16 bytes, parameters, gradients and optimizer states
 # take 16 TB on **every** worker of plain data parallelism. That is 200 GPUs of 80 GB for a single copy, before the
@@ -487,8 +485,8 @@ panels[0].set_ylabel("rank")
 show(figure)
 
 # %% [markdown]
-# *The framed chunk of each rank goes to the rank below (from the last to the first). Three steps of adding: each row has
-# one 4, the finished total of that chunk. Three steps of replacing: fours everywhere. In every step each rank sends
+# *The framed chunk of each rank goes to the rank below (from the last to the first). Three steps of adding: each row
+# has one 4, the finished total of that chunk. Three steps of replacing: fours everywhere. In every step each rank sends
 # exactly one chunk; no wire is ever idle.*
 #
 # ## Is it faster?
@@ -539,8 +537,8 @@ table(
 # %%
 expect("L12.speed_of_two", speed, above=0.1)
 # %% [markdown]
-# What matters is the **share** of communication. Over a ring it is $2 n (W - 1) / (W \cdot \text{bandwidth})$: nearly the
-# same for any W, while the computing shrinks. If the batch stays as it is, the speed-up runs into a ceiling.
+# What matters is the **share** of communication. Over a ring it is $2 n (W - 1) / (W \cdot \text{bandwidth})$: nearly
+# the same for any W, while the computing shrinks. If the batch stays as it is, the speed-up runs into a ceiling.
 
 # %%
 workers = 2.0 ** np.arange(0, 11)
@@ -569,17 +567,17 @@ expect("L12.ceiling_at_1_percent", ceilings[0.01], above=90, below=100)
 # ## The limit: the critical batch size
 #
 # A gradient of B examples is the true gradient G plus noise, whose variance falls as 1/B. While noise dominates, twice
-# the batch is worth twice the steps. Once the gradient is nearly the true one, more examples make it no truer. McCandlish
-# et al. (2018) put the border where signal and noise are equal, at the **noise scale**
+# the batch is worth twice the steps. Once the gradient is nearly the true one, more examples make it no truer.
+# McCandlish et al. (2018) put the border where signal and noise are equal, at the **noise scale**
 #
 # $$B_\text{simple} = \frac{\operatorname{tr} \Sigma}{|G|^2}, \qquad
 # \frac{S}{S_\min} - 1 = \Big( \frac{E}{E_\min} - 1 \Big)^{-1}.$$
 #
-# $\Sigma$ is the covariance of one example's gradient. $S$ are the steps to a given loss and $E = B S$ the examples; the
-# hyperbola is equivalent to $S = S_\min (1 + B_\text{crit} / B)$ with $B_\text{crit} = E_\min / S_\min$.
+# $\Sigma$ is the covariance of one example's gradient. $S$ are the steps to a given loss and $E = B S$ the examples;
+# the hyperbola is equivalent to $S = S_\min (1 + B_\text{crit} / B)$ with $B_\text{crit} = E_\min / S_\min$.
 #
-# **Prediction.** Small batches: doubling B halves the steps. Large batches: it hardly changes them. The bend lies at the
-# noise scale, give or take a factor of a few.
+# **Prediction.** Small batches: doubling B halves the steps. Large batches: it hardly changes them. The bend lies at
+# the noise scale, give or take a factor of a few.
 #
 # We measure on real text: Python's documentation in 26 letters and spaces. An example is a window of 16 letters. For
 # each batch size a small transformer trains until its validation loss is 2.2 nats, with three learning rates; the
@@ -648,8 +646,8 @@ baselines = (uniform_nats(27), unigram_nats(training, held_out, 27))
 table(["nats per letter", "uniform", "unigram", "the target"], [("", *baselines, TARGET)])
 
 # %% [markdown]
-# The prediction holds at both ends. Now the fit. For a given $B_\text{crit}$ the best $S_\min$ is a mean of logarithms, so
-# we need only try many values of one number:
+# The prediction holds at both ends. Now the fit. For a given $B_\text{crit}$ the best $S_\min$ is a mean of logarithms,
+# so we need only try many values of one number:
 
 # %%
 sizes_tried = np.geomspace(1, 4000, 4000)
@@ -665,8 +663,8 @@ expect("L12.fit_error", errors.min(), below=0.5 if quick() else 0.25)
 # %% [markdown]
 # ### The noise scale, from what workers have anyway
 #
-# A worker has the gradient of a *small* batch, b rows; after the sum all have that of a *large* one, W b rows. On average
-# $|G_B|^2 = |G|^2 + \operatorname{tr} \Sigma / B$. Two equations, two unknowns (appendix A.1 of the paper):
+# A worker has the gradient of a *small* batch, b rows; after the sum all have that of a *large* one, W b rows. On
+# average $|G_B|^2 = |G|^2 + \operatorname{tr} \Sigma / B$. Two equations, two unknowns (appendix A.1 of the paper):
 #
 # $$|G|^2 \approx \frac{B_\text{big} |G_\text{big}|^2 - B_\text{small} |G_\text{small}|^2}{B_\text{big} - B_\text{small}},
 # \qquad \operatorname{tr} \Sigma \approx \frac{|G_\text{small}|^2 - |G_\text{big}|^2}{1/B_\text{small} - 1/B_\text{big}}$$
@@ -769,8 +767,8 @@ for axes in (left, middle, right):
 show(figure)
 
 # %% [markdown]
-# *Left: the points leave the dashed line and turn to the dotted one where the upright lines stand. Middle: the same as a
-# bargain; numbers are batch sizes. Further down is faster, further right is dearer. Right: how the noise scale grew.*
+# *Left: the points leave the dashed line and turn to the dotted one where the upright lines stand. Middle: the same as
+# a bargain; numbers are batch sizes. Further down is faster, further right is dearer. Right: how the noise scale grew.*
 #
 # So the noise scale, which costs a few additions and no second training run, tells the order of magnitude of the batch
 # at which more workers stop helping. Not more than that: it changes tenfold within one run, and it knows nothing of
@@ -782,18 +780,18 @@ show(figure)
 #   exact. The speed-up ends at the critical batch size, and with the cost of communication. Nothing ties data
 #   parallelism to "machines" and model parallelism to "GPUs": both span both.
 # * **C14, the size is achieved by model and data parallelism:** contradicted in part. Plain data parallelism keeps all
-#   parameters on every worker: it adds throughput, not room. Room comes from sharding: tensors, stages, experts,
-#   sequences (lesson 11), and ZeRO's slices, which live among data-parallel workers but are not what the words mean.
+#   parameters on every worker: it adds throughput, not room. Room comes from sharding: tensors and stages
+#   (lesson 11), experts, sequences, and ZeRO's slices, which live among data-parallel workers but are more than that.
 # * **GPT-5.5:** undisclosed. Only the family of its hardware is public.
 #
 # ## What this does not show
 #
-# * What networks do. Our ranks share one memory; counts and formulas carry over to a cluster, seconds do not. Overlapping
-#   communication with computing, which large clusters live on, is not in our model of time.
+# * What networks do. Our ranks share one memory; counts and formulas carry over to a cluster, seconds do not.
+#   Overlapping communication with computing, which large clusters live on, is not in our model of time.
 # * Where the critical batch of a large model is. Ours is about a thousand letters. McCandlish et al. find that it grows
-#   as the loss falls, up to millions of tokens for long runs; a later target would move our bend to the right too.
-# * That a batch beyond the critical one is *harmful*. It is merely dear. Goyal et al. needed warm-up and larger rates to
-#   train with 8,192 images a step; without such care large batches also generalize worse in some tasks.
+#   as the loss falls, and Kaplan et al. (2020) put it at one to two million tokens for their largest language models.
+# * That a batch beyond the critical one is *harmful*. It is merely dear. Goyal et al. needed warm-up and larger rates
+#   to train with 8,192 images a step; without such care large batches also generalize worse in some tasks.
 # * One seed was run, with three rates. The points scatter by some percent, the fit more.
 #
 # ## Exercises
@@ -809,7 +807,7 @@ show(figure)
 # ## Further reading
 #
 # * McCandlish, Kaplan, Amodei et al. (2018), *An Empirical Model of Large-Batch Training*, arXiv:1812.06162: sections 2
-#   and 5, appendix A.1.
+#   and 5, appendix A.1. Kaplan et al. (2020), *Scaling Laws for Neural Language Models*, arXiv:2001.08361, section 5.
 # * Goyal et al. (2017), *Accurate, Large Minibatch SGD: Training ImageNet in 1 Hour*, arXiv:1706.02677.
 # * Rajbhandari, Rasley, Ruwase, He (2020), *ZeRO: Memory Optimizations Toward Training Trillion Parameter Models*,
 #   arXiv:1910.02054.
