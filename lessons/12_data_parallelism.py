@@ -331,9 +331,8 @@ show(figure)
 # And what does it cost? Counted is every buffer that a worker hands to its communicator.
 #
 # **Prediction**, for P parameters. Stage 0: 4 P bytes, once the gradients. Stages 1 and 2: 8 P, the parameters too.
-# Stage
-# 3: the parameters come *twice*, before the forward and before the backward of each block; but for the last block, with
-# which the backward begins, and for what belongs to no block and stays. All of this to the byte.
+# Stage 3: the parameters come *twice*, before the forward and before the backward of each block; but for the last block,
+# with which the backward begins, and for what belongs to no block and stays. All of this to the byte.
 
 # %%
 again = P - groups[REST] - block  # what the backward gathers a second time
