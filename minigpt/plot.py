@@ -1,12 +1,15 @@
 """Every figure. Colours are those of Okabe & Ito (2008), which people with any colour vision can tell apart."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from minigpt.files import replacing
+from minigpt.parallel.schedule import Event
 
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, GREY = (
     "#000000",
@@ -52,6 +55,25 @@ def loss_curve(curves: dict[str, Curve], baselines: dict[str, float], path: str 
     FigureCanvasAgg(figure)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png")
+
+
+def pipeline_timeline(axes: Axes, events: Sequence[Event]) -> None:
+    """Draw what each pipeline stage did and when, as `minigpt.parallel.schedule.timeline` tells it: a row for a stage,
+    forwards light and backwards dark, with the number of the micro-batch; white is idle."""
+    for event in events:
+        forward = event.action == "forward"
+        axes.barh(
+            event.stage, event.end - event.start, left=event.start, color=SKY if forward else BLUE, edgecolor="white"
+        )
+        middle = (event.start + event.end) / 2
+        color = "black" if forward else "white"
+        axes.text(middle, event.stage, str(event.micro + 1), ha="center", va="center", color=color, fontsize=8)
+    stages = 1 + max(event.stage for event in events)
+    axes.set_yticks(range(stages), [f"stage {stage + 1}" for stage in range(stages)])
+    axes.set_xlim(0, max(event.end for event in events))
+    axes.invert_yaxis()
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(left=False)
 
 
 def _smooth(values: np.ndarray, width: int = 15) -> np.ndarray:

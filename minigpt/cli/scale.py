@@ -1,6 +1,6 @@
 """`minigpt scale`: the bill for a model of any size, on any cluster."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from minigpt.cli.options import add_command, positive, print_json
@@ -92,7 +92,11 @@ def _bill(config: TransformerConfig, cluster: scale.Cluster, arguments) -> dict[
         bill |= {
             "layout": asdict(layout),
             "layouts_that_fit": len(fitting),
-            "memory_of_a_gpu": {**_plain(scale.memory(config, layout, batch))},
+            "memory_of_a_gpu": _plain(scale.memory(config, layout, batch)),
+            "activations_of_a_gpu": {
+                name: scale.memory(config, replace(layout, recompute=recompute), batch).activations
+                for name, recompute in (("kept", False), ("recomputed", True))
+            },
             "bytes_sent_by_a_gpu": _plain(scale.traffic(config, layout, batch)),
             "idle_share": scale.idle_share(layout, scale.micro_batches(layout, batch)),
             "seconds_per_step": _plain(seconds) | {"total": seconds.total},
@@ -117,7 +121,8 @@ def _page(bill: dict[str, Any]) -> str:
         f"parameters             {bill['parameters']:,}",
         f"states                 {sum(size.values()) / 1e9:,.1f} GB: weights {size['weights'] / 1e9:,.1f}, "
         f"gradients {size['gradients'] / 1e9:,.1f}, optimizer {size['optimizer'] / 1e9:,.1f}",
-        f"operations of a step   {bill['flops_per_step']:.3g} (with recomputation), batch {bill['batch']:,}",
+        f"operations of a step   {bill['flops_per_step_without_recomputation']:.3g}, with recomputation "
+        f"{bill['flops_per_step']:.3g}; batch {bill['batch']:,}",
     ]
     if bill["layout"] is None:
         lines.append(
@@ -133,13 +138,16 @@ def _page(bill: dict[str, Any]) -> str:
 
 def _layout_lines(bill: dict[str, Any]) -> list[str]:
     layout, seconds, room = bill["layout"], bill["seconds_per_step"], bill["memory_of_a_gpu"]
+    stored = bill["activations_of_a_gpu"]
     parts = ", ".join(f"{name.replace('_', '-')} {seconds[name]:.3g}" for name in seconds if name != "total")
     sent = ", ".join(f"{name} {value / 1e9:,.3g}" for name, value in bill["bytes_sent_by_a_gpu"].items())
     used = ", ".join(f"{name} {value / 1e9:,.3g}" for name, value in room.items())
     return [
         f"fastest that fits      tensor {layout['tensor']} x pipeline {layout['pipeline']} x data {layout['data']}, "
-        f"micro-batch {layout['micro_batch']} ({bill['layouts_that_fit']} layouts fit)",
+        f"micro-batch {layout['micro_batch']}, activations {'recomputed' if layout['recompute'] else 'kept'} "
+        f"({bill['layouts_that_fit']} layouts fit)",
         f"memory of a GPU        {sum(room.values()) / 1e9:,.1f} GB: {used}",
+        f"activations would be   {stored['kept'] / 1e9:,.3g} GB kept, {stored['recomputed'] / 1e9:,.3g} GB recomputed",
         f"sent by a GPU, GB      {sent}",
         f"pipeline stands idle   {bill['idle_share']:.1%}",
         f"seconds of a step      {seconds['total']:.4g}: {parts}",

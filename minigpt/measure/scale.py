@@ -5,6 +5,7 @@ Korthikanti et al. (2022), arXiv:2205.05198, sections 4 and 5 (activations); Raj
 arXiv:1910.02054, section 3 (16 bytes per parameter).
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -216,7 +217,7 @@ def layouts(config: TransformerConfig, batch: int, cluster: Cluster, *, zero: in
     """Every layout of the whole cluster that fits its memory, fastest first.
 
     Tensor-parallel ranks stay within a node and divide the heads; pipeline stages divide the layers; micro-batches are
-    1, 2, 4 or 8. zero: the ZeRO stage among replicas. Empty if nothing fits.
+    1, 2, 4 or 8; activations are kept or computed again. zero: the ZeRO stage among replicas. Empty if nothing fits.
     """
     found = []
     for tensor in divisors(math.gcd(config.groups, cluster.gpus_per_node)):
@@ -224,11 +225,11 @@ def layouts(config: TransformerConfig, batch: int, cluster: Cluster, *, zero: in
             data, rest = divmod(cluster.gpus, tensor * pipeline)
             if rest or not data:
                 continue
-            for micro in (1, 2, 4, 8):
-                if batch % (data * micro):
-                    continue
-                layout = Layout(tensor=tensor, pipeline=pipeline, data=data, micro_batch=micro, zero=zero)
-                if memory(config, layout, batch).total <= cluster.memory:
+            for micro, recompute in itertools.product((1, 2, 4, 8), (False, True)):
+                layout = Layout(
+                    tensor=tensor, pipeline=pipeline, data=data, micro_batch=micro, zero=zero, recompute=recompute
+                )
+                if batch % (data * micro) == 0 and memory(config, layout, batch).total <= cluster.memory:
                     found.append((layout, step_time(config, layout, batch, cluster)))
     return sorted(found, key=lambda pair: pair[1].total)
 

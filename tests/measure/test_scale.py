@@ -111,11 +111,29 @@ def test_zero_slices_what_it_says():
     assert sum(plain[:3]) == 16 * scale.count_parameters(config)
 
 
+@rows
+def test_step_time_at_the_speed_that_was_achieved(row):
+    """Nothing but products, at the published speed: what the table says a step took."""
+    achieved = scale.Cluster(gpus=row[6], peak=row[8] * 1e12, efficiency=1)
+    seconds = scale.step_time(model(row), layout_of(row), row[7], achieved).products
+    assert seconds == pytest.approx(their_flops(row) / row[6] / (row[8] * 1e12), rel=0.05)
+
+
+def test_activations_are_kept_where_there_is_room():
+    """A small model has room, and computing again only takes time; the trillion does not."""
+    layout, _ = scale.layouts(preset("gpt2"), 512, scale.Cluster())[0]
+    assert not layout.recompute
+    layout, _ = scale.layouts(model(TABLE[-1]), TABLE[-1][7], scale.Cluster(gpus=3072))[0]
+    assert layout.recompute
+
+
 def test_the_command_prints_json_and_text(capsys):
     assert main(["scale", "--preset", "gpt2", "--json"]) == 0
     bill = json.loads(capsys.readouterr().out)
     assert bill["parameters"] == 124_439_808
     assert bill["layout"]["tensor"] == 1
+    stored = bill["activations_of_a_gpu"]
+    assert stored["recomputed"] < stored["kept"] == bill["memory_of_a_gpu"]["activations"]
     sizes = ["--layers", "128", "--heads", "160", "--width", "25600", "--vocab", "51200", "--context", "2048"]
     assert main(["scale", *sizes, "--gpus", "8"]) == 0
     said = capsys.readouterr().out
