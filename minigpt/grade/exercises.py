@@ -9,6 +9,8 @@ from minigpt.grade import answers as a
 from minigpt.grade import answers_data as d
 from minigpt.grade import answers_masks as m
 from minigpt.grade import answers_objectives as o
+from minigpt.grade import answers_parallel as p
+from minigpt.grade import answers_scale as s
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ L00, L01, L02 = "00_reading_the_article", "01_text_to_tokens", "02_self_attentio
 L03, L04, L05 = "03_feed_forward", "04_decoder_only", "05_backprop"
 L06, L07 = "06_optimizers", "07_encoder_decoder"
 L08, L09 = "08_masked_lm_and_the_decoder", "09_objectives"
-L12 = "12_data_parallelism"
+L10, L11, L12 = "10_scaling", "11_model_parallelism", "12_data_parallelism"
 POINTS = {  # of the operations that lessons ask for; the first lesson that asks is named
     "attention": (L02, 5),
     "relu": (L03, 2),
@@ -46,6 +48,7 @@ POINTS = {  # of the operations that lessons ask for; the first lesson that asks
     "linear": (L05, 3),
     "softmax": (L05, 4),
     "layer_norm": (L05, 5),
+    "route": (L10, 3),
 }
 TABLE = (
     _plain(L00, 2, a.draw_hedges, a.dropped_hedges, a.parts_of_words, a.letter_case),
@@ -107,6 +110,69 @@ TABLE = (
     _plain(L09, 2, o.draw_rearrange, o.rearrange, o.middle_in_place),
     _plain(L09, 3, o.draw_corrupt, o.corrupt_spans, o.one_sentinel, o.end_lost),
     _plain(L09, 3, o.draw_reward, o.reward_gradient, o.wrong_sign, o.without_baseline, o.summed),
+    _plain(
+        L10,
+        2,
+        s.draw_days,
+        s.training_days,
+        s.without_recomputation,
+        s.forward_only,
+        s.on_one_gpu,
+        s.in_hours,
+        s.in_seconds,
+    ),
+    _plain(
+        L10,
+        3,
+        s.draw_losses,
+        s.fit_power_law,
+        s.line_without_logarithms,
+        s.only_sizes_in_logarithms,
+        s.sign_of_the_slope,
+        s.scale_in_logarithms,
+    ),
+    _plain(
+        L10,
+        4,
+        s.draw_law,
+        s.compute_optimal,
+        s.six_forgotten,
+        s.exponents_exchanged,
+        s.exponents_not_multiplied,
+        s.results_exchanged,
+    ),
+    _plain(
+        L11,
+        3,
+        p.draw_feed_forward,
+        p.shard_feed_forward,
+        p.every_size_th,
+        p.bias_whole,
+        p.columns_of_both,
+        p.rows_then_columns,
+    ),
+    _plain(
+        L11,
+        4,
+        p.draw_shards,
+        p.sharded_loss,
+        p.own_largest,
+        p.largest_forgotten,
+        p.loss_of_the_sum,
+        p.local_targets,
+    ),
+    _plain(
+        L11,
+        4,
+        p.draw_stage,
+        p.one_forward_one_backward,
+        p.all_forwards_first,
+        p.one_too_many_ahead,
+        p.counted_from_the_front,
+        p.last_in_first_out,
+        p.rest_forgotten,
+    ),
+    _plain(L11, 1, p.draw_pipeline, p.idle_share, p.of_working_time, p.all_stages_idle),
     _plain(
         L12,
         3,

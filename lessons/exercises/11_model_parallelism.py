@@ -1,0 +1,50 @@
+"""Lesson 11: a model in parts."""
+
+import numpy as np
+
+
+def shard_feed_forward(
+    up: np.ndarray, bias: np.ndarray, down: np.ndarray, rank: int, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """One rank's part of activation(x @ up + bias) @ down, so that the sum of all ranks' answers is the whole one.
+
+    up: (C, F); bias: (F,); down: (F, C). size divides F; rank r of `size` takes the r-th of `size` equal, contiguous
+    runs of hidden units.
+
+    Returns this rank's up, bias and down.
+    """
+    raise NotImplementedError("write shard_feed_forward")
+
+
+def sharded_loss(shards: list[np.ndarray], targets: np.ndarray) -> float:
+    """Mean cross-entropy, in nats, when every rank has the scores of a part of the vocabulary.
+
+    shards: one array (N, V_r) for each rank, side by side in the order of the vocabulary; targets: (N,) integers of the
+    whole vocabulary. From each shard you may use three numbers for a row: its largest score, a sum of exponentials,
+    and the target's score if it is there.
+
+    Returns the mean over rows of log(sum of exp(score)) - score of the target.
+    """
+    raise NotImplementedError("write sharded_loss")
+
+
+def one_forward_one_backward(stage: int, stages: int, micros: int) -> list[tuple[str, int]]:
+    """In which order a pipeline stage works on its micro-batches under 1F1B.
+
+    stage: 0 is the first of `stages`; micros: how many micro-batches, numbered from 0. First the stage does as many
+    forwards as there are stages after it (or fewer, if there are fewer micro-batches). Then it alternates, a forward
+    and a backward, until no forward is left. Then come the backwards that remain. Micro-batches go in order both ways.
+
+    Returns a list of ("forward", number) and ("backward", number).
+    """
+    raise NotImplementedError("write one_forward_one_backward")
+
+
+def idle_share(stages: int, micros: int) -> float:
+    """The share of all time that the stages of a pipeline stand idle.
+
+    A stage works on `micros` micro-batches, and waits as long as `stages` - 1 of them take.
+
+    Returns idle time as a share of the whole, working and idle.
+    """
+    raise NotImplementedError("write idle_share")
