@@ -54,6 +54,7 @@ axes.axvline(1000, color=GREY, linestyle="--", linewidth=1)
 axes.text(1060, -0.35, "a trillion", color=GREY)
 axes.set_yticks(range(len(published) + 1), [*published, "GPT-5.5"])
 axes.set(xscale="log", xlim=(1, 40_000), xlabel="parameters (billions)")
+axes.set_xticks([1, 10, 100, 1000, 10_000], ["1", "10", "100", "1,000", "10,000"])
 axes.invert_yaxis()
 axes.spines[["top", "right"]].set_visible(False)
 show(figure)
@@ -247,6 +248,8 @@ for (width, curve), color in zip(curves.items(), (ORANGE, GREEN, SKY, BLUE), str
     rows.append((width, f"{parameters:,}", int(at[first]), float(curve[first])))
 axes.axhline(same_loss, color=GREY, linestyle="--", linewidth=1)
 axes.set(xscale="log", xlabel="training step", ylabel="loss (nats per character)")
+axes.set_xticks([50, 100, 200, 500, 1000], ["50", "100", "200", "500", "1,000"])
+axes.minorticks_off()
 axes.legend(frameon=False)
 axes.spines[["top", "right"]].set_visible(False)
 show(figure)
@@ -333,7 +336,7 @@ expect("E10.smallest_minus_best", finals[0] - finals[best], above=worse)
 expect("E10.largest_minus_best", finals[-1] - finals[best], above=worse)
 
 # %% [markdown]
-# Bigger was *worse* beyond a point: the largest model spent its sum in thirty steps. Hoffmann et al. (2022) found so
+# Bigger was *worse* beyond a point: the largest model had spent its sum after some twenty steps. Hoffmann et al. (2022) found so
 # for models of billions, that parameters and text should grow together, about twenty tokens to a parameter, and that
 # the large models of the time were too large for what they had been shown. They fitted
 #

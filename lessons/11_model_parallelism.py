@@ -58,7 +58,11 @@ for axes, (title, owner) in zip(panels, cuts, strict=True):
     axes.title.set_fontsize(10)
     axes.axis("off")
 panels[0].text(
-    2, 2, "worker 1 of 4;\nthe others hold\nthe same", color="white", ha="center", va="center"
+    *(2, 2, "worker 1 of 4;\nthe others hold\nthe same"),
+    color="white",
+    ha="center",
+    va="center",
+    bbox={"color": BLUE},
 )
 show(figure)
 
