@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -36,11 +37,17 @@ def new_folder(arguments: argparse.Namespace) -> Path:
     return next(RUNS / name for name in names if not (RUNS / name).exists())
 
 
-def prepare_run(arguments: argparse.Namespace, path: Path) -> RunFolder:
-    """Check everything, read the corpus, make the tokenizer, write the tokens and, last, run.json."""
+def prepare_run(
+    arguments: argparse.Namespace, path: Path, check: Callable[[RunFolder], None] = lambda draft: None
+) -> RunFolder:
+    """Check everything, read the corpus, make the tokenizer, write the tokens and, last, run.json.
+
+    check: what else to look at before anything is read or written; it gets the run as it would be.
+    """
     changes = {"dropout": arguments.dropout, **({"context": arguments.context} if arguments.context else {})}
     draft = preset(arguments.preset, **changes)  # with GPT-2's vocabulary: finds mistakes before the corpus is read
     settings = _settings(arguments, draft)
+    check(RunFolder(path, draft, settings, {}))
     corpus = load_corpus(arguments.corpus)
     tokenizer = _tokenizer(arguments, corpus)
     config = preset(arguments.preset, vocabulary_size=tokenizer.vocabulary_size, **changes)

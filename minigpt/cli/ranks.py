@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ from tqdm import tqdm
 
 from minigpt.cli.options import positive, print_json
 from minigpt.cli.prepare import new_folder, prepare_run, resume_run
-from minigpt.cli.reports import final_report
+from minigpt.cli.reports import disk_trouble, final_report
 from minigpt.errors import UserError
-from minigpt.parallel.grid import make_grid
-from minigpt.parallel.ranks import STAGES, Ranks, path_from_first
+from minigpt.parallel.grid import Grid, Part, make_grid
+from minigpt.parallel.ranks import STAGES, Ranks, check_sharing, path_from_first
 from minigpt.train import Interrupted, open_folder, train
 
 LAUNCHED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_SIZE")  # how mpiexec tells a process that it has siblings
@@ -57,18 +58,22 @@ def world_for(arguments: argparse.Namespace) -> Any:
 def train_on_ranks(arguments: argparse.Namespace, world: Any) -> int:
     """What every rank does; the first one prepares, speaks and reports."""
     sizes = {"data": arguments.data_parallel, "tensor": arguments.tensor_parallel}
-    grid = make_grid(world, **sizes, pipeline=arguments.pipeline_parallel)
-    path = path_from_first(world, together(world, lambda: _prepare(arguments) if world.rank == 0 else None))
+    grid = together(world, lambda: make_grid(world, **sizes, pipeline=arguments.pipeline_parallel))
+    path = path_from_first(world, together(world, lambda: _prepare(arguments, grid) if world.rank == 0 else None))
     folder = together(world, lambda: open_folder(path))
     engine = together(world, lambda: Ranks(folder, grid, zero=arguments.zero))
     if engine.speaks:
-        print(f"training {path} on {world.size} ranks: Ctrl-C stops and saves", file=sys.stderr, flush=True)
+        _announce(folder, world.size, arguments.pipeline_parallel)
     try:
-        train(folder, engine=engine, on_validation=lambda _, row: _say(row) if engine.speaks else None)
+        _train(folder, engine)
     except Interrupted as stopped:
         if engine.speaks:
-            print(f"\nsaved at step {stopped.step} of {folder.settings.steps}; go on with --resume --out {path}")
-            sys.stdout.flush()
+            print(
+                f"\nsaved at step {stopped.step} of {folder.settings.steps}; go on with\n"
+                f"  minigpt train --resume --out {path}",
+                file=sys.stderr,
+                flush=True,
+            )
         world.Barrier()
         return 130
     if engine.speaks:
@@ -95,10 +100,36 @@ def together(world: Any, work: Callable[[], Any]) -> Any:
     raise SystemExit(2)
 
 
-def _prepare(arguments: argparse.Namespace) -> Path:
+def _announce(folder, ranks, stages):
+    """How to go on after a crash is said now: when a rank is killed, nobody but mpiexec can say anything."""
+    lines = [f"training on {ranks} ranks; to go on after Ctrl-C or a crash: minigpt train --resume --out {folder.path}"]
+    if stages > 1 and folder.settings.accumulate == 1:
+        lines.append(
+            f"with --accumulate 1 the {stages} stages of the pipeline stand idle {stages - 1}/{stages} of the time; "
+            f"with 8 it would be {stages - 1}/{stages + 7}"
+        )
+    print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _train(folder, engine):
+    try:
+        train(folder, engine=engine, on_validation=lambda _, row: _say(row) if engine.speaks else None)
+    except (UserError, OSError) as error:
+        # Whoever leaves first ends all. If this happened to all, as a loss that is no number does, only one says so.
+        time.sleep(0 if engine.speaks else 1)
+        if isinstance(error, OSError):
+            raise disk_trouble(error) from error
+        raise
+
+
+def _prepare(arguments: argparse.Namespace, grid: Grid) -> Path:
+    def check(draft):
+        check_sharing(draft, grid, arguments.zero)
+        Part(draft.config, grid)
+
     if arguments.resume:
         return resume_run(arguments.out, arguments.steps).path
-    return prepare_run(arguments, new_folder(arguments)).path
+    return prepare_run(arguments, new_folder(arguments), check).path
 
 
 def _say(row: dict[str, float]) -> None:

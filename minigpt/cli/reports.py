@@ -8,6 +8,7 @@ from typing import Any, TextIO
 import numpy as np
 from tqdm import tqdm
 
+from minigpt.errors import UserError
 from minigpt.infer import Sampling, generate_text
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure import bigram_nats, compressed_bits_per_byte, mean_loss, uniform_nats, unigram_nats
@@ -41,6 +42,11 @@ def write_sample(model, params, tokenizer, *, seed: int, tokens: int = SAMPLE_TO
     rng = np.random.default_rng(seed)
     pieces = generate_text(model, params, tokenizer, "", tokens, sampling=Sampling(0.8), rng=rng, past_the_end=True)
     return "".join(pieces)
+
+
+def disk_trouble(error: OSError) -> UserError:
+    """What to say when training could not write a file."""
+    return UserError(f"training stopped: {error.strerror or error}; free some space, then add --resume")
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from pathlib import Path
 from minigpt.cli.options import add_command, positive, print_json
 from minigpt.cli.prepare import new_folder, prepare_run, resume_run
 from minigpt.cli.ranks import add_options, train_on_ranks, world_for
-from minigpt.cli.reports import Samples, final_report
-from minigpt.errors import UserError
+from minigpt.cli.reports import Samples, disk_trouble, final_report
 from minigpt.model import PRESETS
 from minigpt.train import Interrupted, train
 from minigpt.train.settings import OPTIMIZERS
@@ -33,7 +32,12 @@ def add(subparsers) -> None:
     parser.add_argument("--vocabulary", type=positive, default=1024, help="tokens that bpe learns (default 1024)")
     parser.add_argument("--steps", type=positive, help="updates of the parameters (default 3000)")
     parser.add_argument("--batch", type=positive, default=12, help="windows of text to a step (default 12)")
-    parser.add_argument("--accumulate", type=positive, default=1, help="add up so many batches to a step (default 1)")
+    parser.add_argument(
+        "--accumulate",
+        type=positive,
+        default=1,
+        help="add up so many batches to a step; they are the micro-batches of a pipeline (default 1)",
+    )
     parser.add_argument("--context", type=positive, help="tokens that the model sees (default: the preset's)")
     parser.add_argument("--dropout", type=float, default=0.0, help="share of activations set to zero (default 0)")
     parser.add_argument("--learning-rate", type=float, default=3e-3, help="the highest (default 0.003)")
@@ -69,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
         return 130
     except OSError as error:
-        raise UserError(f"training stopped: {error.strerror or error}; free some space, then add --resume") from error
+        raise disk_trouble(error) from error
     result = final_report(folder)
     if arguments.json:
         print_json(result.to_dict())

@@ -1,6 +1,7 @@
 """Run under mpiexec: train a tiny run on these ranks. Arguments: FOLDER, data, tensor, pipeline, zero, what goes wrong.
 
-What goes wrong: nothing, `raise:RANK:STEP` (an exception there), `kill:RANK:STEP` (SIGKILL to itself there).
+What goes wrong: nothing, `raise:RANK:STEP` (an exception there), `kill:RANK:STEP` (SIGKILL to itself there). The file
+`wrong` in the folder is written just before, so that a test can see how long the others went on.
 """
 
 import os
@@ -22,6 +23,7 @@ class Faulty(Ranks):
     def gradient(self, batches, step):
         kind, rank, when = self.fault
         if rank == self.grid.world.rank and when == step:
+            self.folder.file("wrong").touch()
             if kind == "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
             raise RuntimeError("this rank was told to fail")

@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from launch import mpi
 from mpi_memory import CONFIGS, peak_and_prediction
-from test_mpi import mpi
 
 from minigpt.parallel import run
 
