@@ -10,7 +10,7 @@ from minigpt.infer import generate
 from minigpt.infer.generate import whole_characters
 from minigpt.machine import blas_threads
 from minigpt.pretrained import load_pretrained
-from minigpt.text.chat import END, chat_tokens
+from minigpt.text.chat import END, recent_chat_tokens
 
 
 def add(subparsers) -> None:
@@ -33,19 +33,22 @@ def run(arguments) -> int:
     model, params, tokenizer = load_pretrained(arguments.model)
     rng, sampling = np.random.default_rng(arguments.seed), sampling_of(arguments)
     messages: list[dict[str, str]] = []
+    longest = min(arguments.tokens, model.config.context // 2)
     with blas_threads(None):
         while True:
             said = arguments.say if arguments.say is not None else _ask()
             if said is None:
                 return 0
             messages.append({"role": "user", "content": said})
-            prompt = chat_tokens(tokenizer, messages)
-            room = max(0, model.config.context - len(prompt))
+            prompt, forgotten = recent_chat_tokens(tokenizer, messages, model.config.context - longest)
+            if forgotten:
+                print(f"[the first {forgotten} messages no longer fit and are forgotten]", file=sys.stderr)
+                del messages[:forgotten]
             ids = generate(
                 model,
                 params,
                 prompt,
-                min(arguments.tokens, room),
+                longest,
                 sampling=sampling,
                 rng=rng,
                 stop_tokens=[tokenizer.special_tokens[END]],

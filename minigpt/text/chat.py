@@ -28,3 +28,16 @@ def chat_tokens(tokenizer: Any, messages: Sequence[dict[str, str]]) -> np.ndarra
         ids += [np.array([marks[START]]), tokenizer.encode(text), np.array([marks[END]]), tokenizer.encode("\n")]
     ids += [np.array([marks[START]]), tokenizer.encode("assistant\n")]
     return np.concatenate(ids)
+
+
+def recent_chat_tokens(tokenizer: Any, messages: list[dict[str, str]], room: int) -> tuple[np.ndarray, int]:
+    """`chat_tokens` of the latest messages that fit into `room` tokens, and how many of the oldest were left out.
+
+    Left out are exchanges, what was said together with its answer, so that the conversation still begins with the user.
+    `UserError` if the last message alone does not fit.
+    """
+    for first in range(0, len(messages), 2):
+        ids = chat_tokens(tokenizer, messages[first:])
+        if len(ids) <= room:
+            return ids, first
+    raise UserError(f"the message takes {len(ids)} tokens, but there is room for {room}; say it in fewer words")
