@@ -6,7 +6,8 @@ import time
 import numpy as np
 
 from minigpt.cli.options import add_command, positive, sampling_of, sampling_options
-from minigpt.infer import generate
+from minigpt.errors import UserError
+from minigpt.infer import Sampling, generate
 from minigpt.infer.generate import whole_characters
 from minigpt.machine import blas_threads
 from minigpt.pretrained import load_pretrained
@@ -30,32 +31,34 @@ def add(subparsers) -> None:
 
 def run(arguments) -> int:
     """Read, answer, until the input ends."""
-    model, params, tokenizer = load_pretrained(arguments.model)
-    rng, sampling = np.random.default_rng(arguments.seed), sampling_of(arguments)
+    sampling, rng = sampling_of(arguments), np.random.default_rng(arguments.seed)
+    pretrained = load_pretrained(arguments.model)
     messages: list[dict[str, str]] = []
-    longest = min(arguments.tokens, model.config.context // 2)
     with blas_threads(None):
-        while True:
-            said = arguments.say if arguments.say is not None else _ask()
-            if said is None:
-                return 0
-            messages.append({"role": "user", "content": said})
-            prompt, forgotten = recent_chat_tokens(tokenizer, messages, model.config.context - longest)
-            if forgotten:
-                print(f"[the first {forgotten} messages no longer fit and are forgotten]", file=sys.stderr)
-                del messages[:forgotten]
-            ids = generate(
-                model,
-                params,
-                prompt,
-                longest,
-                sampling=sampling,
-                rng=rng,
-                stop_tokens=[tokenizer.special_tokens[END]],
-            )
-            messages.append({"role": "assistant", "content": _speak(ids, tokenizer)})
-            if arguments.say is not None:
-                return 0
+        if arguments.say is not None:
+            _answer(pretrained, messages, arguments.say, arguments.tokens, sampling, rng)
+            return 0
+        while (said := _ask()) is not None:
+            try:
+                _answer(pretrained, messages, said, arguments.tokens, sampling, rng)
+            except UserError as error:  # the conversation goes on
+                messages.pop()
+                print(f"minigpt: {error}", file=sys.stderr)
+    return 0
+
+
+def _answer(pretrained, messages: list[dict[str, str]], said: str, longest: int, sampling: Sampling, rng) -> None:
+    """Add what was said and the answer, printed as it is written, to the messages; drop the oldest that do not fit."""
+    model, params, tokenizer = pretrained
+    longest = min(longest, model.config.context // 2)
+    messages.append({"role": "user", "content": said})
+    prompt, forgotten = recent_chat_tokens(tokenizer, messages, model.config.context - longest)
+    if forgotten:
+        print(f"[the first {forgotten} messages no longer fit and are forgotten]", file=sys.stderr)
+        del messages[:forgotten]
+    stop = [tokenizer.special_tokens[END]]
+    ids = generate(model, params, prompt, longest, sampling=sampling, rng=rng, stop_tokens=stop)
+    messages.append({"role": "assistant", "content": _speak(ids, tokenizer)})
 
 
 def _ask() -> str | None:

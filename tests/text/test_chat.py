@@ -10,7 +10,8 @@ from minigpt.text.chat import END, START, chat_tokens, recent_chat_tokens
 class Letters:
     """A tokenizer whose tokens are characters, and two marks."""
 
-    special_tokens = {START: 1, END: 2}
+    def __init__(self):
+        self.special_tokens = {START: 1, END: 2}
 
     def encode(self, text):
         return np.array([ord(character) for character in text])
