@@ -62,7 +62,7 @@ def predict(config: TransformerConfig, layout: Layout, batch: int, *, stage: int
     classes = shard.vocabulary_size if here.last else 0
     # A pipeline stage lets go of scores and of their gradient; without a pipeline (ZeRO 2 and 3) they stay to the end.
     logits = tokens * classes * (3 if layout.zero >= 2 else 1)
-    states = _states(here.shapes(), layout)
+    states = _states(here.shapes(), layout, micros)
     block = (3 if config.gated else 2) * shard.hidden_width + 5 * config.width
     working = tokens * max(block, classes + config.width)  # in the backward of a block, or of the head
     working += 0 if here.last else waiting * tokens * config.width  # on their way to the next stage
@@ -113,14 +113,14 @@ def held(*things: Any) -> int:
     return sum(found.values())
 
 
-def _states(shapes: Shapes, layout: Layout) -> tuple[int, int, int]:
+def _states(shapes: Shapes, layout: Layout, micros: int) -> tuple[int, int, int]:
     """Numbers of parameters, gradients and optimizer states. A slice is a replica's share; what is gathered or summed
     at the moment, the rest and one block, comes on top."""
     total = _size(shapes)
     share = -(-total // layout.data)
     open_ = _size(shapes, REST) + max(_size(shapes, group) for group in set(map(group_of, shapes)) - {REST})
     parameters = share + open_ if layout.zero == 3 else total
-    gradients = share + open_ if layout.zero >= 2 else 2 * total  # of one micro-batch, and the sum of all
+    gradients = share + open_ if layout.zero >= 2 else total * min(2, micros)  # a micro-batch's, and the sum of all
     return parameters, gradients, MOMENTS * (share if layout.zero else total)
 
 

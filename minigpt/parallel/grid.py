@@ -15,7 +15,7 @@ from minigpt.optim import Optimizer
 from minigpt.parallel.pipeline import Stage, pipeline_gradient
 from minigpt.parallel.schedule import Actions
 from minigpt.parallel.tensor import cut_axis, part, shard_config, shard_params, shard_run
-from minigpt.parallel.zero import SlicedOptimizer, overlaps, places, sum_gradients
+from minigpt.parallel.zero import SlicedOptimizer, overlaps, places, sum_gradients, sum_slices
 
 
 class Grid(NamedTuple):
@@ -79,17 +79,29 @@ class Part:
         return Batch(*rows)
 
     def gradient(
-        self, params: Params, micros: Sequence[Batch], *, counts: Counts, order: str = "1f1b", run: Run = Run()
+        self,
+        params: Params,
+        micros: Sequence[Batch],
+        *,
+        counts: Counts,
+        order: str = "1f1b",
+        run: Run = Run(),
+        grads: Params | None = None,
+        slices: Sequence[slice] | None = None,
     ) -> tuple[float, Params, Actions]:
         """Loss and gradient of the batch of all replicas together, this rank's part of it, and what was done when.
 
-        micros: this replica's micro-batches. counts: the targets of all replicas.
+        micros: this replica's micro-batches. counts: the targets of all replicas. grads: where to write; None makes a
+        new `Params`. slices: what each replica needs of the gradient, if not all of it; the rest is left unsummed.
         """
         run = shard_run(self.config, self.grid.tensor, run)
         loss, grads, executed = pipeline_gradient(
-            self.stage, params, micros, self.grid.pipeline, counts=counts, order=order, run=run
+            self.stage, params, micros, self.grid.pipeline, counts=counts, order=order, run=run, grads=grads
         )
-        sum_gradients(self.grid.data, grads)
+        if slices is None:
+            sum_gradients(self.grid.data, grads)
+        else:
+            sum_slices(self.grid.data, grads, slices)
         losses = np.array([loss])
         self.grid.data.Allreduce(losses.copy(), losses)
         return float(losses[0]), grads, executed

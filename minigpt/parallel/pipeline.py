@@ -120,13 +120,16 @@ def pipeline_gradient(
     counts: Counts,
     run: Run = Run(),
     order: str = "1f1b",
+    grads: Params | None = None,
 ) -> tuple[float, Params, Actions]:
     """The loss and this stage's gradients, of all micro-batches together, and what was done in which order.
 
     batches: the micro-batches, the same on every stage. comm: of the stages. counts: of all micro-batches (and, with
-    data parallelism, of all replicas). The loss is the same number on every stage.
+    data parallelism, of all replicas). grads: where to write the gradients; None makes a new `Params`. The loss is the
+    same number on every stage.
     """
-    total, grads, loss = params.zeros_like(), params.zeros_like(), 0.0
+    total = params.zeros_like() if grads is None else grads
+    one, loss = params.zeros_like() if len(batches) > 1 else total, 0.0  # one: of a micro-batch after the first
     caches: dict[int, StageCache] = {}
     sending: dict[str, dict[int, Sent]] = {"forward": {}, "backward": {}}
     executed: Actions = []
@@ -143,8 +146,9 @@ def pipeline_gradient(
         else:
             dy = None if stage.last else _receive(comm, shape, params.flat.dtype, stage.stage + 1, BACKWARD)
             _finish(sending["forward"], micro)  # the next stage has it, or there would be no dy
-            dx = stage.backward(params, grads, dy, caches.pop(micro), run)
-            total.flat += grads.flat
+            dx = stage.backward(params, one if micro else total, dy, caches.pop(micro), run)
+            if micro:
+                total.flat += one.flat
             if not stage.first:
                 _finish(sending["backward"], *sending["backward"])  # one at a time, or they would pile up
                 sending[action][micro] = _send(comm, dx, stage.stage - 1, BACKWARD)

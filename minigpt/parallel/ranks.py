@@ -60,10 +60,14 @@ class Ranks:
         rng = np.random.default_rng([self.folder.settings.seed, step, self.grid.data.rank, self.grid.pipeline.rank])
         mine = [self.part.rows(batch) for batch in batches]
         clip = self.folder.settings.clip
-        self._grads = None  # let go of the last step's before there are new ones
         if self.zero < 2:
-            value, self._grads, _ = self.part.gradient(self.params, mine, counts=counts, run=Run(rng=rng))
-            return value, self.part.clip(self._grads, clip)
+            slices, own = self.optimizer.slices if self.zero else None, self.optimizer.mine
+            value, self._grads, _ = self.part.gradient(
+                self.params, mine, counts=counts, run=Run(rng=rng), grads=self._grads, slices=slices
+            )
+            if not self.zero:
+                return value, self.part.clip(self._grads, clip)
+            return value, self.part.clip_slice(self.params.shapes, self._grads.flat[own], own, clip)
         self._grads = SlicedGradients(self.params, self.grid.data)
         run = shard_run(self.folder.config, self.grid.tensor, Run(rng=rng, recompute=self.zero == 3))
         value = 0.0

@@ -6,7 +6,7 @@ parameters too. A slice is a slice of the flat vector. Rajbhandari et al. (2020)
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,19 @@ def sum_gradients(comm: Any, grads: Params) -> None:
     for start in range(0, grads.flat.size, BUCKET):
         bucket = grads.flat[start : start + BUCKET]
         comm.Allreduce(bucket.copy(), bucket)
+
+
+def sum_slices(comm: Any, grads: Params, owners: Sequence[slice]) -> None:
+    """The sum of all replicas' gradients where each owns it, in place: half of what `sum_gradients` has to carry.
+
+    owners: the slice of the flat vector that each rank needs (ZeRO stage 1, whose parameters then go round anyway).
+    """
+    for owner, where in enumerate(owners):
+        mine = owner == comm.rank
+        total = np.empty_like(grads.flat[where]) if mine else None
+        comm.Reduce(grads.flat[where], total, root=owner)
+        if mine:
+            grads.flat[where] = total
 
 
 class SlicedOptimizer:
