@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from minigpt.check import table
 from minigpt.cli import main
 
 SMALL = ["--steps", "30", "--batch", "4", "--context", "16", "--vocabulary", "300", "--threads", "1"]
@@ -107,14 +108,20 @@ def test_without_out_every_run_gets_its_own_folder(story, tmp_path, monkeypatch)
     assert main(["train", "--resume", "--steps", "3"]) == 0
 
 
-def test_gradcheck_prints_a_table_for_people_or_programs(capsys):
+@pytest.fixture
+def operations_only(monkeypatch):
+    """Whole models take seconds; `tests/check/test_table.py` has them."""
+    monkeypatch.setattr(table, "CONFIGS", {})
+
+
+def test_gradcheck_prints_a_table_for_people_or_programs(operations_only, capsys):
     assert main(["gradcheck", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert all(row["passed"] for row in rows)
     assert {"operation", "argument", "max_absolute_error", "max_relative_error"} <= set(rows[0])
 
 
-def test_gradcheck_fails_when_a_gradient_is_wrong(monkeypatch, capsys):
+def test_gradcheck_fails_when_a_gradient_is_wrong(operations_only, monkeypatch, capsys):
     from minigpt.check import cases
 
     forward, backward = cases.OPERATIONS["silu"]

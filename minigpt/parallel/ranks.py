@@ -40,7 +40,7 @@ class Ranks:
         own = grid.data if zero else grid.data.Split(grid.data.rank)  # without ZeRO: every replica has all states
         self.optimizer = SlicedOptimizer(folder.settings.elementwise_optimizer, self.params, own)
         self.optimizer.start(self.params.flat[self.optimizer.mine])
-        for name, value in state.items():
+        for name, value in state.items() if self.progress.step else ():  # a fresh state is what `start` made
             if isinstance(value, np.ndarray):
                 here = self.part.params(Params(whole.shapes, flat=value))
                 self.optimizer.state[name][...] = here.flat[self.optimizer.mine]

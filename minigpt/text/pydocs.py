@@ -3,6 +3,7 @@
 import ast
 import sysconfig
 import warnings
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from tqdm import tqdm
 
 # Tests, what others installed, an editor's insides, and a hundred generated files with one docstring.
 SKIPPED = {"test", "tests", "site-packages", "dist-packages", "__pycache__", "idlelib", "lib2to3", "encodings"}
+
+BODIES = ("body", "handlers", "cases", "orelse", "finalbody")  # where a statement holds others, in the order of fields
 
 
 def pydocs_documents(*, progress: bool = True) -> list[str]:
@@ -55,8 +58,19 @@ def _docstrings(path: Path) -> Iterator[tuple[str, str]]:
             tree = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
         return
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             text = ast.get_docstring(node)
             if text:
                 yield getattr(node, "name", ""), text
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """The module and every statement in it, level by level as `ast.walk` goes, but never into an expression, where most
+    of a tree is and no docstring."""
+    waiting: deque[ast.AST] = deque([tree])
+    while waiting:
+        node = waiting.popleft()
+        yield node
+        for field in BODIES:
+            waiting.extend(inner for inner in getattr(node, field, ()) if isinstance(inner, ast.AST))

@@ -4,6 +4,7 @@ import json
 import os
 import runpy
 import sys
+from functools import cache
 
 import matplotlib.pyplot as plt
 import pytest
@@ -12,9 +13,17 @@ from conftest import optional, require
 from lessons.sources import LESSONS, lesson_sources
 from minigpt.course.lesson import QUICK, RESULTS
 from minigpt.machine import blas_threads
+from minigpt.text import corpora
+from minigpt.text.pydocs import pydocs_documents
 
 SOURCES = lesson_sources()
 lessons = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+
+
+@cache
+def documents():
+    """Python's documentation, read once for all lessons: it takes seconds."""
+    return pydocs_documents(progress=False)
 
 
 def run(source, monkeypatch, tmp_path, *, quick):
@@ -23,6 +32,7 @@ def run(source, monkeypatch, tmp_path, *, quick):
     monkeypatch.setenv(QUICK, "1" if quick else "0")
     monkeypatch.setenv(RESULTS, str(results))
     monkeypatch.chdir(LESSONS.parent)
+    monkeypatch.setattr(corpora, "pydocs_documents", lambda *, progress: list(documents()))
     plt.switch_backend("agg")
     with blas_threads(1):
         runpy.run_path(str(source), run_name="__main__")
