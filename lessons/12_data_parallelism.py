@@ -34,6 +34,7 @@ from minigpt.parallel.zero import (
     SlicedParams,
     group_of,
     sum_gradients,
+    sum_slices,
 )
 from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
 from minigpt.text import BatchSampler, load_corpus
@@ -239,8 +240,10 @@ def train_at(comm, stage, params):
         grads = params.zeros_like() if stage < 2 else SlicedGradients(params, comm)
         rows, counts = share(full, comm), scored(full)
         loss_and_gradient(model, here, rows, Run(recompute=stage == 3), counts=counts, grads=grads)
-        if stage < 2:
+        if stage == 0:
             sum_gradients(comm, grads)
+        elif stage == 1:
+            sum_slices(comm, grads, optimizer.slices)
         else:
             grads.finish()
         gradient = grads.flat[optimizer.mine] if stage < 2 else grads.mine
@@ -339,7 +342,7 @@ again = P - groups[REST] - block  # what the backward gathers a second time
 formula = [4 * P, 4 * (P + P), 4 * (P + P), 4 * (P + P + again)]
 how = [
     "sum of all gradients",
-    "sum of all gradients; slices of parameters go round",
+    "slices of gradients; slices of parameters go round",
     "slices of gradients; slices of parameters go round",
     "slices of gradients; parameters come twice, forward and backward",
 ]
@@ -359,8 +362,8 @@ for stage in range(4):
 # At stage 3 a worker gathers each block when it is needed and drops it again. So memory is *bought with communication*.
 #
 # On a wire not all of these are alike. Over rings (below), a sum that everyone keeps sends nearly 2 P numbers, a sum of
-# which everyone keeps a slice P, and handing slices round P. So stage 2 is as cheap as stage 0, 2 P; stage 3 with its
-# two rounds costs 3 P, half as much again. Stage 1 could have 2 P too; the library's, which sums everything, has 3 P.
+# which everyone keeps a slice P, and handing slices round P. So stages 1 and 2 are as cheap as stage 0, 2 P; stage 3 with
+# its two rounds costs 3 P, half as much again.
 #
 # Carry this to the article's number. With $10^{12}$ parameters at 16 bytes, parameters, gradients and optimizer states
 # take 16 TB on **every** worker of plain data parallelism. That is 200 GPUs of 80 GB for a single copy, before the
