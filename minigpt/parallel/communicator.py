@@ -1,13 +1,15 @@
 """What ranks say to each other. Two engines, one set of methods, mpi4py's for buffers: the same code runs on both.
 
 A communicator here is anything with `rank`, `size` and these methods over contiguous NumPy arrays:
-    Barrier(), Bcast(buffer, root), Reduce(send, receive, root=0), Allreduce(send, receive), Allgather(send, receive),
-    Send(buffer, dest, tag), Isend(buffer, dest, tag), Recv(buffer, source, tag), Split(color, key), Abort(code)
+    Barrier(), Bcast(buffer, root), Reduce(send, receive, root=0), Allreduce(send, receive),
+    Reduce_scatter(send, receive, counts), Allgather(send, receive), Send(buffer, dest, tag), Isend(buffer, dest, tag),
+    Recv(buffer, source, tag), Split(color, key), Abort(code)
 Reductions are sums. mpi4py's communicators have them (Dalcin & Fang 2021, "mpi4py: Status Update After 12 Years of
 Development"); `ThreadCommunicator` in `minigpt.parallel.threads` has them for ranks that are threads of one process.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +25,7 @@ class Communicator(Protocol):
     def Bcast(self, buffer: np.ndarray, root: int = 0) -> None: ...
     def Reduce(self, send: np.ndarray, receive: np.ndarray | None, *, root: int = 0) -> None: ...
     def Allreduce(self, send: np.ndarray, receive: np.ndarray) -> None: ...
+    def Reduce_scatter(self, send: np.ndarray, receive: np.ndarray, recvcounts: Sequence[int]) -> None: ...
     def Allgather(self, send: np.ndarray, receive: np.ndarray) -> None: ...
     def Send(self, buffer: np.ndarray, dest: int, tag: int = 0) -> None: ...
     def Isend(self, buffer: np.ndarray, dest: int, tag: int = 0) -> Any: ...
@@ -62,6 +65,11 @@ class Counted:
         """Everyone gets the sum."""
         self._count("Allreduce", send)
         self.comm.Allreduce(send, receive)
+
+    def Reduce_scatter(self, send: np.ndarray, receive: np.ndarray, recvcounts: Sequence[int]) -> None:
+        """Rank r gets recvcounts[r] numbers of the sum, one rank's after another's."""
+        self._count("Reduce_scatter", send)
+        self.comm.Reduce_scatter(send, receive, recvcounts)
 
     def Allgather(self, send: np.ndarray, receive: np.ndarray) -> None:
         """Everyone gets all parts, in the order of ranks."""

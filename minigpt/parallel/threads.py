@@ -1,7 +1,7 @@
 """Ranks as threads of one process: for a notebook, and for tests. They share nothing but what they send."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from typing import Any
 
@@ -72,6 +72,15 @@ class ThreadCommunicator:
         """Everyone gets the sum, added in the order of ranks."""
         buffers = self._exchange(_contiguous(send))
         total = sum(buffers[1:], buffers[0].astype(buffers[0].dtype, copy=True))
+        self._world.wait()  # all have read before anyone overwrites
+        _copy(_contiguous(receive), total)
+
+    def Reduce_scatter(self, send: np.ndarray, receive: np.ndarray, recvcounts: Sequence[int]) -> None:
+        """Rank r gets recvcounts[r] numbers of the sum, one rank's after another's, added in the order of ranks."""
+        buffers = self._exchange(_contiguous(send))
+        start = sum(recvcounts[: self.rank])
+        parts = [buffer.reshape(-1)[start : start + recvcounts[self.rank]] for buffer in buffers]
+        total = sum(parts[1:], parts[0].copy())
         self._world.wait()  # all have read before anyone overwrites
         _copy(_contiguous(receive), total)
 

@@ -33,12 +33,10 @@ def sum_slices(comm: Any, grads: Params, owners: Sequence[slice]) -> None:
 
     owners: the slice of the flat vector that each rank needs (ZeRO stage 1, whose parameters then go round anyway).
     """
-    for owner, where in enumerate(owners):
-        mine = owner == comm.rank
-        total = np.empty_like(grads.flat[where]) if mine else None
-        comm.Reduce(grads.flat[where], total, root=owner)
-        if mine:
-            grads.flat[where] = total
+    counts = [where.stop - where.start for where in owners]
+    mine = np.empty(counts[comm.rank], grads.flat.dtype)
+    comm.Reduce_scatter(grads.flat, mine, counts)
+    grads.flat[owners[comm.rank]] = mine
 
 
 class SlicedOptimizer:

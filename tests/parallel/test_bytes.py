@@ -121,7 +121,7 @@ def test_zero_sends_what_the_formulas_say(dtype, kind, size, stage):
     )
     expected = {
         0: {"Allreduce": whole},
-        1: {"Allreduce": whole, "Bcast": whole},
+        1: {"Reduce_scatter": whole, "Bcast": whole},
         2: {"Reduce": whole, "Bcast": whole},
         # All parameters for the forward, and the blocks again for the backward, which begins with the one still here.
         3: {"Reduce": whole, "Bcast": whole + blocks - last_block},

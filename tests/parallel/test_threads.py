@@ -17,6 +17,9 @@ def test_collectives():
         comm.Allgather(mine, gathered)
         part = np.zeros((2, 3))
         comm.Reduce(mine, part if comm.rank == 2 else None, root=2)
+        shares = np.zeros(comm.rank + 1)
+        comm.Reduce_scatter(mine, shares, [1, 2, 3])
+        assert np.array_equal(shares, total.ravel()[[0, 1, 3][comm.rank] :][: comm.rank + 1])
         said = np.full(4, comm.rank)
         comm.Bcast(said, root=1)
         comm.Allreduce(mine, mine)  # in place
