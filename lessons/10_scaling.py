@@ -597,8 +597,7 @@ table(
 #
 # * Anything about large models by itself. Our sizes span a factor of 142, and the law's exponent is ours.
 # * That the loss is what people want. A 1.3-billion-parameter InstructGPT was preferred to the 175-billion GPT-3.
-# * That experts help: we counted them, and did not compare. At the size of these lessons they make no difference that we
-#   could measure.
+# * That experts help: we counted them, and trained none.
 # * What energy it takes; for GPT-3 1,287 MWh were estimated (Patterson et al. 2021).
 #
 # ## Exercises
