@@ -11,7 +11,7 @@ from minigpt.infer import Sampling, generate
 from minigpt.infer.generate import whole_characters
 from minigpt.machine import blas_threads
 from minigpt.pretrained import load_pretrained
-from minigpt.text.chat import END, recent_chat_tokens
+from minigpt.text.chat import END, chat_tokens, recent_chat_tokens
 
 
 def add(subparsers) -> None:
@@ -34,6 +34,7 @@ def run(arguments) -> int:
     sampling, rng = sampling_of(arguments), np.random.default_rng(arguments.seed)
     pretrained = load_pretrained(arguments.model)
     messages: list[dict[str, str]] = []
+    chat_tokens(pretrained.tokenizer, messages)  # refuses a model that does not chat before anyone has typed
     with blas_threads(None):
         if arguments.say is not None:
             _answer(pretrained, messages, arguments.say, arguments.tokens, sampling, rng)

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from minigpt.ops import cross_entropy_forward
+from minigpt.parallel.schedule import gpipe, one_forward_one_backward
+
 
 def draw_feed_forward(rng):
     size, count, width = int(rng.integers(2, 5)), int(rng.integers(2, 4)), 5
@@ -48,10 +51,7 @@ def draw_shards(rng):
 
 
 def sharded_loss(shards, targets):
-    scores = np.concatenate(shards, axis=1)
-    largest = scores.max(axis=1)
-    total = np.exp(scores - largest[:, None]).sum(axis=1)
-    return float(np.mean(np.log(total) + largest - scores[np.arange(len(targets)), targets]))
+    return float(cross_entropy_forward(np.concatenate(shards, axis=1), targets)[0])
 
 
 def own_largest(shards, targets):
@@ -87,23 +87,19 @@ def draw_stage(rng):
     return [int(rng.integers(stages)), stages, int(rng.integers(1, 9))], {}
 
 
-def one_forward_one_backward(stage, stages, micros):
-    return _alternating(min(stages - stage - 1, micros), micros)
-
-
 def all_forwards_first(stage, stages, micros):
     """That is GPipe: all forwards, then all backwards. 1F1B begins the backwards as soon as it can."""
-    return [("forward", m) for m in range(micros)] + [("backward", m) for m in range(micros)]
+    return gpipe(stage, stages, micros)
 
 
 def one_too_many_ahead(stage, stages, micros):
     """You begin with one forward too many: as many as there are stages *after* this one."""
-    return _alternating(min(stages - stage, micros), micros)
+    return one_forward_one_backward(stage - 1, stages, micros)
 
 
 def counted_from_the_front(stage, stages, micros):
     """You begin with as many forwards as there are stages *before* this one; it is those after it that count."""
-    return _alternating(min(stage, micros), micros)
+    return one_forward_one_backward(stages - stage - 1, stages, micros)
 
 
 def last_in_first_out(stage, stages, micros):
@@ -137,10 +133,3 @@ def of_working_time(stages, micros):
 def all_stages_idle(stages, micros):
     """A stage waits for the *others*: `stages` - 1, not `stages`."""
     return stages / (micros + stages)
-
-
-def _alternating(ahead, micros):
-    actions = [("forward", micro) for micro in range(ahead)]
-    for micro in range(ahead, micros):
-        actions += [("forward", micro), ("backward", micro - ahead)]
-    return actions + [("backward", micro) for micro in range(micros - ahead, micros)]

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from minigpt.measure import Chinchilla, fit_power_law
+
 
 def draw_days(rng):
     return [float(rng.integers(1, 99)) * 1e9, float(rng.integers(1, 99)) * 1e9, int(rng.integers(2, 99)), 1.4e14], {}
@@ -41,11 +43,6 @@ def draw_losses(rng):
     return [sizes, 5.0 * sizes**-0.1 * np.exp(0.02 * rng.standard_normal(5))], {}
 
 
-def fit_power_law(sizes, losses):
-    slope, height = np.polyfit(np.log(sizes), np.log(losses), 1)
-    return float(np.exp(height)), float(-slope)
-
-
 def line_without_logarithms(sizes, losses):
     """You fitted a line to the losses themselves; a power law is a line between the *logarithms*."""
     slope, height = np.polyfit(sizes, losses, 1)
@@ -75,8 +72,7 @@ def draw_law(rng):
 
 
 def compute_optimal(flops, a, alpha, b, beta):
-    n = (alpha * a / (beta * b)) ** (1 / (alpha + beta)) * (flops / 6) ** (beta / (alpha + beta))
-    return n, flops / 6 / n
+    return Chinchilla(0.0, a, alpha, b, beta).best(flops)
 
 
 def six_forgotten(flops, a, alpha, b, beta):

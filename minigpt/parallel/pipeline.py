@@ -131,7 +131,8 @@ def pipeline_gradient(
     total = params.zeros_like() if grads is None else grads
     one, loss = params.zeros_like() if len(batches) > 1 else total, 0.0  # one: of a micro-batch after the first
     caches: dict[int, StageCache] = {}
-    sending: dict[str, dict[int, Sent]] = {"forward": {}, "backward": {}}
+    ahead: dict[int, Sent] = {}  # activations on their way to the next stage
+    back: Sent | None = None  # the gradient on its way to the stage before
     executed: Actions = []
     for action, micro in schedule(order, stage.stage, stage.stages, len(batches)):
         batch = batches[micro]
@@ -142,18 +143,21 @@ def pipeline_gradient(
             if stage.last:
                 loss += float(y)
             else:
-                sending[action][micro] = _send(comm, y, stage.stage + 1, FORWARD)
+                ahead[micro] = _send(comm, y, stage.stage + 1, FORWARD)
         else:
             dy = None if stage.last else _receive(comm, shape, params.flat.dtype, stage.stage + 1, BACKWARD)
-            _finish(sending["forward"], micro)  # the next stage has it, or there would be no dy
+            if not stage.last:
+                ahead.pop(micro).request.Wait()  # the next stage has it, or there would be no dy
             dx = stage.backward(params, one if micro else total, dy, caches.pop(micro), run)
             if micro:
                 total.flat += one.flat
             if not stage.first:
-                _finish(sending["backward"], *sending["backward"])  # one at a time, or they would pile up
-                sending[action][micro] = _send(comm, dx, stage.stage - 1, BACKWARD)
+                if back:
+                    back.request.Wait()  # one at a time, or they would pile up
+                back = _send(comm, dx, stage.stage - 1, BACKWARD)
         executed.append((action, micro))
-    _finish(sending["backward"], *sending["backward"])
+    if back:
+        back.request.Wait()
     _share_tied_table(stage, total, comm)
     said = np.array([loss])
     comm.Bcast(said, root=stage.stages - 1)
@@ -189,13 +193,6 @@ def _share_tied_table(stage, grads, comm):
 def _send(comm, x, to, tag) -> Sent:
     x = np.ascontiguousarray(x)
     return Sent(comm.Isend(x, to, tag), x)
-
-
-def _finish(sent: dict[int, Sent], *micros: int) -> None:
-    """Wait until these messages have arrived, those of them that were sent, and let go of their buffers."""
-    for micro in micros:
-        if micro in sent:
-            sent.pop(micro).request.Wait()
 
 
 def _receive(comm, shape, dtype, source, tag):

@@ -12,7 +12,6 @@ from minigpt.optim import Optimizer, clip_by_global_norm
 from minigpt.train.checkpoint import save_checkpoint
 from minigpt.train.folder import RunFolder, newest
 from minigpt.train.gradient import BatchGradient
-from minigpt.train.shards import shards_step
 
 
 @dataclass
@@ -106,7 +105,7 @@ def starting_point(folder: RunFolder) -> tuple[Params, Optimizer, dict[str, Any]
     params = Transformer(folder.config).init(np.random.default_rng(settings.seed))
     optimizer = settings.make_optimizer(params)
     state = optimizer.init(params.flat)
-    if folder.checkpoint("last").exists() or shards_step(folder.path, "last") >= 0:
+    if folder.has_checkpoint("last"):
         params, numbers = newest(folder, "last", state=state)
         progress = Progress(**numbers)
     return params, optimizer, state, progress

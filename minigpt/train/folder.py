@@ -39,6 +39,10 @@ class RunFolder:
         """The path of the checkpoint `which`: best or last."""
         return self.file(f"{which}.safetensors")
 
+    def has_checkpoint(self, which: str) -> bool:
+        """Whether there is a checkpoint `which`, written by one process or by many."""
+        return self.checkpoint(which).exists() or shards_step(self.path, which) >= 0
+
     def tokenizer(self) -> Tokenizer:
         """The tokenizer; `UserError` if it does not fit the model."""
         tokenizer = load_tokenizer(self.file("tokenizer.json"))

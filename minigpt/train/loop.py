@@ -18,7 +18,6 @@ from minigpt.text import BatchSampler
 from minigpt.train.engine import Engine, OneProcess, Progress
 from minigpt.train.folder import RunFolder
 from minigpt.train.metrics import open_metrics
-from minigpt.train.shards import shards_step
 
 
 class Interrupted(Exception):
@@ -123,8 +122,7 @@ def _validate(folder, engine, windows) -> dict[str, float]:
 def _check_finite(loss, norm, step, folder):
     if math.isfinite(loss) and math.isfinite(norm):
         return
-    saved = folder.checkpoint("last").exists() or shards_step(folder.path, "last") >= 0
-    kept = "the last checkpoint is as it was" if saved else "nothing was saved yet"
+    kept = "the last checkpoint is as it was" if folder.has_checkpoint("last") else "nothing was saved yet"
     raise UserError(
         f"the loss is {loss} and the gradient's norm {norm} at step {step + 1}: training diverged; "
         f"start again with a lower --learning-rate than {folder.settings.learning_rate:g} ({kept})"
