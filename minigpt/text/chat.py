@@ -17,7 +17,7 @@ SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face" 
 
 def chat_tokens(tokenizer: Any, messages: Sequence[dict[str, str]]) -> np.ndarray:
     """The prompt for the assistant's next message: (T,) ids. messages: role (system, user, assistant) and content."""
-    marks = tokenizer.special_tokens
+    marks = getattr(tokenizer, "special_tokens", {})  # not every tokenizer has marks, and not every model a tokenizer
     if START not in marks or END not in marks:
         raise UserError(f"this model's tokenizer has no {START} and {END}, so it was not trained to chat; try smollm2")
     if not messages or messages[0]["role"] != "system":

@@ -56,8 +56,12 @@ def test_a_message_that_is_too_long_is_refused():
         recent_chat_tokens(Letters(), conversation(2), 20)
 
 
-def test_a_model_that_does_not_chat_is_refused():
-    letters = Letters()
-    letters.special_tokens = {}
+class Unmarked(Letters):
+    def __init__(self):
+        self.special_tokens = {}
+
+
+@pytest.mark.parametrize("tokenizer", [Unmarked(), object(), None], ids=["no marks", "other", "none"])
+def test_a_model_that_does_not_chat_is_refused(tokenizer):
     with pytest.raises(UserError, match="was not trained to chat; try smollm2"):
-        chat_tokens(letters, conversation(0))
+        chat_tokens(tokenizer, conversation(0))
