@@ -16,7 +16,7 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minigpt import Batch, Run, Transformer, TransformerConfig
+from minigpt import Batch, Call, Transformer, TransformerConfig
 from minigpt.check import check_gradient
 from minigpt.course import expect, quick, show, show_source, table
 from minigpt.model.attention import attention_block_forward
@@ -190,7 +190,7 @@ table(
 #
 # Fourteen tokens each hold a pair (key, value), such as *"drawer 5 holds 3"*. The last token names a key; the answer is
 # its value. Chance is 1/8. Two arms with the same data and steps: in one the attention **learns** its weights; in the
-# other they are **frozen to uniform**, through `run.tap`, which lets us replace any activation by name.
+# other they are **frozen to uniform**, through `call.hook`, which lets us replace any activation by name.
 #
 # **Prediction.** The learning one is near 1. The frozen one is above chance, since an average still holds a bag of all
 # pairs, and clearly lower.
@@ -225,14 +225,14 @@ finder = Transformer(
 )
 steps = 40 if quick() else 500
 accuracies, losses, learnt = {}, {}, {}
-for name, run in {"learned": Run(), "uniform": Run(tap=uniform)}.items():
+for name, call in {"learned": Call(), "uniform": Call(hook=uniform)}.items():
     learnt[name] = finder.init(np.random.default_rng(0))
     draw = np.random.default_rng(1)
     batches = (questions(draw, 64) for _ in range(steps))
     rate = warmup_cosine(3e-3, warmup=20, total=steps)
-    losses[name] = fit(finder, learnt[name], batches, rate, run=run)
+    losses[name] = fit(finder, learnt[name], batches, rate, call=call)
     asked = questions(np.random.default_rng(2), 2000)
-    said = finder.forward(learnt[name], asked, run)[0][:, -1].argmax(axis=-1)
+    said = finder.forward(learnt[name], asked, call)[0][:, -1].argmax(axis=-1)
     accuracies[name] = float(np.mean(said == asked.targets[:, -1]))
 table(["attention", "accuracy"], [*accuracies.items(), ("chance", 1 / VALUES)])
 
@@ -262,7 +262,7 @@ seen = {}
 finder.forward(
     learnt["learned"],
     questions(np.random.default_rng(3), 1),
-    Run(tap=seen.setdefault),
+    Call(hook=seen.setdefault),
 )
 example = questions(np.random.default_rng(3), 1)
 asked_for = np.flatnonzero(example.tokens[0, :-1] // VALUES == example.tokens[0, -1] - QUESTION)[0]

@@ -13,7 +13,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minigpt import Run, Transformer, TransformerConfig
+from minigpt import Call, Transformer, TransformerConfig
 from minigpt.check import check_gradient
 from minigpt.course import expect, quick, show, show_source, table
 from minigpt.measure import uniform_nats, unigram_nats
@@ -134,7 +134,7 @@ windows = test[np.linspace(0, len(test) - 33, 300).astype(int)[:, None] + np.ara
 arms = {
     "ReLU": {"activation": "relu"},
     "GELU": {"activation": "gelu"},
-    "SwiGLU": {"activation": "silu", "gated": True, "hidden": 128},
+    "SwiGLU": {"activation": "silu", "gated": True, "feed_forward_width": 128},
     "none": {"activation": "identity"},
 }
 steps, seeds = (15, range(2)) if quick() else (400, range(3))
@@ -157,7 +157,7 @@ for name, choice in arms.items():
         fit(model, params, batches, warmup_cosine(4e-3, warmup=5, total=steps))
         losses[name].append(loss(model, params, causal_lm(windows)))
     seen = {}
-    model.forward(params, windows[:, :-1], Run(tap=seen.setdefault))
+    model.forward(params, windows[:, :-1], Call(hook=seen.setdefault))
     hidden[name] = seen["blocks.1.feed_forward.hidden"]
     zeros[name] = float(np.mean(hidden[name] == 0))
     counts[name] = params.flat.size

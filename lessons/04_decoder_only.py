@@ -15,7 +15,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minigpt import Run, Transformer, TransformerConfig, preset
+from minigpt import Call, Transformer, TransformerConfig, preset
 from minigpt.course import expect, quick, show, show_source, table
 from minigpt.infer import KeyValuePast, Sampling, generate_text
 from minigpt.measure import uniform_nats, unigram_nats
@@ -120,9 +120,9 @@ def moved(model):
 
 def one_at_a_time(model):
     """Logits when each token is computed once, from the kept keys and values of those before it."""
-    run = Run(past=KeyValuePast(model.config, 1, 24))
+    call = Call(past=KeyValuePast(model.config, 1, 24))
     return np.concatenate(
-        [model.forward(params, tokens[:, [t]], run)[0] for t in range(24)], axis=1
+        [model.forward(params, tokens[:, [t]], call)[0] for t in range(24)], axis=1
     )
 
 
@@ -241,7 +241,7 @@ recipes = {
         "gated": True,
         "position": "rotary",
         "bias": False,
-        "hidden": 132,
+        "feed_forward_width": 132,
     },
 }
 table(

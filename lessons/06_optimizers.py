@@ -16,7 +16,7 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minigpt import Run, Transformer, TransformerConfig
+from minigpt import Call, Transformer, TransformerConfig
 from minigpt.course import expect, quick, show, show_source, table
 from minigpt.measure import uniform_nats, unigram_nats
 from minigpt.objectives import causal_lm, loss, loss_and_gradient
@@ -277,7 +277,7 @@ growth = {}
 for std, color in ((0.005, ORANGE), (0.06, BLUE), (0.5, VERMILION)):
     deep = model_with(layers=8, init_std=std)
     seen = {}
-    deep.forward(deep.init(np.random.default_rng(0)), windows[:20, :-1], Run(tap=seen.setdefault))
+    deep.forward(deep.init(np.random.default_rng(0)), windows[:20, :-1], Call(hook=seen.setdefault))
     sizes = [float(np.std(seen["embedding"]))]
     sizes += [float(np.std(seen[f"blocks.{layer}.residual_post"])) for layer in range(8)]
     axes.semilogy(range(9), sizes, "o-", color=color, label=f"init_std {std}")

@@ -13,7 +13,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minigpt import Batch, Run, Transformer, TransformerConfig, preset
+from minigpt import Batch, Call, Transformer, TransformerConfig, preset
 from minigpt.course import expect, quick, show, show_source, table
 from minigpt.infer import GREEDY, generate
 from minigpt.model.attention import attention_block_forward
@@ -98,7 +98,7 @@ def fingerprint(architecture, *, prefix=None):
     logits, cache = model.forward(params, text)
     asked = np.zeros_like(logits)
     asked[np.arange(T), np.arange(T)] = rng.standard_normal((T, 20))
-    model.backward(params, cache, asked, Run(tap=watch))
+    model.backward(params, cache, asked, Call(hook=watch))
     parts = [
         seen[name].any(axis=2) for name in ("encoder.dembedding", "dembedding") if name in seen
     ]
@@ -320,7 +320,7 @@ def cross_attention(model, params, source, target):
         kept[name] = x
         return x
 
-    model.forward(params, Batch(target, source=source), Run(tap=watch))
+    model.forward(params, Batch(target, source=source), Call(hook=watch))
     name = f"blocks.{model.config.layers - 1}.cross_attention.weights"
     return kept[name][0].mean(axis=0)
 

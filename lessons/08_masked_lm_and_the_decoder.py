@@ -17,7 +17,7 @@ from functools import partial
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minigpt import Batch, Run, Transformer, TransformerConfig, UserError
+from minigpt import Batch, Call, Transformer, TransformerConfig, UserError
 from minigpt.course import expect, quick, show, show_source, table
 from minigpt.infer import Sampling, generate
 from minigpt.measure import uniform_nats, unigram_nats
@@ -218,7 +218,7 @@ expect("E06a.bidirectional_writing", alone["encoder"].mean(), above=3.0)
 def attention_of(kind, tokens):
     """The weights of the only head for one text: (T, T)."""
     kept = {}
-    models[kind].forward(leak[kind], tokens, Run(tap=kept.setdefault))
+    models[kind].forward(leak[kind], tokens, Call(hook=kept.setdefault))
     return kept["blocks.0.attention.weights"][0, 0]
 
 

@@ -18,7 +18,7 @@ import tracemalloc
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minigpt import Run, Transformer, TransformerConfig, preset
+from minigpt import Call, Transformer, TransformerConfig, preset
 from minigpt.course import expect, quick, show, show_source, table
 from minigpt.measure import bootstrap, confidence_band, fit_chinchilla, fit_power_law, ledger, scale
 from minigpt.model.experts import experts_forward
@@ -113,8 +113,8 @@ mixed = TransformerConfig(
 model = Transformer(mixed)
 params = model.init(np.random.default_rng(0))
 kept = {}
-model.forward(params, np.random.default_rng(1).integers(0, 64, (8, 32)), Run(tap=kept.setdefault))
-used = np.count_nonzero(kept["blocks.0.feed_forward.route"], axis=-1)
+model.forward(params, np.random.default_rng(1).integers(0, 64, (8, 32)), Call(hook=kept.setdefault))
+used = np.count_nonzero(kept["blocks.0.feed_forward.routing"], axis=-1)
 expect("E09.experts_used_by_each_token", used.mean(), equal=2)
 in_experts = sum(array.size for name, array in params.items() if ".experts." in name)
 active = params.flat.size - in_experts * (1 - 2 / 16)
@@ -603,7 +603,7 @@ table(
 # 1. `training_days(parameters, tokens, gpus, speed)` (2 points): the paper's equation 4.
 # 2. `fit_power_law(sizes, losses)` (3 points): a line through logarithms.
 # 3. `compute_optimal(flops, a, alpha, b, beta)` (4 points): where Hoffmann's law is lowest on $6 N D = C$.
-# 4. `route_forward` and `route_backward` (3 points): a router's softmax over the chosen few, and its gradient.
+# 4. `router_forward` and `router_backward` (3 points): a router's softmax over the chosen few, and its gradient.
 #
 # ## Further reading
 #

@@ -22,7 +22,7 @@ from minigpt.model.parts import apply_row_linear, sum_over_ranks
 from minigpt.objectives import causal_lm, loss_and_gradient, scored
 from minigpt.objectives.sharded import sharded_cross_entropy_forward
 from minigpt.ops import gelu_forward, linear_forward
-from minigpt.parallel import run
+from minigpt.parallel import launch
 from minigpt.parallel.grid import Part, make_grid
 from minigpt.parallel.schedule import (
     gpipe,
@@ -31,7 +31,7 @@ from minigpt.parallel.schedule import (
     schedule,
     timeline,
 )
-from minigpt.parallel.tensor import part, shard_config, shard_params, shard_run
+from minigpt.parallel.tensor import part, shard_call, shard_config, shard_params
 from minigpt.plot import BLUE, GREEN, ORANGE, VERMILION, pipeline_timeline
 
 # %% [markdown]
@@ -75,7 +75,7 @@ show(figure)
 
 # %%
 config = TransformerConfig(
-    vocabulary_size=37, context=16, width=32, layers=4, heads=8, hidden=72, init_std=0.2
+    vocabulary_size=37, context=16, width=32, layers=4, heads=8, feed_forward_width=72, init_std=0.2
 )
 model = Transformer(config)
 params = model.init(np.random.default_rng(0), dtype=np.float64)
@@ -91,7 +91,7 @@ def share_of_each_worker(data=1, tensor=1, pipeline=1):
         grid = make_grid(comm, data=data, tensor=tensor, pipeline=pipeline)
         return Part(config, grid).params(params).flat.size
 
-    return max(run(rank, data * tensor * pipeline)) / params.flat.size
+    return max(launch(rank, data * tensor * pipeline)) / params.flat.size
 
 
 shares = {
@@ -156,7 +156,7 @@ def rows_first(comm):
 
 
 y = feed_forward(x, A, B)
-right, wrong = run(columns_then_rows, WORKERS)[0], run(rows_first, WORKERS)[0]
+right, wrong = launch(columns_then_rows, WORKERS)[0], launch(rows_first, WORKERS)[0]
 expect("E11.tensor_mismatch", np.abs(right - y).max(), below=1e-5)
 expect("E11.rows_first_error", np.linalg.norm(wrong - y) / np.linalg.norm(y), above=0.1)
 
@@ -192,7 +192,7 @@ def on_tensor_ranks(comm):
     """Loss, gradients and bytes handed over, of one rank."""
     shard = shard_params(params, config, comm.rank, comm.size)
     piece = Transformer(shard_config(config, comm.rank, comm.size))
-    value, grads = loss_and_gradient(piece, shard, text, shard_run(config, comm))
+    value, grads = loss_and_gradient(piece, shard, text, shard_call(config, comm))
     return value, grads, dict(comm.sent)
 
 
@@ -207,7 +207,7 @@ def largest_difference(results, size):
 
 rows = []
 for size in (2, 4):
-    results = run(on_tensor_ranks, size)
+    results = launch(on_tensor_ranks, size)
     difference = largest_difference(results, size)
     activations = text.tokens.size * config.width * 8  # bytes, float64
     formula = (4 * config.layers + 2) * activations + 2 * text.tokens.size * 8
@@ -266,7 +266,7 @@ orders = {"GPipe": "gpipe", "1F1B": "1f1b"}
 figure, panels = plt.subplots(2, 1, figsize=(9.6, 4.2), layout="constrained", sharex=True)
 events = {}
 for axes, (name, order) in zip(panels, orders.items(), strict=True):
-    results = run(on_pipeline_ranks, STAGES, order, micros)
+    results = launch(on_pipeline_ranks, STAGES, order, micros)
     worst = max(
         np.abs(grads[name_] - whole[name_]).max() for _, grads, *_ in results for name_ in grads
     )
@@ -356,7 +356,7 @@ for m, value in zip((1, 4, 16, 64), (0.75, 3 / 7, 3 / 19, 3 / 67), strict=True):
 # **Bytes.** At each border every micro-batch sends its residual stream once forward and once back.
 
 # %%
-results = run(on_pipeline_ranks, STAGES, "1f1b", micros)
+results = launch(on_pipeline_ranks, STAGES, "1f1b", micros)
 stream = text.tokens.size * config.width * 8  # of all micro-batches together
 table_bytes = params[
     "token_embedding.weight"
@@ -404,7 +404,7 @@ def on_a_grid(comm):
     return value, difference, comm.sent.total() - before
 
 
-grid_results = run(on_a_grid, 8)
+grid_results = launch(on_a_grid, 8)
 expect("E11.grid_gradient_difference", max(result[1] for result in grid_results), below=1e-12)
 expect(
     "E11.grid_loss_difference",

@@ -19,14 +19,14 @@ from itertools import pairwise
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minigpt import Batch, Run, Transformer, TransformerConfig
+from minigpt import Batch, Call, Transformer, TransformerConfig
 from minigpt.course import expect, quick, show, show_source, table
 from minigpt.machine import blas_threads
 from minigpt.measure import uniform_nats, unigram_nats
 from minigpt.objectives import causal_lm, loss, loss_and_gradient, scored
 from minigpt.ops import IGNORED
 from minigpt.optim import adam, adamw, clip_by_global_norm
-from minigpt.parallel import run
+from minigpt.parallel import launch
 from minigpt.parallel.zero import (
     REST,
     SlicedGradients,
@@ -107,7 +107,7 @@ def gradient_of_workers(workers, model, params, batch):
         sum_gradients(comm, grads)
         return grads.flat
 
-    return np.stack(run(worker, workers))
+    return np.stack(launch(worker, workers))
 
 
 rows, mismatch, apart = [], {}, 0.0
@@ -149,7 +149,7 @@ def mean_of_means(workers, model, params, batch):
         sum_gradients(comm, grads)
         return grads.flat / comm.size
 
-    return run(worker, workers)[0]
+    return launch(worker, workers)[0]
 
 
 def padded(lengths):
@@ -239,7 +239,7 @@ def train_at(comm, stage, params):
     for _ in range(STEPS):
         grads = params.zeros_like() if stage < 2 else SlicedGradients(params, comm)
         rows, counts = share(full, comm), scored(full)
-        loss_and_gradient(model, here, rows, Run(recompute=stage == 3), counts=counts, grads=grads)
+        loss_and_gradient(model, here, rows, Call(recompute=stage == 3), counts=counts, grads=grads)
         if stage == 0:
             sum_gradients(comm, grads)
         elif stage == 1:
@@ -271,9 +271,9 @@ state = optimizer.init(params.flat)
 for _ in range(STEPS):
     _, grads = loss_and_gradient(model, alone, full)
     optimizer.update(alone.flat, grads.flat, state, learning_rate=0.01)
-double = [run(train_at, WORKERS, stage, params) for stage in range(4)]
+double = [launch(train_at, WORKERS, stage, params) for stage in range(4)]
 learnt = max(np.abs(flat - alone.flat).max() for stage in double for _, _, flat in stage)
-single = [run(train_at, WORKERS, stage, params.astype(np.float32)) for stage in range(4)]
+single = [launch(train_at, WORKERS, stage, params.astype(np.float32)) for stage in range(4)]
 kept = np.array([np.max([kept for kept, _, _ in stage], axis=0) for stage in single]) / P
 sent = [stage[0][1] for stage in single]
 stages = ["0: plain", "1: moments", "2: and gradients", "3: and parameters"]
@@ -435,7 +435,7 @@ def summed_by(comm, method):
 
 rows, ring_error, ring_apart = [], 0.0, 0.0
 for r in (2, 4, 8):
-    ringed, centred = run(summed_by, r, ring_all_reduce), run(summed_by, r, through_rank_0)
+    ringed, centred = launch(summed_by, r, ring_all_reduce), launch(summed_by, r, through_rank_0)
     ring_error = max(ring_error, *(error for error, _, _ in ringed + centred))
     ring_apart = max(ring_apart, *(np.abs(x - ringed[0][1]).max() for _, x, _ in ringed))
     most = [max(numbers for _, _, numbers in results) / N for results in (ringed, centred)]
@@ -461,7 +461,7 @@ def watched(comm):
     return seen
 
 
-history = np.array(run(watched, 4)).swapaxes(0, 1)  # (step, rank, chunk)
+history = np.array(launch(watched, 4)).swapaxes(0, 1)  # (step, rank, chunk)
 figure, panels = plt.subplots(1, 7, figsize=(9.6, 2.1), layout="constrained", sharey=True)
 for step, (axes, holds) in enumerate(zip(panels, history, strict=True)):
     axes.imshow(holds, cmap="Blues", vmin=0, vmax=6)
@@ -524,7 +524,7 @@ def timed(comm):
 
 
 with blas_threads(1):
-    (one,), two = run(timed, 1), np.max(run(timed, 2), axis=0)
+    (one,), two = launch(timed, 1), np.max(launch(timed, 2), axis=0)
 speed = float(one[0] / two.sum())
 table(
     ["ms per step", "computing", "communication and waiting", "all", "times as fast"],
@@ -702,7 +702,7 @@ def train_watched(comm):
     return squares
 
 
-few, many = run(train_watched, WORKERS)[0].T
+few, many = launch(train_watched, WORKERS)[0].T
 big = WORKERS * EACH
 signal = (big * many - EACH * few) / (big - EACH)
 noise = (few - many) / (1 / EACH - 1 / big)

@@ -61,7 +61,7 @@ def test_the_same_seed_trains_the_same_model(trained, story, tmp_path):
 
 
 def test_generate_streams_text_that_the_seed_decides(trained, capsys):
-    words = ["generate", str(trained), "--prompt", "On day", "--tokens", "20"]
+    words = ["generate", str(trained), "--prompt", "On day", "--max-new-tokens", "20"]
     texts = []
     for seed in ("3", "3", "4"):
         assert main([*words, "--seed", seed]) == 0

@@ -16,7 +16,7 @@ from minigpt.machine import blas_threads
 from minigpt.measure import scale
 from minigpt.measure.ledger import NUMBER, predict
 from minigpt.objectives import causal_lm
-from minigpt.parallel import run
+from minigpt.parallel import launch
 from minigpt.parallel.grid import make_grid
 from minigpt.parallel.ranks import Ranks
 from minigpt.train import RunFolder, TrainSettings
@@ -64,7 +64,7 @@ def main():
         for name, (config, batch) in SIZES.items():
             layout = scale.Layout(micro_batch=batch, recompute=False)
             ledger = predict(config, layout, batch)
-            ((held, seconds),) = run(measured, 1, config, batch, 3 if arguments.quick else 9)
+            ((held, seconds),) = launch(measured, 1, config, batch, 3 if arguments.quick else 9)
             products = scale.step_flops(config, batch, recompute=False) / peak
             moved = PASSES * (ledger.activations + ledger.logits) + ADAM * NUMBER * scale.count_parameters(config)
             predicted = products + moved / bandwidth

@@ -115,7 +115,7 @@ def contestant(where, size, zero, threads, steps):
             folder, windows = run_of(size, threads)
             found = [measure(OneProcess(folder), windows, steps, [0.0])]
         elif where == "threads":
-            found = parallel.run(lambda counted: rank(counted.comm, size, zero, steps), 2)
+            found = parallel.launch(lambda counted: rank(counted.comm, size, zero, steps), 2)
         else:
             from mpi4py import MPI
 

@@ -38,16 +38,16 @@ def compute_optimal(
     raise NotImplementedError("write compute_optimal")
 
 
-def route_forward(x: np.ndarray, *, top: int):
+def router_forward(x: np.ndarray, *, top: int):
     """Softmax over the `top` largest scores of each row, and exactly 0 for the others.
 
     x: (..., E), a score for each expert; of equal scores take the first ones.
 
-    Returns y: (..., E), the weights of the experts, and whatever your `route_backward` needs.
+    Returns y: (..., E), the weights of the experts, and whatever your `router_backward` needs.
     """
-    raise NotImplementedError("write route_forward")
+    raise NotImplementedError("write router_forward")
 
 
-def route_backward(dy: np.ndarray, cache) -> np.ndarray:
-    """Gradient of x: (..., E), from that of y and what `route_forward` kept."""
-    raise NotImplementedError("write route_backward")
+def router_backward(dy: np.ndarray, cache) -> np.ndarray:
+    """Gradient of x: (..., E), from that of y and what `router_forward` kept."""
+    raise NotImplementedError("write router_backward")

@@ -49,12 +49,12 @@ def compute_optimal(
     # end of answer
 
 
-def route_forward(x: np.ndarray, *, top: int):
+def router_forward(x: np.ndarray, *, top: int):
     """Softmax over the `top` largest scores of each row, and exactly 0 for the others.
 
     x: (..., E), a score for each expert; of equal scores take the first ones.
 
-    Returns y: (..., E), the weights of the experts, and whatever your `route_backward` needs.
+    Returns y: (..., E), the weights of the experts, and whatever your `router_backward` needs.
     """
     # answer
     order = np.argsort(-x, axis=-1, kind="stable")[..., :top]
@@ -67,8 +67,8 @@ def route_forward(x: np.ndarray, *, top: int):
     # end of answer
 
 
-def route_backward(dy: np.ndarray, cache) -> np.ndarray:
-    """Gradient of x: (..., E), from that of y and what `route_forward` kept."""
+def router_backward(dy: np.ndarray, cache) -> np.ndarray:
+    """Gradient of x: (..., E), from that of y and what `router_forward` kept."""
     # answer
     y = cache
     return y * (dy - (dy * y).sum(axis=-1, keepdims=True))

@@ -28,8 +28,8 @@ OPERATIONS: dict[str, tuple[Callable, Callable]] = {
     "gated": (ops.gated_forward, ops.gated_backward),
     "tanh": (ops.tanh_forward, ops.tanh_backward),
     "softmax": (ops.softmax_forward, ops.softmax_backward),
-    "route": (ops.route_forward, ops.route_backward),
-    "balance": (ops.balance_forward, ops.balance_backward),
+    "router": (ops.router_forward, ops.router_backward),
+    "load_balancing": (ops.load_balancing_forward, ops.load_balancing_backward),
     "attention": (ops.attention_forward, ops.attention_backward),
     "rotary": (ops.rotary_forward, ops.rotary_backward),
     "dropout": (ops.dropout_forward, ops.dropout_backward),
@@ -131,7 +131,7 @@ def _attention(heads=6, groups=3, queries=4, keys=5, width=7, mask=None, dropout
             allowed[0, :, 1] &= mask != "empty row"  # except one
             chosen["mask"] = allowed
         if dropout:
-            chosen.update(rate=dropout, keep=ops.dropout_mask(rng, (2, heads, queries, keys), dropout))
+            chosen.update(rate=dropout, dropout_mask=ops.draw_dropout_mask(rng, (2, heads, queries, keys), dropout))
         return (query, key, value), chosen
 
     return make
@@ -143,7 +143,7 @@ def _rotary(rng):
 
 
 def _dropout(rng):
-    return (rng.standard_normal((3, 5)),), {"keep": ops.dropout_mask(rng, (3, 5), 0.4), "rate": 0.4}
+    return (rng.standard_normal((3, 5)),), {"mask": ops.draw_dropout_mask(rng, (3, 5), 0.4), "rate": 0.4}
 
 
 def _cross_entropy(ignored=True, **options):
@@ -174,11 +174,11 @@ CASES = (
     Case("gated", "relu", _gated("relu")),
     Case("tanh", "", _spread),
     Case("softmax", "", _normal((2, 3, 5))),
-    Case("route", "two of five", _routed(5, 2)),
-    Case("route", "one of four", _routed(4, 1)),
-    Case("route", "all", _routed(3, 3)),
-    Case("balance", "two of five", _routed(5, 2)),
-    Case("balance", "one of four", _routed(4, 1)),
+    Case("router", "two of five", _routed(5, 2)),
+    Case("router", "one of four", _routed(4, 1)),
+    Case("router", "all", _routed(3, 3)),
+    Case("load_balancing", "two of five", _routed(5, 2)),
+    Case("load_balancing", "one of four", _routed(4, 1)),
     Case("attention", "", _attention()),
     Case("attention", "one head each", _attention(groups=6)),
     Case("attention", "one head each, causal", _attention(groups=6, mask="causal")),

@@ -6,7 +6,7 @@ import numpy as np
 
 from minigpt.check.gradient import check_gradient
 from minigpt.check.report import GradientReport
-from minigpt.model import Batch, Params, Run, Transformer, TransformerConfig
+from minigpt.model import Batch, Call, Params, Transformer, TransformerConfig
 from minigpt.ops import IGNORED, cross_entropy_backward, cross_entropy_forward
 
 SMALL: dict[str, Any] = {  # V, T, C, L, H, F and D = 5 all differ; the batch of 2 is shorter than the context
@@ -15,7 +15,7 @@ SMALL: dict[str, Any] = {  # V, T, C, L, H, F and D = 5 all differ; the batch of
     "width": 30,
     "layers": 2,
     "heads": 6,
-    "hidden": 11,
+    "feed_forward_width": 11,
 }
 
 BERT: dict[str, Any] = {
@@ -42,7 +42,9 @@ CONFIGS: dict[str, TransformerConfig] = {
         bias=False,
     ),
     "GEGLU, dropout": TransformerConfig(**SMALL, activation="gelu", gated=True, dropout=0.2, tied=False),
-    "experts": TransformerConfig(**SMALL, experts=3, experts_per_token=2, balance=0.0, gated=True, activation="silu"),
+    "experts": TransformerConfig(
+        **SMALL, experts=3, experts_per_token=2, load_balancing=0.0, gated=True, activation="silu"
+    ),
     "BERT": TransformerConfig(**SMALL, **BERT, head="pretraining", dropout=0.2),
     "BERT, span": TransformerConfig(**SMALL, **BERT, head="span"),
     "encoder, token classes": TransformerConfig(**SMALL, architecture="encoder", head="token", labels=4, tied=False),
@@ -52,14 +54,14 @@ CONFIGS: dict[str, TransformerConfig] = {
     "BART": TransformerConfig(
         **{**SMALL, **BERT, **TWO_STACKS, "segments": 0},
         encoder_heads=3,
-        encoder_hidden=17,
+        encoder_feed_forward_width=17,
         scale_embedding=True,
         head_bias=True,
     ),
     "modern encoder-decoder": TransformerConfig(
         **{**SMALL, "width": 18},
         **TWO_STACKS,
-        head_size=4,
+        head_width=4,
         key_value_heads=2,
         norm="rms",
         activation="silu",
@@ -101,8 +103,8 @@ def check_model(
         return filled
 
     def forward(*arrays):
-        run, current = Run(rng=np.random.default_rng([seed, 2])), filled(arrays)
-        output, cache = model.forward(current, batch, run)
+        call, current = Call(rng=np.random.default_rng([seed, 2])), filled(arrays)
+        output, cache = model.forward(current, batch, call)
         outputs = output if isinstance(output, tuple) else (output,)
         losses = [cross_entropy_forward(y, _random_targets(y, seed)) for y in outputs]
         return sum(loss for loss, _ in losses), (current.flat, cache, [loss_cache for _, loss_cache in losses])

@@ -1,4 +1,4 @@
-"""The `minigpt` command: one file per subcommand, each with `add(subparsers)` and `run(arguments)`."""
+"""The `minigpt` command: one file per subcommand, each with `add(subparsers)` and `execute(arguments)`."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> int:
             stream.reconfigure(encoding="utf-8", errors="replace")
     arguments = _parser().parse_args(argv)
     try:
-        return arguments.run(arguments)
+        return arguments.execute(arguments)
     except UserError as error:
         print(f"minigpt: {error}", file=sys.stderr)
         return 2

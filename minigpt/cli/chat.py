@@ -19,17 +19,17 @@ def add(subparsers) -> None:
     parser = add_command(
         subparsers,
         "chat",
-        run,
+        execute,
         "talk with a published model",
         "  minigpt chat smollm2\n  minigpt chat smollm2 --say 'Why is the sky blue?'",
     )
     parser.add_argument("model", help="smollm2, or the path of a GGUF file")
     parser.add_argument("--say", metavar="TEXT", help="say this, print the answer and end")
-    parser.add_argument("--tokens", type=positive, default=256, help="the longest answer (default 256)")
+    parser.add_argument("--max-new-tokens", type=positive, default=256, help="the longest answer (default 256)")
     sampling_options(parser, temperature=0.2, top_p=0.9)
 
 
-def run(arguments) -> int:
+def execute(arguments) -> int:
     """Read, answer, until the input ends."""
     sampling, rng = sampling_of(arguments), np.random.default_rng(arguments.seed)
     pretrained = load_pretrained(arguments.model)
@@ -37,11 +37,11 @@ def run(arguments) -> int:
     chat_tokens(pretrained.tokenizer, messages)  # refuses a model that does not chat before anyone has typed
     with blas_threads(None):
         if arguments.say is not None:
-            _answer(pretrained, messages, arguments.say, arguments.tokens, sampling, rng)
+            _answer(pretrained, messages, arguments.say, arguments.max_new_tokens, sampling, rng)
             return 0
         while (said := _ask()) is not None:
             try:
-                _answer(pretrained, messages, said, arguments.tokens, sampling, rng)
+                _answer(pretrained, messages, said, arguments.max_new_tokens, sampling, rng)
             except UserError as error:  # the conversation goes on
                 messages.pop()
                 print(f"minigpt: {error}", file=sys.stderr)

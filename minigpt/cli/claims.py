@@ -16,7 +16,7 @@ def add(subparsers) -> None:
     parser = add_command(
         subparsers,
         "claims",
-        run,
+        execute,
         "list the claims of the article with their verdicts and what was measured",
         "  minigpt claims\n  minigpt claims C09\n  minigpt claims C09 --json",
     )
@@ -24,7 +24,7 @@ def add(subparsers) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
-def run(arguments) -> int:
+def execute(arguments) -> int:
     """Print the table, or one claim."""
     audit = load_claims()
     chosen = audit.claim(arguments.claim) if arguments.claim else None

@@ -9,7 +9,7 @@ def add(subparsers) -> None:
     parser = add_command(
         subparsers,
         "corpus",
-        run,
+        execute,
         "list the texts that can be trained on by name, or fetch them",
         "  minigpt corpus list\n  minigpt corpus fetch shakespeare kjv\n  minigpt train shakespeare",
     )
@@ -18,7 +18,7 @@ def add(subparsers) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
-def run(arguments) -> int:
+def execute(arguments) -> int:
     """List, or fetch and say what was fetched."""
     return _list(arguments) if arguments.action == "list" else _fetch(arguments)
 

@@ -17,7 +17,7 @@ def add(subparsers) -> None:
     parser = add_command(
         subparsers,
         "embed",
-        run,
+        execute,
         "compare the lines of a file by meaning",
         "  minigpt embed minilm sentences.txt\n  minigpt embed minilm sentences.txt --json",
     )
@@ -26,7 +26,7 @@ def add(subparsers) -> None:
     parser.add_argument("--json", action="store_true", help="print sentences, embeddings and similarities")
 
 
-def run(arguments) -> int:
+def execute(arguments) -> int:
     """Print the most alike pairs, or everything."""
     lines = [line.strip() for line in read_utf8(arguments.file).splitlines() if line.strip()]
     if len(lines) < 2:
@@ -53,7 +53,7 @@ def embed(pretrained: Any, sentences: list[str]) -> np.ndarray:
     rows = []
     for sentence in sentences:
         ids, segments = tokenizer.encode_pair(sentence, longest=model.config.context)
-        x, _ = model.hidden(params, Batch(ids[None], segments=segments[None]))
+        x, _ = model.hidden_states(params, Batch(ids[None], segments=segments[None]))
         mean = x[0].mean(axis=0)
         rows.append(mean / np.linalg.norm(mean))
     return np.stack(rows)

@@ -11,7 +11,7 @@ def add(subparsers) -> None:
     parser = add_command(
         subparsers,
         "evaluate",
-        run,
+        execute,
         "measure how well a model predicts a text, beside baselines and compressors",
         "  minigpt evaluate runs/pydocs-tiny README.md\n  minigpt evaluate runs/pydocs-tiny README.md --json",
     )
@@ -23,7 +23,7 @@ def add(subparsers) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
 
-def run(arguments) -> int:
+def execute(arguments) -> int:
     """Print the measurements."""
     text = read_utf8(arguments.file)
     opened = open_run(arguments.folder, arguments.checkpoint)

@@ -15,17 +15,17 @@ def add(subparsers) -> None:
     parser = add_command(
         subparsers,
         "generate",
-        run,
+        execute,
         "let a trained model continue a text",
         "  minigpt generate runs/pydocs-tiny --prompt 'The function returns'\n"
-        "  minigpt generate runs/pydocs-tiny --tokens 500 --temperature 0.8 --top-p 0.95 --seed 7\n"
+        "  minigpt generate runs/pydocs-tiny --max-new-tokens 500 --temperature 0.8 --top-p 0.95 --seed 7\n"
         "  minigpt generate runs/pydocs-tiny --prompt 'class ' --temperature 0\n"
-        "  minigpt generate smollm2 --prompt 'The capital of France is' --temperature 0 --tokens 20\n"
+        "  minigpt generate smollm2 --prompt 'The capital of France is' --temperature 0 --max-new-tokens 20\n"
         "  minigpt generate g2p --prompt shakespeare        the sounds of English words",
     )
     parser.add_argument("folder", metavar="RUN", help="the folder that `minigpt train` made, or smollm2, g2p, a .gguf")
     parser.add_argument("--prompt", default="", help="the text to continue (default: start a new document)")
-    parser.add_argument("--tokens", type=positive, default=200, help="how many tokens at most (default 200)")
+    parser.add_argument("--max-new-tokens", type=positive, default=200, help="how many tokens at most (default 200)")
     sampling_options(parser, temperature=0.8)
     parser.add_argument("--beams", type=positive, help="search for the likeliest text with this many beams instead")
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before this text (repeatable)")
@@ -35,7 +35,7 @@ def add(subparsers) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object when done instead of streaming")
 
 
-def run(arguments) -> int:
+def execute(arguments) -> int:
     """Write to standard output as the tokens come."""
     sampling = sampling_of(arguments)
     published = arguments.folder in NAMED or arguments.folder.endswith(".gguf")
@@ -55,12 +55,12 @@ def _translate(opened, arguments) -> int:
     written = []
     for word in words:
         source = opened.tokenizer.encode(word)
-        count = min(arguments.tokens, opened.model.config.context - 1)
+        max_new_tokens = min(arguments.max_new_tokens, opened.model.config.context - 1)
         ids = generate(
             opened.model,
             opened.params,
             source[:1],  # both alphabets begin a word with the same mark
-            count,
+            max_new_tokens,
             sampling=GREEDY,
             stop_tokens=[int(source[-1])],
             source=source,
@@ -90,7 +90,7 @@ def _sampled_pieces(opened, arguments, sampling):
         opened.params,
         opened.tokenizer,
         arguments.prompt,
-        arguments.tokens,
+        arguments.max_new_tokens,
         sampling=sampling,
         rng=np.random.default_rng(arguments.seed),
         stop=arguments.stop,
@@ -103,6 +103,6 @@ def _beam_pieces(opened, arguments):
     start = prompt if len(prompt) else np.array([tokenizer.end_of_text])
     stop_tokens = (tokenizer.end_of_text,)
     best = beam_search(
-        opened.model, opened.params, start, arguments.tokens, beams=arguments.beams, stop_tokens=stop_tokens
+        opened.model, opened.params, start, arguments.max_new_tokens, beams=arguments.beams, stop_tokens=stop_tokens
     )[0]
     yield tokenizer.decode([token for token in best.tokens if token not in stop_tokens])

@@ -9,14 +9,14 @@ def add(subparsers) -> None:
     parser = add_command(
         subparsers,
         "gradcheck",
-        run,
+        execute,
         "compare every hand-written gradient with numerical derivatives",
         "  minigpt gradcheck\n  minigpt gradcheck --json",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON list instead of a table")
 
 
-def run(arguments) -> int:
+def execute(arguments) -> int:
     """0 if every gradient is right, else 1."""
     rows = gradcheck_rows(progress=not arguments.json)
     if arguments.json:

@@ -15,7 +15,7 @@ def add(subparsers) -> None:
     parser = add_command(
         subparsers,
         "grade",
-        run,
+        execute,
         "grade exercises of the course",
         "  minigpt grade lessons/exercises/05_backprop.py\n"
         "  minigpt grade my_file.py --exercise softmax_backward\n"
@@ -32,7 +32,7 @@ def add(subparsers) -> None:
     output.add_argument("--csv", action="store_true", help="print a table for a spreadsheet")
 
 
-def run(arguments) -> int:
+def execute(arguments) -> int:
     """0 if all that was graded is right, else 1."""
     limits = {"seconds": arguments.seconds, "megabytes": arguments.megabytes, "exercise": arguments.exercise}
     if arguments.path.is_dir():

@@ -9,7 +9,7 @@ from minigpt.errors import UserError
 from minigpt.infer import Sampling
 
 
-def add_command(subparsers, name: str, run: Callable, help: str, examples: str) -> argparse.ArgumentParser:
+def add_command(subparsers, name: str, execute: Callable, help: str, examples: str) -> argparse.ArgumentParser:
     """A subcommand's parser: `help` in one line, examples at the end of its --help."""
     parser = subparsers.add_parser(
         name,
@@ -18,7 +18,7 @@ def add_command(subparsers, name: str, run: Callable, help: str, examples: str) 
         epilog=f"examples:\n{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(execute=execute)
     return parser
 
 

@@ -78,7 +78,7 @@ class FinalReport:
                 *table,
                 f"\n{self.parameters:,} parameters, {self.steps} steps, {self.seconds:.0f} s; "
                 f"the curve is in {os.path.join(self.folder, 'loss.png')}",
-                f"Next:  minigpt generate {self.folder} --tokens 300",
+                f"Next:  minigpt generate {self.folder} --max-new-tokens 300",
             ]
         )
 

@@ -27,7 +27,11 @@ EXAMPLES = """  minigpt scale --preset gpt2
 def add(subparsers) -> None:
     """Declare the subcommand."""
     parser = add_command(
-        subparsers, "scale", run, "compute parameters, memory, operations, communication and days of a model", EXAMPLES
+        subparsers,
+        "scale",
+        execute,
+        "compute parameters, memory, operations, communication and days of a model",
+        EXAMPLES,
     )
     parser.add_argument("--preset", default="gpt2", help="where the sizes start from (default gpt2)")
     for option, field in SIZES.items():
@@ -44,7 +48,7 @@ def add(subparsers) -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of text")
 
 
-def run(arguments) -> int:
+def execute(arguments) -> int:
     """Print the bill."""
     given = {field: getattr(arguments, option) for option, field in SIZES.items()}
     config = preset(arguments.preset, **{field: value for field, value in given.items() if value is not None})
@@ -106,7 +110,7 @@ def _bill(config: TransformerConfig, cluster: scale.Cluster, arguments) -> dict[
 
 
 def _sizes(config: TransformerConfig) -> dict[str, Any]:
-    names = ("layers", "heads", "width", "hidden_width", "vocabulary_size", "context")
+    names = ("layers", "heads", "width", "feed_forward_width", "vocabulary_size", "context")
     return {name: getattr(config, name) for name in names}
 
 

@@ -18,7 +18,7 @@ def add(subparsers) -> None:
     parser = add_command(
         subparsers,
         "train",
-        run,
+        execute,
         "train a model on a text",
         "  minigpt train                                    Python's documentation, about two minutes\n"
         "  minigpt train shakespeare --tokenizer characters --steps 2000\n"
@@ -52,7 +52,7 @@ def add(subparsers) -> None:
     add_options(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def execute(arguments: argparse.Namespace) -> int:
     """Prepare or reopen the run, train it, and show what came of it."""
     world = world_for(arguments)
     if world is not None:

@@ -48,7 +48,7 @@ POINTS = {  # of the operations that lessons ask for; the first lesson that asks
     "linear": (L05, 3),
     "softmax": (L05, 4),
     "layer_norm": (L05, 5),
-    "route": (L10, 3),
+    "router": (L10, 3),
 }
 TABLE = (
     _plain(L00, 2, a.draw_hedges, a.dropped_hedges, a.parts_of_words, a.letter_case),

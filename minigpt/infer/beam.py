@@ -25,7 +25,7 @@ def beam_search(
     model: Transformer,
     params: Params,
     tokens: np.ndarray,
-    count: int,
+    max_new_tokens: int,
     *,
     beams: int = 4,
     length_penalty: float = 0.0,
@@ -35,27 +35,28 @@ def beam_search(
     """The best continuations of the prompt `tokens`: (T,) integers, best first, at most `beams` of them.
 
     Each step extends every open beam by every token and keeps the `beams` likeliest. One that takes a stop token, or
-    has `count` tokens, is complete. One beam is greedy; as many beams as there are continuations is exhaustive search.
+    has `max_new_tokens` tokens, is complete. One beam is greedy; as many beams as there are continuations is
+    exhaustive search.
     length_penalty: the exponent alpha of Wu et al. (2016), arXiv:1609.08144, eq. 14: scores are divided by
     ((5 + length) / 6)^alpha. At 0 a longer text never scores better than its own beginning, so short ones win.
     source: what an encoder-decoder reads while it writes, (S,) integers.
     `UserError` for a prompt that is empty or not one sequence, and for numbers that do not fit.
     """
     tokens = check_prompt(tokens)
-    if tokens.ndim != 1 or beams < 1 or count < 1 or length_penalty < 0:
+    if tokens.ndim != 1 or beams < 1 or max_new_tokens < 1 or length_penalty < 0:
         raise UserError(
             f"beam search takes one prompt, at least 1 beam and 1 token, and a length penalty of at least 0, "
-            f"not a prompt of shape {tokens.shape}, {beams} beams, {count} tokens and {length_penalty}"
+            f"not a prompt of shape {tokens.shape}, {beams} beams, {max_new_tokens} tokens and {length_penalty}"
         )
-    window = Window(model, params, tokens[None], room=count, source=None if source is None else source[None])
+    window = Window(model, params, tokens[None], room=max_new_tokens, source=None if source is None else source[None])
     open_tokens, open_sums = np.zeros((1, 0), np.int64), np.zeros(1)  # (K, n), (K,)
     complete: list[Beam] = []
-    for length in range(1, count + 1):
+    for length in range(1, max_new_tokens + 1):
         sums = open_sums[:, None] + _log_softmax(window.logits())  # (K, V)
         best = np.argsort(-sums, axis=None, kind="stable")[:beams]
         parents, ids = np.unravel_index(best, sums.shape)
         open_tokens, open_sums = np.column_stack([open_tokens[parents], ids]), sums[parents, ids]
-        done = np.isin(ids, stop_tokens) | (length == count)
+        done = np.isin(ids, stop_tokens) | (length == max_new_tokens)
         penalty = _penalty(length, length_penalty)
         for sequence, total in zip(open_tokens[done], open_sums[done], strict=True):
             complete.append(Beam(sequence.tolist(), float(total), float(total) / penalty))
@@ -63,7 +64,7 @@ def beam_search(
         going = ~done
         open_tokens, open_sums = open_tokens[going], open_sums[going]
         # A sum only falls and the penalty is largest at the end, so no open beam can score above this.
-        reachable = open_sums.max(initial=-np.inf) / _penalty(count, length_penalty)
+        reachable = open_sums.max(initial=-np.inf) / _penalty(max_new_tokens, length_penalty)
         if not going.any() or (len(complete) == beams and complete[-1].score >= reachable):
             break
         window.select(parents[going])

@@ -17,7 +17,7 @@ def generate(
     model: Transformer,
     params: Params,
     tokens: np.ndarray,
-    count: int,
+    max_new_tokens: int,
     *,
     sampling: Sampling = PURE,
     rng: np.random.Generator | None = None,
@@ -25,7 +25,7 @@ def generate(
     stop_tokens: Collection[int] = (),
     source: np.ndarray | None = None,
 ) -> Iterator[Any]:
-    """Continue `tokens` by up to `count` tokens, one at a time.
+    """Continue `tokens` by up to `max_new_tokens` tokens, one at a time.
 
     tokens: (T,) integers, and each item is one id; or (B, T), sequences of equal length, and each item is (B,) ids.
     rng: needed unless the sampling is greedy. cached: keep keys and values instead of computing them again; the text is
@@ -35,19 +35,19 @@ def generate(
     `UserError` for an encoder, which cannot write, for a prompt without tokens or with ids outside the vocabulary.
     """
     tokens = check_prompt(tokens)
-    if count < 0:
-        raise UserError(f"cannot write {count} tokens; ask for 0 or more")
+    if max_new_tokens < 0:
+        raise UserError(f"cannot write {max_new_tokens} tokens; ask for 0 or more")
     source = None if source is None else np.atleast_2d(source)
-    window = Window(model, params, np.atleast_2d(tokens), cached=cached, room=count, source=source)
-    ids = _stream(window, count, sampling, rng, np.array(sorted(stop_tokens), np.int64))
+    window = Window(model, params, np.atleast_2d(tokens), cached=cached, room=max_new_tokens, source=source)
+    ids = _stream(window, max_new_tokens, sampling, rng, np.array(sorted(stop_tokens), np.int64))
     return (int(row[0]) for row in ids) if tokens.ndim == 1 else ids
 
 
-def _stream(window, count, sampling, rng, stop_tokens):
+def _stream(window, max_new_tokens, sampling, rng, stop_tokens):
     """The (B,) ids of `generate`."""
     ended = np.zeros(len(window.tokens), bool)
     last = np.zeros(len(window.tokens), np.int64)
-    for _ in range(count):
+    for _ in range(max_new_tokens):
         ids = next_tokens(window.logits(), sampling, rng)
         if stop_tokens.size:
             ids = np.where(ended, last, ids)
@@ -63,7 +63,7 @@ def generate_text(
     params: Params,
     tokenizer: Tokenizer,
     prompt: str,
-    count: int,
+    max_new_tokens: int,
     *,
     sampling: Sampling = PURE,
     rng: np.random.Generator | None = None,
@@ -71,7 +71,7 @@ def generate_text(
     stop: str | Collection[str] = (),
     past_the_end: bool = False,
 ) -> Iterator[str]:
-    """Continue the text `prompt` by up to `count` tokens, in pieces as they are written.
+    """Continue the text `prompt` by up to `max_new_tokens` tokens, in pieces as they are written.
 
     The pieces hold whole characters only, and together they are the text after the prompt. An empty prompt starts from
     the end-of-text token, which stood before every text in training. Writing ends at the next end-of-text token, unless
@@ -88,7 +88,9 @@ def generate_text(
         raise UserError("a stop string is empty, so nothing could be written; leave it out")
     start = tokenizer.encode(prompt) if prompt else np.array([tokenizer.end_of_text])
     stop_tokens = () if past_the_end else (tokenizer.end_of_text,)
-    ids = generate(model, params, start, count, sampling=sampling, rng=rng, cached=cached, stop_tokens=stop_tokens)
+    ids = generate(
+        model, params, start, max_new_tokens, sampling=sampling, rng=rng, cached=cached, stop_tokens=stop_tokens
+    )
     chunks = (tokenizer.decode_bytes([token]) for token in ids if token not in stop_tokens)
     return until_stop(whole_characters(chunks), stop)
 

@@ -16,7 +16,7 @@ from minigpt.model import TransformerConfig
 class KeyValuePast:
     """The keys and values of the first `length` positions, for every attention of a decoder.
 
-    Hand it to a model as `Run(past=past)`: a forward then continues at position `length`, and `length` grows by its T.
+    Hand it to a model as `Call(past=past)`: a forward then continues at position `length`, and `length` grows by its T.
     The memory is taken at once: 2 * layers * batch * capacity * G * D numbers.
     """
 
@@ -24,8 +24,8 @@ class KeyValuePast:
         """config: of the model; batch: B; capacity: positions to make room for; dtype: that of the parameters."""
         self.length = 0
         self.capacity = capacity
-        self._shape = (config.groups, capacity, config.head_width)  # (G, capacity, D), of one sequence
-        self._kept: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._shape = (config.key_value_heads, capacity, config.head_width)  # (G, capacity, D), of one sequence
+        self._stored: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._last = f"blocks.{config.layers - 1}.attention"
         self._arrays = {
             f"blocks.{layer}.attention": (
@@ -51,13 +51,13 @@ class KeyValuePast:
             self.length = end
         return keys[:, :, :end], values[:, :, :end]
 
-    def kept(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """Keys and values of the cross-attention called `name`: (B, G, S, D), or None before `keep`."""
-        return self._kept.get(name)
+    def stored(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """Keys and values of the cross-attention called `name`: (B, G, S, D), or None before `store`."""
+        return self._stored.get(name)
 
-    def keep(self, name: str, key: np.ndarray, value: np.ndarray) -> None:
-        """Keep them: what a decoder looks at in the encoder's text does not change while it writes."""
-        self._kept[name] = key, value
+    def store(self, name: str, key: np.ndarray, value: np.ndarray) -> None:
+        """Store them: what a decoder looks at in the encoder's text does not change while it writes."""
+        self._stored[name] = key, value
 
     def truncate(self, length: int) -> None:
         """Forget everything from position `length` on. `UserError` if there are not that many."""
@@ -72,4 +72,4 @@ class KeyValuePast:
             for new, old in zip((key, value), arrays, strict=True):
                 new[:, :, : self.length] = old[indices, :, : self.length]
             self._arrays[name] = key, value
-        self._kept = {name: (key[indices], value[indices]) for name, (key, value) in self._kept.items()}
+        self._stored = {name: (key[indices], value[indices]) for name, (key, value) in self._stored.items()}

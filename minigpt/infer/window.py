@@ -4,7 +4,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.infer.past import KeyValuePast
-from minigpt.model import Batch, Params, Run, Transformer
+from minigpt.model import Batch, Call, Params, Transformer
 
 
 class Window:
@@ -44,12 +44,14 @@ class Window:
         if cached:
             capacity = min(self.context, length + room) if room else self.context
             self.past = KeyValuePast(model.config, batch, capacity, params.flat.dtype)
-        self.run = Run(past=self.past)
+        self.run = Call(past=self.past)
 
     def logits(self) -> np.ndarray:
         """Scores of the token that comes next: (B, V). Only the last position goes through the head."""
         seen = self.past.length if self.past is not None else 0
-        x, _ = self.model.hidden(self.params, self.tokens[:, seen:], self.run, memory=self.memory)  # (B, T - seen, C)
+        x, _ = self.model.hidden_states(
+            self.params, self.tokens[:, seen:], self.run, memory=self.memory
+        )  # (B, T - seen, C)
         return self.model.logits(self.params, x[:, -1])[0]
 
     def append(self, ids: np.ndarray) -> None:

@@ -63,7 +63,7 @@ def predict(config: TransformerConfig, layout: Layout, batch: int, *, stage: int
     # A pipeline stage lets go of scores and of their gradient; without a pipeline (ZeRO 2 and 3) they stay to the end.
     logits = tokens * classes * (3 if layout.zero >= 2 else 1)
     states = _states(here.shapes(), layout, micros)
-    block = (3 if config.gated else 2) * shard.hidden_width + 5 * config.width
+    block = (3 if config.gated else 2) * shard.feed_forward_width + 5 * config.width
     working = tokens * max(block, classes + config.width)  # in the backward of a block, or of the head
     working += 0 if here.last else waiting * tokens * config.width  # on their way to the next stage
     return Held(*(NUMBER * int(count) for count in (*states, activations, logits, working)))
@@ -75,10 +75,10 @@ def block_numbers(config: TransformerConfig, shard: TransformerConfig) -> float:
 
     shard: the configuration of this tensor-parallel rank, which has some of the heads and hidden units.
     """
-    queries, keys = shard.heads * shard.head_width, shard.groups * shard.head_width
+    queries, keys = shard.heads * shard.head_width, shard.key_value_heads * shard.head_width
     hidden = KEPT[config.activation] + (2 if config.gated else 0)
     weights = shard.heads * mean_seen(config.context)
-    return 4 * config.width + 2 + 2 * queries + 2 * keys + weights + hidden * shard.hidden_width
+    return 4 * config.width + 2 + 2 * queries + 2 * keys + weights + hidden * shard.feed_forward_width
 
 
 def stage_numbers(

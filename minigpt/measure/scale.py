@@ -108,8 +108,8 @@ def step_flops(config: TransformerConfig, batch: int, *, recompute: bool = True)
     """
     tokens = batch * config.context
     attention = config.heads * config.head_width
-    weights = 2 * config.width * attention + 2 * config.width * config.groups * config.head_width
-    weights += (3 if config.gated else 2) * config.width * config.hidden_width
+    weights = 2 * config.width * attention + 2 * config.width * config.key_value_heads * config.head_width
+    weights += (3 if config.gated else 2) * config.width * config.feed_forward_width
     block = 2 * weights + 4 * config.context * attention  # of one token: scores and their weighted sum are 2 s h each
     head = 2 * config.width * config.vocabulary_size
     return tokens * (config.layers * block * (4 if recompute else 3) + head * 3)
@@ -220,7 +220,7 @@ def layouts(config: TransformerConfig, batch: int, cluster: Cluster, *, zero: in
     1, 2, 4 or 8; activations are kept or computed again. zero: the ZeRO stage among replicas. Empty if nothing fits.
     """
     found = []
-    for tensor in divisors(math.gcd(config.groups, cluster.gpus_per_node)):
+    for tensor in divisors(math.gcd(config.key_value_heads, cluster.gpus_per_node)):
         for pipeline in divisors(config.layers):
             data, rest = divmod(cluster.gpus, tensor * pipeline)
             if rest or not data:

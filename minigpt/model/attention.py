@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.model.parts import Shapes, apply_linear, apply_row_linear, back_linear, linear_shapes
-from minigpt.ops import attention_backward, attention_forward, dropout_mask, rotary_backward, rotary_forward
+from minigpt.ops import attention_backward, attention_forward, draw_dropout_mask, rotary_backward, rotary_forward
 
 
 class AttentionBlockCache(NamedTuple):
@@ -22,7 +22,7 @@ class AttentionBlockCache(NamedTuple):
 
 def attention_shapes(name: str, config) -> Shapes:
     """The arrays of one multi-head attention."""
-    width, inner, shared = config.width, config.heads * config.head_width, config.groups * config.head_width
+    width, inner, shared = config.width, config.heads * config.head_width, config.key_value_heads * config.head_width
     bias = config.bias if config.attention_bias is None else config.attention_bias
     return {
         **linear_shapes(f"{name}.query", width, inner, bias),
@@ -32,7 +32,7 @@ def attention_shapes(name: str, config) -> Shapes:
     }
 
 
-def attention_block_forward(params, name: str, config, x, source, *, mask, rotary, run):
+def attention_block_forward(params, name: str, config, x, source, *, mask, rotary, call):
     """Every position of x attends to the positions of `source` that the mask allows.
 
     x: (B, T, C); source: (B, S, C), x itself for self-attention, the encoder's output for cross-attention. mask:
@@ -41,25 +41,27 @@ def attention_block_forward(params, name: str, config, x, source, *, mask, rotar
     """
     query, query_cache = apply_linear(params, f"{name}.query", x)
     query, query_rotary = _rotate(_split_heads(query, config.head_width), rotary)
-    kept = run.past.kept(name) if run.past is not None and source is not x else None
-    if kept is not None:
-        (key, value), sources = kept, None
+    stored = call.past.stored(name) if call.past is not None and source is not x else None
+    if stored is not None:
+        (key, value), sources = stored, None
     else:
         key, key_cache = apply_linear(params, f"{name}.key", source)
         value, value_cache = apply_linear(params, f"{name}.value", source)
         key, key_rotary = _rotate(_split_heads(key, config.head_width), rotary)
         value, sources = _split_heads(value, config.head_width), (key_cache, value_cache, key_rotary)
-        if run.past is not None and source is x:
-            key, value = run.past.extend(name, key, value)
-        elif run.past is not None:
-            run.past.keep(name, key, value)
+        if call.past is not None and source is x:
+            key, value = call.past.extend(name, key, value)
+        elif call.past is not None:
+            call.past.store(name, key, value)
 
-    keep = dropout_mask(run.rng, (*query.shape[:3], key.shape[2]), config.dropout)
-    tap = (lambda last, weights: run.tap(f"{name}.{last}", weights)) if run.watched else None
-    heads, attention_cache = attention_forward(query, key, value, mask=mask, keep=keep, rate=config.dropout, tap=tap)
-    y, output_cache = apply_row_linear(params, f"{name}.output", _merge_heads(heads), run)
+    dropout_mask = draw_dropout_mask(call.rng, (*query.shape[:3], key.shape[2]), config.dropout)
+    hook = (lambda last, weights: call.hook(f"{name}.{last}", weights)) if call.watched else None
+    heads, attention_cache = attention_forward(
+        query, key, value, mask=mask, dropout_mask=dropout_mask, rate=config.dropout, hook=hook
+    )
+    y, output_cache = apply_row_linear(params, f"{name}.output", _merge_heads(heads), call)
     cache = AttentionBlockCache(query_cache, sources, query_rotary, attention_cache, output_cache)
-    return run.tap(f"{name}.output", y), cache
+    return call.hook(f"{name}.output", y), cache
 
 
 def attention_block_backward(grads, name: str, config, dy, cache):

@@ -54,69 +54,69 @@ def block_shapes(name: str, config, *, cross: bool = False) -> Shapes:
     }
 
 
-def block_forward(params, name: str, config, x, *, sight: Sight, run):
+def block_forward(params, name: str, config, x, *, sight: Sight, call):
     """x: (B, T, C). Returns the residual stream after the block, (B, T, C), and the cache."""
 
     def attend(x):
         return attention_block_forward(
-            params, f"{name}.attention", config, x, x, mask=sight.mask, rotary=sight.rotary, run=run
+            params, f"{name}.attention", config, x, x, mask=sight.mask, rotary=sight.rotary, call=call
         )
 
     def attend_to_memory(x):
         return attention_block_forward(
-            params, f"{name}.cross_attention", config, x, sight.memory, mask=sight.memory_mask, rotary=None, run=run
+            params, f"{name}.cross_attention", config, x, sight.memory, mask=sight.memory_mask, rotary=None, call=call
         )
 
     def feed_forward(x):
         network = experts_forward if config.experts else feed_forward_forward
-        return network(params, f"{name}.feed_forward", config, x, run=run)
+        return network(params, f"{name}.feed_forward", config, x, call=call)
 
-    x, attention_cache = _residual_forward(params, f"{name}.attention_norm", config, x, attend, run)
+    x, attention_cache = _residual_forward(params, f"{name}.attention_norm", config, x, attend, call)
     cross_cache = None
     if sight.memory is not None:
-        x = run.tap(f"{name}.residual_cross", x)
-        x, cross_cache = _residual_forward(params, f"{name}.cross_attention_norm", config, x, attend_to_memory, run)
-    x = run.tap(f"{name}.residual_mid", x)
-    x, feed_forward_cache = _residual_forward(params, f"{name}.feed_forward_norm", config, x, feed_forward, run)
-    return run.tap(f"{name}.residual_post", x), BlockCache(attention_cache, cross_cache, feed_forward_cache)
+        x = call.hook(f"{name}.residual_cross", x)
+        x, cross_cache = _residual_forward(params, f"{name}.cross_attention_norm", config, x, attend_to_memory, call)
+    x = call.hook(f"{name}.residual_mid", x)
+    x, feed_forward_cache = _residual_forward(params, f"{name}.feed_forward_norm", config, x, feed_forward, call)
+    return call.hook(f"{name}.residual_post", x), BlockCache(attention_cache, cross_cache, feed_forward_cache)
 
 
-def block_backward(grads, name: str, config, dx, cache: BlockCache, *, run, dmemory=None):
+def block_backward(grads, name: str, config, dx, cache: BlockCache, *, call, dmemory=None):
     """Gradient of the block's x: (B, T, C). dmemory: where to add that of the memory, (B, M, C), if there is one."""
 
     def back_attend(dy, cache):
         dx, dsource = attention_block_backward(grads, f"{name}.attention", config, dy, cache)
         # x was both the queries' and the keys' source; a tensor-parallel rank has some of the heads.
-        return sum_over_ranks(dx + dsource, run)
+        return sum_over_ranks(dx + dsource, call)
 
     def back_attend_to_memory(dy, cache):
         dx, dsource = attention_block_backward(grads, f"{name}.cross_attention", config, dy, cache)
-        dmemory[...] += sum_over_ranks(dsource, run)  # every block looks at the same memory
-        return sum_over_ranks(dx, run)
+        dmemory[...] += sum_over_ranks(dsource, call)  # every block looks at the same memory
+        return sum_over_ranks(dx, call)
 
     def back_feed_forward(dy, cache):
         network = experts_backward if config.experts else feed_forward_backward
-        return network(grads, f"{name}.feed_forward", config, dy, cache, run=run)
+        return network(grads, f"{name}.feed_forward", config, dy, cache, call=call)
 
-    dx = run.tap(f"{name}.dresidual_post", dx)
+    dx = call.hook(f"{name}.dresidual_post", dx)
     dx = _residual_backward(grads, f"{name}.feed_forward_norm", config, dx, cache.feed_forward, back_feed_forward)
-    dx = run.tap(f"{name}.dresidual_mid", dx)
+    dx = call.hook(f"{name}.dresidual_mid", dx)
     if cache.cross_attention is not None:
         norm = f"{name}.cross_attention_norm"
         dx = _residual_backward(grads, norm, config, dx, cache.cross_attention, back_attend_to_memory)
-        dx = run.tap(f"{name}.dresidual_cross", dx)
+        dx = call.hook(f"{name}.dresidual_cross", dx)
     return _residual_backward(grads, f"{name}.attention_norm", config, dx, cache.attention, back_attend)
 
 
-def _residual_forward(params, norm: str, config, x, inner, run):
+def _residual_forward(params, norm: str, config, x, inner, call):
     """x + inner(norm(x)), or norm(x + inner(x)); `inner` returns (y, cache)."""
     if config.norm_place == "pre":
         normed, norm_cache = apply_norm(params, norm, config, x)
         y, inner_cache = inner(normed)
-        y, dropout_cache = apply_dropout(config, y, run)
+        y, dropout_cache = apply_dropout(config, y, call)
         return x + y, ResidualCache(norm_cache, inner_cache, dropout_cache)
     y, inner_cache = inner(x)
-    y, dropout_cache = apply_dropout(config, y, run)
+    y, dropout_cache = apply_dropout(config, y, call)
     y, norm_cache = apply_norm(params, norm, config, x + y)
     return y, ResidualCache(norm_cache, inner_cache, dropout_cache)
 

@@ -16,7 +16,24 @@ CHOICES = {
     "position": ("learned", "sinusoidal", "rotary"),
 }
 WHOLE = ("vocabulary_size", "context", "width", "layers", "heads", "labels", "experts_per_token")
-OPTIONAL = ("key_value_heads", "head_size", "hidden", "encoder_layers", "encoder_heads", "encoder_hidden", "experts")
+OPTIONAL = (
+    "key_value_heads",
+    "head_width",
+    "feed_forward_width",
+    "encoder_layers",
+    "encoder_heads",
+    "encoder_feed_forward_width",
+    "experts",
+)
+
+
+DERIVED: Any = None  # the default of a size that follows from the others; a finished configuration holds the number
+FORMER = {  # names in files of version 0.1 -> now
+    "head_size": "head_width",
+    "hidden": "feed_forward_width",
+    "encoder_hidden": "encoder_feed_forward_width",
+    "balance": "load_balancing",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +50,13 @@ class TransformerConfig:
     width: int  # C
     layers: int  # L, of the decoder when there are two stacks
     heads: int  # H
-    key_value_heads: int | None = None  # G, divides heads; None: as many as heads
-    head_size: int | None = None  # D; None: C / H
-    hidden: int | None = None  # F; None: 4 C, or 8/3 C rounded up to a multiple of 32 when gated (equal parameters)
+    key_value_heads: int = DERIVED  # G, divides heads; None: as many as heads
+    head_width: int = DERIVED  # D; None: C / H
+    feed_forward_width: int = DERIVED  # F; None: 4 C, or 8/3 C up to a multiple of 32 when gated (equal parameters)
     architecture: str = "decoder"  # decoder | encoder | encoder-decoder
     encoder_layers: int | None = None  # of an encoder-decoder's encoder; None, here and below: as in its decoder
     encoder_heads: int | None = None
-    encoder_hidden: int | None = None
+    encoder_feed_forward_width: int | None = None
     head: str = "language"  # language | masked | pretraining | sequence | token | span | none: see `model.head`
     labels: int = 2  # classes of a sequence or token head
     pooled: str = "first"  # which token stands for the sequence: first | last
@@ -56,7 +73,7 @@ class TransformerConfig:
     embedding_norm: bool = False  # normalize the sum of the embeddings, as BERT and BART do
     experts: int | None = None  # feed-forward networks in each block, of which each token uses some; None: just one
     experts_per_token: int = 2
-    balance: float = 0.01  # how much training minds that experts are used unevenly
+    load_balancing: float = 0.01  # how much training minds that experts are used unevenly
     bias: bool = True  # of linear layers and layer norms
     attention_bias: bool | None = None  # of the linear layers in attention; None: as `bias`
     feed_forward_bias: bool | None = None  # of the linear layers in the feed-forward network; None: as `bias`
@@ -75,10 +92,13 @@ class TransformerConfig:
             if getattr(self, name) not in choices:
                 raise UserError(f"{name} is {getattr(self, name)!r}, but it must be one of {', '.join(choices)}")
         for heads in {self.heads, self.encoder_heads or self.heads}:
-            if self.head_size is None and self.width % heads:
+            if self.head_width is None and self.width % heads:
                 raise UserError(f"{heads} heads do not divide the width {self.width}; choose heads that do")
-        if self.heads % self.groups:
-            raise UserError(f"{self.groups} key-value heads do not divide the {self.heads} heads; choose a divisor")
+        self._derive()
+        if self.heads % self.key_value_heads:
+            raise UserError(
+                f"{self.key_value_heads} key-value heads do not divide {self.heads} heads; choose a divisor"
+            )
         if self.position == "rotary" and self.head_width % 2:
             raise UserError(f"rotary positions need an even head width, not {self.width} / {self.heads}; change heads")
         if self.position == "sinusoidal" and self.width % 2:
@@ -90,28 +110,23 @@ class TransformerConfig:
         if self.padding is not None and not 0 <= self.padding < self.vocabulary_size:
             raise UserError(f"the padding token {self.padding} is outside the vocabulary of {self.vocabulary_size}")
 
+    def _derive(self) -> None:
+        """Fill in the sizes that were left to follow from the others."""
+        gated_width = -(-8 * self.width // (3 * 32)) * 32
+        derived = {
+            "key_value_heads": self.heads,
+            "head_width": self.width // self.heads,
+            "feed_forward_width": gated_width if self.gated else 4 * self.width,
+        }
+        for name, value in derived.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+
     def _check_experts(self) -> None:
         if self.experts_per_token > (self.experts or 0):
             raise UserError(f"a token uses {self.experts_per_token} experts, but there are {self.experts}; use fewer")
-        if not 0 <= self.balance < float("inf"):
-            raise UserError(f"balance is {self.balance}, but it must be a number of at least 0")
-
-    @property
-    def groups(self) -> int:
-        """G, the number of key-value heads."""
-        return self.heads if self.key_value_heads is None else self.key_value_heads
-
-    @property
-    def head_width(self) -> int:
-        """D, the width of one head."""
-        return self.width // self.heads if self.head_size is None else self.head_size
-
-    @property
-    def hidden_width(self) -> int:
-        """F, the width inside the feed-forward network."""
-        if self.hidden is not None:
-            return self.hidden
-        return -(-8 * self.width // (3 * 32)) * 32 if self.gated else 4 * self.width
+        if not 0 <= self.load_balancing < float("inf"):
+            raise UserError(f"load_balancing is {self.load_balancing}, but it must be a number of at least 0")
 
     @property
     def has_head_bias(self) -> bool:
@@ -125,8 +140,8 @@ class TransformerConfig:
             architecture="encoder",
             layers=self.encoder_layers or self.layers,
             heads=self.encoder_heads or self.heads,
-            key_value_heads=None if self.encoder_heads else self.key_value_heads,
-            hidden=self.encoder_hidden or self.hidden,
+            key_value_heads=DERIVED if self.encoder_heads else self.key_value_heads,
+            feed_forward_width=self.encoder_feed_forward_width or self.feed_forward_width,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,6 +151,7 @@ class TransformerConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TransformerConfig":
         """The configuration that `to_dict` wrote; `UserError` for unknown or missing fields."""
+        values = {FORMER.get(name, name): value for name, value in values.items()}
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise UserError(f"unknown configuration field {sorted(unknown)[0]!r}; this minigpt is older than the file?")

@@ -10,7 +10,7 @@ import numpy as np
 
 from minigpt.model.feed_forward import feed_forward_backward, feed_forward_forward, feed_forward_shapes
 from minigpt.model.parts import Shapes, apply_linear, back_linear, linear_shapes
-from minigpt.ops import balance_backward, balance_forward, route_backward, route_forward
+from minigpt.ops import load_balancing_backward, load_balancing_forward, router_backward, router_forward
 
 
 class Visit(NamedTuple):
@@ -24,9 +24,9 @@ class Visit(NamedTuple):
 
 class ExpertsCache(NamedTuple):
     router: Any
-    route: Any
-    balance: Any
-    uneven: float  # the loss of `balance_forward`
+    routing: Any
+    balancing: Any
+    uneven: float  # the loss of `load_balancing_forward`
     weight: float  # of that loss in the gradient
     visits: list[Visit]
 
@@ -39,32 +39,34 @@ def experts_shapes(name: str, config) -> Shapes:
     return shapes
 
 
-def experts_forward(params, name: str, config, x, *, run):
+def experts_forward(params, name: str, config, x, *, call):
     """y = sum over the chosen experts e of weight_e * feed_forward_e(x). x, y: (B, T, C). Returns y and the cache."""
     tokens = x.reshape(-1, config.width)  # (N, C)
     scores, router_cache = apply_linear(params, f"{name}.router", tokens)  # (N, E)
-    weights, route_cache = route_forward(scores, top=config.experts_per_token)
-    weights = run.tap(f"{name}.route", weights)
-    uneven, balance_cache = balance_forward(scores, top=config.experts_per_token)
+    weights, routing_cache = router_forward(scores, top=config.experts_per_token)
+    weights = call.hook(f"{name}.routing", weights)
+    uneven, balancing_cache = load_balancing_forward(scores, top=config.experts_per_token)
     y, visits = np.zeros_like(tokens), []
     for expert in range(config.experts):
         rows = np.flatnonzero(weights[:, expert])
         weight = weights[rows, expert, None]
-        answer, cache = feed_forward_forward(params, f"{name}.experts.{expert}", config, tokens[rows], run=run)
+        answer, cache = feed_forward_forward(params, f"{name}.experts.{expert}", config, tokens[rows], call=call)
         y[rows] += weight * answer
         visits.append(Visit(rows, weight, answer, cache))
-    cache = ExpertsCache(router_cache, route_cache, balance_cache, float(uneven), run.share * config.balance, visits)
+    cache = ExpertsCache(
+        router_cache, routing_cache, balancing_cache, float(uneven), call.share * config.load_balancing, visits
+    )
     return y.reshape(x.shape), cache
 
 
-def experts_backward(grads, name: str, config, dy, cache, *, run):
-    """Gradient of x: (B, T, C), of the loss and of `config.balance` times the experts' unevenness."""
+def experts_backward(grads, name: str, config, dy, cache, *, call):
+    """Gradient of x: (B, T, C), of the loss and of `config.load_balancing` times the experts' unevenness."""
     rows_of = dy.reshape(-1, config.width)  # (N, C)
-    dx, dweights = np.zeros_like(rows_of), np.zeros_like(cache.route.y)
+    dx, dweights = np.zeros_like(rows_of), np.zeros_like(cache.routing.y)
     for expert, (rows, weight, answer, inner) in enumerate(cache.visits):
         mine = rows_of[rows]  # (n, C)
         dweights[rows, expert] = np.vecdot(mine, answer)
-        dx[rows] += feed_forward_backward(grads, f"{name}.experts.{expert}", config, weight * mine, inner, run=run)
-    dscores = route_backward(dweights, cache.route) + balance_backward(cache.weight, cache.balance)
+        dx[rows] += feed_forward_backward(grads, f"{name}.experts.{expert}", config, weight * mine, inner, call=call)
+    dscores = router_backward(dweights, cache.routing) + load_balancing_backward(cache.weight, cache.balancing)
     dx += back_linear(grads, f"{name}.router", dscores, cache.router)
     return dx.reshape(dy.shape)

@@ -18,7 +18,7 @@ class FeedForwardCache(NamedTuple):
 
 def feed_forward_shapes(name: str, config) -> Shapes:
     """The arrays of one feed-forward network."""
-    width, hidden = config.width, config.hidden_width
+    width, hidden = config.width, config.feed_forward_width
     bias = config.bias if config.feed_forward_bias is None else config.feed_forward_bias
     gate = linear_shapes(f"{name}.gate", width, hidden, bias) if config.gated else {}
     return {
@@ -28,7 +28,7 @@ def feed_forward_shapes(name: str, config) -> Shapes:
     }
 
 
-def feed_forward_forward(params, name: str, config, x, *, run):
+def feed_forward_forward(params, name: str, config, x, *, call):
     """y = down(activation(up(x))), or down(activation(gate(x)) * up(x)) when gated.
 
     x: (B, T, C). Returns y: (B, T, C) and the cache.
@@ -40,18 +40,18 @@ def feed_forward_forward(params, name: str, config, x, *, run):
         hidden, activation_cache = gated_forward(gate, up, name=config.activation)
     else:
         hidden, activation_cache = activation(config.activation)[0](up)
-    hidden = run.tap(f"{name}.hidden", hidden)
-    y, down_cache = apply_row_linear(params, f"{name}.down", hidden, run)
-    return run.tap(f"{name}.output", y), FeedForwardCache(gate_cache, up_cache, activation_cache, down_cache)
+    hidden = call.hook(f"{name}.hidden", hidden)
+    y, down_cache = apply_row_linear(params, f"{name}.down", hidden, call)
+    return call.hook(f"{name}.output", y), FeedForwardCache(gate_cache, up_cache, activation_cache, down_cache)
 
 
-def feed_forward_backward(grads, name: str, config, dy, cache, *, run):
+def feed_forward_backward(grads, name: str, config, dy, cache, *, call):
     """Gradient of x: (B, T, C)."""
     dhidden = back_linear(grads, f"{name}.down", dy, cache.down)
     if not config.gated:
         dup = activation(config.activation)[1](dhidden, cache.activation)
-        return sum_over_ranks(back_linear(grads, f"{name}.up", dup, cache.up), run)
+        return sum_over_ranks(back_linear(grads, f"{name}.up", dup, cache.up), call)
     dgate, dup = gated_backward(dhidden, cache.activation)
     dx = back_linear(grads, f"{name}.up", dup, cache.up)
     dx += back_linear(grads, f"{name}.gate", dgate, cache.gate)
-    return sum_over_ranks(dx, run)  # each rank has some of the hidden units
+    return sum_over_ranks(dx, call)  # each rank has some of the hidden units

@@ -66,19 +66,19 @@ def head_shapes(config) -> Shapes:
     return shapes
 
 
-def head_forward(params, config, x, present, run):
+def head_forward(params, config, x, present, call):
     """x: (B, T, C); present: (B, T) booleans or None. Returns the head's output and the cache.
 
     language, masked: (B, T, V). sequence: (B, labels). token: (B, T, labels). span: (B, T, 2). none: x.
     pretraining: a pair, that of `masked` and (B, 2).
     """
-    return HEADS[config.head][0](params, config, x, present, run)
+    return HEADS[config.head][0](params, config, x, present, call)
 
 
-def head_backward(grads, config, doutput, cache, run):
+def head_backward(grads, config, doutput, cache, call):
     """Gradient of x: (B, T, C). Writes those of the head's arrays; that of a tied table is overwritten."""
     dx = HEADS[config.head][1](grads, config, doutput, cache)
-    return sum_over_ranks(dx, run)  # a tensor-parallel rank has some of the vocabulary
+    return sum_over_ranks(dx, call)  # a tensor-parallel rank has some of the vocabulary
 
 
 def language_logits(params, config, x):
@@ -111,14 +111,14 @@ def _masked_backward(grads, config, dlogits, cache):
     return back_linear(grads, "masked_head.dense", dh, cache.dense)
 
 
-def _sequence_forward(params, config, x, present, run):
+def _sequence_forward(params, config, x, present, call):
     rows = np.zeros(len(x), int) if config.pooled == "first" else _last(x, present)
     pooled = x[np.arange(len(x)), rows]  # (B, C)
     dense_cache = tanh_cache = None
     if config.pooler:
         pooled, dense_cache = apply_linear(params, "pooler", pooled)
         pooled, tanh_cache = tanh_forward(pooled)
-    pooled, dropout_cache = apply_dropout(config, pooled, run)
+    pooled, dropout_cache = apply_dropout(config, pooled, call)
     y, classifier_cache = apply_linear(params, "classifier", pooled)
     return y, PooledCache(rows, x.shape, dense_cache, tanh_cache, dropout_cache, classifier_cache)
 
@@ -132,8 +132,8 @@ def _sequence_backward(grads, config, dy, cache):
     return dx
 
 
-def _token_forward(params, config, x, _present, run):
-    x, dropout_cache = apply_dropout(config, x, run)
+def _token_forward(params, config, x, _present, call):
+    x, dropout_cache = apply_dropout(config, x, call)
     y, classifier_cache = apply_linear(params, "classifier", x)
     return y, TokenCache(dropout_cache, classifier_cache)
 
@@ -142,9 +142,9 @@ def _token_backward(grads, _config, dy, cache):
     return dropout_backward(back_linear(grads, "classifier", dy, cache.classifier), cache.dropout)
 
 
-def _pretraining_forward(params, config, x, present, run):
-    logits, masked_cache = _masked_forward(params, config, x, present, run)
-    follows, pooled_cache = _sequence_forward(params, config, x, present, run)
+def _pretraining_forward(params, config, x, present, call):
+    logits, masked_cache = _masked_forward(params, config, x, present, call)
+    follows, pooled_cache = _sequence_forward(params, config, x, present, call)
     return (logits, follows), (masked_cache, pooled_cache)
 
 

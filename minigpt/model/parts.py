@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from minigpt.ops import (
+    draw_dropout_mask,
     dropout_forward,
-    dropout_mask,
     layer_norm_backward,
     layer_norm_forward,
     linear_backward,
@@ -34,27 +34,27 @@ def back_linear(grads, name: str, dy, cache):
     return linear_backward(dy, cache, out=(grads[f"{name}.weight"], grads.get(f"{name}.bias")))[0]
 
 
-def apply_row_linear(params, name: str, x, run):
+def apply_row_linear(params, name: str, x, call):
     """`apply_linear` where tensor-parallel ranks hold some rows each: their sum is y, and the bias is added once."""
-    if run.comm is None:
+    if call.comm is None:
         return apply_linear(params, name, x)
     y, cache = linear_forward(x, params[f"{name}.weight"])
-    y, bias = sum_over_ranks(y, run), params.get(f"{name}.bias")
+    y, bias = sum_over_ranks(y, call), params.get(f"{name}.bias")
     if bias is not None:
         y += bias
     return y, cache._replace(has_bias=bias is not None)
 
 
-def sum_over_ranks(x: np.ndarray, run) -> np.ndarray:
+def sum_over_ranks(x: np.ndarray, call) -> np.ndarray:
     """The sum of the tensor-parallel ranks' x; x itself when there is only one.
 
     Shoeybi et al. (2019), arXiv:1909.08053, section 3, call it g in the forward (its backward is the identity) and,
     where it closes the backward of a column-parallel layer, f.
     """
-    if run.comm is None:
+    if call.comm is None:
         return x
     total = np.empty(x.shape, x.dtype)
-    run.comm.Allreduce(np.ascontiguousarray(x), total)
+    call.comm.Allreduce(np.ascontiguousarray(x), total)
     return total
 
 
@@ -82,6 +82,6 @@ def back_norm(grads, name: str, config, dy, cache):
     return dx
 
 
-def apply_dropout(config, x, run) -> tuple[np.ndarray, Any]:
-    """Dropout at the configuration's rate when `run` has a generator; otherwise x itself."""
-    return dropout_forward(x, keep=dropout_mask(run.rng, x.shape, config.dropout), rate=config.dropout)
+def apply_dropout(config, x, call) -> tuple[np.ndarray, Any]:
+    """Dropout at the configuration's rate when `call` has a generator; otherwise x itself."""
+    return dropout_forward(x, mask=draw_dropout_mask(call.rng, x.shape, config.dropout), rate=config.dropout)

@@ -60,37 +60,37 @@ def stack_shapes(prefix: str, config, *, cross: bool = False) -> Shapes:
     return shapes
 
 
-def stack_forward(params, prefix: str, config, tokens, *, sight: Sight, start: int = 0, segments=None, run):
+def stack_forward(params, prefix: str, config, tokens, *, sight: Sight, start: int = 0, segments=None, call):
     """tokens: (B, T) integers, at the positions from `start` on. Returns the hidden states (B, T, C) and the cache.
 
     segments: (B, T) integers, or None for all zeros. sight: what may be seen; its rotary angles are filled in here.
     `UserError` if there are more positions than the context, or a token is outside the vocabulary.
     """
-    x, embedded = embed_forward(params, prefix, config, tokens, start=start, segments=segments, run=run)
+    x, embedded = embed_forward(params, prefix, config, tokens, start=start, segments=segments, call=call)
     sight = sight._replace(rotary=rotary_of(config, embedded.positions, x.dtype))
-    x, blocks = blocks_forward(params, prefix, config, range(config.layers), x, sight=sight, run=run)
-    x, norm_cache = end_forward(params, prefix, config, x, run=run)
+    x, blocks = blocks_forward(params, prefix, config, range(config.layers), x, sight=sight, call=call)
+    x, norm_cache = end_forward(params, prefix, config, x, call=call)
     return x, StackCache(embedded, blocks, norm_cache)
 
 
-def stack_backward(params, grads, prefix: str, config, dx, cache: StackCache, *, run, dmemory=None):
+def stack_backward(params, grads, prefix: str, config, dx, cache: StackCache, *, call, dmemory=None):
     """Write the gradients of a stack into `grads`, and add that of the tokens to the token embedding's.
 
     dx: (B, T, C), of the hidden states. dmemory: where to add the gradient of the memory, (B, M, C).
     """
-    dx = end_backward(grads, prefix, config, dx, cache.norm, run=run)
-    dx = blocks_backward(params, grads, prefix, config, dx, cache.blocks, run=run, dmemory=dmemory)
-    embed_backward(grads, prefix, config, dx, cache.embedded, run=run)
+    dx = end_backward(grads, prefix, config, dx, cache.norm, call=call)
+    dx = blocks_backward(params, grads, prefix, config, dx, cache.blocks, call=call, dmemory=dmemory)
+    embed_backward(grads, prefix, config, dx, cache.embedded, call=call)
 
 
-def embed_forward(params, prefix: str, config, tokens, *, start: int = 0, segments=None, run):
+def embed_forward(params, prefix: str, config, tokens, *, start: int = 0, segments=None, call):
     """Tokens, positions and segments to the beginning of the residual stream: (B, T, C), and the cache."""
     positions = np.arange(start, start + tokens.shape[1])
     if len(positions) == 0 or positions[-1] >= config.context:
         raise UserError(
             f"{start + len(positions)} positions do not fit the context of 1 to {config.context}; shorten the input"
         )
-    x, tokens_cache, inside = _look_up(tokens, params[TOKENS], run)  # (B, T, C)
+    x, tokens_cache, inside = _look_up(tokens, params[TOKENS], call)  # (B, T, C)
     if config.padding is not None:
         learns = tokens != config.padding
         inside = learns if inside is None else inside & learns
@@ -107,8 +107,8 @@ def embed_forward(params, prefix: str, config, tokens, *, start: int = 0, segmen
         x = x + kinds
     if config.embedding_norm:
         x, norm_cache = apply_norm(params, f"{prefix}embedding_norm", config, x)
-    x, dropout_cache = apply_dropout(config, x, run)
-    return run.tap(f"{prefix}embedding", x), EmbeddedCache(
+    x, dropout_cache = apply_dropout(config, x, call)
+    return call.hook(f"{prefix}embedding", x), EmbeddedCache(
         tokens_cache, inside, positions, segments_cache, norm_cache, dropout_cache
     )
 
@@ -120,48 +120,48 @@ def rotary_of(config, positions, dtype):
     return rotary_angles(positions, config.head_width, theta=config.rotary_theta, dtype=dtype)
 
 
-def blocks_forward(params, prefix: str, config, layers: range, x, *, sight: Sight, run):
+def blocks_forward(params, prefix: str, config, layers: range, x, *, sight: Sight, call):
     """The blocks `layers`, one after another. Returns the residual stream, (B, T, C), and a cache for each.
 
-    With `run.recompute` a cache is only what went into the block: the backward computes the rest again (Chen et al.
+    With `call.recompute` a cache is only what went into the block: the backward computes the rest again (Chen et al.
     2016, "Training Deep Nets with Sublinear Memory Cost", arXiv:1604.06174).
     """
     caches: list[Any] = []
     for layer in layers:
-        name, state = f"{prefix}blocks.{layer}", run.random_state()
-        y, cache = block_forward(params, name, config, x, sight=sight, run=run)
-        caches.append((name, Recomputed(x, sight, state) if run.recompute else cache))
+        name, state = f"{prefix}blocks.{layer}", call.random_state()
+        y, cache = block_forward(params, name, config, x, sight=sight, call=call)
+        caches.append((name, Recomputed(x, sight, state) if call.recompute else cache))
         x = y
     return x, caches
 
 
-def blocks_backward(params, grads, prefix: str, config, dx, caches, *, run, dmemory=None):
+def blocks_backward(params, grads, prefix: str, config, dx, caches, *, call, dmemory=None):
     """Gradient of what went into the first of these blocks: (B, T, C)."""
     for name, cache in reversed(caches):
         if isinstance(cache, Recomputed):
-            again = run.replayed(cache.random_state)
-            cache = block_forward(params, name, config, cache.x, sight=cache.sight, run=again)[1]
-        dx = block_backward(grads, name, config, dx, cache, run=run, dmemory=dmemory)
+            again = call.replayed(cache.random_state)
+            cache = block_forward(params, name, config, cache.x, sight=cache.sight, call=again)[1]
+        dx = block_backward(grads, name, config, dx, cache, call=call, dmemory=dmemory)
     return dx
 
 
-def end_forward(params, prefix: str, config, x, *, run):
+def end_forward(params, prefix: str, config, x, *, call):
     """The last normalization, if there is one. Returns the hidden states (B, T, C) and the cache."""
     cache = None
     if config.norm_place == "pre":
         x, cache = apply_norm(params, f"{prefix}final_norm", config, x)
-    return run.tap(f"{prefix}final", x), cache
+    return call.hook(f"{prefix}final", x), cache
 
 
-def end_backward(grads, prefix: str, config, dx, cache, *, run):
+def end_backward(grads, prefix: str, config, dx, cache, *, call):
     """Gradient of the residual stream after the last block: (B, T, C)."""
-    dx = run.tap(f"{prefix}dfinal", dx)
+    dx = call.hook(f"{prefix}dfinal", dx)
     return back_norm(grads, f"{prefix}final_norm", config, dx, cache) if config.norm_place == "pre" else dx
 
 
-def embed_backward(grads, prefix: str, config, dx, cache: EmbeddedCache, *, run) -> None:
+def embed_backward(grads, prefix: str, config, dx, cache: EmbeddedCache, *, call) -> None:
     """Write the gradients of the embeddings; that of the tokens is added: a tied or shared table has more uses."""
-    dx = dropout_backward(run.tap(f"{prefix}dembedding", dx), cache.dropout)
+    dx = dropout_backward(call.hook(f"{prefix}dembedding", dx), cache.dropout)
     if config.embedding_norm:
         dx = back_norm(grads, f"{prefix}embedding_norm", config, dx, cache.norm)
     if config.segments:
@@ -177,15 +177,15 @@ def embed_backward(grads, prefix: str, config, dx, cache: EmbeddedCache, *, run)
     embedding_backward(dx, cache.tokens, add_to=grads[TOKENS])
 
 
-def _look_up(tokens, table, run):
+def _look_up(tokens, table, call):
     """Rows of the token table; of one that is shared among ranks, each looks up what it has, and the sum is complete.
 
     Returns x: (B, T, C), the cache, and which tokens' rows learn from this: None for all.
     """
-    if run.comm is None:
+    if call.comm is None:
         x, cache = embedding_forward(tokens, table)
         return x, cache, None
-    local = tokens - run.first_token
+    local = tokens - call.vocabulary_offset
     inside = (local >= 0) & (local < len(table))
     x, cache = embedding_forward(local * inside, table)
-    return sum_over_ranks(x * inside[..., None], run), cache, inside
+    return sum_over_ranks(x * inside[..., None], call), cache, inside

@@ -12,11 +12,11 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model.block import Sight
+from minigpt.model.call import Batch, Call
 from minigpt.model.config import TransformerConfig
 from minigpt.model.head import head_backward, head_forward, head_shapes, language_logits
 from minigpt.model.params import Params
 from minigpt.model.parts import Shapes
-from minigpt.model.run import Batch, Run
 from minigpt.model.stack import TOKENS, StackCache, stack_backward, stack_forward, stack_shapes
 from minigpt.ops import causal_mask, padding_mask
 
@@ -64,29 +64,29 @@ class Transformer:
                 array[...] = std * rng.standard_normal(array.shape)
         return params
 
-    def forward(self, params: Params, batch: Batch | np.ndarray, run: Run = Run()) -> tuple[Any, TransformerCache]:
+    def forward(self, params: Params, batch: Batch | np.ndarray, call: Call = Call()) -> tuple[Any, TransformerCache]:
         """What the head says (with a language head the scores of the next token, (B, T, V)), and the cache.
 
         batch: a `Batch`, or its tokens alone, (B, T) integers. For the other heads see `minigpt.model.head`.
         `UserError` if there are more positions than the context, or a token is outside the vocabulary.
         """
         batch = _as_batch(batch)
-        x, cache = self.hidden(params, batch, run)
-        output, head_cache = head_forward(params, self.config, x, batch.present, run)
+        x, cache = self.hidden_states(params, batch, call)
+        output, head_cache = head_forward(params, self.config, x, batch.present, call)
         if isinstance(output, np.ndarray):
-            output = run.tap("logits", output)
+            output = call.hook("logits", output)
         return output, cache._replace(head=head_cache)
 
-    def encode(self, params: Params, batch: Batch, run: Run = Run()) -> tuple[np.ndarray, StackCache]:
+    def encode(self, params: Params, batch: Batch, call: Call = Call()) -> tuple[np.ndarray, StackCache]:
         """What the encoder of an encoder-decoder makes of the source: (B, S, C), and the cache."""
         if batch.source is None:
             raise UserError("an encoder-decoder needs a text for its encoder; give the batch a source")
         mask = None if batch.source_present is None else padding_mask(batch.source_present)
-        run = replace(run, past=None)  # what is read as a whole has no past
-        return stack_forward(params, "encoder.", self.config.encoder(), batch.source, sight=Sight(mask), run=run)
+        call = replace(call, past=None)  # what is read as a whole has no past
+        return stack_forward(params, "encoder.", self.config.encoder(), batch.source, sight=Sight(mask), call=call)
 
-    def hidden(
-        self, params: Params, batch: Batch | np.ndarray, run: Run = Run(), *, memory: np.ndarray | None = None
+    def hidden_states(
+        self, params: Params, batch: Batch | np.ndarray, call: Call = Call(), *, memory: np.ndarray | None = None
     ) -> tuple[np.ndarray, TransformerCache]:
         """All of `forward` but the head: the final hidden states (B, T, C) and their cache.
 
@@ -95,11 +95,11 @@ class Transformer:
         batch = _as_batch(batch)
         encoder_cache = None
         if self.two_stacks and memory is None:
-            memory, encoder_cache = self.encode(params, batch, run)
-        start = run.past.length if run.past is not None else 0
+            memory, encoder_cache = self.encode(params, batch, call)
+        start = call.past.length if call.past is not None else 0
         sight = self._sight(batch, start, memory)
         x, stack_cache = stack_forward(
-            params, "", self.config, batch.tokens, sight=sight, start=start, segments=batch.segments, run=run
+            params, "", self.config, batch.tokens, sight=sight, start=start, segments=batch.segments, call=call
         )
         return x, TransformerCache(stack_cache, encoder_cache, memory, None)
 
@@ -112,7 +112,7 @@ class Transformer:
         params: Params,
         cache: TransformerCache,
         doutput: Any,
-        run: Run = Run(),
+        call: Call = Call(),
         *,
         grads: Params | None = None,
     ) -> Params:
@@ -124,11 +124,11 @@ class Transformer:
         grads = params.zeros_like() if grads is None else grads
         if not config.tied or config.head not in ("language", "masked", "pretraining"):
             grads[TOKENS][...] = 0  # a tied head overwrites it; everything after adds to it
-        dx = head_backward(grads, config, doutput, cache.head, run)
+        dx = head_backward(grads, config, doutput, cache.head, call)
         dmemory = None if cache.memory is None else np.zeros_like(cache.memory)
-        stack_backward(params, grads, "", config, dx, cache.stack, run=run, dmemory=dmemory)
+        stack_backward(params, grads, "", config, dx, cache.stack, call=call, dmemory=dmemory)
         if cache.encoder is not None:
-            stack_backward(params, grads, "encoder.", config.encoder(), dmemory, cache.encoder, run=run)
+            stack_backward(params, grads, "encoder.", config.encoder(), dmemory, cache.encoder, call=call)
         return grads
 
     def _sight(self, batch: Batch, start: int, memory: np.ndarray | None) -> Sight:

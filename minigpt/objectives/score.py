@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model import Batch, Params, Run, Transformer
+from minigpt.model import Batch, Call, Params, Transformer
 from minigpt.objectives.refusal import check_suits
 from minigpt.objectives.sharded import (
     ShardedCache,
@@ -36,7 +36,7 @@ def loss(
     model: Transformer,
     params: Params,
     batch: Batch,
-    run: Run = Run(),
+    call: Call = Call(),
     *,
     counts: Counts | None = None,
     against_advice: bool = False,
@@ -49,38 +49,38 @@ def loss(
     """
     if not against_advice:
         check_suits(model.config, batch)
-    output, _ = model.forward(params, batch, run)
-    return sum(float(value) for value, _ in _losses(model.config.head, output, batch, counts, run))
+    output, _ = model.forward(params, batch, call)
+    return sum(float(value) for value, _ in _losses(model.config.head, output, batch, counts, call))
 
 
 def loss_and_gradient(
     model: Transformer,
     params: Params,
     batch: Batch,
-    run: Run = Run(),
+    call: Call = Call(),
     *,
     counts: Counts | None = None,
     against_advice: bool = False,
     grads: Params | None = None,
 ) -> tuple[float, Params]:
-    """`loss` and its gradient for every parameter (with experts, also that of `balance` times their unevenness).
+    """`loss` and its gradient for every parameter (with experts, also that of `load_balancing` times their unevenness).
 
     grads: where to write it; None makes a new `Params`."""
     if not against_advice:
         check_suits(model.config, batch)
     if counts is not None and model.config.experts:
-        run = replace(run, share=scored(batch).targets / max(1, counts.targets))
-    output, cache = model.forward(params, batch, run)
-    losses = list(_losses(model.config.head, output, batch, counts, run))
+        call = replace(call, share=scored(batch).targets / max(1, counts.targets))
+    output, cache = model.forward(params, batch, call)
+    losses = list(_losses(model.config.head, output, batch, counts, call))
     doutput: Any = tuple(_backward(loss_cache) for _, loss_cache in losses)
     if model.config.head == "span":
         doutput = (doutput[0].swapaxes(1, 2),)
     if len(doutput) == 1:
-        doutput = run.tap("dlogits", doutput[0])
-    return sum(float(value) for value, _ in losses), model.backward(params, cache, doutput, run, grads=grads)
+        doutput = call.hook("dlogits", doutput[0])
+    return sum(float(value) for value, _ in losses), model.backward(params, cache, doutput, call, grads=grads)
 
 
-def _losses(head: str, output: Any, batch: Batch, counts: Counts | None, run: Run) -> Iterator[tuple[Any, Any]]:
+def _losses(head: str, output: Any, batch: Batch, counts: Counts | None, call: Call) -> Iterator[tuple[Any, Any]]:
     """The loss and its cache of each question that this head answers."""
     questions: tuple[tuple[Any, str], ...]
     if head == "pretraining":
@@ -96,15 +96,17 @@ def _losses(head: str, output: Any, batch: Batch, counts: Counts | None, run: Ru
         if wanted is None:
             raise UserError(f"a {head} head is scored against {kind}, but the batch has none; add them")
         count = getattr(counts, kind) if counts else None
-        if run.comm is None:
+        if call.comm is None:
             yield cross_entropy_forward(logits, wanted, count=count)
         else:
-            yield sharded_cross_entropy_forward(logits, wanted, comm=run.comm, first=run.first_token, count=count)
+            yield sharded_cross_entropy_forward(
+                logits, wanted, comm=call.comm, first=call.vocabulary_offset, count=count
+            )
 
 
-def head_loss(output: Any, batch: Batch, counts: Counts, run: Run) -> tuple[Any, Any]:
+def head_loss(output: Any, batch: Batch, counts: Counts, call: Call) -> tuple[Any, Any]:
     """The loss of a language head alone, and a function that gives its gradient: for the last stage of a pipeline."""
-    ((value, cache),) = _losses("language", output, batch, counts, run)
+    ((value, cache),) = _losses("language", output, batch, counts, call)
     return value, lambda: _backward(cache)
 
 

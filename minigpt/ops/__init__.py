@@ -10,9 +10,9 @@ width, V vocabulary, N rows (all leading axes together).
 from minigpt.ops.activations import ACTIVATIONS, activation
 from minigpt.ops.attention import attention_backward, attention_forward
 from minigpt.ops.cross_entropy import IGNORED, cross_entropy_backward, cross_entropy_forward
-from minigpt.ops.dropout import dropout_backward, dropout_forward, dropout_mask
+from minigpt.ops.dropout import draw_dropout_mask, dropout_backward, dropout_forward
 from minigpt.ops.embedding import embedding_backward, embedding_forward
-from minigpt.ops.experts import balance_backward, balance_forward, route_backward, route_forward
+from minigpt.ops.experts import load_balancing_backward, load_balancing_forward, router_backward, router_forward
 from minigpt.ops.gated import gated_backward, gated_forward
 from minigpt.ops.gelu import gelu_backward, gelu_forward, gelu_tanh_backward, gelu_tanh_forward
 from minigpt.ops.layer_norm import layer_norm_backward, layer_norm_forward
@@ -32,14 +32,12 @@ __all__ = [
     "activation",
     "attention_backward",
     "attention_forward",
-    "balance_backward",
-    "balance_forward",
     "causal_mask",
     "cross_entropy_backward",
     "cross_entropy_forward",
+    "draw_dropout_mask",
     "dropout_backward",
     "dropout_forward",
-    "dropout_mask",
     "embedding_backward",
     "embedding_forward",
     "gated_backward",
@@ -52,6 +50,8 @@ __all__ = [
     "layer_norm_forward",
     "linear_backward",
     "linear_forward",
+    "load_balancing_backward",
+    "load_balancing_forward",
     "padding_mask",
     "relu_backward",
     "relu_forward",
@@ -60,8 +60,8 @@ __all__ = [
     "rotary_angles",
     "rotary_backward",
     "rotary_forward",
-    "route_backward",
-    "route_forward",
+    "router_backward",
+    "router_forward",
     "silu_backward",
     "silu_forward",
     "sinusoidal_positions",

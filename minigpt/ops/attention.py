@@ -33,14 +33,14 @@ class AttentionCache(NamedTuple):
     scale: float
 
 
-def attention_forward(query, key, value, *, mask=None, scale=None, keep=None, rate=0.0, tap=None):
+def attention_forward(query, key, value, *, mask=None, scale=None, dropout_mask=None, rate=0.0, hook=None):
     """y = dropout(softmax(scale * query @ key^T, where mask)) @ value, for every head.
 
     query: (B, H, T, D); key, value: (B, G, S, D), where G divides H: each group of H/G query heads shares one of the
     G key-value heads. mask: booleans that broadcast to (B, H, T, S), True = may attend; a query that may attend to
     nothing gives zeros. scale: default 1/sqrt(D), which keeps the scores' variance near one whatever D is.
-    keep, rate: dropout of the weights, with booleans (B, H, T, S) from `dropout_mask`.
-    tap: called as tap("weights", w), w: (B, H, T, S); what it returns is used in w's place, and the backward treats
+    dropout_mask, rate: dropout of the weights, with booleans (B, H, T, S) from `draw_dropout_mask`.
+    hook: called as hook("weights", w), w: (B, H, T, S); what it returns is used in w's place, and the backward treats
     the difference as a constant. Returns y: (B, H, T, D) and the cache for `attention_backward`.
     `UserError` if the shapes do not fit.
     """
@@ -56,13 +56,13 @@ def attention_forward(query, key, value, *, mask=None, scale=None, keep=None, ra
 
     y = np.empty_like(query)
     pieces = []
-    queries = QUERIES if tap is None else length  # a tap sees all the weights at once
+    queries = QUERIES if hook is None else length  # a hook sees all the weights at once
     for start in range(0, length, queries):
         rows = slice(start, start + queries)
         rows_mask = None if mask is None else mask[..., rows, :]
-        rows_keep = None if keep is None else keep[..., rows, :]
+        rows_dropout = None if dropout_mask is None else dropout_mask[..., rows, :]
         y[..., rows, :], cache = _attend(
-            query[..., rows, :], key, value, mask=rows_mask, keep=rows_keep, rate=rate, tap=tap
+            query[..., rows, :], key, value, mask=rows_mask, dropout_mask=rows_dropout, rate=rate, hook=hook
         )
         pieces.append((rows, cache))
     return y.reshape(batch, heads, length, width), AttentionCache(query, key, value, pieces, scale)
@@ -91,17 +91,17 @@ def attention_backward(dy, cache):
     return dquery.reshape(batch, -1, length, width), dkey, dvalue
 
 
-def _attend(query, key, value, *, mask, keep, rate, tap):
+def _attend(query, key, value, *, mask, dropout_mask, rate, hook):
     """Attention of a piece of the queries, (B, G, H/G, t, D), scaled. Returns y of the same shape and a `RowsCache`."""
     batch, groups, shared, length, _ = query.shape
     seen = key.shape[-2] if mask is None else _last_seen(mask)
-    shape = (batch, groups * shared, length, seen)  # as masks and taps see it: (B, H, t, s)
+    shape = (batch, groups * shared, length, seen)  # as masks and hooks see it: (B, H, t, s)
     scores = (query @ key[..., :seen, :].swapaxes(-1, -2)).reshape(shape)
     weights = _masked_softmax(scores, None if mask is None else mask[..., :seen])
-    used = weights if tap is None else tap("weights", weights)
+    used = weights if hook is None else hook("weights", weights)
     grouped = (batch, groups, shared, length, seen)
-    keep = None if keep is None else keep[..., :seen].reshape(grouped)
-    dropped, dropout_cache = dropout_forward(used.reshape(grouped), keep=keep, rate=rate)
+    dropout_mask = None if dropout_mask is None else dropout_mask[..., :seen].reshape(grouped)
+    dropped, dropout_cache = dropout_forward(used.reshape(grouped), mask=dropout_mask, rate=rate)
     cache = RowsCache(SoftmaxCache(weights.reshape(grouped)), dropped, dropout_cache)
     return dropped @ value[..., :seen, :], cache
 

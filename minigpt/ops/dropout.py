@@ -11,12 +11,12 @@ from minigpt.errors import UserError
 
 
 class DropoutCache(NamedTuple):
-    keep: np.ndarray | None  # (...) boolean
+    mask: np.ndarray | None  # (...) boolean
     rate: float
 
 
-def dropout_mask(rng, shape, rate):
-    """Which entries to keep: booleans of `shape`, each True with probability 1 - rate.
+def draw_dropout_mask(rng, shape, rate):
+    """Which entries to mask: booleans of `shape`, each True with probability 1 - rate.
 
     None, which keeps all, if rate is 0 or rng is None. `UserError` if the rate is not in [0, 1).
     """
@@ -27,23 +27,24 @@ def dropout_mask(rng, shape, rate):
     return rng.random(shape, dtype=np.float32) >= rate
 
 
-def dropout_forward(x, *, keep, rate):
-    """y = x * keep / (1 - rate), so that the mean of y over masks is x. keep None: y is x.
+def dropout_forward(x, *, mask, rate):
+    """y = x * mask / (1 - rate), so that the mean of y over masks is x. mask None: y is x.
 
-    x: (...); keep: booleans of x's shape from `dropout_mask`. Returns y: (...) and the cache for `dropout_backward`.
-    The mask comes from outside so that the operation itself is a plain function, which can be checked numerically.
+    x: (...); mask: booleans of x's shape from `draw_dropout_mask`. Returns y: (...) and the cache for
+    `dropout_backward`. The mask comes from outside so that the operation itself is a plain function, which can be
+    checked numerically.
     """
-    return _scale_kept(x, keep, rate), DropoutCache(keep, rate)
+    return _scale_kept(x, mask, rate), DropoutCache(mask, rate)
 
 
 def dropout_backward(dy, cache):
     """Gradient of x: (...). The same mask and the same factor: dropout is a multiplication."""
-    return _scale_kept(dy, cache.keep, cache.rate)
+    return _scale_kept(dy, cache.mask, cache.rate)
 
 
-def _scale_kept(x, keep, rate):
-    if keep is None:
+def _scale_kept(x, mask, rate):
+    if mask is None:
         return x
-    y = x * keep
+    y = x * mask
     y *= 1 / (1 - rate)
     return y

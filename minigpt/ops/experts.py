@@ -12,16 +12,16 @@ from minigpt.errors import UserError
 from minigpt.ops.softmax import SoftmaxCache, softmax_backward, softmax_forward
 
 
-class BalanceCache(NamedTuple):
+class LoadBalancingCache(NamedTuple):
     softmax: SoftmaxCache
     share: np.ndarray  # (E,)  f_e, of the choices that went to each expert
 
 
-def route_forward(x, *, top):
+def router_forward(x, *, top):
     """Softmax over the `top` largest scores of each row, and exactly 0 for the others.
 
     x: (..., E), the score of each expert; of equal scores the first ones are taken. Returns y: (..., E), the weights
-    with which the experts' answers are added up, and the cache for `route_backward`.
+    with which the experts' answers are added up, and the cache for `router_backward`.
     `UserError` unless 1 <= top <= E.
     """
     _check_top(x, top)
@@ -29,27 +29,27 @@ def route_forward(x, *, top):
     return y, cache
 
 
-def route_backward(dy, cache):
+def router_backward(dy, cache):
     """Gradient of x: (..., E). The softmax's own; whoever was not chosen has weight 0, and so no gradient."""
     return softmax_backward(dy, cache)
 
 
-def balance_forward(x, *, top):
+def load_balancing_forward(x, *, top):
     """How unevenly the experts are used: E sum_e f_e P_e, which is 1 when all are used alike and E at worst.
 
     f_e: the share of all choices that went to expert e; P_e: the mean over tokens of softmax(x)_e. Only P has a
     gradient: the choice itself is a step. Fedus et al. (2021), equations 4 to 6 (there with top = 1).
-    x: (..., E). Returns y: a scalar, and the cache for `balance_backward`. `UserError` unless 1 <= top <= E.
+    x: (..., E). Returns y: a scalar, and the cache for `load_balancing_backward`. `UserError` unless 1 <= top <= E.
     """
     _check_top(x, top)
     experts = x.shape[-1]
     p, cache = softmax_forward(x)
     rows = p.reshape(-1, experts)  # (N, E)
     share = _chosen(x, top).reshape(-1, experts).mean(axis=0, dtype=x.dtype) / top  # (E,)
-    return experts * np.vdot(share, rows.mean(axis=0)), BalanceCache(cache, share)
+    return experts * np.vdot(share, rows.mean(axis=0)), LoadBalancingCache(cache, share)
 
 
-def balance_backward(dy, cache):
+def load_balancing_backward(dy, cache):
     """Gradient of x: (..., E).  d/dp_ne = E f_e / N, and then through the softmax."""
     p, share = cache.softmax.y, cache.share
     tokens = p.size // share.size

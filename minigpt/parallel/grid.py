@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model import Batch, Params, Run, TransformerConfig
+from minigpt.model import Batch, Call, Params, TransformerConfig
 from minigpt.model.parts import Shapes
 from minigpt.model.stack import TOKENS
 from minigpt.objectives import Counts
 from minigpt.optim import Optimizer
 from minigpt.parallel.pipeline import Stage, pipeline_gradient
 from minigpt.parallel.schedule import Actions
-from minigpt.parallel.tensor import cut_axis, part, shard_config, shard_params, shard_run
+from minigpt.parallel.tensor import cut_axis, part, shard_call, shard_config, shard_params
 from minigpt.parallel.zero import SlicedOptimizer, overlaps, places, sum_gradients, sum_slices
 
 
@@ -85,7 +85,7 @@ class Part:
         *,
         counts: Counts,
         order: str = "1f1b",
-        run: Run = Run(),
+        call: Call = Call(),
         grads: Params | None = None,
         slices: Sequence[slice] | None = None,
     ) -> tuple[float, Params, Actions]:
@@ -94,9 +94,9 @@ class Part:
         micros: this replica's micro-batches. counts: the targets of all replicas. grads: where to write; None makes a
         new `Params`. slices: what each replica needs of the gradient, if not all of it; the rest is left unsummed.
         """
-        run = shard_run(self.config, self.grid.tensor, run)
+        call = shard_call(self.config, self.grid.tensor, call)
         loss, grads, executed = pipeline_gradient(
-            self.stage, params, micros, self.grid.pipeline, counts=counts, order=order, run=run, grads=grads
+            self.stage, params, micros, self.grid.pipeline, counts=counts, order=order, call=call, grads=grads
         )
         if slices is None:
             sum_gradients(self.grid.data, grads)

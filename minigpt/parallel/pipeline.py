@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model import Batch, Params, Run, TransformerConfig
+from minigpt.model import Batch, Call, Params, TransformerConfig
 from minigpt.model.block import Sight, block_shapes
 from minigpt.model.head import head_backward, head_forward, head_shapes
 from minigpt.model.parts import Shapes
@@ -76,25 +76,25 @@ class Stage:
             shapes.update(block_shapes(f"blocks.{layer}", self.config))
         return {**shapes, **head_shapes(self.config)} if self.last else shapes
 
-    def forward(self, params: Params, batch: Batch, x: np.ndarray | None, run: Run, counts: Counts):
+    def forward(self, params: Params, batch: Batch, x: np.ndarray | None, call: Call, counts: Counts):
         """x: (B, T, C) from the stage before, None for the first. Returns what goes to the next and the cache.
 
         The last stage returns the loss instead: mean nats over `counts` targets, those of all micro-batches.
         """
         embedded = norm_cache = head_cache = loss_cache = None
         if self.first:
-            x, embedded = embed_forward(params, "", self.config, batch.tokens, run=run)
+            x, embedded = embed_forward(params, "", self.config, batch.tokens, call=call)
         assert x is not None
         length = batch.tokens.shape[1]
         sight = Sight(causal_mask(length), rotary_of(self.config, np.arange(length), x.dtype))
-        y, blocks = blocks_forward(params, "", self.config, self.layers, x, sight=sight, run=run)
+        y, blocks = blocks_forward(params, "", self.config, self.layers, x, sight=sight, call=call)
         if self.last:
-            y, norm_cache = end_forward(params, "", self.config, y, run=run)
-            logits, head_cache = head_forward(params, self.config, y, None, run)
-            y, loss_cache = head_loss(logits, batch, counts, run)
+            y, norm_cache = end_forward(params, "", self.config, y, call=call)
+            logits, head_cache = head_forward(params, self.config, y, None, call)
+            y, loss_cache = head_loss(logits, batch, counts, call)
         return y, StageCache(embedded, blocks, norm_cache, head_cache, loss_cache)
 
-    def backward(self, params: Params, grads: Params, dy: np.ndarray | None, cache: StageCache, run: Run):
+    def backward(self, params: Params, grads: Params, dy: np.ndarray | None, cache: StageCache, call: Call):
         """Write this stage's gradients of one micro-batch. dy: from the next stage, None for the last.
 
         Returns the gradient for the stage before, (B, T, C).
@@ -103,11 +103,11 @@ class Stage:
             grads[TOKENS][...] = 0
         dx: Any = dy
         if self.last:
-            dx = head_backward(grads, self.config, cache.loss(), cache.head, run)
-            dx = end_backward(grads, "", self.config, dx, cache.norm, run=run)
-        dx = blocks_backward(params, grads, "", self.config, dx, cache.blocks, run=run)
+            dx = head_backward(grads, self.config, cache.loss(), cache.head, call)
+            dx = end_backward(grads, "", self.config, dx, cache.norm, call=call)
+        dx = blocks_backward(params, grads, "", self.config, dx, cache.blocks, call=call)
         if self.first:
-            embed_backward(grads, "", self.config, dx, cache.embedded, run=run)
+            embed_backward(grads, "", self.config, dx, cache.embedded, call=call)
         return dx
 
 
@@ -118,7 +118,7 @@ def pipeline_gradient(
     comm: Any,
     *,
     counts: Counts,
-    run: Run = Run(),
+    call: Call = Call(),
     order: str = "1f1b",
     grads: Params | None = None,
 ) -> tuple[float, Params, Actions]:
@@ -139,7 +139,7 @@ def pipeline_gradient(
         shape = (*batch.tokens.shape, stage.config.width)
         if action == "forward":
             x = None if stage.first else _receive(comm, shape, params.flat.dtype, stage.stage - 1, FORWARD)
-            y, caches[micro] = stage.forward(params, batch, x, run, counts)
+            y, caches[micro] = stage.forward(params, batch, x, call, counts)
             if stage.last:
                 loss += float(y)
             else:
@@ -148,7 +148,7 @@ def pipeline_gradient(
             dy = None if stage.last else _receive(comm, shape, params.flat.dtype, stage.stage + 1, BACKWARD)
             if not stage.last:
                 ahead.pop(micro).request.Wait()  # the next stage has it, or there would be no dy
-            dx = stage.backward(params, one if micro else total, dy, caches.pop(micro), run)
+            dx = stage.backward(params, one if micro else total, dy, caches.pop(micro), call)
             if micro:
                 total.flat += one.flat
             if not stage.first:
@@ -164,11 +164,13 @@ def pipeline_gradient(
     return float(said[0]), total, executed
 
 
-def pipeline_loss(stage: Stage, params: Params, batch: Batch, comm: Any, *, counts: Counts, run: Run = Run()) -> float:
+def pipeline_loss(
+    stage: Stage, params: Params, batch: Batch, comm: Any, *, counts: Counts, call: Call = Call()
+) -> float:
     """The loss of one batch, forward only; the same number on every stage."""
     shape = (*batch.tokens.shape, stage.config.width)
     x = None if stage.first else _receive(comm, shape, params.flat.dtype, stage.stage - 1, FORWARD)
-    y, _ = stage.forward(params, batch, x, run, counts)
+    y, _ = stage.forward(params, batch, x, call, counts)
     if not stage.last:
         _send(comm, y, stage.stage + 1, FORWARD).request.Wait()
     said = np.array([float(y) if stage.last else 0.0])

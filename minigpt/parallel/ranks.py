@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model import Batch, Params, Run, Transformer
+from minigpt.model import Batch, Call, Params, Transformer
 from minigpt.model.stack import TOKENS
 from minigpt.objectives import Counts, loss, loss_and_gradient, scored
 from minigpt.parallel.grid import Grid, Part
 from minigpt.parallel.pipeline import pipeline_loss
-from minigpt.parallel.tensor import cut_axis, part, shard_run
+from minigpt.parallel.tensor import cut_axis, part, shard_call
 from minigpt.parallel.zero import SlicedGradients, SlicedOptimizer, SlicedParams, overlaps, places
 from minigpt.train import RunFolder, starting_point
 from minigpt.train.shards import MODEL, Piece, point, write_shard
@@ -63,17 +63,17 @@ class Ranks:
         if self.zero < 2:
             slices, own = self.optimizer.slices if self.zero else None, self.optimizer.mine
             value, self._grads, _ = self.part.gradient(
-                self.params, mine, counts=counts, run=Run(rng=rng), grads=self._grads, slices=slices
+                self.params, mine, counts=counts, call=Call(rng=rng), grads=self._grads, slices=slices
             )
             if not self.zero:
                 return value, self.part.clip(self._grads, clip)
             return value, self.part.clip_slice(self.params.shapes, self._grads.flat[own], own, clip)
         self._grads = SlicedGradients(self.params, self.grid.data)
-        run = shard_run(self.folder.config, self.grid.tensor, Run(rng=rng, recompute=self.zero == 3))
+        call = shard_call(self.folder.config, self.grid.tensor, Call(rng=rng, recompute=self.zero == 3))
         value = 0.0
         for batch in mine:
             params: Any = self._sliced or self.params
-            value += loss_and_gradient(self.model, params, batch, run, counts=counts, grads=self._grads)[0]
+            value += loss_and_gradient(self.model, params, batch, call, counts=counts, grads=self._grads)[0]
             self._grads.finish()
         total = np.array([value])
         self.grid.data.Allreduce(total.copy(), total)
@@ -103,11 +103,13 @@ class Ranks:
         return float(sums[0] / sums[1])
 
     def _loss(self, batch):
-        run = shard_run(self.folder.config, self.grid.tensor)
+        call = shard_call(self.folder.config, self.grid.tensor)
         if self.grid.pipeline.size > 1:
-            return pipeline_loss(self.part.stage, self.params, batch, self.grid.pipeline, counts=scored(batch), run=run)
+            return pipeline_loss(
+                self.part.stage, self.params, batch, self.grid.pipeline, counts=scored(batch), call=call
+            )
         params: Any = self._sliced or self.params
-        return loss(self.model, params, batch, run)
+        return loss(self.model, params, batch, call)
 
     def save(self, names: Sequence[str]) -> None:
         """See `minigpt.train.Engine`. Every rank writes its part; then the first one points to them."""

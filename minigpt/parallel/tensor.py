@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model import Params, Run, Transformer, TransformerConfig
+from minigpt.model import Call, Params, Transformer, TransformerConfig
 
 COLUMNS, ROWS = -1, 0  # the axis that is cut, counted so that biases go with the columns
 CUT = {  # by the end of a name; everything else is the same on every rank
@@ -33,27 +33,28 @@ def shard_config(config: TransformerConfig, rank: int, size: int) -> Transformer
         raise UserError("tensor parallelism is for models with a language head and without dropout; change the two")
     if config.experts:
         raise UserError("a mixture of experts is trained in one process; the other schemes do not share it out yet")
-    if config.groups % size or config.heads % size:
+    if config.key_value_heads % size or config.heads % size:
         raise UserError(
-            f"{size} tensor-parallel ranks do not divide {config.heads} heads in {config.groups} groups; use fewer"
+            f"{size} tensor-parallel ranks do not divide {config.heads} heads "
+            f"in {config.key_value_heads} groups; use fewer"
         )
-    if config.hidden_width < size or config.vocabulary_size < size:
+    if config.feed_forward_width < size or config.vocabulary_size < size:
         raise UserError(f"{size} tensor-parallel ranks are more than there are hidden units or tokens; use fewer")
     return replace(
         config,
         heads=config.heads // size,
-        key_value_heads=config.groups // size,
-        head_size=config.head_width,
-        hidden=len(part(config.hidden_width, rank, size)),
+        key_value_heads=config.key_value_heads // size,
+        head_width=config.head_width,
+        feed_forward_width=len(part(config.feed_forward_width, rank, size)),
         vocabulary_size=len(part(config.vocabulary_size, rank, size)),
     )
 
 
-def shard_run(config: TransformerConfig, comm: Any, run: Run = Run()) -> Run:
-    """`run` with the communicator of the tensor-parallel ranks and this rank's part of the vocabulary."""
+def shard_call(config: TransformerConfig, comm: Any, call: Call = Call()) -> Call:
+    """`call` with the communicator of the tensor-parallel ranks and this rank's part of the vocabulary."""
     if comm.size == 1:
-        return run
-    return replace(run, comm=comm, first_token=part(config.vocabulary_size, comm.rank, comm.size).start)
+        return call
+    return replace(call, comm=comm, vocabulary_offset=part(config.vocabulary_size, comm.rank, comm.size).start)
 
 
 def part(total: int, rank: int, size: int) -> range:

@@ -17,7 +17,7 @@ class Broken(RuntimeError):
     """Another rank failed, or never came, so this one stopped waiting."""
 
 
-def run(function: Callable[..., Any], size: int, *arguments: Any, seconds: float = SECONDS) -> list[Any]:
+def launch(function: Callable[..., Any], size: int, *arguments: Any, seconds: float = SECONDS) -> list[Any]:
     """function(comm, *arguments) on `size` ranks at once. Returns what each returned, in the order of ranks.
 
     An exception on one rank ends the others, which would wait for it for ever, and is raised here. seconds: how long

@@ -117,7 +117,7 @@ class SlicedGradients:
 class SlicedParams:
     """Parameters of which every rank keeps one slice (ZeRO stage 3): a block's are gathered while it works.
 
-    It takes the place of `Params` in a model. Use it with `Run(recompute=True)`: what a block leaves behind for its
+    It takes the place of `Params` in a model. Use it with `Call(recompute=True)`: what a block leaves behind for its
     backward would otherwise keep its matrices here. `mine`: (n,), this rank's slice.
     """
 

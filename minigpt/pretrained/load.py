@@ -174,7 +174,7 @@ def _gguf_config(meta: dict[str, Any], file: GGUF) -> TransformerConfig:
         layers=number("block_count"),
         heads=number("attention.head_count"),
         key_value_heads=number("attention.head_count_kv", number("attention.head_count")),
-        hidden=number("feed_forward_length"),
+        feed_forward_width=number("feed_forward_length"),
         norm="rms",
         norm_epsilon=number("attention.layer_norm_rms_epsilon"),
         activation="silu",

@@ -76,7 +76,7 @@ def _header(path, metadata):
 
 def check_config(path: str | Path, found: dict[str, Any], config: TransformerConfig) -> None:
     """`UserError` unless the file at `path` was written with the configuration `config`."""
-    expected = config.to_dict()
+    expected, found = config.to_dict(), TransformerConfig.from_dict(found).to_dict()
     for name in expected:
         if found.get(name) != expected[name]:
             raise UserError(

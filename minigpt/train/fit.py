@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable
 
 from minigpt import objectives
 from minigpt.errors import UserError
-from minigpt.model import Batch, Params, Run, Transformer
+from minigpt.model import Batch, Call, Params, Transformer
 from minigpt.optim import Schedule, adamw, clip_by_global_norm
 
-Score = Callable[[Transformer, Params, Batch, Run], tuple[float, Params]]
+Score = Callable[[Transformer, Params, Batch, Call], tuple[float, Params]]
 
 
 def fit(
@@ -18,19 +18,19 @@ def fit(
     *,
     clip: float = 1.0,
     weight_decay: float = 0.01,
-    run: Run = Run(),
+    call: Call = Call(),
     score: Score = objectives.loss_and_gradient,
 ) -> list[float]:
     """Train `params` in place with AdamW, one step for each batch. Returns the loss of every step, before it.
 
-    learning_rate: the rate at each step, as `minigpt.optim.warmup_cosine` makes it. score(model, params, batch, run):
+    learning_rate: the rate at each step, as `minigpt.optim.warmup_cosine` makes it. score(model, params, batch, call):
     the loss and its gradient. `UserError` as soon as the loss is not a number.
     """
     optimizer = adamw(weight_decay=weight_decay, decayed=params.matrix_size)
     state = optimizer.init(params.flat)
     losses = []
     for step, batch in enumerate(batches):
-        loss, grads = score(model, params, batch, run)
+        loss, grads = score(model, params, batch, call)
         losses.append(loss)
         if not loss < float("inf"):
             raise UserError(f"the loss of step {step} is {loss}; lower the learning rate")

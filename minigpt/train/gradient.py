@@ -6,7 +6,7 @@ from contextvars import copy_context
 
 import numpy as np
 
-from minigpt.model import Batch, Params, Run, Transformer
+from minigpt.model import Batch, Call, Params, Transformer
 from minigpt.objectives import Counts, loss, loss_and_gradient, scored
 
 
@@ -57,8 +57,8 @@ class BatchGradient:
 
     def _one(self, params, batch, counts, step, micro):
         def work(part, thread):
-            run = Run(rng=np.random.default_rng([self.seed, step, micro, thread]))
-            return loss_and_gradient(self.model, params, part, run, counts=counts, grads=self._parts[thread])
+            call = Call(rng=np.random.default_rng([self.seed, step, micro, thread]))
+            return loss_and_gradient(self.model, params, part, call, counts=counts, grads=self._parts[thread])
 
         losses_and_grads = list(self._map(work, split_rows(batch, self.threads)))
         first = losses_and_grads[0][1]

@@ -9,7 +9,7 @@ from minigpt import Transformer, TransformerConfig
 from minigpt.check import CONFIGS, GradientError, check_model
 from minigpt.ops import ACTIVATIONS
 
-SIZES = {"vocabulary_size": 11, "context": 6, "width": 24, "layers": 1, "heads": 6, "hidden": 10}
+SIZES = {"vocabulary_size": 11, "context": 6, "width": 24, "layers": 1, "heads": 6, "feed_forward_width": 10}
 ARRANGEMENTS = [  # every pair of choices occurs
     {
         "norm": norm,

@@ -22,7 +22,7 @@ VARIANTS = {
 
 def small_model(seed=0, dtype=np.float64, **changes) -> tuple[Transformer, Params]:
     """A model whose parameters are all random, gains and biases too, so that its greedy text does not settle early."""
-    sizes = {"vocabulary_size": 23, "context": 12, "width": 24, "layers": 2, "heads": 4, "hidden": 20}
+    sizes = {"vocabulary_size": 23, "context": 12, "width": 24, "layers": 2, "heads": 4, "feed_forward_width": 20}
     model = Transformer(TransformerConfig(**{**sizes, **changes}))
     rng = np.random.default_rng([seed, 7])
     params = model.init(rng, dtype=dtype)

@@ -70,8 +70,8 @@ def test_stopping_early_changes_nothing():
     model, params = tiny()
     short = beam_search(model, params, PROMPT, 12, beams=3, stop_tokens=(0, 1, 2), length_penalty=1.0)
     model_calls = []
-    hidden = model.hidden
-    model.hidden = lambda *arguments, **options: model_calls.append(1) or hidden(*arguments, **options)
+    hidden = model.hidden_states
+    model.hidden_states = lambda *arguments, **options: model_calls.append(1) or hidden(*arguments, **options)
     again = beam_search(model, params, PROMPT, 12, beams=3, stop_tokens=(0, 1, 2), length_penalty=1.0)
     assert again == short
     assert len(model_calls) < 12
@@ -92,12 +92,12 @@ def test_a_longer_text_wins_only_with_a_length_penalty():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"beams": 0}, {"count": 0}, {"length_penalty": -1.0}, {"tokens": np.array([[1, 2]])}]
+    "changes", [{"beams": 0}, {"max_new_tokens": 0}, {"length_penalty": -1.0}, {"tokens": np.array([[1, 2]])}]
 )
 def test_bad_numbers_are_refused(changes):
     model, params = tiny()
     with pytest.raises(UserError, match="beam search takes one prompt"):
-        beam_search(model, params, **{"tokens": PROMPT, "count": 3, **changes})
+        beam_search(model, params, **{"tokens": PROMPT, "max_new_tokens": 3, **changes})
 
 
 def test_an_empty_prompt_is_refused():

@@ -38,14 +38,14 @@ def test_sliding_keeps_the_cost_linear():
     """Rows that go through the network: at most two per token on average, besides the prompt."""
     model, params = small_model(context=16)
     rows = 0
-    hidden = model.hidden
+    hidden = model.hidden_states
 
-    def counting(params, tokens, run, **options):
+    def counting(params, tokens, call, **options):
         nonlocal rows
         rows += tokens.shape[1]
-        return hidden(params, tokens, run, **options)
+        return hidden(params, tokens, call, **options)
 
-    model.hidden = counting
+    model.hidden_states = counting
     list(generate(model, params, PROMPT, 400, sampling=GREEDY))
     assert rows <= 2 * 400 + len(PROMPT)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_model import VARIANTS, small_model
 
-from minigpt import Run, UserError
+from minigpt import Call, UserError
 from minigpt.infer import KeyValuePast
 
 TOKENS = np.random.default_rng(1).integers(0, 23, (3, 11))
@@ -13,7 +13,7 @@ TOKENS = np.random.default_rng(1).integers(0, 23, (3, 11))
 def pieces_with_past(model, params, tokens, borders, past):
     """Logits of `tokens`, fed in pieces that end at `borders`."""
     parts = np.split(tokens, borders, axis=1)
-    return np.concatenate([model.forward(params, part, Run(past=past))[0] for part in parts], axis=1)
+    return np.concatenate([model.forward(params, part, Call(past=past))[0] for part in parts], axis=1)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -43,7 +43,7 @@ def test_truncate_takes_back_what_was_said():
     past.truncate(0)
     pieces_with_past(model, params, TOKENS[:, :9], [5], past)
     past.truncate(5)
-    logits, _ = model.forward(params, TOKENS[:, 5:], Run(past=past))
+    logits, _ = model.forward(params, TOKENS[:, 5:], Call(past=past))
     np.testing.assert_allclose(logits, model.forward(params, TOKENS)[0][:, 5:], rtol=1e-12, atol=1e-12)
 
 
@@ -54,7 +54,7 @@ def test_select_reorders_repeats_and_drops_sequences():
     order = np.array([2, 0, 2, 2])
     past.select(order)
     tokens = TOKENS[order]
-    logits, _ = model.forward(params, tokens[:, 6:], Run(past=past))
+    logits, _ = model.forward(params, tokens[:, 6:], Call(past=past))
     np.testing.assert_allclose(logits, model.forward(params, tokens)[0][:, 6:], rtol=1e-12, atol=1e-12)
 
 
@@ -83,9 +83,9 @@ def test_a_forward_that_fails_leaves_nothing_behind():
         return x
 
     with pytest.raises(RuntimeError):
-        model.forward(params, (TOKENS[:, 4:6] + 1) % 23, Run(past=past, tap=fail))
+        model.forward(params, (TOKENS[:, 4:6] + 1) % 23, Call(past=past, hook=fail))
     past.truncate(4)
-    logits, _ = model.forward(params, TOKENS[:, 4:], Run(past=past))
+    logits, _ = model.forward(params, TOKENS[:, 4:], Call(past=past))
     np.testing.assert_allclose(logits, model.forward(params, TOKENS)[0][:, 4:], rtol=1e-12, atol=1e-12)
 
 
@@ -93,10 +93,10 @@ def test_what_does_not_fit_is_refused():
     model, params = small_model()
     past = KeyValuePast(model.config, 3, 5, np.float64)
     with pytest.raises(UserError, match="6 positions do not fit a past of 5"):
-        model.forward(params, TOKENS[:, :6], Run(past=past))
+        model.forward(params, TOKENS[:, :6], Call(past=past))
     with pytest.raises(UserError, match="cannot go back to 2 positions; the past holds 0"):
         past.truncate(2)
     past = KeyValuePast(model.config, 3, 20, np.float64)
-    model.forward(params, TOKENS, Run(past=past))
+    model.forward(params, TOKENS, Call(past=past))
     with pytest.raises(UserError, match="13 positions do not fit the context"):
-        model.forward(params, TOKENS[:, :2], Run(past=past))
+        model.forward(params, TOKENS[:, :2], Call(past=past))

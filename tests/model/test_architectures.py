@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minigpt import Batch, Run, Transformer, TransformerConfig, UserError
+from minigpt import Batch, Call, Transformer, TransformerConfig, UserError
 from minigpt.infer import KeyValuePast
 
 SIZES = {"vocabulary_size": 13, "context": 8, "width": 20, "layers": 2, "heads": 4, "init_std": 0.3}
@@ -31,8 +31,8 @@ def moved(model, params, batch, other):
 
 @pytest.mark.parametrize("position", ["learned", "sinusoidal", "rotary"])
 def test_an_encoder_sees_both_sides_and_a_decoder_one(position):
-    encoder, params = model_of(architecture="encoder", position=position, head_size=4)
-    decoder = Transformer(TransformerConfig(**SIZES, position=position, head_size=4))
+    encoder, params = model_of(architecture="encoder", position=position, head_width=4)
+    decoder = Transformer(TransformerConfig(**SIZES, position=position, head_width=4))
     batch, other = Batch(TOKENS), Batch(changed(TOKENS, 3))
     assert moved(encoder, params, batch, other) == [True] * 6
     assert moved(decoder, params, batch, other) == [False] * 3 + [True] * 3  # the same weights, another mask
@@ -61,9 +61,9 @@ def test_writing_with_a_past_equals_writing_anew():
     batch = Batch(TOKENS, source=SOURCE, source_present=np.arange(5) < np.array([[3], [5]]))
     whole = model.forward(params, batch)[0]
     memory, _ = model.encode(params, batch)
-    run = Run(past=KeyValuePast(model.config, 2, 6, np.float64))
+    call = Call(past=KeyValuePast(model.config, 2, 6, np.float64))
     for step in range(6):
-        x, _ = model.hidden(params, batch._replace(tokens=TOKENS[:, step : step + 1]), run, memory=memory)
+        x, _ = model.hidden_states(params, batch._replace(tokens=TOKENS[:, step : step + 1]), call, memory=memory)
         np.testing.assert_allclose(model.logits(params, x)[0][:, 0], whole[:, step], rtol=0, atol=1e-12)
 
 

@@ -54,7 +54,7 @@ def test_unknown_presets_and_fields_are_named():
 def test_a_gated_network_has_about_as_many_parameters_as_a_plain_one():
     config = TransformerConfig(**{**SIZES, "width": 384, "heads": 6})
     gated = TransformerConfig(**{**SIZES, "width": 384, "heads": 6, "gated": True})
-    assert 3 * gated.hidden_width == pytest.approx(2 * config.hidden_width, rel=0.03)
+    assert 3 * gated.feed_forward_width == pytest.approx(2 * config.feed_forward_width, rel=0.03)
 
 
 def test_parameters_are_views_of_one_vector_with_matrices_first():

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from minigpt import Run, Transformer, TransformerConfig, UserError
+from minigpt import Call, Transformer, TransformerConfig, UserError
 from minigpt.objectives import causal_lm, loss, loss_and_gradient, scored
 from minigpt.optim import warmup_cosine
 from minigpt.parallel.pipeline import Stage
@@ -18,10 +18,10 @@ CONFIG = TransformerConfig(
     width=12,
     layers=2,
     heads=2,
-    hidden=7,
+    feed_forward_width=7,
     experts=4,
     experts_per_token=2,
-    balance=0.5,
+    load_balancing=0.5,
     init_std=0.4,
 )
 WINDOWS = np.random.default_rng(3).integers(0, 11, (3, 7))
@@ -46,7 +46,7 @@ def test_the_gradient_is_that_of_the_loss_and_the_unevenness():
     def criterion(flat):
         moved = params.copy()
         moved.flat[...] = flat
-        return loss(model, moved, batch) + CONFIG.balance * uneven(model, moved, batch)
+        return loss(model, moved, batch) + CONFIG.load_balancing * uneven(model, moved, batch)
 
     for name, gradient in grads.items():
         direction = params.zeros_like()
@@ -69,14 +69,14 @@ def test_one_expert_is_the_plain_network():
 def test_each_token_uses_as_many_experts_as_it_is_told():
     model, params = start()
     kept = {}
-    model.forward(params, WINDOWS[:, :-1], Run(tap=kept.setdefault))
-    weights = kept["blocks.0.feed_forward.route"]
+    model.forward(params, WINDOWS[:, :-1], Call(hook=kept.setdefault))
+    weights = kept["blocks.0.feed_forward.routing"]
     assert np.all(np.count_nonzero(weights, axis=1) == 2)
     np.testing.assert_allclose(weights.sum(axis=1), 1)
 
 
 def test_an_expert_that_nobody_asks_gets_exactly_no_gradient():
-    model, params = start(replace(CONFIG, balance=0.0))
+    model, params = start(replace(CONFIG, load_balancing=0.0))
     params["blocks.0.feed_forward.router.weight"][...] = 0  # all alike: the first two are taken
     grads = loss_and_gradient(model, params, causal_lm(WINDOWS))[1]
     for expert, used in enumerate((True, True, False, False)):
@@ -87,19 +87,19 @@ def test_balancing_spreads_the_work():
     """Tokens that are all alike, but for noise: without the second loss a few experts do everything."""
     shares = {}
     for balance in (0.0, 0.5):
-        model = Transformer(replace(CONFIG, balance=balance, layers=1, experts_per_token=1, init_std=0.1))
+        model = Transformer(replace(CONFIG, load_balancing=balance, layers=1, experts_per_token=1, init_std=0.1))
         params = model.init(np.random.default_rng(0))
         rng = np.random.default_rng(1)
         batches = (causal_lm(rng.integers(0, 11, (8, 7))) for _ in range(150))
         fit(model, params, batches, warmup_cosine(1e-2, warmup=10, total=150))
         kept = {}
-        model.forward(params, rng.integers(0, 11, (50, 6)), Run(tap=kept.setdefault))
-        shares[balance] = np.mean(kept["blocks.0.feed_forward.route"] > 0, axis=0).max()
+        model.forward(params, rng.integers(0, 11, (50, 6)), Call(hook=kept.setdefault))
+        shares[balance] = np.mean(kept["blocks.0.feed_forward.routing"] > 0, axis=0).max()
     assert shares[0.5] < 0.4 < shares[0.0]
 
 
 def test_parts_of_a_batch_add_up_but_for_the_balance():
-    model, params = start(replace(CONFIG, balance=0.0))
+    model, params = start(replace(CONFIG, load_balancing=0.0))
     batch = causal_lm(WINDOWS)
     whole = loss_and_gradient(model, params, batch)[1].flat
     parts = [causal_lm(WINDOWS[rows]) for rows in (slice(0, 1), slice(1, 3))]
@@ -112,8 +112,8 @@ def test_what_does_not_fit_is_named():
         replace(CONFIG, experts_per_token=5)
     with pytest.raises(UserError, match="experts is 0"):
         replace(CONFIG, experts=0)
-    with pytest.raises(UserError, match="balance is -1"):
-        replace(CONFIG, balance=-1)
+    with pytest.raises(UserError, match="load_balancing is -1"):
+        replace(CONFIG, load_balancing=-1)
     for cut in (lambda: shard_config(CONFIG, 0, 2), lambda: Stage(CONFIG, 0, 1)):
         with pytest.raises(UserError, match="trained in one process"):
             cut()

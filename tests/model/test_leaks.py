@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from minigpt import Run, Transformer, TransformerConfig
+from minigpt import Call, Transformer, TransformerConfig
 from minigpt.ops import cross_entropy_backward, cross_entropy_forward
 
 VARIANTS = [
@@ -21,7 +21,7 @@ VARIANTS = [
 
 def make(dtype, context=150, **changes):
     """A small model with parameters far from their first values."""
-    sizes = {"vocabulary_size": 23, "context": context, "width": 24, "layers": 2, "heads": 4, "hidden": 40}
+    sizes = {"vocabulary_size": 23, "context": context, "width": 24, "layers": 2, "heads": 4, "feed_forward_width": 40}
     model = Transformer(TransformerConfig(**{**sizes, **changes}))
     rng = np.random.default_rng(0)
     params = model.init(rng)
@@ -50,14 +50,14 @@ def test_a_loss_at_one_position_gives_later_tokens_exactly_no_gradient(changes):
     targets[0, 4] = 3
     seen = {}
 
-    def tap(name, x):
+    def hook(name, x):
         seen[name] = x
         return x
 
-    run = Run(tap=tap)
-    logits, cache = model.forward(params, tokens, run)
+    call = Call(hook=hook)
+    logits, cache = model.forward(params, tokens, call)
     _, loss_cache = cross_entropy_forward(logits, targets)
-    model.backward(params, cache, cross_entropy_backward(1.0, loss_cache), run)
+    model.backward(params, cache, cross_entropy_backward(1.0, loss_cache), call)
     gradient = seen["dembedding"][0]  # (T, C)
     assert np.array_equal(gradient[5:], np.zeros_like(gradient[5:]))
     assert np.abs(gradient[:5]).max(axis=-1).min() > 0
@@ -73,7 +73,7 @@ def test_a_tap_sees_named_activations_and_may_replace_them():
         names.append(name)
         return x
 
-    watched, _ = model.forward(params, tokens, Run(tap=look))
+    watched, _ = model.forward(params, tokens, Call(hook=look))
     np.testing.assert_allclose(watched, plain, rtol=1e-12, atol=1e-12)
     for name in (
         "embedding",
@@ -87,7 +87,7 @@ def test_a_tap_sees_named_activations_and_may_replace_them():
     def silence(name, x):
         return x * 0 if name == "blocks.1.feed_forward.output" else x
 
-    silenced, _ = model.forward(params, tokens, Run(tap=silence))
+    silenced, _ = model.forward(params, tokens, Call(hook=silence))
     without = params.copy()
     without["blocks.1.feed_forward.down.weight"] = np.zeros_like(without["blocks.1.feed_forward.down.weight"])
     without["blocks.1.feed_forward.down.bias"] = np.zeros_like(without["blocks.1.feed_forward.down.bias"])
@@ -99,12 +99,12 @@ def test_attention_weights_seen_by_a_tap_are_causal_and_sum_to_one():
     model, params, rng = make(np.float64)
     weights = []
 
-    def tap(name, x):
+    def hook(name, x):
         if name.endswith("attention.weights"):
             weights.append(x)
         return x
 
-    model.forward(params, rng.integers(0, 23, (2, 70)), Run(tap=tap))
+    model.forward(params, rng.integers(0, 23, (2, 70)), Call(hook=hook))
     assert [w.shape for w in weights] == [(2, 4, 70, 70)] * 2
     for w in weights:
         np.testing.assert_allclose(w.sum(axis=-1), 1, rtol=1e-12)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from conftest import optional
 
-from minigpt import Run, Transformer, TransformerConfig, objectives
+from minigpt import Call, Transformer, TransformerConfig, objectives
 from minigpt.ops import sinusoidal_positions
 
 VARIANTS = {
@@ -52,7 +52,7 @@ def torch_logits(torch, config, p, tokens):
         )
         if config.position == "rotary":
             q, k = rotate(q), rotate(k)
-        k, v = (a.repeat_interleave(config.heads // config.groups, dim=1) for a in (k, v))
+        k, v = (a.repeat_interleave(config.heads // config.key_value_heads, dim=1) for a in (k, v))
         y = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         return linear(f"{name}.output", y.transpose(1, 2).flatten(2))
 
@@ -84,7 +84,7 @@ def torch_logits(torch, config, p, tokens):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-5)])
 def test_logits_loss_and_every_gradient_equal_pytorch(name, dtype, tolerance):
     torch = optional("torch")
-    sizes = {"vocabulary_size": 29, "context": 80, "width": 24, "layers": 3, "heads": 4, "hidden": 44}
+    sizes = {"vocabulary_size": 29, "context": 80, "width": 24, "layers": 3, "heads": 4, "feed_forward_width": 44}
     config = TransformerConfig(**{**sizes, **VARIANTS[name]})
     model, rng = Transformer(config), np.random.default_rng(5)
     params = model.init(rng, dtype=np.float64)
@@ -94,7 +94,7 @@ def test_logits_loss_and_every_gradient_equal_pytorch(name, dtype, tolerance):
     batch = objectives.causal_lm(windows)
 
     logits, _ = model.forward(params, batch)
-    loss, grads = objectives.loss_and_gradient(model, params, batch, Run())
+    loss, grads = objectives.loss_and_gradient(model, params, batch, Call())
     leaves = {key: torch.tensor(array, requires_grad=True) for key, array in params.items()}
     theirs = torch_logits(torch, config, leaves, torch.tensor(batch.tokens))
     their_loss = torch.nn.functional.cross_entropy(theirs.flatten(0, 1), torch.tensor(batch.targets).flatten())

@@ -74,7 +74,7 @@ def attention(draw, rng):
     elif mask is not None:
         options["mask"] = rng.random((batch, heads if mask == "per head" else 1, queries, keys)) < 0.7
     if draw(st.booleans()):
-        options.update(keep=ops.dropout_mask(rng, (batch, heads, queries, keys), 0.3), rate=0.3)
+        options.update(dropout_mask=ops.draw_dropout_mask(rng, (batch, heads, queries, keys), 0.3), rate=0.3)
     if draw(st.booleans()):
         options["scale"] = 0.5
     return normal(rng, *shapes), options
@@ -89,7 +89,7 @@ def rotary(draw, rng):
 
 def dropout(draw, rng):
     shape, rate = rows(draw, least=1), draw(st.sampled_from([0.0, 0.1, 0.5, 0.9]))
-    return normal(rng, shape), {"keep": ops.dropout_mask(rng, shape, rate), "rate": rate}
+    return normal(rng, shape), {"mask": ops.draw_dropout_mask(rng, shape, rate), "rate": rate}
 
 
 def cross_entropy(draw, rng):
@@ -112,8 +112,8 @@ BUILDERS = {
     "tanh": elementwise,
     "gated": gated,
     "softmax": softmax,
-    "route": routed,
-    "balance": routed,
+    "router": routed,
+    "load_balancing": routed,
     "attention": attention,
     "rotary": rotary,
     "dropout": dropout,

@@ -17,8 +17,11 @@ x = np.ones
         (lambda: ops.embedding_forward(np.array([1, -1]), x((7, 2))), "token id -1 is outside"),
         (lambda: ops.cross_entropy_forward(x((2, 5)), np.array([1, 5])), r"target 5 is not a class in 0\.\.4"),
         (lambda: ops.cross_entropy_forward(x((2, 5)), np.array([1, -2])), r"target -2 .* not the ignored value -1"),
-        (lambda: ops.dropout_mask(np.random.default_rng(), (2,), 1.0), r"dropout rate 1\.0 must be .* less than 1"),
-        (lambda: ops.dropout_mask(None, (2,), -0.1), r"dropout rate -0\.1"),
+        (
+            lambda: ops.draw_dropout_mask(np.random.default_rng(), (2,), 1.0),
+            r"dropout rate 1\.0 must be .* less than 1",
+        ),
+        (lambda: ops.draw_dropout_mask(None, (2,), -0.1), r"dropout rate -0\.1"),
         (lambda: ops.rotary_angles(np.arange(3), 5), "even head width, not 5"),
         (lambda: ops.sinusoidal_positions(np.arange(3), 7), "even width, not 7"),
         (lambda: ops.activation("swish"), "no activation 'swish'; choose one of relu, gelu, gelu_tanh, silu, identity"),
@@ -48,10 +51,10 @@ def test_bad_input_is_named(call, message):
 
 
 def test_a_mask_that_allows_nothing_extra_is_none():
-    assert ops.dropout_mask(None, (3, 4), 0.5) is None
-    assert ops.dropout_mask(np.random.default_rng(0), (3, 4), 0.0) is None
+    assert ops.draw_dropout_mask(None, (3, 4), 0.5) is None
+    assert ops.draw_dropout_mask(np.random.default_rng(0), (3, 4), 0.0) is None
     array = x((3, 4))
-    assert ops.dropout_forward(array, keep=None, rate=0.5)[0] is array
+    assert ops.dropout_forward(array, mask=None, rate=0.5)[0] is array
 
 
 def test_masks():

@@ -28,7 +28,7 @@ def theirs():
         "identity": lambda x: x,
     }
 
-    def attention(query, key, value, *, mask=None, scale=None, keep=None, rate=0.0):
+    def attention(query, key, value, *, mask=None, scale=None, dropout_mask=None, rate=0.0):
         shared = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(shared, 1), value.repeat_interleave(shared, 1)
         scores = query @ key.transpose(-2, -1) * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
@@ -37,13 +37,13 @@ def theirs():
             weights = scores.masked_fill(~mask & attends, -math.inf).softmax(-1) * attends  # -inf in a whole row: nan
         else:
             weights = scores.softmax(-1)
-        return (weights if keep is None else weights * keep / (1 - rate)) @ value
+        return (weights if dropout_mask is None else weights * dropout_mask / (1 - rate)) @ value
 
-    def route(x, *, top):
+    def router(x, *, top):
         values, places = x.topk(top, dim=-1)
         return torch.zeros_like(x).scatter(-1, places, values.softmax(-1))
 
-    def balance(x, *, top):  # as transformers' load_balancing_loss_func, which does not divide by top
+    def load_balancing(x, *, top):  # as transformers' load_balancing_loss_func, which does not divide by top
         experts = x.shape[-1]
         chosen = f.one_hot(x.topk(top, dim=-1).indices, experts).to(x.dtype).reshape(-1, top, experts)
         p = x.softmax(-1).reshape(-1, experts)
@@ -68,11 +68,11 @@ def theirs():
         "gated": lambda gate, up, *, name: activations[name](gate) * up,
         "tanh": torch.tanh,
         "softmax": lambda x: x.softmax(-1),
-        "route": route,
-        "balance": balance,
+        "router": router,
+        "load_balancing": load_balancing,
         "attention": attention,
         "rotary": rotary,
-        "dropout": lambda x, *, keep, rate: x if keep is None else x * keep / (1 - rate),
+        "dropout": lambda x, *, mask, rate: x if mask is None else x * mask / (1 - rate),
         "cross_entropy": cross_entropy,
     }
 

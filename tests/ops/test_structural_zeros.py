@@ -157,14 +157,14 @@ def test_parts_of_a_batch_add_up_to_the_whole():
 
 def test_what_dropout_zeroed_gets_exactly_no_gradient():
     rng = np.random.default_rng(0)
-    keep = ops.dropout_mask(rng, (40, 50), 0.3)
+    mask = ops.draw_dropout_mask(rng, (40, 50), 0.3)
     x = rng.standard_normal((40, 50))
-    y, cache = ops.dropout_forward(x, keep=keep, rate=0.3)
+    y, cache = ops.dropout_forward(x, mask=mask, rate=0.3)
     dx = ops.dropout_backward(np.ones_like(x), cache)
-    assert exactly_zero(y[~keep])
-    assert exactly_zero(dx[~keep])
-    np.testing.assert_allclose(dx[keep], 1 / 0.7, rtol=1e-15)
-    assert abs(keep.mean() - 0.7) < 0.04  # four standard deviations of 2,000 draws
+    assert exactly_zero(y[~mask])
+    assert exactly_zero(dx[~mask])
+    np.testing.assert_allclose(dx[mask], 1 / 0.7, rtol=1e-15)
+    assert abs(mask.mean() - 0.7) < 0.04  # four standard deviations of 2,000 draws
 
 
 def test_relu_passes_nothing_where_x_is_not_positive():

@@ -7,20 +7,28 @@ from functools import cache
 
 import numpy as np
 
-from minigpt import Batch, Run, Transformer, TransformerConfig
+from minigpt import Batch, Call, Transformer, TransformerConfig
 from minigpt.objectives import causal_lm, loss_and_gradient, scored
 from minigpt.optim import adamw, clip_by_global_norm
 from minigpt.parallel.grid import Part, make_grid
 from minigpt.parallel.tensor import cut_axis
 from minigpt.parallel.zero import SlicedGradients, SlicedOptimizer, SlicedParams, slices, sum_gradients, sum_slices
 
-SIZES = {"vocabulary_size": 37, "context": 9, "width": 24, "layers": 5, "heads": 8, "hidden": 42, "init_std": 0.2}
+SIZES = {
+    "vocabulary_size": 37,
+    "context": 9,
+    "width": 24,
+    "layers": 5,
+    "heads": 8,
+    "feed_forward_width": 42,
+    "init_std": 0.2,
+}
 CONFIGS = {
     "GPT-2": TransformerConfig(**SIZES),
     "modern": TransformerConfig(
         **SIZES,
         key_value_heads=4,
-        head_size=6,
+        head_width=6,
         norm="rms",
         activation="silu",
         gated=True,
@@ -96,7 +104,7 @@ def check_gradients(comm, kind, dtype, *, order="1f1b", recompute=False, **grid)
     part = Part(model.config, make_grid(comm, **grid))
     micros = micro_batches(part, batch)
     found, ours, executed = part.gradient(
-        part.params(params), micros, counts=scored(batch), order=order, run=Run(recompute=recompute)
+        part.params(params), micros, counts=scored(batch), order=order, call=Call(recompute=recompute)
     )
     assert abs(found - loss) < BOUNDS[dtype]
     close(ours, part.params(grads), dtype)
@@ -116,8 +124,8 @@ def check_training(comm, kind, dtype, *, order="1f1b", recompute=False, **grid):
     optimizer = part.optimizer(make, mine)
     for step in range(STEPS):
         batch = batch_at(step)
-        run = Run(recompute=recompute)
-        _, grads, _ = part.gradient(mine, micro_batches(part, batch), counts=scored(batch), order=order, run=run)
+        call = Call(recompute=recompute)
+        _, grads, _ = part.gradient(mine, micro_batches(part, batch), counts=scored(batch), order=order, call=call)
         part.clip(grads, 1.0)
         optimizer.update(mine.flat[optimizer.mine], grads.flat[optimizer.mine], learning_rate=RATE)
         optimizer.share(mine.flat)
@@ -159,7 +167,7 @@ def zero_gradient(comm, model, held, layout, batch, stage):
     rows = slice(comm.rank * BATCH // comm.size, (comm.rank + 1) * BATCH // comm.size)
     own = Batch(batch.tokens[rows], batch.targets[rows])
     grads = layout.zeros_like() if stage < 2 else SlicedGradients(layout, comm)
-    loss_and_gradient(model, held, own, Run(recompute=stage == 3), counts=scored(batch), grads=grads)
+    loss_and_gradient(model, held, own, Call(recompute=stage == 3), counts=scored(batch), grads=grads)
     if stage == 0:
         sum_gradients(comm, grads)
         return grads.flat

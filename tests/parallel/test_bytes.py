@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from schemes import BATCH, BOUNDS, CONFIGS, LENGTH, batch_at, make, micro_batches, start, zero_gradient
 
-from minigpt import Run
+from minigpt import Call
 from minigpt.objectives import scored
-from minigpt.parallel import run
+from minigpt.parallel import launch
 from minigpt.parallel.grid import Part, make_grid
 from minigpt.parallel.pipeline import pipeline_loss
 from minigpt.parallel.tensor import part as share
@@ -36,7 +36,7 @@ def step_on(comm, kind, dtype, order, recompute, grid):
         comm.sent.clear()
 
     _, grads, _ = part.gradient(
-        mine, micro_batches(part, batch), counts=scored(batch), order=order, run=Run(recompute=recompute)
+        mine, micro_batches(part, batch), counts=scored(batch), order=order, call=Call(recompute=recompute)
     )
     sent()
     part.clip(grads, 1.0)
@@ -93,7 +93,7 @@ def formulas(kind, dtype, rank, parameters, recompute, *, data=1, tensor=1, pipe
     {"tensor": 2, "pipeline": 3}, {"data": 2, "tensor": 2, "pipeline": 2},
 ], ids=str)  # fmt: skip
 def test_a_step_sends_what_the_formulas_say(dtype, kind, order, recompute, grid):
-    results = run(lambda comm: step_on(comm, kind, dtype, order, recompute, grid), prod(grid.values()))
+    results = launch(lambda comm: step_on(comm, kind, dtype, order, recompute, grid), prod(grid.values()))
     for rank, (sent, letters, parameters) in enumerate(results):
         assert (sent, letters) == formulas(kind, dtype, rank, parameters, recompute, **grid)
 
@@ -126,7 +126,7 @@ def test_zero_sends_what_the_formulas_say(dtype, kind, size, stage):
         # All parameters for the forward, and the blocks again for the backward, which begins with the one still here.
         3: {"Reduce": whole, "Bcast": whole + blocks - last_block},
     }[stage]
-    for sent, messages in run(rank, size):
+    for sent, messages in launch(rank, size):
         assert sent == expected and sent.keys() == messages.keys()
 
 
@@ -140,6 +140,6 @@ def test_validation_on_a_pipeline_sends_what_the_formulas_say(kind):
         return dict(comm.sent)
 
     activations = BATCH * LENGTH * CONFIGS[kind].width * 4
-    first, middle, last = run(rank, 3)
+    first, middle, last = launch(rank, 3)
     assert first == middle == {"Isend": activations, "Bcast": DOUBLE}
     assert last == {"Bcast": DOUBLE}

@@ -7,13 +7,13 @@ import pytest
 from launch import mpi
 from mpi_memory import CONFIGS, peak_and_prediction
 
-from minigpt.parallel import run
+from minigpt.parallel import launch
 
 
 @pytest.mark.parametrize("micros", [1, 4])
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_one_rank_takes_what_is_predicted(kind, micros):
-    ((taken, predicted),) = run(lambda comm: peak_and_prediction(comm, 1, 1, 1, 0, micros, kind), 1)
+    ((taken, predicted),) = launch(lambda comm: peak_and_prediction(comm, 1, 1, 1, 0, micros, kind), 1)
     assert predicted == pytest.approx(taken, rel=0.05)
 
 

@@ -8,7 +8,7 @@ from launch import HERE, mpi
 from tiny_run import make_run
 
 from minigpt.cli import main
-from minigpt.parallel import run as run_threads
+from minigpt.parallel import launch as launch_threads
 from minigpt.parallel.grid import make_grid
 from minigpt.parallel.ranks import Ranks
 from minigpt.train import open_run, read_metrics, train
@@ -35,7 +35,7 @@ def test_processes_and_threads_write_the_same_bits(grid, tmp_path):
         engine = Ranks(folders[1], make_grid(comm, data=data, tensor=tensor, pipeline=pipeline), zero=zero)
         train(folders[1], engine=engine, show_progress=False)
 
-    run_threads(rank, 2)
+    launch_threads(rank, 2)
     ours, theirs = (open_run(folder.path, "last").params.flat for folder in folders)
     assert np.array_equal(ours, theirs)
 

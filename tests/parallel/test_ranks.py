@@ -7,7 +7,7 @@ import pytest
 from tiny_run import make_run
 
 from minigpt import UserError
-from minigpt.parallel import run
+from minigpt.parallel import launch
 from minigpt.parallel.grid import make_grid
 from minigpt.parallel.ranks import Ranks
 from minigpt.train import Interrupted, open_run, read_metrics, train
@@ -36,7 +36,7 @@ def on(grid, folder, **options):
         engine = Ranks(folder, make_grid(comm, data=data, tensor=tensor, pipeline=pipeline), zero=zero)
         train(folder, engine=engine, show_progress=False, **options)
 
-    run(rank, data * tensor * pipeline, seconds=60)
+    launch(rank, data * tensor * pipeline, seconds=60)
 
 
 def end(folder, which="last"):

@@ -8,7 +8,7 @@ from schemes import BOUNDS, CONFIGS, check_gradients, check_training, check_zero
 
 from minigpt import UserError
 from minigpt.objectives import causal_lm
-from minigpt.parallel import run
+from minigpt.parallel import launch
 from minigpt.parallel.grid import Part, make_grid
 from minigpt.parallel.schedule import SCHEDULES, idle_share, timeline
 from minigpt.parallel.zero import SlicedOptimizer
@@ -28,7 +28,7 @@ def trained(names, often, seldom):
 def on(check, kind, dtype, size, *arguments, **options):
     """What a check returns on each of `size` thread ranks."""
     gradient_alone(kind, dtype)  # computed once, before the ranks ask for it together
-    return run(lambda comm: check(comm, kind, dtype, *arguments, **options), size)
+    return launch(lambda comm: check(comm, kind, dtype, *arguments, **options), size)
 
 
 @kinds
@@ -85,7 +85,7 @@ def test_zero_keeps_a_slice():
         sliced.start(params.flat[sliced.mine])
         return sum(array.nbytes for array in sliced.state.values() if isinstance(array, np.ndarray))
 
-    assert sum(run(rank, 4)) == 2 * params.flat.nbytes
+    assert sum(launch(rank, 4)) == 2 * params.flat.nbytes
 
 
 @pytest.mark.parametrize(("grid", "message"), [
@@ -105,4 +105,4 @@ def test_what_cannot_be_shared_out_is_named(grid, message):
             part.rows(causal_lm(np.zeros((rows, 9), int)))
 
     with pytest.raises(UserError, match=message):
-        run(rank, 2)
+        launch(rank, 2)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigpt import UserError
-from minigpt.parallel import Broken, run
+from minigpt.parallel import Broken, launch
 
 
 def test_collectives():
@@ -25,7 +25,7 @@ def test_collectives():
         comm.Allreduce(mine, mine)  # in place
         return total, gathered, part, said, mine
 
-    for number, (total, gathered, part, said, mine) in enumerate(run(rank, 3)):
+    for number, (total, gathered, part, said, mine) in enumerate(launch(rank, 3)):
         assert np.array_equal(total, 3 * np.arange(6.0).reshape(2, 3) + 30)
         assert np.array_equal(gathered[2], np.arange(6.0).reshape(2, 3) + 20)
         assert np.array_equal(part, total if number == 2 else np.zeros((2, 3)))
@@ -45,7 +45,7 @@ def test_a_ring_of_messages():
             comm.Send(got + 1, to)
         return got.tolist()
 
-    assert run(rank, 4) == [[3, 4, 5], [0, 1, 2], [1, 2, 3], [2, 3, 4]]
+    assert launch(rank, 4) == [[3, 4, 5], [0, 1, 2], [1, 2, 3], [2, 3, 4]]
 
 
 def test_tags_and_order():
@@ -61,7 +61,7 @@ def test_tags_and_order():
         comm.Recv(c, 0, 8)
         return [int(x[0]) for x in (a, b, c)]
 
-    assert run(rank, 2)[1] == [1, 2, 3]
+    assert launch(rank, 2)[1] == [1, 2, 3]
 
 
 def test_split_into_a_grid():
@@ -71,7 +71,7 @@ def test_split_into_a_grid():
         rows.Allreduce(np.array([float(comm.rank)]), total)
         return rows.rank, rows.size, total[0], columns.rank, columns.size
 
-    found = run(rank, 6)
+    found = launch(rank, 6)
     assert [row[:3] for row in found] == [(0, 2, 1), (1, 2, 1), (0, 2, 5), (1, 2, 5), (0, 2, 9), (1, 2, 9)]
     assert [row[3:] for row in found] == [(2, 3), (2, 3), (1, 3), (1, 3), (0, 3), (0, 3)]
 
@@ -82,7 +82,7 @@ def test_what_is_carried_is_counted():
         comm.Split(0, comm.rank).Allgather(np.zeros(3), np.zeros(6))
         return dict(comm.messages), dict(comm.sent)
 
-    assert run(rank, 2) == [({"Allreduce": 1, "Allgather": 1}, {"Allreduce": 40, "Allgather": 24})] * 2
+    assert launch(rank, 2) == [({"Allreduce": 1, "Allgather": 1}, {"Allreduce": 40, "Allgather": 24})] * 2
 
 
 def test_the_sum_is_the_same_to_the_bit_every_time():
@@ -91,7 +91,7 @@ def test_the_sum_is_the_same_to_the_bit_every_time():
         comm.Allreduce(mine, total)
         return total
 
-    totals = [total for _ in range(5) for total in run(rank, 4)]
+    totals = [total for _ in range(5) for total in launch(rank, 4)]
     assert all(np.array_equal(total, totals[0]) for total in totals)
 
 
@@ -110,7 +110,7 @@ def test_a_dead_rank_ends_those_who_wait_for_it(waiting):
 
     start = time.monotonic()
     with pytest.raises(ValueError, match="lost"):
-        run(rank, 3)
+        launch(rank, 3)
     assert time.monotonic() - start < 20
 
 
@@ -120,18 +120,18 @@ def test_a_message_that_nobody_sends_is_given_up():
             comm.Recv(np.empty(1), 1)
 
     with pytest.raises(Broken, match="from rank 1 to rank 0"):
-        run(rank, 2, seconds=0.2)
+        launch(rank, 2, seconds=0.2)
 
 
 def test_buffers_that_mpi_would_refuse_are_refused():
     with pytest.raises(UserError, match="contiguous"):
-        run(lambda comm: comm.Allreduce(np.zeros((4, 4))[:, 1], np.zeros(4)), 2)
+        launch(lambda comm: comm.Allreduce(np.zeros((4, 4))[:, 1], np.zeros(4)), 2)
     with pytest.raises(UserError, match="does not fit a buffer of 3"):
-        run(lambda comm: comm.Allreduce(np.zeros(4), np.zeros(3)), 2)
+        launch(lambda comm: comm.Allreduce(np.zeros(4), np.zeros(3)), 2)
     with pytest.raises(UserError, match="at least 1"):
-        run(lambda comm: None, 0)
+        launch(lambda comm: None, 0)
 
 
 def test_numpys_error_handling_reaches_the_ranks():
     with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
-        run(lambda comm: np.ones(1) / np.zeros(1), 2)
+        launch(lambda comm: np.ones(1) / np.zeros(1), 2)

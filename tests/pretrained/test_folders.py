@@ -13,7 +13,15 @@ from minigpt.pretrained import load_pretrained, save_pretrained
 from minigpt.pretrained.families import FAMILIES
 
 FUZZ = int(os.environ.get("MINIGPT_FUZZ", "600"))
-SIZES = {"vocabulary_size": 29, "context": 11, "width": 24, "layers": 2, "heads": 4, "hidden": 31, "init_std": 0.2}
+SIZES = {
+    "vocabulary_size": 29,
+    "context": 11,
+    "width": 24,
+    "layers": 2,
+    "heads": 4,
+    "feed_forward_width": 31,
+    "init_std": 0.2,
+}
 ENCODER = {"architecture": "encoder", "norm_place": "post", "segments": 2, "embedding_norm": True, "padding": 0}
 BOTH = {"architecture": "encoder-decoder", "norm_place": "post", "embedding_norm": True, "padding": 1}
 MODERN = {"norm": "rms", "activation": "silu", "gated": True, "position": "rotary", "bias": False, "key_value_heads": 2}
@@ -170,7 +178,7 @@ def mutated(data, rng):
 
 
 def test_mutated_folders_are_read_or_refused(tmp_path):
-    sizes = {**SIZES, "layers": 1, "width": 4, "heads": 1, "hidden": 5}
+    sizes = {**SIZES, "layers": 1, "width": 4, "heads": 1, "feed_forward_width": 5}
     model = Transformer(TransformerConfig(**sizes))
     save_pretrained(tmp_path, model, model.init(np.random.default_rng(0)), "gpt2", "GPT2LMHeadModel")
     files = [tmp_path / "config.json", tmp_path / "model.safetensors"]

@@ -80,7 +80,18 @@ def test_word_pieces_equal_transformers():
 def test_smollm2_knows_the_capital_of_france(capsys):
     opened("smollm2")
     assert (
-        main(["generate", "smollm2", "--prompt", "The capital of France is", "--temperature", "0", "--tokens", "2"])
+        main(
+            [
+                "generate",
+                "smollm2",
+                "--prompt",
+                "The capital of France is",
+                "--temperature",
+                "0",
+                "--max-new-tokens",
+                "2",
+            ]
+        )
         == 0
     )
     assert capsys.readouterr().out == "The capital of France is Paris.\n"

@@ -14,7 +14,7 @@ from minigpt.train import BatchGradient, split_rows
 
 def make(dtype=np.float64, dropout=0.0):
     config = TransformerConfig(
-        vocabulary_size=13, context=9, width=12, layers=2, heads=3, hidden=20, dropout=dropout, init_std=0.3
+        vocabulary_size=13, context=9, width=12, layers=2, heads=3, feed_forward_width=20, dropout=dropout, init_std=0.3
     )
     model, rng = Transformer(config), np.random.default_rng(0)
     batch = causal_lm(rng.integers(0, 13, (7, 10)))

@@ -14,7 +14,7 @@ TEXT = "the cat sat on the mat and the dog sat on the log; then they all went ho
 def make_run(path: Path, *, dropout: float = 0.1, sizes: dict | None = None, **settings) -> RunFolder:
     """A folder with a tiny corpus and a model of 6,000 parameters, unless `sizes` changes it; not trained yet."""
     tokenizer = CharacterTokenizer.train([TEXT])
-    shape = {"context": 12, "width": 16, "layers": 2, "heads": 2, "hidden": 24, **(sizes or {})}
+    shape = {"context": 12, "width": 16, "layers": 2, "heads": 2, "feed_forward_width": 24, **(sizes or {})}
     config = TransformerConfig(vocabulary_size=tokenizer.vocabulary_size, dropout=dropout, init_std=0.1, **shape)
     for part, text in (("training", TEXT), ("validation", TEXT[:500])):
         write_tokens(path / f"{part}.npy", tokenizer, [text])

@@ -21,7 +21,7 @@ from minigpt.check.planted import (
     rotary,
 )
 from minigpt.check.planted.bug import PlantedBug
-from minigpt.model import Run, Transformer
+from minigpt.model import Call, Transformer
 
 PLANTED: tuple[PlantedBug, ...] = (
     *linear.BUGS,
@@ -94,8 +94,8 @@ def diagnose_model(model: Transformer) -> list[PlantedBug]:
     dlogits = np.random.default_rng(3).standard_normal((*tokens.shape, config.vocabulary_size))
 
     def gradients(of):
-        run = Run(rng=np.random.default_rng(4))
-        return [of.backward(params, of.forward(params, tokens, run)[1], dlogits).flat]
+        call = Call(rng=np.random.default_rng(4))
+        return [of.backward(params, of.forward(params, tokens, call)[1], dlogits).flat]
 
     yours, found = gradients(model), []
     if not _different(yours, gradients(Transformer(config))):

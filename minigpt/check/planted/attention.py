@@ -19,7 +19,7 @@ class TextbookCache(NamedTuple):
     groups: int
 
 
-def textbook_forward(query, key, value, *, mask=None, scale=None, keep=None, rate=0.0):
+def textbook_forward(query, key, value, *, mask=None, scale=None, dropout_mask=None, rate=0.0):
     """What `attention_forward` computes, in the fewest lines."""
     groups, shared = key.shape[1], query.shape[1] // key.shape[1]
     key, value = (np.repeat(array, shared, axis=1) for array in (key, value))  # (B, H, S, D)
@@ -30,7 +30,7 @@ def textbook_forward(query, key, value, *, mask=None, scale=None, keep=None, rat
     weights, _ = softmax_forward(scores)
     if mask is not None:
         weights = weights * mask  # where every key is masked
-    factor = np.ones_like(weights) if keep is None else keep.astype(weights.dtype) * (1 / (1 - rate))
+    factor = np.ones_like(weights) if dropout_mask is None else dropout_mask.astype(weights.dtype) * (1 / (1 - rate))
     return (weights * factor) @ value, TextbookCache(query, key, value, weights, factor, scale, groups)
 
 

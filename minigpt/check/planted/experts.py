@@ -3,8 +3,8 @@
 import numpy as np
 
 from minigpt.check.planted.bug import planted
-from minigpt.model import Run, Transformer
-from minigpt.ops import route_forward, softmax_forward
+from minigpt.model import Call, Transformer
+from minigpt.ops import router_forward, softmax_forward
 
 
 def chosen_treated_as_independent(dy, cache):
@@ -21,7 +21,7 @@ def weights_not_differentiated(dy, cache):
 def forward_not_renormalized(x, *, top):
     """Your weights are those of the softmax over all experts with the others cut off: they sum to less than one; take
     the softmax over the chosen scores."""
-    y, cache = route_forward(x, top=top)
+    y, cache = router_forward(x, top=top)
     return softmax_forward(x)[0] * (y > 0), cache
 
 
@@ -58,7 +58,7 @@ def forward_choices_counted_once_per_token(x, *, top):
     """You divided the counts of choices by the tokens alone: each token makes `top` choices, so that the shares sum
     to one."""
     p, _ = softmax_forward(x)
-    chosen = route_forward(x, top=top)[0] > 0
+    chosen = router_forward(x, top=top)[0] > 0
     axes = tuple(range(x.ndim - 1))
     return x.shape[-1] * np.vdot(chosen.mean(axis=axes), p.mean(axis=axes)), None
 
@@ -67,20 +67,20 @@ class router_without_gradient(Transformer):
     """This is the gradient you get when the weights of the experts are taken for constants: the router then learns
     nothing, though the weights depend on its scores."""
 
-    def backward(self, params, cache, dlogits, run=Run(), *, grads=None):
-        grads = super().backward(params, cache, dlogits, run, grads=grads)
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
+        grads = super().backward(params, cache, dlogits, call, grads=grads)
         for name in grads:
             if name.endswith("router.weight"):
                 grads[name][...] = 0
         return grads
 
 
-TWO, BALANCE = "route, two of five", "balance, two of five"
+TWO, BALANCE = "router, two of five", "load_balancing, two of five"
 BUGS = (
-    *planted("backward", "route", TWO, chosen_treated_as_independent, weights_not_differentiated),
-    *planted("forward", "route", TWO, forward_not_renormalized, forward_smallest_chosen),
-    *planted("backward", "balance", BALANCE, mean_over_tokens_forgotten, number_of_experts_forgotten),
-    *planted("backward", "balance", BALANCE, not_through_the_softmax),
-    *planted("forward", "balance", BALANCE, forward_choices_counted_once_per_token),
+    *planted("backward", "router", TWO, chosen_treated_as_independent, weights_not_differentiated),
+    *planted("forward", "router", TWO, forward_not_renormalized, forward_smallest_chosen),
+    *planted("backward", "load_balancing", BALANCE, mean_over_tokens_forgotten, number_of_experts_forgotten),
+    *planted("backward", "load_balancing", BALANCE, not_through_the_softmax),
+    *planted("forward", "load_balancing", BALANCE, forward_choices_counted_once_per_token),
     *planted("model", "transformer", "experts", router_without_gradient),
 )

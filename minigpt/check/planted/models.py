@@ -5,18 +5,18 @@ import math
 import numpy as np
 
 from minigpt.check.planted.bug import planted
-from minigpt.model import Run, Transformer
+from minigpt.model import Call, Transformer
 from minigpt.ops import embedding_backward, linear_backward
 
 
-class Tapped(Transformer):
+class Hooked(Transformer):
     """A transformer whose backward lets `replace(name, gradient)` put another gradient in place of a named one."""
 
-    def backward(self, params, cache, dlogits, run=Run(), *, grads=None):
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
         self.seen = {}
-        return super().backward(params, cache, dlogits, Run(tap=self._tap, rng=run.rng), grads=grads)
+        return super().backward(params, cache, dlogits, Call(hook=self._hook, rng=call.rng), grads=grads)
 
-    def _tap(self, name, gradient):
+    def _hook(self, name, gradient):
         self.seen[name] = gradient = self.replace(name, gradient)
         return gradient
 
@@ -28,18 +28,18 @@ class tied_embedding_counted_once(Transformer):
     """This is the gradient you get when the tied table is given only its gradient as an embedding: it was used twice,
     as embedding and as head, so its gradient is the sum of two."""
 
-    def backward(self, params, cache, dlogits, run=Run(), *, grads=None):
-        grads = super().backward(params, cache, dlogits, run, grads=grads)
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
+        grads = super().backward(params, cache, dlogits, call, grads=grads)
         grads["token_embedding.weight"] -= linear_backward(dlogits, cache.head)[1].T
         return grads
 
 
-class tied_head_counted_once(Tapped):
+class tied_head_counted_once(Hooked):
     """This is the gradient you get when the tied table is given only its gradient as the head: it was used twice, as
     embedding and as head, so its gradient is the sum of two."""
 
-    def backward(self, params, cache, dlogits, run=Run(), *, grads=None):
-        grads = super().backward(params, cache, dlogits, run, grads=grads)
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
+        grads = super().backward(params, cache, dlogits, call, grads=grads)
         grads["token_embedding.weight"] -= embedding_backward(self.seen["dembedding"], cache.stack.embedded.tokens)
         return grads
 
@@ -48,11 +48,11 @@ class targets_off_by_one(Transformer):
     """This is the gradient you get when the targets are shifted once more on the way back: position t answers for
     target t, not for the one after it."""
 
-    def backward(self, params, cache, dlogits, run=Run(), *, grads=None):
-        return super().backward(params, cache, np.roll(dlogits, 1, axis=1), run, grads=grads)
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
+        return super().backward(params, cache, np.roll(dlogits, 1, axis=1), call, grads=grads)
 
 
-class residual_gradient_dropped(Tapped):
+class residual_gradient_dropped(Hooked):
     """This is the gradient you get when the gradient goes back through attention but not past it: x + f(x) has two
     paths, and the straight one passes dy unchanged."""
 
@@ -60,7 +60,7 @@ class residual_gradient_dropped(Tapped):
         return gradient - self.seen["blocks.0.dresidual_mid"] if name == "dembedding" else gradient
 
 
-class inner_gradient_dropped(Tapped):
+class inner_gradient_dropped(Hooked):
     """This is the gradient you get when the gradient goes past the first attention but not through it: x + f(x) has
     two paths, and both reach x."""
 
@@ -68,29 +68,29 @@ class inner_gradient_dropped(Tapped):
         return self.seen["blocks.0.dresidual_mid"] if name == "dembedding" else gradient
 
 
-class final_norm_skipped(Tapped):
+class final_norm_skipped(Hooked):
     """This is the gradient you get when the last normalization is skipped on the way back."""
 
     def replace(self, name, gradient):
         return self.seen["dfinal"] if name == f"blocks.{self.config.layers - 1}.dresidual_post" else gradient
 
 
-class positions_of_the_first_sequence(Tapped):
+class positions_of_the_first_sequence(Hooked):
     """This is the gradient you get when the position table takes the gradient of the first sequence: every sequence
     of the batch used the same rows, so they must be summed."""
 
-    def backward(self, params, cache, dlogits, run=Run(), *, grads=None):
-        grads = super().backward(params, cache, dlogits, run, grads=grads)
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
+        grads = super().backward(params, cache, dlogits, call, grads=grads)
         grads["position_embedding.weight"][cache.stack.embedded.positions] = self.seen["dembedding"][0]
         return grads
 
 
-class positions_averaged(Tapped):
+class positions_averaged(Hooked):
     """This is the gradient you get when the position table takes the mean over the batch: every sequence used the
     same rows, so they must be summed."""
 
-    def backward(self, params, cache, dlogits, run=Run(), *, grads=None):
-        grads = super().backward(params, cache, dlogits, run, grads=grads)
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
+        grads = super().backward(params, cache, dlogits, call, grads=grads)
         grads["position_embedding.weight"][cache.stack.embedded.positions] = self.seen["dembedding"].mean(axis=0)
         return grads
 
@@ -99,18 +99,18 @@ class only_the_last_position(Transformer):
     """This is the gradient you get when only the last position's loss is sent back: every position predicts its next
     token, and all of them teach."""
 
-    def backward(self, params, cache, dlogits, run=Run(), *, grads=None):
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
         last = np.zeros_like(dlogits)
         last[:, -1] = dlogits[:, -1]
-        return super().backward(params, cache, last, run, grads=grads)
+        return super().backward(params, cache, last, call, grads=grads)
 
 
 class query_never_reached(Transformer):
     """This is the gradient you get when the gradient never reaches the first block's query matrix: it stays zero and
     never learns."""
 
-    def backward(self, params, cache, dlogits, run=Run(), *, grads=None):
-        grads = super().backward(params, cache, dlogits, run, grads=grads)
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
+        grads = super().backward(params, cache, dlogits, call, grads=grads)
         grads["blocks.0.attention.query.weight"] = np.zeros(params.shapes["blocks.0.attention.query.weight"])
         return grads
 
@@ -118,8 +118,8 @@ class query_never_reached(Transformer):
 class embedding_scale_forgotten(Transformer):
     """This is the gradient you get when the embeddings' factor sqrt(C) is forgotten on the way back."""
 
-    def backward(self, params, cache, dlogits, run=Run(), *, grads=None):
-        grads = super().backward(params, cache, dlogits, run, grads=grads)
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
+        grads = super().backward(params, cache, dlogits, call, grads=grads)
         grads["token_embedding.weight"] /= math.sqrt(self.config.width)
         return grads
 
@@ -127,11 +127,11 @@ class embedding_scale_forgotten(Transformer):
 class dropout_drawn_again(Transformer):
     """This is the gradient you get when the backward draws a dropout mask of its own: it must use the forward's."""
 
-    def backward(self, params, cache, dlogits, run=Run(), *, grads=None):
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
         embedded = cache.stack.embedded
-        dropout = embedded.dropout._replace(keep=np.roll(embedded.dropout.keep, 1, axis=-1))
+        dropout = embedded.dropout._replace(mask=np.roll(embedded.dropout.mask, 1, axis=-1))
         changed = cache._replace(stack=cache.stack._replace(embedded=embedded._replace(dropout=dropout)))
-        return super().backward(params, changed, dlogits, run, grads=grads)
+        return super().backward(params, changed, dlogits, call, grads=grads)
 
 
 BUGS = (

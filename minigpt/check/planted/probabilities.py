@@ -136,27 +136,27 @@ def mask_not_applied(dy, cache):
 
 def scale_forgotten(dy, cache):
     """This is the gradient you get when 1 / (1 - rate) is forgotten on the way back: the forward multiplied by it."""
-    return dy * cache.keep
+    return dy * cache.mask
 
 
 def mask_inverted(dy, cache):
     """This is the gradient you get when the mask is inverted: True means keep."""
-    return dy * ~cache.keep / (1 - cache.rate)
+    return dy * ~cache.mask / (1 - cache.rate)
 
 
 def scaled_by_the_rate(dy, cache):
     """This is the gradient you get when what stays is divided by the rate: it is divided by 1 - rate."""
-    return dy * cache.keep / cache.rate
+    return dy * cache.mask / cache.rate
 
 
-def forward_not_scaled(x, *, keep, rate):
+def forward_not_scaled(x, *, mask, rate):
     """Your dropout does not scale what stays: divide by 1 - rate, so that the mean over masks is x."""
-    return x * keep, None
+    return x * mask, None
 
 
-def forward_mask_inverted(x, *, keep, rate):
+def forward_mask_inverted(x, *, mask, rate):
     """Your dropout zeroes what it should keep: True in the mask means keep."""
-    return x * ~keep / (1 - rate), None
+    return x * ~mask / (1 - rate), None
 
 
 IGNORED, SMOOTH = "cross_entropy, ignored targets", "cross_entropy, smoothing"

@@ -16,12 +16,12 @@ class Past(Protocol):
         """Append key, value: (B, G, T, D) of the attention called `name`; return all so far: (B, G, S, D)."""
         ...
 
-    def kept(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
+    def stored(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
         """Keys and values of the cross-attention called `name`, or None the first time."""
         ...
 
-    def keep(self, name: str, key: np.ndarray, value: np.ndarray) -> None:
-        """Keep them: what a decoder looks at in the encoder's text does not change while it writes."""
+    def store(self, name: str, key: np.ndarray, value: np.ndarray) -> None:
+        """Store them: what a decoder looks at in the encoder's text does not change while it writes."""
         ...
 
 
@@ -30,43 +30,44 @@ def _unchanged(_name: str, x: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Run:
+class Call:
     """One forward or backward: what to watch, what to draw at random, what was computed before.
 
-    tap(name, x): sees every named activation and returns what to use in its place (x itself to only look). The backward
-    calls it with gradients, named with a d before the last part: `blocks.3.residual_mid`, `blocks.3.dresidual_mid`.
+    hook(name, x): sees every named activation and returns what to use in its place (x itself to only look). The
+    backward calls it with gradients, named with a d before the last part: `blocks.3.residual_mid` and
+    `blocks.3.dresidual_mid`.
     rng: for dropout; None evaluates, without dropout. past: keys and values of earlier positions, when generating.
     recompute: keep only what goes into each block; the backward computes the rest again, for memory.
     share: of a batch that is worked on in parts, how much this part is; for losses that are means over a batch.
-    comm, first_token: the communicator of tensor-parallel ranks (see `minigpt.parallel`), and where this rank's part of
-    the vocabulary begins.
+    comm, vocabulary_offset: the communicator of tensor-parallel ranks (see `minigpt.parallel`), and where this rank's
+    part of the vocabulary begins.
     """
 
-    tap: Callable[[str, np.ndarray], np.ndarray] = _unchanged
+    hook: Callable[[str, np.ndarray], np.ndarray] = _unchanged
     rng: np.random.Generator | None = None
     past: Past | None = None
     recompute: bool = False
     comm: Any = None
-    first_token: int = 0
+    vocabulary_offset: int = 0
     share: float = 1.0
 
     @property
     def watched(self) -> bool:
-        """Whether a tap was given."""
-        return self.tap is not _unchanged
+        """Whether a hook was given."""
+        return self.hook is not _unchanged
 
     def random_state(self) -> Any:
         """The state of the generator, to which `replayed` can go back; None without one."""
         return self.rng.bit_generator.state if self.rng is not None and self.recompute else None
 
-    def replayed(self, random_state: Any) -> "Run":
-        """The same run with the generator as it was, and without taps, which have seen everything already."""
+    def replayed(self, random_state: Any) -> "Call":
+        """The same call with the generator as it was, and without hooks, which have seen everything already."""
         if random_state is None:
-            return replace(self, tap=_unchanged)
+            return replace(self, hook=_unchanged)
         kind = type(self.rng.bit_generator)  # type: ignore[union-attr]
         rng = np.random.Generator(kind())
         rng.bit_generator.state = random_state
-        return replace(self, tap=_unchanged, rng=rng)
+        return replace(self, hook=_unchanged, rng=rng)
 
 
 class Batch(NamedTuple):
