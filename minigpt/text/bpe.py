@@ -28,6 +28,7 @@ from minigpt.text.vocabulary import (
     as_unicode,
     check_ids,
     check_special_tokens,
+    number_special_tokens,
     split_at_special,
 )
 
@@ -85,15 +86,25 @@ class BytePairTokenizer:
         return merged_id
 
     @classmethod
-    def train(cls, documents: Iterable[str], vocabulary_size: int, *, progress: bool = False) -> "BytePairTokenizer":
-        """Learn the merges of a vocabulary of that size (256 bytes, the merges, `<|endoftext|>`) from `documents`.
+    def train(
+        cls,
+        documents: Iterable[str],
+        vocabulary_size: int,
+        *,
+        special_tokens: Sequence[str] = (),
+        progress: bool = False,
+    ) -> "BytePairTokenizer":
+        """Learn the merges of a vocabulary of that size from `documents`.
 
-        `progress` shows a bar. Raises `UserError` if the text has too few pairs for so many tokens.
+        It holds the 256 bytes, the merges, `<|endoftext|>` and the further `special_tokens`, in that order. `progress`
+        shows a bar. Raises `UserError` if the text has too few pairs for so many tokens.
         """
-        if vocabulary_size < 257:
+        merge_count = vocabulary_size - 257 - len(special_tokens)
+        numbered = number_special_tokens(special_tokens, 256 + merge_count)
+        if merge_count < 0:
             raise UserError(
-                f"a byte-pair vocabulary holds 256 bytes and {END_OF_TEXT}, so at least 257 tokens, "
-                f"not {vocabulary_size}; ask for 257 or more"
+                f"a byte-pair vocabulary holds 256 bytes and {', '.join(numbered)}, so at least "
+                f"{256 + len(numbered)} tokens, not {vocabulary_size}; ask for {256 + len(numbered)} or more"
             )
         counts: Counter[str] = Counter()
         for document in as_documents(documents):
@@ -101,10 +112,10 @@ class BytePairTokenizer:
         pieces = {piece.encode(): count for piece, count in counts.items()}
         tokens = [bytes([byte]) for byte in EVERY_BYTE]
         merges = []
-        for left, right in learn_merges(pieces, vocabulary_size - 257, progress=progress):
+        for left, right in learn_merges(pieces, merge_count, special_count=len(numbered), progress=progress):
             merges.append((tokens[left], tokens[right]))
             tokens.append(tokens[left] + tokens[right])
-        return cls(merges)
+        return cls(merges, numbered)
 
     @property
     def vocabulary_size(self) -> int:

@@ -18,12 +18,14 @@ Pair = tuple[int, int]
 EDGE = -1  # stands between two pieces, and where a token was swallowed by its left neighbour; in no pair
 
 
-def learn_merges(piece_counts: Mapping[bytes, int], merge_count: int, *, progress: bool = False) -> list[Pair]:
+def learn_merges(
+    piece_counts: Mapping[bytes, int], merge_count: int, *, special_count: int = 1, progress: bool = False
+) -> list[Pair]:
     """The `merge_count` pairs of token ids to merge, in order; the pair at place i becomes the token 256 + i.
 
     Each time the most frequent pair of neighbours (of equals, the one of smallest ids) becomes a token everywhere.
     `piece_counts` says how often each piece of the text occurs; no merge crosses the edge of a piece.
-    Raises `UserError` when the text has too few pairs.
+    `special_count`: special tokens in the same vocabulary. Raises `UserError` when the text has too few pairs.
     """
     text = _Text(piece_counts)
     heap = [(-count, pair) for pair, count in text.counts.items()]
@@ -32,8 +34,9 @@ def learn_merges(piece_counts: Mapping[bytes, int], merge_count: int, *, progres
     for new in tqdm(range(256, 256 + merge_count), desc="learning merges", unit="", disable=not progress):
         pair = _pop_most_frequent(heap, text.counts)
         if pair is None:
+            others = 256 + special_count
             raise UserError(
-                f"the text allows a vocabulary of at most {257 + len(merges)} tokens, not {257 + merge_count}; "
+                f"the text allows a vocabulary of at most {others + len(merges)} tokens, not {others + merge_count}; "
                 "ask for a smaller one or give more text"
             )
         merges.append(pair)

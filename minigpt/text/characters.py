@@ -8,35 +8,47 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.files import write_json
-from minigpt.text.vocabulary import END_OF_TEXT, as_documents, as_unicode, check_ids, split_at_special
+from minigpt.text.vocabulary import (
+    END_OF_TEXT,
+    as_documents,
+    as_unicode,
+    check_ids,
+    number_special_tokens,
+    split_at_special,
+)
 
 
 class CharacterTokenizer:
-    """One token for each character (Unicode code point) seen in training, then `<|endoftext|>`.
+    """One token for each character (Unicode code point) seen in training, then the special tokens.
 
     Ids follow the order of the code points. A character that was not seen has no token and is refused.
     """
 
     kind: ClassVar[str] = "characters"
 
-    def __init__(self, characters: Sequence[str]):
-        """`characters`: distinct strings of one character each, in any order (a str will do)."""
+    def __init__(self, characters: Sequence[str], special_tokens: Sequence[str] = ()):
+        """`characters`: distinct strings of one character each, in any order (a str will do).
+
+        `special_tokens`: further ones, after `<|endoftext|>`.
+        """
         wrong = [c for c in characters if len(c) != 1 or as_unicode(c) != c]
         if not characters or wrong or len(set(characters)) != len(characters):
             raise UserError(
                 "a character tokenizer needs at least one character, each of them once and each one code point; "
                 f"got {wrong[0] if wrong else characters!r:.100}; use CharacterTokenizer.train"
             )
-        self._tokens = [*sorted(characters), END_OF_TEXT]  # id -> text
-        self._code_points = _code_points("".join(self._tokens[:-1]))  # ascending
+        self.characters = "".join(sorted(characters))
+        self.special_tokens = number_special_tokens(special_tokens, len(characters))
+        self._tokens = [*self.characters, *self.special_tokens]  # id -> text
+        self._code_points = _code_points(self.characters)  # ascending
 
     @classmethod
-    def train(cls, documents: Iterable[str]) -> "CharacterTokenizer":
-        """The tokenizer of every character in `documents`."""
+    def train(cls, documents: Iterable[str], *, special_tokens: Sequence[str] = ()) -> "CharacterTokenizer":
+        """The tokenizer of every character in `documents`, of `<|endoftext|>` and the further `special_tokens`."""
         characters = sorted(set().union(*as_documents(documents)))
         if not characters:
             raise UserError("there is no text to train a tokenizer on; give at least one document that is not empty")
-        return cls(characters)
+        return cls(characters, special_tokens)
 
     @property
     def vocabulary_size(self) -> int:
@@ -44,24 +56,20 @@ class CharacterTokenizer:
 
     @property
     def end_of_text(self) -> int:
-        return len(self._tokens) - 1
-
-    @property
-    def special_tokens(self) -> dict[str, int]:
-        return {END_OF_TEXT: self.end_of_text}
+        return self.special_tokens[END_OF_TEXT]
 
     def encode(self, text: str | bytes, *, allow_special: bool = False) -> np.ndarray:
         """The ids of `text`, (T,) int64. Bytes must be UTF-8.
 
-        `<|endoftext|>` in the text is plain text, thirteen characters, unless `allow_special`.
+        Special tokens in the text are plain text, `<|endoftext|>` thirteen characters, unless `allow_special`.
         Raises `UserError` for a character that has no token.
         """
         text = as_unicode(text)
         if not allow_special:
             return self._encode_ordinary(text, 0)
         rows, position = [], 0
-        for part in split_at_special(text, self.special_tokens):
-            rows.append([self.end_of_text] if part == END_OF_TEXT else self._encode_ordinary(part, position))
+        for place, part in enumerate(split_at_special(text, self.special_tokens)):
+            rows.append([self.special_tokens[part]] if place % 2 else self._encode_ordinary(part, position))
             position += len(part)
         return np.concatenate(rows)
 
@@ -85,7 +93,7 @@ class CharacterTokenizer:
 
     def save(self, path: str | Path) -> None:
         """Write the tokenizer as JSON, for `load_tokenizer`."""
-        value = {"kind": self.kind, "characters": "".join(self._tokens[:-1]), "special_tokens": self.special_tokens}
+        value = {"kind": self.kind, "characters": self.characters, "special_tokens": self.special_tokens}
         write_json(path, value)
 
     @classmethod
@@ -94,8 +102,10 @@ class CharacterTokenizer:
         characters = value.get("characters")
         if not isinstance(characters, str):
             raise UserError("its characters must be a string")
-        tokenizer = cls(characters)
-        if value.get("special_tokens") != tokenizer.special_tokens:
+        special_tokens = value.get("special_tokens")
+        names = special_tokens if isinstance(special_tokens, dict) else {}
+        tokenizer = cls(characters, [token for token in names if token != END_OF_TEXT])
+        if special_tokens != tokenizer.special_tokens:
             raise UserError(
                 f"its special tokens must be {tokenizer.special_tokens}, after its {len(characters)} others"
             )

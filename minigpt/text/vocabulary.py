@@ -1,6 +1,6 @@
 """What every vocabulary shares: the token that ends a document, special tokens in a text, ids that exist."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -39,12 +39,23 @@ def split_at_special(text: str, special_tokens: Collection[str]) -> list[str]:
     return regex.split(f"({'|'.join(map(regex.escape, longest_first))})", text)
 
 
+def number_special_tokens(further: Sequence[str], first_id: int) -> dict[str, int]:
+    """The ids of END_OF_TEXT and of the `further` special tokens, in their order, the first of them `first_id`."""
+    if isinstance(further, str) or END_OF_TEXT in further or len(set(further)) < len(further):
+        raise UserError(
+            f"the special tokens after {END_OF_TEXT} must be a list of strings, each of them once; got {further!r:.100}"
+        )
+    special_tokens = {token: id_ for id_, token in enumerate((END_OF_TEXT, *further), first_id)}
+    check_special_tokens(special_tokens, first_id)
+    return special_tokens
+
+
 def check_special_tokens(special_tokens: Any, first_id: int) -> None:
     """`UserError` unless `special_tokens` maps END_OF_TEXT and others to the ids that follow the ordinary ones."""
     if not isinstance(special_tokens, dict) or END_OF_TEXT not in special_tokens:
         raise UserError(f"the special tokens must be a dict that holds {END_OF_TEXT!r}; got {special_tokens!r:.100}")
     for token in special_tokens:
-        if not token or as_unicode(token) != token:
+        if not isinstance(token, str) or not token or as_unicode(token) != token:
             raise UserError(f"the special token {token!r} must be a string of Unicode text that is not empty")
     expected = list(range(first_id, first_id + len(special_tokens)))
     ids = list(special_tokens.values())

@@ -14,6 +14,8 @@ TEXT = "Ene, mene, miste,\r\n\tes rappelt in der Kiste. é你😀\u2028 \x00"
 TOKENIZERS = [
     CharacterTokenizer.train([TEXT]),
     BytePairTokenizer.train([TEXT], 270),
+    CharacterTokenizer.train([TEXT], special_tokens=["[MASK]", "e"]),
+    BytePairTokenizer.train([TEXT], 270, special_tokens=["[MASK]", "e"]),
     BytePairTokenizer([(b"e", b"n"), (b" ", b"\xff")], {"<pad>": 258, END_OF_TEXT: 259}, GPT2_BYTE_ORDER),
 ]
 
@@ -33,8 +35,30 @@ def test_a_tokenizer_comes_back_the_same(tokenizer, tmp_path):
         assert again.decode_bytes([id_]) == tokenizer.decode_bytes([id_])
 
 
+@pytest.mark.parametrize("kind", [CharacterTokenizer, BytePairTokenizer])
+def test_further_special_tokens_follow_the_end_of_text(kind):
+    size = {"vocabulary_size": 262} if kind is BytePairTokenizer else {}
+    tokenizer = kind.train([TEXT + "[MASK] <sep>"], **size, special_tokens=["<sep>", "[MASK]"])
+    end = tokenizer.vocabulary_size - 3
+    assert tokenizer.special_tokens == {END_OF_TEXT: end, "<sep>": end + 1, "[MASK]": end + 2}
+    assert end == 259 or kind is CharacterTokenizer
+    assert tokenizer.encode("e<sep>[MASK]", allow_special=True).tolist()[1:] == [end + 1, end + 2]
+    assert tokenizer.encode("e<sep>[MASK]").max() < end
+    assert tokenizer.decode([end + 2, end]) == "[MASK]" + END_OF_TEXT
+    for wrong in (["a", "a"], [END_OF_TEXT], [""], "ab"):
+        with pytest.raises(UserError, match="special token"):
+            kind.train([TEXT], **size, special_tokens=wrong)
+
+
+def test_a_vocabulary_must_have_room_for_its_special_tokens():
+    with pytest.raises(UserError, match=r"<sep>, so at least 258 tokens, not 257; ask for 258"):
+        BytePairTokenizer.train(["abc"], 257, special_tokens=["<sep>"])
+    with pytest.raises(UserError, match="at most 260 tokens, not 999"):
+        BytePairTokenizer.train(["abc"], 999, special_tokens=["<sep>"])
+
+
 def test_the_file_can_be_read_by_people(tmp_path):
-    TOKENIZERS[2].save(tmp_path / "tokenizer.json")
+    TOKENIZERS[4].save(tmp_path / "tokenizer.json")
     text = (tmp_path / "tokenizer.json").read_text(encoding="utf-8")
     assert '"kind": "byte_pair"' in text and '    "e n",\n    "Ġ ÿ"\n' in text
 
@@ -70,6 +94,7 @@ def save_changed(tokenizer, path, **changes):
         (TOKENIZERS[0], {"characters": lambda characters: characters + "e"}, "each of them once"),
         (TOKENIZERS[0], {"characters": lambda _: ["a"]}, "must be a string"),
         (TOKENIZERS[0], {"special_tokens": lambda _: None}, "special"),
+        (TOKENIZERS[2], {"special_tokens": lambda ids: {**ids, "e": 7}}, "must be {.*, after its"),
     ],
 )
 def test_a_damaged_file_is_refused(tokenizer, changes, message, tmp_path):
