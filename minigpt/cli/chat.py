@@ -5,12 +5,12 @@ import time
 
 import numpy as np
 
-from minigpt.cli.options import add_command, positive, sampling_of, sampling_options
+from minigpt.cli.options import MODEL, add_command, checkpoint_option, positive, sampling_of, sampling_options
 from minigpt.errors import UserError
 from minigpt.infer import Sampling, generate
 from minigpt.infer.generate import whole_characters
 from minigpt.machine import blas_threads
-from minigpt.pretrained import load_pretrained
+from minigpt.pretrained import OpenedModel, open_model
 from minigpt.text.chat import END, chat_tokens, recent_chat_tokens
 
 

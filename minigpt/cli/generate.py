@@ -2,12 +2,21 @@
 
 import numpy as np
 
-from minigpt.cli.options import add_command, positive, print_json, sampling_of, sampling_options
+from minigpt.cli.options import (
+    MODEL,
+    add_command,
+    checkpoint_option,
+    positive,
+    print_json,
+    sampling_of,
+    sampling_options,
+)
 from minigpt.errors import UserError
-from minigpt.infer import GREEDY, beam_search, generate, generate_text
+from minigpt.infer import GREEDY, beam_search, generate_text, rewrite
+from minigpt.infer.generate import check_tokenizer, until_stop
 from minigpt.machine import blas_threads, threads_for_width
-from minigpt.pretrained import NAMED, load_pretrained
-from minigpt.train import open_run
+from minigpt.pretrained import open_model
+from minigpt.text import document_end
 
 
 def add(subparsers) -> None:
@@ -23,53 +32,42 @@ def add(subparsers) -> None:
         "  minigpt generate smollm2 --prompt 'The capital of France is' --temperature 0 --max-new-tokens 20\n"
         "  minigpt generate g2p --prompt shakespeare        the sounds of English words",
     )
-    parser.add_argument("folder", metavar="RUN", help="the folder that `minigpt train` made, or smollm2, g2p, a .gguf")
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("--prompt", default="", help="the text to continue (default: start a new document)")
     parser.add_argument("--max-new-tokens", type=positive, default=200, help="how many tokens at most (default 200)")
     sampling_options(parser, temperature=0.8)
     parser.add_argument("--beams", type=positive, help="search for the likeliest text with this many beams instead")
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before this text (repeatable)")
-    parser.add_argument(
-        "--checkpoint", choices=("best", "last"), default="best", help="which parameters (default best)"
-    )
+    checkpoint_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object when done instead of streaming")
 
 
 def execute(arguments) -> int:
     """Write to standard output as the tokens come."""
     sampling = sampling_of(arguments)
-    published = arguments.folder in NAMED or arguments.folder.endswith(".gguf")
-    opened = load_pretrained(arguments.folder) if published else open_run(arguments.folder, arguments.checkpoint)
+    opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
     if opened.model.two_stacks:
-        return _translate(opened, arguments)
+        return _rewrite(opened, arguments, GREEDY if arguments.temperature is None else sampling)
     with blas_threads(threads_for_width(opened.model.config.width)):
         _show(opened, arguments, sampling)
     return 0
 
 
-def _translate(opened, arguments) -> int:
-    """Write what an encoder-decoder makes of each word of the prompt: the likeliest, by greedy search."""
-    words = arguments.prompt.split()
-    if not words:
-        raise UserError("this model reads words; give it some with --prompt")
-    written = []
-    for word in words:
-        source = opened.tokenizer.encode(word)
-        max_new_tokens = min(arguments.max_new_tokens, opened.model.config.context - 1)
-        ids = generate(
-            opened.model,
-            opened.params,
-            source[:1],  # both alphabets begin a word with the same mark
-            max_new_tokens,
-            sampling=GREEDY,
-            stop_tokens=[int(source[-1])],
-            source=source,
-        )
-        written.append(opened.tokenizer.decode(list(ids)))
+def _rewrite(opened, arguments, sampling) -> int:
+    """Print what an encoder-decoder writes after reading the prompt."""
+    text = rewrite(
+        opened.model,
+        opened.params,
+        opened.tokenizer,
+        arguments.prompt,
+        arguments.max_new_tokens,
+        sampling=sampling,
+        rng=np.random.default_rng(arguments.seed),
+    )
     if arguments.json:
-        print_json({"prompt": arguments.prompt, "text": " ".join(written), "seed": arguments.seed})
+        print_json({"prompt": arguments.prompt, "text": text, "seed": arguments.seed})
     else:
-        print(" ".join(written))
+        print(text)
     return 0
 
 

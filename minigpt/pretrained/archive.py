@@ -19,6 +19,21 @@ class Sounds(NamedTuple):
     sounds: str
 
     @property
+    def kind(self) -> str:
+        """By which it is told from other tokenizers."""
+        return "sounds"
+
+    @property
+    def special_tokens(self) -> dict[str, int]:
+        """BART's marks."""
+        return {"<s>": 1, "</s>": 2}
+
+    @property
+    def end_of_text(self) -> int:
+        """The mark that ends a word."""
+        return 2
+
+    @property
     def vocabulary_size(self) -> int:
         """How many ids either alphabet has: the model has one table for both."""
         return max(len(self.letters), len(self.sounds))

@@ -308,7 +308,7 @@ def test_tensors_that_lie_on_one_another_are_refused(tmp_path):
     assert struct.unpack("<Q", data[place : place + 8])[0] == len(raw)
     for offset in (0, len(raw) - 32):
         moved = data[:place] + struct.pack("<Q", offset) + data[place + 8 :]
-        with pytest.raises(UserError, match="'one' and 'two' overlap|'two' and 'one' overlap"):
+        with pytest.raises(UserError, match=r"'one' and 'two' overlap|'two' and 'one' overlap"):
             open_gguf(save(tmp_path, moved))
 
 

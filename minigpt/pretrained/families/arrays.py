@@ -69,7 +69,7 @@ def check_wrappers(names: Iterable[str]) -> None:
     """`UserError` if a program has put something before the names."""
     for name in names:
         for mark, program in WRAPPERS.items():
-            if name.startswith(mark) or mark == "_orig_mod." and mark in name:
+            if name.startswith(mark) or (mark == "_orig_mod." and mark in name):
                 raise UserError(f"the array {name!r} has {mark!r} in its name, from {program}")
 
 

@@ -107,7 +107,7 @@ class Family:
                 raise UserError(f"models with {name} = {theirs[name]!r:.50} are not supported; it must be {value!r}")
         theirs = self.before(theirs)
         ours = {setting.ours: setting.read(theirs) for setting in self.settings}
-        ours |= self.fixed | cls.fields
+        ours |= {**self.fixed, **cls.fields}
         if ours["head"] in ("sequence", "token") and "labels" not in ours:
             names = theirs.get("id2label")
             ours["labels"] = theirs.get("num_labels") or (len(names) if isinstance(names, dict) else 0) or 2

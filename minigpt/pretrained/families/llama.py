@@ -26,7 +26,7 @@ def links(config: TransformerConfig, base: str) -> Iterable[Link]:
 
 
 def lift_rotary(theirs: dict[str, Any]) -> dict[str, Any]:
-    """rope_theta out of `rope_parameters` (since 2025) or `rope_scaling`. `UserError` for a kind that we do not have."""
+    """rope_theta out of `rope_parameters` (of today) or `rope_scaling`. `UserError` for a kind that we do not have."""
     rope: dict[str, Any] = {}
     for name in ("rope_scaling", "rope_parameters"):
         value = theirs.get(name) or {}
