@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from minigpt.model import TransformerConfig
-from minigpt.pretrained.families.family import ACTIVATIONS, HEAD, Family, HeadClass, Link, Setting, linear, norm
+from minigpt.pretrained.families.family import HEAD, OURS, Family, HeadClass, Link, Setting, linear, norm
 
 UNUSED_POSITIONS = 2
 BIAS = "final_logits_bias"  # zeros in nearly every file, and then no array of ours
@@ -59,7 +59,7 @@ BART = Family(
         Setting("encoder_layers", "encoder_layers", 12),
         Setting("encoder_attention_heads", "encoder_heads", 16),
         Setting("encoder_ffn_dim", "encoder_feed_forward_width", 4096),
-        Setting("activation_function", "activation", "gelu", ACTIVATIONS),
+        Setting("activation_function", "activation", "gelu", OURS),
         Setting("scale_embedding", "scale_embedding", False),
         Setting("pad_token_id", "padding", 1),
         Setting("head_bias", "head_bias", None),  # a word of ours: their files tell by the array that it is not zero

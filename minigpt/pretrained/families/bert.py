@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from minigpt.model import TransformerConfig
-from minigpt.pretrained.families.family import ACTIVATIONS, HEAD, Family, HeadClass, Link, Setting, linear, norm
+from minigpt.pretrained.families.family import HEAD, OURS, Family, HeadClass, Link, Setting, linear, norm
 
 MASKED = (
     *linear("cls.predictions.transform.dense", "masked_head.dense"),
@@ -56,7 +56,7 @@ BERT = Family(
         Setting("intermediate_size", "feed_forward_width", 3072),
         Setting("type_vocab_size", "segments", 2),
         Setting("layer_norm_eps", "norm_epsilon", 1e-12),
-        Setting("hidden_act", "activation", "gelu", ACTIVATIONS),
+        Setting("hidden_act", "activation", "gelu", OURS),
         Setting("pad_token_id", "padding", 0),
         Setting("tie_word_embeddings", "tied", True),
         Setting("initializer_range", "init_std", 0.02),

@@ -11,17 +11,10 @@ from typing import Any, NamedTuple
 from minigpt.errors import UserError
 from minigpt.model import Transformer, TransformerConfig
 from minigpt.model.stack import TOKENS
+from minigpt.ops import ACTIVATIONS
 
 HEAD = "head.weight"  # the array that a tied model does not have
-ACTIVATIONS = {  # theirs -> ours; of two words for one of ours, the first is written
-    "relu": "relu",
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "silu": "silu",
-    "swish": "silu",
-    "linear": "identity",
-}
+OURS = {theirs: ours for ours, record in ACTIVATIONS.items() for theirs in record.published}  # names of activations
 KINDS = {f.name: f.type for f in fields(TransformerConfig)}  # the type of each of our fields
 
 

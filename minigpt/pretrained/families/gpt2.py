@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from minigpt.model import TransformerConfig
-from minigpt.pretrained.families.family import ACTIVATIONS, HEAD, Family, HeadClass, Link, Setting, linear, norm
+from minigpt.pretrained.families.family import HEAD, OURS, Family, HeadClass, Link, Setting, linear, norm
 
 LAST = {"head": "sequence", "pooled": "last", "pooler": False, "head_bias": False}
 
@@ -43,7 +43,7 @@ GPT2 = Family(
         Setting("n_head", "heads", 12),
         Setting("n_inner", "feed_forward_width", None),
         Setting("layer_norm_epsilon", "norm_epsilon", 1e-5),
-        Setting("activation_function", "activation", "gelu_new", ACTIVATIONS),
+        Setting("activation_function", "activation", "gelu_new", OURS),
         Setting("tie_word_embeddings", "tied", True),
         Setting("initializer_range", "init_std", 0.02),
     ),

@@ -5,7 +5,7 @@ from typing import Any
 
 from minigpt.errors import UserError
 from minigpt.model import TransformerConfig
-from minigpt.pretrained.families.family import ACTIVATIONS, HEAD, Family, HeadClass, Link, Setting, linear, norm
+from minigpt.pretrained.families.family import HEAD, OURS, Family, HeadClass, Link, Setting, linear, norm
 
 LAST = {"head": "sequence", "pooled": "last", "pooler": False, "head_bias": False}
 ROPE = {"rope_type": "default", "partial_rotary_factor": 1.0}  # the one kind of rotary positions that we have
@@ -67,7 +67,7 @@ LLAMA = Family(
         Setting("head_dim", "head_width", None),
         Setting("intermediate_size", "feed_forward_width", 11008),
         Setting("rms_norm_eps", "norm_epsilon", 1e-6),
-        Setting("hidden_act", "activation", "silu", ACTIVATIONS),
+        Setting("hidden_act", "activation", "silu", OURS),
         Setting("rope_theta", "rotary_theta", 10000.0),
         Setting("attention_bias", "attention_bias", False),
         Setting("mlp_bias", "feed_forward_bias", False),
