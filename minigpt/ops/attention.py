@@ -5,6 +5,7 @@ Fewer key-value heads than query heads: Ainslie et al. (2023), "GQA", arXiv:2305
 """
 
 import math
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,8 +21,8 @@ QUERIES = 64  # taken at a time, so that their scores stay in the processor's ca
 class RowsCache(NamedTuple):
     """One piece of the queries, t of them, over the first s keys: the later ones are masked for all of the piece."""
 
-    softmax: SoftmaxCache  # (B, G, H/G, t, s)  the weights before dropout
-    dropped: np.ndarray  # (B, G, H/G, t, s)  the weights after dropout
+    softmax: SoftmaxCache  # (B, G, H/G, t, s)  the weights before hook and dropout
+    dropped: np.ndarray  # (B, G, H/G, t, s)  the weights after both; s is S where a hook lets masked keys be seen
     dropout: DropoutCache
 
 
@@ -33,77 +34,150 @@ class AttentionCache(NamedTuple):
     scale: float
 
 
-def attention_forward(query, key, value, *, mask=None, scale=None, dropout_mask=None, rate=0.0, hook=None):
+Hook = Callable[[str, np.ndarray], np.ndarray]
+Pieces = Iterable[tuple[slice, np.ndarray]]  # which queries, t of them, and something of theirs, (B, H, t, s)
+
+
+def attention_forward(
+    query: np.ndarray,
+    key: np.ndarray,
+    value: np.ndarray,
+    *,
+    mask: np.ndarray | None = None,
+    scale: float | None = None,
+    dropout_mask: np.ndarray | None = None,
+    rate: float = 0.0,
+    hook: Hook | None = None,
+) -> tuple[np.ndarray, AttentionCache]:
     """y = dropout(softmax(scale * query @ key^T, where mask)) @ value, for every head.
 
     query: (B, H, T, D); key, value: (B, G, S, D), where G divides H: each group of H/G query heads shares one of the
     G key-value heads. mask: booleans that broadcast to (B, H, T, S), True = may attend; a query that may attend to
     nothing gives zeros. scale: default 1/sqrt(D), which keeps the scores' variance near one whatever D is.
     dropout_mask, rate: dropout of the weights, with booleans (B, H, T, S) from `draw_dropout_mask`.
-    hook: called as hook("weights", w), w: (B, H, T, S); what it returns is used in w's place, and the backward treats
-    the difference as a constant. Returns y: (B, H, T, D) and the cache for `attention_backward`.
-    `UserError` if the shapes do not fit.
+    hook: called as hook("scores", s), masked ones far below all others, and as hook("weights", w), both (B, H, T, S);
+    what it returns is used in their place, and the backward treats the difference as a constant. Only looking changes
+    no bit. Returns y: (B, H, T, D) and the cache for `attention_backward`. `UserError` if the shapes do not fit.
     """
     _check_shapes(query, key, value)
     batch, heads, length, width = query.shape
     groups, keys = key.shape[1:3]
+    grouped = (batch, groups, heads // groups)
     scale = 1 / math.sqrt(width) if scale is None else scale
     # Scaling the query is cheaper than scaling the scores.
-    query = np.multiply(query, scale, order="C").reshape(batch, groups, heads // groups, length, width)
+    query = np.multiply(query, scale, order="C").reshape(*grouped, length, width)
     key, value = _in_one_piece(key)[:, :, None], _in_one_piece(value)[:, :, None]  # (B, G, 1, S, D)
     if mask is not None:
         mask = np.broadcast_to(mask, (*mask.shape[:-2], length, keys))
 
-    y = np.empty_like(query)
-    pieces = []
-    queries = QUERIES if hook is None else length  # a hook sees all the weights at once
-    for start in range(0, length, queries):
-        rows = slice(start, start + queries)
-        rows_mask = None if mask is None else mask[..., rows, :]
-        rows_dropout = None if dropout_mask is None else dropout_mask[..., rows, :]
-        y[..., rows, :], cache = _attend(
-            query[..., rows, :], key, value, mask=rows_mask, dropout_mask=rows_dropout, rate=rate, hook=hook
-        )
-        pieces.append((rows, cache))
-    return y.reshape(batch, heads, length, width), AttentionCache(query, key, value, pieces, scale)
+    # Lazy: without a hook one piece goes all the way before the next begins, so its scores stay in the cache.
+    scores: Pieces = ((rows, _scores(query[..., rows, :], key, _of(rows, mask))) for rows in _pieces(length))
+    scores = scores if hook is None else _show(hook, "scores", scores, keys, MASKED)
+    weights: Pieces = ((rows, _softmax(piece, _of(rows, mask))) for rows, piece in scores)
+    replaced = None
+    if hook is not None:
+        weights = list(weights)
+        replaced = [piece for _, piece in _show(hook, "weights", weights, keys, 0.0)]
+
+    y, caches = np.empty_like(query), []
+    for number, (rows, own) in enumerate(weights):
+        used = own if replaced is None else replaced[number]
+        used, own = (w.reshape(*grouped, *w.shape[2:]) for w in (used, own))
+        kept = _of(rows, dropout_mask)
+        kept = None if kept is None else kept[..., : used.shape[-1]].reshape(used.shape)
+        dropped, dropout_cache = dropout_forward(used, mask=kept, rate=rate)
+        y[..., rows, :] = dropped @ value[..., : used.shape[-1], :]
+        caches.append((rows, RowsCache(SoftmaxCache(own), dropped, dropout_cache)))
+    return y.reshape(batch, heads, length, width), AttentionCache(query, key, value, caches, scale)
 
 
-def attention_backward(dy, cache):
+def attention_backward(
+    dy: np.ndarray, cache: AttentionCache, *, hook: Hook | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients of query, key and value: (B, H, T, D), (B, G, S, D), (B, G, S, D).
 
     The forward lines in reverse order. For each head, with s the scores and w the weights:
     dw = dy @ value^T,  ds = softmax_backward(dw),  dquery = scale * ds @ key,  dkey = scale * ds^T @ query,
     dvalue = w^T @ dy. A shared key or value collects the gradients of all the query heads in its group.
+    hook: called as hook("dweights", dw) and as hook("dscores", ds), both (B, H, T, S).
     """
     query, key, value, pieces, scale = cache
+    keys, caches = key.shape[-2], dict(enumerate(one for _, one in pieces))
     dy = np.ascontiguousarray(dy).reshape(query.shape)  # (B, G, H/G, T, D)
+
+    dweights: Pieces = ((rows, _dweights(dy[..., rows, :], value, one)) for rows, one in pieces)
+    dweights = dweights if hook is None else _show(hook, "dweights", dweights, keys, 0.0)
+    dscores: Pieces = ((rows, _dscores(piece, caches[number])) for number, (rows, piece) in enumerate(dweights))
+    dscores = dscores if hook is None else _show(hook, "dscores", dscores, keys, 0.0)
+
     dquery, dkey, dvalue = np.empty_like(query), np.zeros_like(key[:, :, 0]), np.zeros_like(value[:, :, 0])
-    for rows, (softmax_cache, dropped, dropout_cache) in pieces:
-        seen = slice(dropped.shape[-1])
-        dy_rows = dy[..., rows, :]  # (B, G, H/G, t, D)
-        dvalue[:, :, seen] += (dropped.swapaxes(-1, -2) @ dy_rows).sum(axis=2)  # y = dropped @ value
-        dweights = dropout_backward(dy_rows @ value[..., seen, :].swapaxes(-1, -2), dropout_cache)
-        dscores = softmax_backward(dweights, softmax_cache)  # 0 where masked, since the weight is 0 there
-        dquery[..., rows, :] = dscores @ key[..., seen, :]  # scores = query @ key^T, of the scaled query
-        dkey[:, :, seen] += (dscores.swapaxes(-1, -2) @ query[..., rows, :]).sum(axis=2)  # has the scale in it already
+    for number, (rows, piece) in enumerate(dscores):
+        dropped, dy_rows = caches[number].dropped, dy[..., rows, :]  # (B, G, H/G, t, s), (B, G, H/G, t, D)
+        ds = piece.reshape(*dy.shape[:3], *piece.shape[2:])
+        dvalue[:, :, : dropped.shape[-1]] += (dropped.swapaxes(-1, -2) @ dy_rows).sum(axis=2)  # y = dropped @ value
+        seen = slice(ds.shape[-1])
+        dquery[..., rows, :] = ds @ key[..., seen, :]  # scores = query @ key^T, of the scaled query
+        dkey[:, :, seen] += (ds.swapaxes(-1, -2) @ query[..., rows, :]).sum(axis=2)  # has the scale in it already
     dquery *= scale
-    batch, _, _, length, width = dy.shape
+    batch, _, _, length, width = query.shape
     return dquery.reshape(batch, -1, length, width), dkey, dvalue
 
 
-def _attend(query, key, value, *, mask, dropout_mask, rate, hook):
-    """Attention of a piece of the queries, (B, G, H/G, t, D), scaled. Returns y of the same shape and a `RowsCache`."""
-    batch, groups, shared, length, _ = query.shape
+def _pieces(length: int) -> Iterator[slice]:
+    return (slice(start, start + QUERIES) for start in range(0, length, QUERIES))
+
+
+def _of(rows: slice, mask: np.ndarray | None) -> np.ndarray | None:
+    """A mask (..., T, S) of these queries."""
+    return None if mask is None else mask[..., rows, :]
+
+
+def _scores(query: np.ndarray, key: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """(B, H, t, s) of a piece of the queries, (B, G, H/G, t, D), scaled: the keys that some of them see."""
     seen = key.shape[-2] if mask is None else _last_seen(mask)
-    shape = (batch, groups * shared, length, seen)  # as masks and hooks see it: (B, H, t, s)
-    scores = (query @ key[..., :seen, :].swapaxes(-1, -2)).reshape(shape)
-    weights = _masked_softmax(scores, None if mask is None else mask[..., :seen])
-    used = weights if hook is None else hook("weights", weights)
-    grouped = (batch, groups, shared, length, seen)
-    dropout_mask = None if dropout_mask is None else dropout_mask[..., :seen].reshape(grouped)
-    dropped, dropout_cache = dropout_forward(used.reshape(grouped), mask=dropout_mask, rate=rate)
-    cache = RowsCache(SoftmaxCache(weights.reshape(grouped)), dropped, dropout_cache)
-    return dropped @ value[..., :seen, :], cache
+    scores = query @ key[..., :seen, :].swapaxes(-1, -2)
+    scores = scores.reshape(len(scores), -1, *scores.shape[3:])
+    if mask is not None:
+        scores += np.where(mask[..., :seen], scores.dtype.type(0), scores.dtype.type(MASKED))
+    return scores
+
+
+def _softmax(scores: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    """The weights, (B, H, t, s), of masked scores; zeros where a query may attend to nothing."""
+    weights, _ = softmax_forward(scores)
+    if mask is not None:
+        attends = mask.any(axis=-1, keepdims=True)
+        if not attends.all():
+            weights *= attends  # where every key is masked, softmax is uniform, but the answer is "nothing"
+    return weights
+
+
+def _dweights(dy: np.ndarray, value: np.ndarray, cache: RowsCache) -> np.ndarray:
+    """Gradient of a piece's weights before dropout: (B, H, t, s). dy: (B, G, H/G, t, D)."""
+    dropped = dy @ value[..., : cache.dropped.shape[-1], :].swapaxes(-1, -2)
+    dweights = dropout_backward(dropped, cache.dropout)
+    return dweights.reshape(len(dy), -1, *dweights.shape[3:])
+
+
+def _dscores(dweights: np.ndarray, cache: RowsCache) -> np.ndarray:
+    """Gradient of a piece's scores: (B, H, t, s); 0 where masked, since the weight is 0 there."""
+    own = cache.softmax.y
+    seen = dweights[..., : own.shape[-1]].reshape(own.shape)
+    return softmax_backward(seen, cache.softmax).reshape(*dweights.shape[:3], own.shape[-1])
+
+
+def _show(hook: Hook, name: str, pieces: Pieces, keys: int, unseen: float) -> Iterator[tuple[slice, np.ndarray]]:
+    """The pieces of what the hook returns for all of them together, (B, H, T, S); `unseen` stands where none is."""
+    pieces = list(pieces)
+    shape = pieces[0][1].shape
+    whole = np.full((*shape[:2], sum(piece.shape[2] for _, piece in pieces), keys), unseen, pieces[0][1].dtype)
+    for rows, piece in pieces:
+        whole[:, :, rows, : piece.shape[-1]] = piece
+    whole = hook(name, whole)
+    for rows, piece in pieces:
+        later = whole[:, :, rows, piece.shape[-1] :]
+        seen = piece.shape[-1] if np.all(later == later.dtype.type(unseen)) else keys
+        yield rows, np.ascontiguousarray(whole[:, :, rows, :seen])
 
 
 def _in_one_piece(x):
@@ -115,18 +189,6 @@ def _last_seen(mask):
     """How many keys, from the first, some query of the piece may attend to; at least one."""
     seen = np.flatnonzero(mask.any(axis=tuple(range(mask.ndim - 1))))
     return int(seen[-1]) + 1 if seen.size else 1
-
-
-def _masked_softmax(scores, mask):
-    """Softmax over the allowed keys. scores: (B, H, t, s); mask broadcasts to it, or None."""
-    if mask is None:
-        return softmax_forward(scores)[0]
-    scores += np.where(mask, scores.dtype.type(0), scores.dtype.type(MASKED))
-    weights, _ = softmax_forward(scores)
-    attends = mask.any(axis=-1, keepdims=True)
-    if not attends.all():
-        weights *= attends  # where every key is masked, softmax is uniform, but the answer is "nothing"
-    return weights
 
 
 def _check_shapes(query, key, value):

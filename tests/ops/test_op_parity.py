@@ -62,6 +62,9 @@ def theirs():
     return {
         **activations,
         "linear": lambda x, weight, bias=None: f.linear(x, weight.T, bias),
+        "low_rank": lambda x, down, up, *, scale: x @ (scale * down @ up),
+        "convolution_1d": f.conv1d,
+        "convolution_2d": f.conv2d,
         "embedding": f.embedding,
         "layer_norm": lambda x, gain, bias=None, *, epsilon: f.layer_norm(x, gain.shape, gain, bias, epsilon),
         "rms_norm": lambda x, gain, *, epsilon: f.rms_norm(x, gain.shape, gain, epsilon),

@@ -12,8 +12,10 @@ from minigpt.check.planted import (
     activations,
     attention,
     attention_forward,
+    convolutions,
     experts,
     linear,
+    low_rank,
     models,
     norms,
     optimizers,
@@ -25,6 +27,8 @@ from minigpt.model import Call, Transformer
 
 PLANTED: tuple[PlantedBug, ...] = (
     *linear.BUGS,
+    *low_rank.BUGS,
+    *convolutions.BUGS,
     *norms.BUGS,
     *activations.BUGS,
     *probabilities.BUGS,
