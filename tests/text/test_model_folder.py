@@ -94,9 +94,9 @@ def test_a_file_beside_tokenizer_json_must_agree_with_it(tmp_path):
     assert load_folder_tokenizer(written(tmp_path, tokenizer_config__json={"do_lower_case": False})).encode("The") == [
         6
     ]
-    with pytest.raises(UserError, match="says do_lower_case = True, but tokenizer.json False"):
+    with pytest.raises(UserError, match=r"says do_lower_case = True, but tokenizer.json False"):
         load_folder_tokenizer(written(tmp_path, tokenizer_config__json={"do_lower_case": True}))
-    with pytest.raises(UserError, match="lacks the added token .*<x>"):
+    with pytest.raises(UserError, match=r"lacks the added token .*<x>"):
         load_folder_tokenizer(written(tmp_path, tokenizer_config__json={}, added_tokens__json={"<x>": 13}))
 
 
