@@ -9,6 +9,7 @@ from minigpt.infer.generate import check_tokenizer, generate
 from minigpt.infer.sampling import GREEDY, Sampling
 from minigpt.model import Params, Transformer
 from minigpt.text import document_end
+from minigpt.text.sounds import SoundsTokenizer
 
 BEGIN = "<s>"  # stands before a text in vocabularies that have it, BART's among them
 
@@ -34,7 +35,7 @@ def rewrite(
     check_tokenizer(model, tokenizer)
     if not text.strip():
         raise UserError("this model writes about what it reads, and the text is empty; give it some, with --prompt")
-    words = tokenizer.kind == "sounds"
+    words = tokenizer.kind == SoundsTokenizer.kind
     end = document_end(tokenizer)
     begin = tokenizer.special_tokens[BEGIN] if words else end
     longest = min(max_new_tokens, model.config.context - 1)

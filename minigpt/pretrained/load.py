@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.files import read_json
 from minigpt.model import Params, Transformer, TransformerConfig
 from minigpt.pretrained.archive import model_of_archive
 from minigpt.pretrained.families import Family, HeadClass, check_wrappers, family_of, read_params
@@ -15,9 +14,8 @@ from minigpt.pretrained.folder import CONFIG, read_config, read_tensors
 from minigpt.pretrained.gguf import is_gguf, open_gguf
 from minigpt.pretrained.llama_gguf import model_of_gguf
 from minigpt.pretrained.named import NAMED, fetch_named
-from minigpt.text.numbered import load_numbered_files, tokenizer_of_gguf
-from minigpt.text.tokenizer_json import load_tokenizer_json
-from minigpt.text.word_piece import WordPieceTokenizer
+from minigpt.text.gguf_tokenizer import tokenizer_of_gguf
+from minigpt.text.model_folder import load_folder_tokenizer
 
 
 class Pretrained(NamedTuple):
@@ -81,7 +79,7 @@ def _from_folder(folder: Path, dtype: Any) -> Pretrained:
     model = Transformer(config)
     links = family.all_links(config, cls, base)
     params = read_params(model.shapes(), links, tensors, unused=unused, dtype=dtype)
-    return Pretrained(model, params, _tokenizer_of_folder(folder))
+    return Pretrained(model, params, load_folder_tokenizer(folder))
 
 
 def check_depth(config: TransformerConfig, arrays: int) -> None:
@@ -102,16 +100,3 @@ def _check_formats(others: dict[str, str], unused: tuple[str, ...]) -> None:
     for name, kind in others.items():
         if not any(re.fullmatch(pattern, name) for pattern in unused):
             raise UserError(f"the array {name!r} is stored as {kind}; F64, F32, F16 and BF16 can be read")
-
-
-def _tokenizer_of_folder(folder: Path) -> Any:
-    """The first of the files in which a folder may keep its tokenizer."""
-    if (folder / "tokenizer.json").exists():
-        return load_tokenizer_json(folder / "tokenizer.json")
-    if (folder / "vocab.txt").exists():
-        settings = folder / "tokenizer_config.json"
-        lower_case = read_json(settings).get("do_lower_case", True) if settings.exists() else True
-        return WordPieceTokenizer.from_file(folder / "vocab.txt", lower_case=lower_case)
-    if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
-        return load_numbered_files(folder / "vocab.json", folder / "merges.txt")
-    return None
