@@ -13,7 +13,7 @@ class LinearCache(NamedTuple):
     has_bias: bool
 
 
-def linear_forward(x, weight, bias=None):
+def linear_forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> tuple[np.ndarray, LinearCache]:
     """y = x @ weight + bias.
 
     x: (..., C); weight: (C, F), rows are inputs and columns are outputs; bias: (F,) or None.
@@ -28,7 +28,9 @@ def linear_forward(x, weight, bias=None):
     return y.reshape(*x.shape[:-1], weight.shape[1]), LinearCache(x, weight, bias is not None)
 
 
-def linear_backward(dy, cache, *, out=(None, None)):
+def linear_backward(
+    dy: np.ndarray, cache: LinearCache, *, out: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
+) -> tuple[np.ndarray, ...]:
     """Gradients of x, weight and (if there was one) bias: (..., C), (C, F), (F,).
 
     With y_nf = sum_c x_nc w_cf + b_f:  dx = dy @ weight^T,  dweight = x^T @ dy,  dbias = sum_n dy_n.

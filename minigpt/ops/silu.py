@@ -15,7 +15,7 @@ class SiLUCache(NamedTuple):
     sigmoid: np.ndarray  # (...)
 
 
-def silu_forward(x):
+def silu_forward(x: np.ndarray) -> tuple[np.ndarray, SiLUCache]:
     """y = x * sigmoid(x). x: (...). Returns y: (...) and the cache for `silu_backward`."""
     x = np.ascontiguousarray(x)
     y, sigmoid = np.empty_like(x), np.empty_like(x)
@@ -28,7 +28,7 @@ def silu_forward(x):
     return y, SiLUCache(x, sigmoid)
 
 
-def silu_backward(dy, cache):
+def silu_backward(dy: np.ndarray, cache: SiLUCache) -> np.ndarray:
     """Gradient of x: (...).  dy/dx = s + x s (1 - s) = s (1 + x (1 - s)), where s = sigmoid(x)."""
     dy = np.ascontiguousarray(dy)
     dx = np.empty_like(dy)
