@@ -70,7 +70,9 @@ def _sampling(arguments: argparse.Namespace, opened: OpenedModel) -> Sampling:
         flag = "--" + chosen[0].replace("_", "-")
         raise UserError(f"--beams looks for the likeliest text, so {flag} has no effect; leave one of them out")
     if opened.model.two_stacks and (arguments.beams or arguments.stop):
-        raise UserError("--beams and --stop are for models that continue a text; this one reads and writes; leave them out")
+        raise UserError(
+            "--beams and --stop are for models that continue a text; this one reads and writes; leave them out"
+        )
     if arguments.temperature is None:
         arguments.temperature = 0.0 if opened.model.two_stacks and not chosen else TEMPERATURE
     return sampling_of(arguments)
@@ -83,7 +85,9 @@ def _pieces(opened: OpenedModel, arguments: argparse.Namespace, sampling: Sampli
         return until_stop([_likeliest(opened, arguments)], arguments.stop)
     rng = np.random.default_rng(arguments.seed)
     if model.two_stacks:
-        return [rewrite(model, params, tokenizer, arguments.prompt, arguments.max_new_tokens, sampling=sampling, rng=rng)]
+        return [
+            rewrite(model, params, tokenizer, arguments.prompt, arguments.max_new_tokens, sampling=sampling, rng=rng)
+        ]
     return generate_text(
         model,
         params,

@@ -50,9 +50,7 @@ def beam_search(
             f"not a prompt of shape {tokens.shape}, {beams} beams, {max_new_tokens} tokens and {length_penalty}"
         )
     source = None if source is None else source[None]
-    window = Window(
-        model, params, tokens[None], room=max_new_tokens, source=source, vocabulary_size=vocabulary_size
-    )
+    window = Window(model, params, tokens[None], room=max_new_tokens, source=source, vocabulary_size=vocabulary_size)
     open_tokens, open_sums = np.zeros((1, 0), np.int64), np.zeros(1)  # (K, n), (K,)
     complete: list[Beam] = []
     for length in range(1, max_new_tokens + 1):
