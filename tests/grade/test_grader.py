@@ -250,3 +250,10 @@ def test_every_exercise_of_the_solutions_is_in_the_table_under_its_lesson():
     for solution in SOLUTIONS:
         for result in results_of(solution):
             assert EXERCISES[result.exercise].points > 0
+
+
+@files
+def test_the_page_for_teachers_says_what_a_file_is_worth(solution):
+    text = (LESSONS / "README.md").read_text(encoding="utf-8")
+    (row,) = (line for line in text.splitlines() if f"({solution.stem}.ipynb)" in line and line.startswith("|"))
+    assert int(row.split("|")[-2]) == sum(result.out_of for result in results_of(solution))
