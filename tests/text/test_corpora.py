@@ -83,6 +83,7 @@ def test_what_does_not_exist_is_named_with_a_suggestion(tmp_path):
 WORDS = {  # corpus -> characters at least, and words that it is known by
     "shakespeare": (5_000_000, "To be, or not to be"),
     "kjv": (4_000_000, "In the beginning God created"),
+    "medicine": (3_500_000, "infection of the middle ear"),
 }
 
 
