@@ -33,7 +33,6 @@ def save_pretrained(
     theirs = {"model_type": family, "architectures": [cls], **words.write_config(config)}
     if tokenizer is not None:
         theirs |= _marks(tokenizer, config)
-        Path(folder).mkdir(parents=True, exist_ok=True)
         save_tokenizer_json(tokenizer, folder, longest=config.context)
     write_folder(folder, theirs, write_params(params, links, also=not config.tied))
 

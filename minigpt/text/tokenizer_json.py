@@ -1,8 +1,9 @@
 """tokenizer.json, in which Hugging Face's tokenizers keeps a whole tokenizer: vocabulary, merges and the steps around.
 
 Three kinds are read: byte-level byte-pair encoding (GPT-2, BART, SmolLM2), WordPiece (BERT), and single characters. A
-setting that is not known, or that would change the ids in a way that is not supported, is refused, so a tokenizer that opens gives the ids
-of the original. What is done after, such as adding [CLS] or cutting to a length, is left to the caller.
+setting that is not known, or that would change the ids in a way that is not supported, is refused, so a tokenizer that
+opens gives the ids of the original. What is done after, such as adding [CLS] or cutting to a length, is left to the
+caller.
 """
 
 from collections.abc import Collection

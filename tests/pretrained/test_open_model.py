@@ -136,6 +136,14 @@ def test_beams_end_before_a_stop_string(models, capsys):
     assert capsys.readouterr().out[3:-1] == whole[: whole.index(middle)]
 
 
+def test_the_package_offers_it(models):
+    import minigpt
+
+    assert minigpt.open_model is open_model
+    with pytest.raises(AttributeError, match="no attribute 'opened_model'"):
+        minigpt.opened_model  # noqa: B018
+
+
 def test_only_dtypes_that_can_compute(models):
     with pytest.raises(UserError, match="choose float32 or float64"):
         open_model(models / "decoder", dtype=np.float16)
