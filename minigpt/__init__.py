@@ -8,7 +8,18 @@ from minigpt.model import PRESETS, Batch, Call, Params, Transformer, Transformer
 
 LATER = {"OpenedModel": "minigpt.pretrained", "open_model": "minigpt.pretrained"}  # imported when asked for
 
-__all__ = ["PRESETS", "Batch", "Call", "Params", "Transformer", "TransformerConfig", "UserError", "preset", *LATER]
+__all__ = [
+    "PRESETS",
+    "Batch",
+    "Call",
+    "OpenedModel",
+    "Params",
+    "Transformer",
+    "TransformerConfig",
+    "UserError",
+    "open_model",
+    "preset",
+]
 
 
 def __getattr__(name: str) -> Any:
