@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from minigpt.errors import UserError
-from minigpt.measure.baselines import bigram_nats, compressed_bits_per_byte, uniform_nats, unigram_nats
+from minigpt.measure.baselines import compressed_bits_per_byte, counted_nats
 from minigpt.model import Batch, Params, Transformer
 from minigpt.ops import cross_entropy_forward
 from minigpt.text import Tokenizer, evaluation_windows
@@ -93,12 +93,7 @@ def evaluate_text(
     tokens = np.concatenate([[tokenizer.end_of_text], ids])  # as in training, where it stands before every document
     data = text.encode("utf-8")
     bits = len(ids) / (len(data) * NATS_PER_BIT)  # bits per byte for one nat per token
-    size = tokenizer.vocabulary_size
-    nats = {
-        "uniform": uniform_nats(size),
-        "unigram": unigram_nats(training, tokens[1:], size),
-        "bigram": bigram_nats(training, tokens, size),
-    }
+    nats = counted_nats(training, tokens, tokenizer.vocabulary_size)
     loss = mean_loss(model, params, tokens, progress=progress)
     baselines = {name: value * bits for name, value in nats.items()}
     return Evaluation(len(ids), len(data), loss, loss * bits, nats, {**baselines, **compressed_bits_per_byte(data)})

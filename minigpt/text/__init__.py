@@ -6,6 +6,7 @@ from minigpt.text.characters import CharacterTokenizer
 from minigpt.text.corpora import CORPORA, Corpus, load_corpus, split_documents
 from minigpt.text.fetch import cache_folder, fetch_package
 from minigpt.text.gpt2_files import load_gpt2_files, save_gpt2_files
+from minigpt.text.sentences import split_sentences
 from minigpt.text.tokenizer import END_OF_TEXT, Tokenizer, load_tokenizer
 from minigpt.text.tokens import open_tokens, write_tokens
 
@@ -26,5 +27,6 @@ __all__ = [
     "open_tokens",
     "save_gpt2_files",
     "split_documents",
+    "split_sentences",
     "write_tokens",
 ]
