@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.errors import UserError
+from minigpt.files import read_text
 from minigpt.infer import Sampling
+
+MODEL = "a run's folder, a folder in the Hugging Face layout, a .gguf file, smollm2, minilm or g2p"
 
 
 def add_command(subparsers, name: str, execute: Callable, help: str, examples: str) -> argparse.ArgumentParser:
@@ -24,6 +27,13 @@ def add_command(subparsers, name: str, execute: Callable, help: str, examples: s
     )
     parser.set_defaults(execute=execute)
     return parser
+
+
+def checkpoint_option(parser: argparse.ArgumentParser) -> None:
+    """--checkpoint, of a run."""
+    parser.add_argument(
+        "--checkpoint", choices=("best", "last"), default="best", help="which parameters of a run (default best)"
+    )
 
 
 def positive(text: str) -> int:
@@ -71,13 +81,7 @@ def quoted(path: str | Path) -> str:
 
 def read_utf8(path: str) -> str:
     """The text of the file at `path`; `UserError` if it is missing, empty or not UTF-8."""
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            text = file.read()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); convert it to UTF-8 first") from None
-    except OSError as error:
-        raise UserError(f"{path} could not be read ({error.strerror}); check the path") from None
+    text = read_text(path)
     if not text:
         raise UserError(f"{path} is empty; choose a file with text")
     return text

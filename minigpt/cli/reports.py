@@ -11,6 +11,7 @@ from minigpt.infer.samples import write_sample
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure import compressed_bits_per_byte, counted_nats, guesses, mean_loss
 from minigpt.model import Params, Transformer
+from minigpt.text import document_end
 from minigpt.train import OpenedRun, RunFolder, TextData, judge_all, open_run, read_metrics
 
 
@@ -120,7 +121,7 @@ def _bits(run: OpenedRun, data: TextData) -> tuple[dict[str, Any], dict[str, flo
     assert data.bits_per_nat is not None
     nats = counted_nats(folder.tokens("training"), held_out, folder.config.vocabulary_size)
     loss = mean_loss(run.model, run.params, held_out, threads=folder.settings.threads, progress=True)
-    text = run.tokenizer.decode_bytes(held_out[held_out != run.tokenizer.end_of_text])
+    text = run.tokenizer.decode_bytes(held_out[held_out != document_end(run.tokenizer)])
     scores = {
         "nats_per_token": loss,
         "bits_per_byte": loss * data.bits_per_nat,

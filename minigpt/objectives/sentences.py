@@ -22,8 +22,8 @@ def next_sentence(
     """
     if len(documents) < 2:
         raise UserError(
-            "a wrong second sentence comes from another document, so there must be two or more documents of two or more "
-            "sentences, in the held-out text too; choose a corpus of more documents"
+            "a wrong second sentence comes from another document, so there must be two or more documents, each of two "
+            "or more sentences, in the held-out text too; choose a corpus of more documents"
         )
 
     def other(document, _first):

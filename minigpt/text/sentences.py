@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigpt.text.tokenizer import Tokenizer
+from minigpt.text.tokenizer import Tokenizer, document_end
 
 CLOSING = ".!?"
 
@@ -10,15 +10,15 @@ CLOSING = ".!?"
 def split_sentences(tokens: np.ndarray, tokenizer: Tokenizer, longest: int) -> tuple[list[list[np.ndarray]], int]:
     """The sentences of each document that has two or more, and how many documents were left out.
 
-    tokens: (N,) integers, `end_of_text` after each document. A sentence ends with its line, or with . ! or ? before a
+    tokens: (N,) integers, `document_end` after each document. A sentence ends with its line, or with . ! or ? before a
     space. Neighbours are joined while they fit into `longest` tokens ("an arbitrary span of contiguous text, rather
     than an actual linguistic sentence", Devlin et al. 2018, arXiv:1810.04805, section 3), and longer ones are cut.
     """
-    tokens = np.asarray(tokens).astype(np.int64)
+    tokens, document_ends = np.asarray(tokens).astype(np.int64), document_end(tokenizer)
     ends = _sentence_ends(tokens, tokenizer)
     documents: list[list[np.ndarray]] = []
     left_out, start = 0, 0
-    for end in np.flatnonzero(tokens == tokenizer.end_of_text).tolist():
+    for end in np.flatnonzero(tokens == document_ends).tolist():
         bounds = [start, *(start + 1 + np.flatnonzero(ends[start : end - 1])), end]
         sentences = _joined(tokens, bounds, longest)
         if len(sentences) > 1:
@@ -37,7 +37,7 @@ def _sentence_ends(tokens: np.ndarray, tokenizer: Tokenizer) -> np.ndarray:
     opens = np.array([text[:1].isspace() for text in texts])
     if not opens.any():  # a tokenizer without spaces: a new word always follows one
         opens[:] = True
-    after = np.append(tokens[1:], tokenizer.end_of_text)
+    after = np.append(tokens[1:], document_end(tokenizer))
     return (breaks[tokens] & ~breaks[after]) | (closes[tokens] & opens[after] & ~breaks[after])
 
 

@@ -15,6 +15,7 @@ from minigpt.text import (
     CharacterTokenizer,
     Corpus,
     Tokenizer,
+    document_end,
     load_corpus,
     load_tokenizer,
     write_tokens,
@@ -85,7 +86,7 @@ def prepare_run(
         "validation_tokens": counts["validation"],
         "validation_bytes": sum(len(text.encode("utf-8")) for text in corpus.validation),
     }
-    ids = find_special_tokens(record, config.context, made.special_tokens, made.end_of_text)
+    ids = find_special_tokens(record, config.context, made.special_tokens, document_end(made))
     folder = RunFolder(path, config, settings, description, objective, ids)
     TextData(folder)  # says now what training would say later
     if start is not None:
