@@ -141,6 +141,7 @@ class TransformerConfig:
             layers=self.encoder_layers or self.layers,
             heads=self.encoder_heads or self.heads,
             key_value_heads=DERIVED if self.encoder_heads else self.key_value_heads,
+            head_width=DERIVED if self.encoder_heads else self.head_width,
             feed_forward_width=self.encoder_feed_forward_width or self.feed_forward_width,
         )
 
