@@ -51,7 +51,9 @@ def check_dtype(dtype: Any) -> None:
         raise UserError(f"a model cannot compute in {np.dtype(dtype)}; choose float32 or float64")
 
 
-def config_of(family: Family, cls: HeadClass, theirs: dict[str, Any], arrays: dict[str, np.ndarray]):
+def config_of(
+    family: Family, cls: HeadClass, theirs: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> TransformerConfig:
     """Our configuration of a model of this class, from config.json and those arrays that tell something of it."""
     fields = family.read_config(theirs, cls)
     for name, changes in family.if_not_zero.items():
