@@ -50,7 +50,7 @@ def loss(
     if not against_advice:
         check_suits(model.config, batch)
     output, _ = model.forward(params, batch, call)
-    return sum(float(value) for value, _ in _losses(model.config.head, output, batch, counts, call))
+    return sum(float(value) for value, _ in head_losses(model.config.head, output, batch, counts, call))
 
 
 def loss_and_gradient(
@@ -71,7 +71,7 @@ def loss_and_gradient(
     if counts is not None and model.config.experts:
         call = replace(call, share=scored(batch).targets / max(1, counts.targets))
     output, cache = model.forward(params, batch, call)
-    losses = list(_losses(model.config.head, output, batch, counts, call))
+    losses = list(head_losses(model.config.head, output, batch, counts, call))
     doutput: Any = tuple(_backward(loss_cache) for _, loss_cache in losses)
     if model.config.head == "span":
         doutput = (doutput[0].swapaxes(1, 2),)
@@ -80,7 +80,7 @@ def loss_and_gradient(
     return sum(float(value) for value, _ in losses), model.backward(params, cache, doutput, call, grads=grads)
 
 
-def _losses(head: str, output: Any, batch: Batch, counts: Counts | None, call: Call) -> Iterator[tuple[Any, Any]]:
+def head_losses(head: str, output: Any, batch: Batch, counts: Counts | None, call: Call) -> Iterator[tuple[Any, Any]]:
     """The loss and its cache of each question that this head answers."""
     questions: tuple[tuple[Any, str], ...]
     if head == "pretraining":
@@ -106,7 +106,7 @@ def _losses(head: str, output: Any, batch: Batch, counts: Counts | None, call: C
 
 def head_loss(output: Any, batch: Batch, counts: Counts, call: Call) -> tuple[Any, Any]:
     """The loss of a language head alone, and a function that gives its gradient: for the last stage of a pipeline."""
-    ((value, cache),) = _losses("language", output, batch, counts, call)
+    ((value, cache),) = head_losses("language", output, batch, counts, call)
     return value, lambda: _backward(cache)
 
 

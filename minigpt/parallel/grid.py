@@ -16,6 +16,7 @@ from minigpt.parallel.pipeline import Stage, pipeline_gradient
 from minigpt.parallel.schedule import Actions
 from minigpt.parallel.tensor import cut_axis, part, shard_call, shard_config, shard_params
 from minigpt.parallel.zero import SlicedOptimizer, overlaps, places, sum_gradients, sum_slices
+from minigpt.train import take_rows
 
 
 class Grid(NamedTuple):
@@ -75,8 +76,7 @@ class Part:
                 f"a batch of {count} cannot be shared among {data.size} replicas; use a multiple of {data.size}"
             )
         here = part(count, data.rank, data.size)
-        rows: list[Any] = [x[here.start : here.stop] if isinstance(x, np.ndarray) else x for x in batch]
-        return Batch(*rows)
+        return take_rows(batch, slice(here.start, here.stop))
 
     def gradient(
         self,

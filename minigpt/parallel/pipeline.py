@@ -24,7 +24,7 @@ from minigpt.model.stack import (
     rotary_of,
     stack_shapes,
 )
-from minigpt.objectives import Counts
+from minigpt.objectives import Counts, HeldOut, Judged, right_answers
 from minigpt.objectives.score import head_loss
 from minigpt.ops import causal_mask
 from minigpt.parallel.schedule import Actions, schedule
@@ -39,6 +39,7 @@ class StageCache(NamedTuple):
     norm: Any  # of the last stage, as the next two
     head: Any
     loss: Any
+    output: Any = None
 
 
 class Sent(NamedTuple):
@@ -81,7 +82,7 @@ class Stage:
 
         The last stage returns the loss instead: mean nats over `counts` targets, those of all micro-batches.
         """
-        embedded = norm_cache = head_cache = loss_cache = None
+        embedded = norm_cache = head_cache = loss_cache = logits = None
         if self.first:
             x, embedded = embed_forward(params, "", self.config, batch.tokens, call=call)
         assert x is not None
@@ -92,7 +93,7 @@ class Stage:
             y, norm_cache = end_forward(params, "", self.config, y, call=call)
             logits, head_cache = head_forward(params, self.config, y, None, call)
             y, loss_cache = head_loss(logits, batch, counts, call)
-        return y, StageCache(embedded, blocks, norm_cache, head_cache, loss_cache)
+        return y, StageCache(embedded, blocks, norm_cache, head_cache, loss_cache, logits)
 
     def backward(self, params: Params, grads: Params, dy: np.ndarray | None, cache: StageCache, call: Call):
         """Write this stage's gradients of one micro-batch. dy: from the next stage, None for the last.
@@ -176,6 +177,23 @@ def pipeline_loss(
     said = np.array([float(y) if stage.last else 0.0])
     comm.Bcast(said, root=stage.stages - 1)
     return float(said[0])
+
+
+def pipeline_judge(
+    stage: Stage, params: Params, held_out: HeldOut, comm: Any, *, counts: Counts, call: Call = Call()
+) -> Judged:
+    """`objectives.judge` over the stages, forward only; the same numbers on every stage."""
+    batch = held_out.batch
+    shape = (*batch.tokens.shape, stage.config.width)
+    x = None if stage.first else _receive(comm, shape, params.flat.dtype, stage.stage - 1, FORWARD)
+    y, cache = stage.forward(params, batch, x, call, counts)
+    said = np.zeros(3)
+    if stage.last:
+        said[:] = float(y), *right_answers(cache.output, held_out, call)
+    else:
+        _send(comm, y, stage.stage + 1, FORWARD).request.Wait()
+    comm.Bcast(said, root=stage.stages - 1)
+    return Judged(float(said[0]), int(said[1]), int(said[2]))
 
 
 def _share_tied_table(stage, grads, comm):

@@ -122,10 +122,12 @@ def _check_agreement(
     tokenizer: NumberedTokenizer | WordPieceTokenizer, settings: Mapping[str, Any], added: list[AddedToken]
 ) -> None:
     """`UserError` where the files beside a tokenizer.json say otherwise: which of them is right cannot be known."""
+    bert = isinstance(tokenizer, WordPieceTokenizer)  # others normalize nothing, so for them it is all one
+    known = [token if bert else token._replace(normalized=False) for token in tokenizer.added_tokens]
     for token in added:
-        if token not in tokenizer.added_tokens:
+        if (token if bert else token._replace(normalized=False)) not in known:
             raise UserError(f"tokenizer.json lacks the added token {token}, which a file beside it has")
-    for theirs, ours in BERT_SETTINGS.items() if isinstance(tokenizer, WordPieceTokenizer) else ():
+    for theirs, ours in BERT_SETTINGS.items() if bert else ():
         if settings.get(theirs, value := getattr(tokenizer, ours)) != value:
             raise UserError(
                 f"tokenizer_config.json says {theirs} = {settings[theirs]!r:.50}, but tokenizer.json {value!r}"
