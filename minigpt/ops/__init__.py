@@ -9,6 +9,12 @@ width, V vocabulary, N rows (all leading axes together).
 
 from minigpt.ops.activations import ACTIVATIONS, activation
 from minigpt.ops.attention import attention_backward, attention_forward
+from minigpt.ops.convolution import (
+    convolution_1d_backward,
+    convolution_1d_forward,
+    convolution_2d_backward,
+    convolution_2d_forward,
+)
 from minigpt.ops.cross_entropy import IGNORED, cross_entropy_backward, cross_entropy_forward
 from minigpt.ops.dropout import draw_dropout_mask, dropout_backward, dropout_forward
 from minigpt.ops.embedding import embedding_backward, embedding_forward
@@ -16,7 +22,8 @@ from minigpt.ops.experts import load_balancing_backward, load_balancing_forward,
 from minigpt.ops.gated import gated_backward, gated_forward
 from minigpt.ops.gelu import gelu_backward, gelu_forward, gelu_tanh_backward, gelu_tanh_forward
 from minigpt.ops.layer_norm import layer_norm_backward, layer_norm_forward
-from minigpt.ops.linear import linear_backward, linear_forward
+from minigpt.ops.linear import linear_backward, linear_forward, weight_gradient
+from minigpt.ops.low_rank import low_rank_backward, low_rank_forward
 from minigpt.ops.masks import causal_mask, padding_mask
 from minigpt.ops.relu import relu_backward, relu_forward
 from minigpt.ops.rms_norm import rms_norm_backward, rms_norm_forward
@@ -33,6 +40,10 @@ __all__ = [
     "attention_backward",
     "attention_forward",
     "causal_mask",
+    "convolution_1d_backward",
+    "convolution_1d_forward",
+    "convolution_2d_backward",
+    "convolution_2d_forward",
     "cross_entropy_backward",
     "cross_entropy_forward",
     "draw_dropout_mask",
@@ -52,6 +63,8 @@ __all__ = [
     "linear_forward",
     "load_balancing_backward",
     "load_balancing_forward",
+    "low_rank_backward",
+    "low_rank_forward",
     "padding_mask",
     "relu_backward",
     "relu_forward",
@@ -69,4 +82,5 @@ __all__ = [
     "softmax_forward",
     "tanh_backward",
     "tanh_forward",
+    "weight_gradient",
 ]

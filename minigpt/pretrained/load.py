@@ -10,7 +10,7 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.files import read_json
 from minigpt.model import Params, Transformer, TransformerConfig
-from minigpt.model.stack import TOKENS
+from minigpt.model.inputs import TOKENS
 from minigpt.pretrained.families import FAMILIES, Family, read_params, write_params
 from minigpt.pretrained.folder import read_config, read_tensors, write_folder
 from minigpt.pretrained.gguf import GGUF, open_gguf
@@ -81,13 +81,13 @@ def _from_folder(folder: Path, dtype: Any) -> Pretrained:
     base = _base(words, cls, with_head=any(name.startswith(words.base) for name in tensors))
     model = Transformer(_config(fields))
     _check_depth(model.config, len(tensors))
-    params = read_params(model.shapes(), words.links(model.config, base), tensors, dtype=dtype)
+    params = read_params(model.arrays(), words.links(model.config, base), tensors, dtype=dtype)
     return Pretrained(model, params, _tokenizer_of_folder(folder))
 
 
 def _check_depth(config: TransformerConfig, arrays: int) -> None:
     """`UserError` for more layers than there are arrays, before anything is made for each layer."""
-    layers = max(config.layers, config.encoder_layers or 0)
+    layers = max(config.layers, config.encoder.layers if config.encoder else 0)
     if layers > arrays:
         raise UserError(f"the configuration says {layers} layers, but there are {arrays} arrays; the file is damaged")
 
@@ -138,7 +138,7 @@ def _from_gguf(file: GGUF, dtype: Any) -> Pretrained:
         wanted = shapes[ours] if ours == TOKENS else shapes[ours][::-1]
         if found != wanted:
             raise UserError(f"{theirs} has the shape {found}, not {wanted}; the file is incomplete or of another kind")
-    params = Params(shapes, dtype=dtype)
+    params = Params(model.arrays(), dtype=dtype)
     for ours, theirs in names.items():
         array = file.tensors[theirs].decode()
         if ours.endswith((".query.weight", ".key.weight")):
@@ -213,7 +213,7 @@ def _from_archive(path: Path, dtype: Any) -> Pretrained:
     )
     model = Transformer(TransformerConfig(**fields, head="language", head_bias=True))
     tensors["final_logits_bias"] = tensors["final_logits_bias"][0]
-    params = read_params(model.shapes(), FAMILIES["bart"].links(model.config, "model."), tensors, dtype=dtype)
+    params = read_params(model.arrays(), FAMILIES["bart"].links(model.config, "model."), tensors, dtype=dtype)
     return Pretrained(model, params, Sounds(meta["grapheme_chars"], meta["phoneme_chars"]))
 
 

@@ -119,7 +119,7 @@ def our_model(theirs):
         links = [link._replace(theirs=link.theirs.replace("classifier.", "cls.seq_relationship.")) for link in links]
     tensors = {name: array.detach().numpy() for name, array in theirs.state_dict().items()}
     model = Transformer(config)
-    return model, read_params(model.shapes(), links, tensors, dtype=np.float64), links
+    return model, read_params(model.arrays(), links, tensors, dtype=np.float64), links
 
 
 def question(theirs, rng):

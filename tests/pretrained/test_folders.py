@@ -30,7 +30,7 @@ CASES = [
     ("gpt2", "GPT2ForSequenceClassification", {"labels": 3}),
     ("bert", "BertForPreTraining", {**ENCODER, "activation": "gelu", "norm_epsilon": 1e-12}),
     ("bert", "BertModel", {**ENCODER, "activation": "gelu", "norm_epsilon": 1e-12}),
-    ("bart", "BartForConditionalGeneration", {**BOTH, "activation": "gelu", "encoder_layers": 1}),
+    ("bart", "BartForConditionalGeneration", {**BOTH, "activation": "gelu", "encoder": {"layers": 1}}),
     ("llama", "LlamaForCausalLM", {**MODERN, "tied": False, "norm_epsilon": 1e-6}),
 ]
 cases = pytest.mark.parametrize(("family", "cls", "choices"), CASES)

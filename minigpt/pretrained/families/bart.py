@@ -26,9 +26,11 @@ def read_config(theirs: dict[str, Any]) -> dict[str, Any]:
         "layers": theirs.get("decoder_layers", 12),
         "heads": theirs.get("decoder_attention_heads", 16),
         "feed_forward_width": theirs.get("decoder_ffn_dim", 4096),
-        "encoder_layers": theirs.get("encoder_layers", 12),
-        "encoder_heads": theirs.get("encoder_attention_heads", 16),
-        "encoder_feed_forward_width": theirs.get("encoder_ffn_dim", 4096),
+        "encoder": {
+            "layers": theirs.get("encoder_layers", 12),
+            "heads": theirs.get("encoder_attention_heads", 16),
+            "feed_forward_width": theirs.get("encoder_ffn_dim", 4096),
+        },
         "norm_place": "post",
         "embedding_norm": True,
         "activation": activation(theirs.get("activation_function", "gelu")),
@@ -41,7 +43,7 @@ def read_config(theirs: dict[str, Any]) -> dict[str, Any]:
 
 def write_config(config: TransformerConfig) -> dict[str, Any]:
     """Our configuration in their words."""
-    encoder = config.encoder()
+    encoder = config.encoder
     return {
         "vocab_size": config.vocabulary_size,
         "max_position_embeddings": config.context,
@@ -64,7 +66,7 @@ def write_config(config: TransformerConfig) -> dict[str, Any]:
 def links(config: TransformerConfig, base: str) -> Iterable[Link]:
     """Their names and ours."""
     yield Link(f"{base}shared.weight", ("token_embedding.weight",))
-    yield from _stack(f"{base}encoder", "encoder.", config.encoder(), cross=False)
+    yield from _stack(f"{base}encoder", "encoder.", config.encoder, cross=False)
     yield from _stack(f"{base}decoder", "", config, cross=True)
     if config.head == "language":
         if not config.tied:

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Params, TransformerConfig
-from minigpt.model.parts import Shapes
+from minigpt.model.arrays import Arrays
 
 ACTIVATIONS = {  # theirs -> ours
     "relu": "relu",
@@ -41,8 +41,8 @@ class Family:
     links: Callable[[TransformerConfig, str], Iterable[Link]]  # of a configuration, under a base name
 
 
-def read_params(shapes: Shapes, links: Iterable[Link], tensors: Mapping[str, np.ndarray], *, dtype: Any) -> Params:
-    """Parameters of these shapes, copied from their arrays. `UserError` names one that is missing or does not fit.
+def read_params(arrays: Arrays, links: Iterable[Link], tensors: Mapping[str, np.ndarray], *, dtype: Any) -> Params:
+    """Parameters of these records, copied from their arrays. `UserError` names one that is missing or does not fit.
 
     Nothing is made before everything fits, so a damaged configuration cannot ask for more memory than the file has.
     """
@@ -52,14 +52,14 @@ def read_params(shapes: Shapes, links: Iterable[Link], tensors: Mapping[str, np.
             raise UserError(f"the weights have no array {link.theirs!r}; the file is incomplete or of another model")
         array = tensors[link.theirs][link.unused_rows :]
         array = array.T if link.transposed else array
-        widths = [shapes[name][-1] for name in link.ours]
-        expected = (*shapes[link.ours[0]][:-1], sum(widths))
+        widths = [arrays[name].shape[-1] for name in link.ours]
+        expected = (*arrays[link.ours[0]].shape[:-1], sum(widths))
         if array.shape != expected:
             wanted = expected[::-1] if link.transposed else expected
             found = tensors[link.theirs].shape
             raise UserError(f"{link.theirs} has the shape {found}, but its configuration asks for {wanted}")
         parts.update(zip(link.ours, np.split(array, np.cumsum(widths)[:-1], axis=-1), strict=True))
-    params = Params(shapes, dtype=dtype)
+    params = Params(arrays, dtype=dtype)
     for name, part in parts.items():
         params[name] = part
     return params
