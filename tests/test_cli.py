@@ -124,8 +124,9 @@ def test_gradcheck_prints_a_table_for_people_or_programs(operations_only, capsys
 def test_gradcheck_fails_when_a_gradient_is_wrong(operations_only, monkeypatch, capsys):
     from minigpt.check import cases
 
-    forward, backward = cases.OPERATIONS["silu"]
-    monkeypatch.setitem(cases.OPERATIONS, "silu", (forward, lambda dy, cache: 1.001 * backward(dy, cache)))
+    right = cases.OPERATIONS["silu"]
+    wrong = right._replace(backward=lambda dy, cache: 1.001 * right.backward(dy, cache))
+    monkeypatch.setitem(cases.OPERATIONS, "silu", wrong)
     assert main(["gradcheck"]) == 1
     assert "silu" in capsys.readouterr().out
 

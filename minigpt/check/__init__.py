@@ -1,6 +1,6 @@
 """Proof that gradients are right: a numerical checker, a table of cases, and a collection of known mistakes."""
 
-from minigpt.check.cases import CASES, OPERATIONS, Case, find_case
+from minigpt.check.cases import CASES, Case, find_case
 from minigpt.check.forward import check_forward
 from minigpt.check.gradient import check_gradient
 from minigpt.check.model import CONFIGS, check_model
@@ -15,6 +15,7 @@ from minigpt.check.planted import (
 )
 from minigpt.check.report import ArgumentReport, GradientError, GradientReport
 from minigpt.check.table import format_rows, gradcheck_rows
+from minigpt.ops import OPERATIONS
 
 __all__ = [
     "CASES",

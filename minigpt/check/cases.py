@@ -13,28 +13,9 @@ import numpy as np
 from minigpt import ops
 from minigpt.check.gradient import check_gradient
 from minigpt.check.report import GradientReport
+from minigpt.ops import ACTIVATIONS, OPERATIONS
 
 Arrays = tuple[np.ndarray, ...]
-
-OPERATIONS: dict[str, tuple[Callable, Callable]] = {
-    "linear": (ops.linear_forward, ops.linear_backward),
-    "embedding": (ops.embedding_forward, ops.embedding_backward),
-    "layer_norm": (ops.layer_norm_forward, ops.layer_norm_backward),
-    "rms_norm": (ops.rms_norm_forward, ops.rms_norm_backward),
-    "relu": (ops.relu_forward, ops.relu_backward),
-    "gelu": (ops.gelu_forward, ops.gelu_backward),
-    "gelu_tanh": (ops.gelu_tanh_forward, ops.gelu_tanh_backward),
-    "silu": (ops.silu_forward, ops.silu_backward),
-    "gated": (ops.gated_forward, ops.gated_backward),
-    "tanh": (ops.tanh_forward, ops.tanh_backward),
-    "softmax": (ops.softmax_forward, ops.softmax_backward),
-    "router": (ops.router_forward, ops.router_backward),
-    "load_balancing": (ops.load_balancing_forward, ops.load_balancing_backward),
-    "attention": (ops.attention_forward, ops.attention_backward),
-    "rotary": (ops.rotary_forward, ops.rotary_backward),
-    "dropout": (ops.dropout_forward, ops.dropout_backward),
-    "cross_entropy": (ops.cross_entropy_forward, ops.cross_entropy_backward),
-}
 
 
 @dataclass(frozen=True)
@@ -60,7 +41,7 @@ class Case:
         ours = OPERATIONS[self.operation]
         arrays, options = self.inputs(seed)
         return check_gradient(
-            forward or ours[0], backward or ours[1], *arrays, seed=seed, samples=self.samples, **options
+            forward or ours.forward, backward or ours.backward, *arrays, seed=seed, samples=self.samples, **options
         )
 
 
@@ -160,18 +141,24 @@ CASES = (
     Case("linear", "", _linear(2, 3, 5, 4)),
     Case("linear", "no bias", _linear(2, 3, 5, 4, bias=False)),
     Case("linear", "square", _linear(2, 3, 5, 5)),
+    Case("low_rank", "", _normal((2, 3, 7), (7, 4), (4, 5), scale=1.7)),
+    Case("low_rank", "square", _normal((2, 3, 5), (5, 4), (4, 5), scale=1.7)),
+    Case("convolution_1d", "", _normal((2, 3, 8), (5, 3, 4), (5,))),
+    Case("convolution_1d", "stride 2, padded", _normal((2, 3, 10), (5, 3, 3), (5,), stride=2, padding=2)),
+    Case("convolution_1d", "stride 3, a rest", _normal((2, 3, 12), (5, 3, 2), (5,), stride=3)),
+    Case("convolution_1d", "no bias", _normal((2, 3, 8), (5, 3, 4))),
+    Case("convolution_1d", "square", _normal((2, 3, 7), (3, 3, 4), (3,))),
+    Case("convolution_2d", "", _normal((2, 3, 5, 7), (4, 3, 2, 3), (4,))),
+    Case("convolution_2d", "stride 2, padded", _normal((2, 3, 6, 7), (4, 3, 3, 2), (4,), stride=2, padding=2)),
+    Case("convolution_2d", "pairs", _normal((2, 1, 7, 8), (4, 1, 2, 3), (4,), stride=(2, 3), padding=(0, 2))),
+    Case("convolution_2d", "patches, a rest", _normal((2, 1, 5, 10), (4, 1, 2, 3), stride=(2, 3))),
+    Case("convolution_2d", "square", _normal((2, 3, 5, 6), (3, 3, 2, 2), (3,))),
     Case("embedding", "", _embedding),
     Case("layer_norm", "", _norm(bias=True)),
     Case("layer_norm", "no bias", _norm(bias=False)),
     Case("rms_norm", "", _norm(bias=False)),
-    Case("relu", "", _spread),
-    Case("gelu", "", _spread),
-    Case("gelu_tanh", "", _spread),
-    Case("silu", "", _spread),
-    Case("gated", "silu", _gated("silu")),
-    Case("gated", "gelu", _gated("gelu")),
-    Case("gated", "gelu_tanh", _gated("gelu_tanh")),
-    Case("gated", "relu", _gated("relu")),
+    *(Case(name, "", _spread) for name in ACTIVATIONS if name in OPERATIONS),
+    *(Case("gated", name, _gated(name)) for name in ACTIVATIONS),
     Case("tanh", "", _spread),
     Case("softmax", "", _normal((2, 3, 5))),
     Case("router", "two of five", _routed(5, 2)),

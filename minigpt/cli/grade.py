@@ -1,13 +1,13 @@
 """`minigpt grade`: is this exercise right, and if not, what is the likely mistake?"""
 
-import csv
 import sys
 from pathlib import Path
 
 from minigpt.cli.options import add_command, positive, print_json
 from minigpt.errors import UserError
 from minigpt.grade import Result, grade_file, grade_folder
-from minigpt.grade.process import MEGABYTES, SECONDS
+from minigpt.grade.report import as_text, write_csv
+from minigpt.grade.sandbox import MEGABYTES, SECONDS
 
 
 def add(subparsers) -> None:
@@ -42,37 +42,12 @@ def execute(arguments) -> int:
     else:
         raise UserError(f"there is no file or folder {arguments.path}; check the path")
     if arguments.csv:
-        return _print_csv(graded)
+        return 0 if write_csv(graded, sys.stdout) else 1
     everything: list[Result] = []
     for student, results in graded:
         everything += results
         if not arguments.json:
-            _print_text(student, results)
+            print(as_text(student, results), flush=True)
     if arguments.json:
         print_json([result.to_dict() for result in everything])
     return 0 if all(result.passed for result in everything) else 1
-
-
-def _print_text(student, results):
-    for file in dict.fromkeys(result.file for result in results):
-        print(f"{student + ': ' if student else ''}grading {file}")
-        for result in results:
-            if result.file == file:
-                print(result)
-    print(f"{sum(r.points for r in results)} of {sum(r.out_of for r in results)} points\n", flush=True)
-
-
-def _print_csv(graded) -> int:
-    columns = ("student", "file", "exercise", "passed", "points", "out of", "message")
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    passed = True
-    for student, results in graded:
-        for r in results:
-            message = f"{r.message} Likely: {r.likely}" if r.likely else r.message
-            writer.writerow([student, r.file, r.exercise, "yes" if r.passed else "no", r.points, r.out_of, message])
-            passed = passed and r.passed
-        total = [sum(r.points for r in results), sum(r.out_of for r in results)]
-        writer.writerow([student, "", "total", "", *total, ""])
-        sys.stdout.flush()
-    return 0 if passed else 1

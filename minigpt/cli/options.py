@@ -2,7 +2,11 @@
 
 import argparse
 import json
+import os
+import shlex
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from minigpt.errors import UserError
@@ -58,6 +62,11 @@ def sampling_of(arguments: argparse.Namespace) -> Sampling:
 def print_json(value: Any) -> None:
     """For programs: one JSON value on standard output."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def quoted(path: str | Path) -> str:
+    """A path as it is typed in a command, in quotes if it needs them."""
+    return subprocess.list2cmdline([str(path)]) if os.name == "nt" else shlex.quote(str(path))
 
 
 def read_utf8(path: str) -> str:

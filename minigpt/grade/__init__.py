@@ -5,7 +5,8 @@ imported, with limits on time and memory. Forward values are compared with the r
 derivatives; a wrong answer is compared with those of known mistakes, and the likely one is named.
 """
 
-from minigpt.grade.exercises import EXERCISES, Exercise
+from minigpt.grade.exercise import Exercise
+from minigpt.grade.exercises import EXERCISES
 from minigpt.grade.grader import Result, check, grade_file, grade_folder
 
 __all__ = ["EXERCISES", "Exercise", "Result", "check", "grade_file", "grade_folder"]

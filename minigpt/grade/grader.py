@@ -1,19 +1,18 @@
 """Grading a file, a folder of a whole class, or a function in a notebook."""
 
-import ast
-import inspect
 import tempfile
-import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from minigpt.errors import UserError
-from minigpt.grade.exercises import EXERCISES, Exercise, find_exercise
-from minigpt.grade.operation import Wrong, judge_operation
+from minigpt.grade.exercise import Exercise, Wrong
+from minigpt.grade.exercises import EXERCISES, find_exercise
+from minigpt.grade.operation import judge_operation
 from minigpt.grade.plain import judge_plain
-from minigpt.grade.process import MEGABYTES, SECONDS, Failed, Submission
+from minigpt.grade.sandbox import MEGABYTES, SECONDS, Caller, Failed, Submission
+from minigpt.grade.source import defined_names, gather_source
 
 
 @dataclass(frozen=True)
@@ -57,14 +56,15 @@ def grade_file(
     if not path.is_file():
         raise UserError(f"there is no file {path}; check the path")
     wanted = _wanted(exercise)
-    attempted = [e for e in EXERCISES.values() if set(e.functions) & _names(path)]
-    chosen = [e for e in attempted if wanted is None or e is wanted]
-    if not chosen and wanted is None:
+    defined = defined_names(path)
+    candidates = EXERCISES.values() if wanted is None else [wanted]
+    chosen = [e for e in candidates if defined.intersection(e.functions)]
+    if not chosen and wanted:
+        raise UserError(f"{path} does not define {' or '.join(wanted.functions)}; write it, or name another exercise")
+    if not chosen:
         raise UserError(
             f"{path} attempts no exercise; it must define a function such as {', '.join(list(EXERCISES)[:4])}"
         )
-    if not chosen:
-        raise UserError(f"{path} does not define {' or '.join(wanted.functions)}; write it, or name another exercise")
     return [_grade(path, e, seconds, megabytes) for e in chosen]
 
 
@@ -84,7 +84,7 @@ def grade_folder(folder: str | Path, **limits: Any) -> Iterator[tuple[str, list[
         yield entry.stem, results
 
 
-def check(function: Callable, *, seconds: float = SECONDS, megabytes: int = MEGABYTES) -> Result:
+def check(function: Callable[..., Any], *, seconds: float = SECONDS, megabytes: int = MEGABYTES) -> Result:
     """Grade a function of a notebook: its source, and that of the functions it calls, run in a process of their own.
 
     `UserError` if it is no exercise, or if its source cannot be found.
@@ -101,54 +101,17 @@ def check(function: Callable, *, seconds: float = SECONDS, megabytes: int = MEGA
         return _grade(path, exercise, seconds, megabytes, shown=f"{name} of this session")
 
 
-def gather_source(functions: list[Callable]) -> str:
-    """The source of functions and of everything of their modules that they use, as one file."""
-    done: dict[str, str] = {}
-    waiting = list(functions)
-    while waiting:
-        function = waiting.pop()
-        name = function.__name__
-        if name in done:
-            continue
-        if function.__module__.split(".")[0] == "minigpt":  # which will be refused
-            done[name] = f"from {function.__module__} import {name}\n"
-            continue
-        if name == "<lambda>" or getattr(function, "__closure__", None):
-            raise UserError(f"{name} is a lambda or uses variables around it; define it with def, at the top of a cell")
-        try:
-            done[name] = textwrap.dedent(inspect.getsource(function))
-        except (OSError, TypeError):
-            raise UserError(f"the source of {name} is not to be found; define it in a cell or a file") from None
-        space = getattr(function, "__globals__", {})
-        used = {node.id for node in ast.walk(ast.parse(done[name])) if isinstance(node, ast.Name)}
-        for other in sorted(used & set(space) - set(done)):
-            value = space[other]
-            if inspect.ismodule(value):
-                done[other] = f"import {value.__name__} as {other}\n"
-            elif inspect.isfunction(value) or inspect.isclass(value):
-                outside = value.__module__ != function.__module__
-                if outside:
-                    done[other] = f"from {value.__module__} import {value.__name__} as {other}\n"
-                else:
-                    waiting.append(value)
-            elif isinstance(value, (bool, int, float, str, tuple, list, dict)):
-                done[other] = f"{other} = {value!r}\n"
-    imports = [text for text in done.values() if text.startswith(("import ", "from "))]
-    rest = [text for text in reversed(list(done.values())) if not text.startswith(("import ", "from "))]
-    return "\n".join([*imports, *rest])
-
-
-def judge(exercise: Exercise, caller: Any) -> str:
+def _judge(exercise: Exercise, caller: Caller) -> str:
     """What was found right; raises `Wrong` or `Failed`."""
     return judge_plain(exercise, caller) if exercise.right else judge_operation(exercise.name, caller)
 
 
-def _grade(path, exercise, seconds, megabytes, shown=None):
+def _grade(path: Path, exercise: Exercise, seconds: float, megabytes: int, shown: str | None = None) -> Result:
     printed, likely, passed = "", None, False
     try:
         with Submission(path, seconds=seconds, megabytes=megabytes) as submission:
             try:
-                message = judge(exercise, submission)
+                message = _judge(exercise, submission)
                 passed = True
             finally:
                 printed = submission.printed()
@@ -161,31 +124,10 @@ def _grade(path, exercise, seconds, megabytes, shown=None):
     return Result(shown or str(path), name, exercise.lesson, passed, points, exercise.points, message, likely, printed)
 
 
-def _wanted(name):
+def _wanted(name: str | None) -> Exercise | None:
     if name is None:
         return None
     exercise = find_exercise(name)
     if exercise is None:
         raise UserError(f"there is no exercise {name!r}; choose one of {', '.join(EXERCISES)}")
     return exercise
-
-
-def _names(path):
-    """The names that a file defines or imports at its top; a file that does not parse attempts what its text names."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} could not be read as UTF-8 text ({error}); save it as UTF-8") from error
-    try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError):
-        return {name for e in EXERCISES.values() for name in e.functions if f"def {name}(" in text}
-    names = set()
-    for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            names.add(node.name)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names |= {alias.asname or alias.name for alias in node.names}
-        elif isinstance(node, ast.Assign):
-            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-    return names

@@ -1,24 +1,15 @@
 """Judging an operation: y against the reference, gradients against numerical derivatives, mistakes by name."""
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minigpt.check import CASES, OPERATIONS, Case, GradientError, check_gradient, diagnose, diagnose_forward
 from minigpt.check.contract import as_dtype, floating, upstream
-from minigpt.grade.process import Failed, demand_array
-from minigpt.grade.worker import parameters
-
-Caller = Any  # a `Submission` or `Direct`
-
-
-class Wrong(Exception):
-    """The answer is not right. `likely`: the explanation of a known mistake that gives the same numbers, or None."""
-
-    def __init__(self, message: str, likely: str | None = None):
-        super().__init__(message)
-        self.likely = likely
+from minigpt.grade.exercise import Wrong
+from minigpt.grade.sandbox import Caller, Failed, demand_array, parameters
 
 
 def judge_operation(operation: str, caller: Caller) -> str:
@@ -27,7 +18,7 @@ def judge_operation(operation: str, caller: Caller) -> str:
     A backward without a forward beside it gets the cache of minigpt's own forward, a named tuple.
     """
     forward, backward = f"{operation}_forward", f"{operation}_backward"
-    cases = [case for case in CASES if case.operation == operation and accepts(_forward_of(caller, operation), case)]
+    cases = [case for case in CASES if case.operation == operation and _accepts(_forward_of(caller, operation), case)]
     if not cases:
         raise Failed(f"{forward} takes other arguments than {operation} has; keep the stub's signature")
     if forward not in caller.functions:
@@ -40,7 +31,7 @@ def judge_operation(operation: str, caller: Caller) -> str:
     return f"{forward} and {backward} are right in {len(cases)} cases"
 
 
-def _judge_cases(judge, cases: list[Case], caller: Caller) -> None:
+def _judge_cases(judge: Callable[[Case, Caller], None], cases: list[Case], caller: Caller) -> None:
     """Raise what the first wrong case says, with the likely mistake, which another case may show more clearly."""
     first: Exception | None = None
     for case in cases:
@@ -57,7 +48,7 @@ def _judge_cases(judge, cases: list[Case], caller: Caller) -> None:
         raise first
 
 
-def case_inputs(case: Case, caller: Caller) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
+def _case_inputs(case: Case, caller: Caller) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
     """The case's inputs, in float64, without options that the student's forward lacks and that are the defaults."""
     arrays, options = case.inputs()
     kept = _asked(_forward_of(caller, case.operation), case, options)
@@ -66,7 +57,7 @@ def case_inputs(case: Case, caller: Caller) -> tuple[tuple[np.ndarray, ...], dic
     }
 
 
-def _asked(parameters, case, options):
+def _asked(parameters: dict[str, Any], case: Case, options: dict[str, Any]) -> dict[str, Any]:
     """The options that have to be given."""
     defaults = inspect.signature(OPERATIONS[case.operation][0]).parameters
     known = {*parameters["named"], *parameters["positional"]}
@@ -83,7 +74,7 @@ def _forward_of(caller: Caller, operation: str) -> dict[str, Any]:
     return own if own is not None else parameters(OPERATIONS[operation][0])
 
 
-def accepts(parameters: dict[str, Any], case: Case) -> bool:
+def _accepts(parameters: dict[str, Any], case: Case) -> bool:
     """Whether a function with these parameters can be called as the case does."""
     arrays, options = case.inputs()
     options = _asked(parameters, case, options)
@@ -96,7 +87,7 @@ def accepts(parameters: dict[str, Any], case: Case) -> bool:
 
 def judge_forward(case: Case, caller: Caller) -> None:
     """y of one case."""
-    arrays, options = case_inputs(case, caller)
+    arrays, options = _case_inputs(case, caller)
     name = f"{case.operation}_forward"
     right = np.asarray(OPERATIONS[case.operation][0](*arrays, **options)[0])
     yours = demand_array(f"y of {name}", _pair(name, caller.call(name, arrays, options))[0], right.shape)
@@ -113,20 +104,20 @@ def judge_forward(case: Case, caller: Caller) -> None:
 def judge_backward(case: Case, caller: Caller) -> None:
     """Gradients of one case, against central differences of the reference's forward."""
     backward = f"{case.operation}_backward"
-    arrays, options = case_inputs(case, caller)
+    arrays, options = _case_inputs(case, caller)
     reference = OPERATIONS[case.operation][0]
 
     def ours(*values, **settings):
         return reference(*values, **settings)[0], [*map(_copy, values)]
 
     def theirs(dy, values):
-        gradients = student_gradients(case.operation, caller, values, options, dy)
+        gradients = _student_gradients(case.operation, caller, values, options, dy)
         return tuple(gradient.astype(dy.dtype) for gradient in gradients)
 
     names = _forward_of(caller, case.operation)["positional"][: len(arrays)]
     wanted = [(name, array) for name, array in zip(names, arrays, strict=True) if floating(array)]
     dy = upstream(np.random.default_rng(5), reference(*arrays, **options)[0].shape)
-    found = student_gradients(case.operation, caller, arrays, options, dy)
+    found = _student_gradients(case.operation, caller, arrays, options, dy)
     if len(found) != len(wanted):
         raise Wrong(f"{backward} returns {len(found)} gradients, but {len(wanted)} arguments have one: {names}")
     try:
@@ -138,7 +129,7 @@ def judge_backward(case: Case, caller: Caller) -> None:
         raise Wrong(f"{backward}{_case(case)}: {error}", bugs[0].explanation if bugs else None) from None
 
 
-def student_gradients(operation: str, caller: Caller, arrays: Any, options: dict[str, Any], dy: np.ndarray) -> list:
+def _student_gradients(operation: str, caller: Caller, arrays: Any, options: dict[str, Any], dy: np.ndarray) -> list:
     """What the student's backward gives, from the cache of the student's forward."""
     forward, backward = f"{operation}_forward", f"{operation}_backward"
     if forward in caller.functions:
@@ -153,13 +144,13 @@ def student_gradients(operation: str, caller: Caller, arrays: Any, options: dict
     return gradients
 
 
-def _pair(name, value):
+def _pair(name: str, value: Any) -> tuple[Any, Any]:
     if not (isinstance(value, tuple) and len(value) == 2):
         raise Failed(f"{name} must return two things, y and the cache (None will do if there is no backward)")
     return value
 
 
-def _case(case):
+def _case(case: Case) -> str:
     return f" ({case.variant})" if case.variant else ""
 
 

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.grade.exercises import Exercise
-from minigpt.grade.operation import Caller, Wrong
-from minigpt.grade.worker import Unknown
+from minigpt.grade.exercise import Exercise, Question, Wrong
+from minigpt.grade.sandbox import Caller, Unknown
 
 QUESTIONS = 40
 
@@ -20,18 +19,18 @@ def judge_plain(exercise: Exercise, caller: Caller) -> str:
     for arguments, options in asked:
         given.append(caller.call(exercise.name, arguments, options))
         right = exercise.right(*arguments, **options)
-        if problem := difference(given[-1], right):
+        if problem := _difference(given[-1], right):
             given += [caller.call(exercise.name, *question) for question in asked[len(given) :]]
-            raise Wrong(f"{exercise.name}({show(arguments, options)}): {problem}", _likely(exercise, asked, given))
+            raise Wrong(f"{exercise.name}({_show(arguments, options)}): {problem}", _likely(exercise, asked, given))
     return f"{exercise.name} is right on {QUESTIONS} questions"
 
 
-def difference(yours: Any, right: Any) -> str | None:
+def _difference(yours: Any, right: Any) -> str | None:
     """In what they differ; None if they are the same, numbers to rounding."""
     if isinstance(right, tuple):
         if not isinstance(yours, (tuple, list)) or len(yours) != len(right):
             return f"yours is {_short(yours)}, but {len(right)} results are wanted"
-        found = ((i, difference(a, b)) for i, (a, b) in enumerate(zip(yours, right, strict=True)))
+        found = ((i, _difference(a, b)) for i, (a, b) in enumerate(zip(yours, right, strict=True)))
         return next((f"result {i + 1}: {text}" for i, text in found if text), None)
     if isinstance(right, np.ndarray):
         return _array_difference(yours, right)
@@ -46,7 +45,7 @@ def difference(yours: Any, right: Any) -> str | None:
     return None if same else f"yours is {_short(yours)}, it must be {_short(right)}"
 
 
-def _array_difference(yours, right):
+def _array_difference(yours: Any, right: np.ndarray) -> str | None:
     if not isinstance(yours, np.ndarray):
         return f"yours is {_short(yours)}, but a NumPy array is wanted"
     if yours.shape != right.shape:
@@ -60,22 +59,22 @@ def _array_difference(yours, right):
     return f"first wrong at {list(index)}: yours {yours[index]}, it must be {right[index]}"
 
 
-def _likely(exercise, asked, given):
+def _likely(exercise: Exercise, asked: list[Question], given: list[Any]) -> str | None:
     """The explanation of the mistake that gives the same wrong answers to every question."""
     for mistake in exercise.mistakes:
         answers = [mistake(*arguments, **options) for arguments, options in asked]
-        if not any(difference(yours, wrong) for yours, wrong in zip(given, answers, strict=True)):
+        if not any(_difference(yours, wrong) for yours, wrong in zip(given, answers, strict=True)):
             return " ".join(str(mistake.__doc__).split())
     return None
 
 
-def show(arguments: list[Any], options: dict[str, Any]) -> str:
+def _show(arguments: list[Any], options: dict[str, Any]) -> str:
     """The arguments as they would be written, shortened."""
     parts = [_short(value) for value in arguments] + [f"{name}={_short(value)}" for name, value in options.items()]
     return ", ".join(parts)
 
 
-def _short(value):
+def _short(value: Any) -> str:
     if isinstance(value, Unknown):
         return f"a {value.kind}"
     if isinstance(value, np.ndarray):

@@ -20,12 +20,12 @@ from minigpt.measure.scale import Layout, micro_batches
 from minigpt.model import Transformer, TransformerConfig
 from minigpt.model.arrays import Arrays, cut_arrays, part
 from minigpt.model.params import Params
+from minigpt.ops import ACTIVATIONS
 from minigpt.ops.attention import QUERIES
 from minigpt.parallel.tensor import check_tensor
 
 NUMBER = 4  # bytes, float32
 MOMENTS = 2  # numbers that Adam keeps for each parameter
-KEPT = {"relu": 1, "gelu": 3, "gelu_tanh": 3, "silu": 3, "identity": 1}  # hidden numbers: the cache's and the answer
 
 
 class Held(NamedTuple):
@@ -78,7 +78,10 @@ def block_numbers(config: TransformerConfig, shard: TransformerConfig) -> float:
     shard: the configuration of this tensor-parallel rank, which has some of the heads and hidden units.
     """
     queries, keys = shard.heads * shard.head_width, shard.key_value_heads * shard.head_width
-    hidden = KEPT[config.activation] + (2 if config.gated else 0)
+    activation = ACTIVATIONS[config.activation]
+    hidden = activation.kept
+    if config.gated:  # up and the product; and gate, which lies beside up
+        hidden += 2 if activation.keeps_input else 3
     weights = shard.heads * mean_seen(config.context)
     return 4 * config.width + 2 + 2 * queries + 2 * keys + weights + hidden * shard.feed_forward_width
 

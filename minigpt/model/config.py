@@ -60,7 +60,7 @@ class TransformerConfig:
     norm: str = "layer"  # layer | rms
     norm_place: str = "pre"  # pre: x + f(norm(x)) | post: norm(x + f(x))
     norm_epsilon: float = 1e-5
-    activation: str = "gelu_tanh"  # relu | gelu | gelu_tanh | silu | identity
+    activation: str = "gelu_tanh"  # one of `minigpt.ops.ACTIVATIONS`
     gated: bool = False  # down(activation(gate(x)) * up(x)) instead of down(activation(up(x)))
     position: str = "learned"  # learned | sinusoidal | rotary | none
     rotary_theta: float = 10000.0

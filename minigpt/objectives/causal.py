@@ -4,6 +4,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Batch
+from minigpt.objectives.record import ONLY_DECODER, Objective, Texts
 from minigpt.ops import IGNORED
 
 
@@ -58,3 +59,49 @@ def fill_in_the_middle(
         else:
             windows[row] = np.concatenate([[prefix], before, [suffix], after, [middle], inside])
     return causal_lm(windows)._replace(objective="fill_in_the_middle")
+
+
+def _prefix_batch(texts: Texts, rng: np.random.Generator) -> Batch:
+    """Every length of the prefix is equally likely."""
+    rows, length = texts.windows.shape
+    return prefix_lm(texts.windows, rng.integers(1, length, size=(rows,)))
+
+
+def _middle_batch(texts: Texts, rng: np.random.Generator) -> Batch:
+    marks = {role: texts.special[role] for role in MARKS}
+    return fill_in_the_middle(texts.windows, rng, **marks)
+
+
+MARKS = ("prefix", "suffix", "middle")
+CAUSAL = Objective(
+    name="causal",
+    function="causal_lm",
+    summary="each token from those before it (GPT)",
+    refusals=ONLY_DECODER,
+    make=lambda texts, rng: causal_lm(texts.windows),
+    left_to_right=True,
+    every_token=True,
+    counted="next tokens",
+    sample="continued",
+)
+PREFIX = Objective(
+    name="prefix",
+    function="prefix_lm",
+    summary="what follows a prefix that is read in both directions",
+    refusals=ONLY_DECODER,
+    make=_prefix_batch,
+    left_to_right=True,
+    counted="next tokens",
+    sample="continued",
+)
+FILL_IN_THE_MIDDLE = Objective(
+    name="fill-in-the-middle",
+    function="fill_in_the_middle",
+    summary="each token from those before it, the middle of half the texts moved to the end",
+    refusals=ONLY_DECODER,
+    make=_middle_batch,
+    special=MARKS,
+    left_to_right=True,
+    counted="next tokens",
+    sample="continued",
+)

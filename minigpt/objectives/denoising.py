@@ -6,7 +6,10 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Batch
+from minigpt.objectives.record import NO_READER, ONLY_BOTH, Objective, Texts
 from minigpt.ops import IGNORED
+
+RATE, MEAN = 0.3, 3.0  # of BART's infilling
 
 
 def sequence_to_sequence(
@@ -37,16 +40,17 @@ def infilling(
     mask: int,
     start: int,
     padding: int,
-    rate: float = 0.3,
-    mean: float = 3.0,
+    rate: float = RATE,
+    mean: float = MEAN,
 ) -> Batch:
     """Text infilling: spans become one mask each, and the whole text has to be written again.
 
     The model must find out how many tokens a mask stands for: span lengths are Poisson with `mean`, and a span of no
     tokens is a mask put in where nothing is missing. Spans are drawn until `rate` of the tokens are covered.
-    texts: (T_b,) integers. Lewis et al. (2020), arXiv:1910.13461, section 2.2.
+    No text grows by its masks. texts: (T_b,) integers. Lewis et al. (2020), arXiv:1910.13461, section 2.2.
     """
-    sources = [_with_single_masks(text, _poisson_spans(len(text), rng, rate, mean), mask) for text in texts]
+    spans = [_poisson_spans(len(text), rng, rate, mean) for text in texts]
+    sources = [_with_single_masks(text, cut, mask) for text, cut in zip(texts, spans, strict=True)]
     return sequence_to_sequence(sources, texts, start=start, padding=padding)._replace(objective="infilling")
 
 
@@ -102,6 +106,8 @@ def _poisson_spans(length, rng, rate, mean):
     lengths: list[int] = []
     while sum(lengths) < budget:
         lengths.append(min(int(rng.poisson(mean)), budget - sum(lengths)))
+    while len(lengths) > budget:  # so many empty ones that their masks would make the text longer
+        lengths.remove(0)
     gaps = length - sum(lengths)
     starts = np.sort(rng.integers(0, gaps + 1, len(lengths)))  # among the tokens that stay
     rng.shuffle(lengths)
@@ -116,12 +122,18 @@ def _even_spans(length, rng, rate, mean):
         raise UserError(f"a text of {length} tokens has no span to cut out and something to keep; use longer texts")
     _check_shares(rate, mean)
     noise = min(max(1, round(rate * length)), length - 1)
-    count = min(max(1, round(noise / mean)), noise, length - noise)
+    count = span_count(length, rate, mean)
     spans, position = [], 0
     for kept, cut in zip(_random_parts(length - noise, count, rng), _random_parts(noise, count, rng), strict=True):
         spans.append((position + kept, position + kept + cut))
         position += kept + cut
     return spans
+
+
+def span_count(length: int, rate: float = 0.15, mean: float = 3.0) -> int:
+    """How many spans, and so sentinels, `span_corruption` makes of a text of `length` tokens."""
+    noise = min(max(1, round(rate * length)), length - 1)
+    return min(max(1, round(noise / mean)), noise, length - noise)
 
 
 def _check_shares(rate, mean):
@@ -141,3 +153,61 @@ def _with_single_masks(text, spans, mask):
         pieces += [text[kept:first], [mask]]
         kept = last
     return np.concatenate([*pieces, text[kept:]]).astype(int)
+
+
+def _infilling_batch(texts: Texts, rng: np.random.Generator) -> Batch:
+    marks = {"mask": texts.special["mask"], "start": texts.special["end"], "padding": texts.special["padding"]}
+    return infilling(list(texts.windows[:, :-1]), rng, **marks)
+
+
+def _infilled(texts: Texts, rng: np.random.Generator, batch: Batch) -> np.ndarray:
+    """Which tokens were hidden in a span: the others need only be copied."""
+    hidden = np.zeros(batch.tokens.shape, bool)
+    for row in hidden:
+        for first, last in _poisson_spans(len(row), rng, RATE, MEAN):
+            row[first:last] = True
+    return hidden
+
+
+def _spans_batch(texts: Texts, rng: np.random.Generator) -> Batch:
+    marks = {"start": texts.special["end"], "end": texts.special["end"], "padding": texts.special["padding"]}
+    return span_corruption(list(texts.windows[:, :-1]), rng, sentinels=texts.sentinels, **marks)
+
+
+def _of_spans(texts: Texts, _rng: np.random.Generator, batch: Batch) -> np.ndarray:
+    """Which targets are of the text: neither sentinels nor the end."""
+    assert batch.targets is not None
+    return (batch.targets != IGNORED) & ~np.isin(batch.targets, tuple(texts.special.values()))
+
+
+INFILLING = Objective(
+    name="infilling",
+    function="infilling",
+    summary="a whole text, of which spans were replaced by one mask each (BART)",
+    refusals=ONLY_BOTH,
+    make=_infilling_batch,
+    special=("mask", "padding"),
+    counted="missing tokens",
+    missing=_infilled,
+    sample="rewritten",
+)
+SPANS = Objective(
+    name="spans",
+    function="span_corruption",
+    summary="the spans that were cut out of a text, and nothing else (T5)",
+    refusals=ONLY_BOTH,
+    make=_spans_batch,
+    special=("padding", "sentinels"),
+    counted="missing tokens",
+    missing=_of_spans,
+    sample="rewritten",
+)
+SEQUENCE_TO_SEQUENCE = Objective(
+    name="sequence-to-sequence",
+    function="sequence_to_sequence",
+    summary="a text from another one: translation",
+    refusals={"decoder": NO_READER, "encoder": NO_READER},
+    make=None,
+    counted="next tokens",
+    sample="rewritten",
+)

@@ -4,6 +4,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Batch
+from minigpt.objectives.record import ONLY_ENCODER, Objective, Texts
 from minigpt.ops import IGNORED
 
 
@@ -50,3 +51,26 @@ def masked_lm(
     anything = rng.integers(0, vocabulary_size, tokens.shape)
     seen = np.where(chosen & (fate >= masked) & (fate < masked + random), anything, seen)
     return Batch(seen, np.where(chosen, tokens, IGNORED), present=present, objective="masked_lm")
+
+
+def _masked_batch(texts: Texts, rng: np.random.Generator) -> Batch:
+    return masked_lm(
+        texts.windows[:, :-1],
+        rng,
+        mask=texts.special["mask"],
+        vocabulary_size=texts.vocabulary_size,
+        special=tuple(texts.special.values()),
+    )
+
+
+MASKED = Objective(
+    name="masked",
+    function="masked_lm",
+    summary="hidden tokens, from those on both sides (BERT)",
+    refusals=ONLY_ENCODER,
+    make=_masked_batch,
+    model={"head": "masked"},
+    special=("mask",),
+    counted="masked tokens",
+    sample="filled",
+)

@@ -1,11 +1,14 @@
 """Several objectives in one training, by chance (Tay et al. 2022, "UL2", arXiv:2205.05131, mixes denoisers so)."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Batch
+from minigpt.objectives.causal import CAUSAL, FILL_IN_THE_MIDDLE, PREFIX
+from minigpt.objectives.record import ONLY_DECODER, Objective, Texts
 
 Make = Callable[[np.random.Generator], Batch]
 
@@ -16,3 +19,21 @@ def mixture(parts: Sequence[tuple[float, Make]], rng: np.random.Generator) -> Ba
     if not parts or not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
         raise UserError(f"the weights {weights.tolist()} must be at least 0, and one of them above 0")
     return parts[rng.choice(len(parts), p=weights / weights.sum())][1](rng)
+
+
+def _mixed_batch(texts: Texts, rng: np.random.Generator) -> Batch:
+    return mixture([(weight, partial(part.make, texts)) for weight, part in PARTS if part.make is not None], rng)
+
+
+PARTS = ((0.5, CAUSAL), (0.25, PREFIX), (0.25, FILL_IN_THE_MIDDLE))  # weights of what one decoder learns together
+MIXTURE = Objective(
+    name="mixture",
+    function="mixture",
+    summary=", ".join(f"{part.name} ({weight:g})" for weight, part in PARTS) + ", one of them by chance for each batch",
+    refusals=ONLY_DECODER,
+    make=_mixed_batch,
+    special=tuple(role for _, part in PARTS for role in part.special),
+    left_to_right=True,
+    counted="next tokens",
+    sample="continued",
+)

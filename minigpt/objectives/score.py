@@ -92,6 +92,7 @@ def score_forward(
     if not HEADS[head].asked:
         raise UserError("a model without a head says nothing that could be scored; give its configuration a head")
     total, questions = 0.0, []
+    cache: Any
     outputs = output if isinstance(output, tuple) else (output,)
     for logits, asked in zip(outputs, HEADS[head].asked, strict=True):
         kind = "targets" if asked == "targets" else "labels"

@@ -1,14 +1,14 @@
 """Objectives about pairs of texts: does the second follow the first, and are the two in order?"""
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Batch
 from minigpt.objectives.denoising import pad
+from minigpt.objectives.record import BOTH_SEEN, NO_SOURCE, Documents, Objective, Texts
 
-Documents = Sequence[Sequence[np.ndarray]]  # each a sequence of sentences, (n,) integers
 FOLLOWS, DOES_NOT = 0, 1  # the labels, numbered as BERT's
 
 
@@ -63,3 +63,33 @@ def _batch(pairs, labels, classify, separator, padding):
     first = np.array([len(a) + 2 for a, _ in pairs])  # the first text with its two marks
     segments = ((np.arange(tokens.shape[1]) >= first[:, None]) & present).astype(int)
     return Batch(tokens, labels=labels, present=present, segments=segments)
+
+
+def _marks(texts: Texts) -> dict[str, int]:
+    return {role: texts.special[role] for role in MARKS}
+
+
+MARKS = ("classify", "separator", "padding")
+PAIRS: dict[str, Any] = {
+    "refusals": {"decoder": BOTH_SEEN, "encoder-decoder": NO_SOURCE},
+    "model": {"head": "sequence", "labels": 2, "segments": 2},
+    "special": MARKS,
+    "sentences": True,
+    "counted": "pairs",
+    "chance": 0.5,
+    "sample": "judged",
+}
+NEXT_SENTENCE = Objective(
+    name="next-sentence",
+    function="next_sentence",
+    summary="whether one sentence follows another, or is from elsewhere (BERT)",
+    make=lambda texts, rng: next_sentence(texts.documents, rng, len(texts.windows), **_marks(texts)),
+    **PAIRS,
+)
+SENTENCE_ORDER = Objective(
+    name="sentence-order",
+    function="sentence_order",
+    summary="whether two neighbouring sentences were swapped (ALBERT)",
+    make=lambda texts, rng: sentence_order(texts.documents, rng, len(texts.windows), **_marks(texts)),
+    **PAIRS,
+)

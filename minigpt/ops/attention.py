@@ -180,18 +180,18 @@ def _show(hook: Hook, name: str, pieces: Pieces, keys: int, unseen: float) -> It
         yield rows, np.ascontiguousarray(whole[:, :, rows, :seen])
 
 
-def _in_one_piece(x):
+def _in_one_piece(x: np.ndarray) -> np.ndarray:
     """x: (..., S, D), copied unless each head's rows lie one after another: BLAS is then twice as fast."""
     return x if x.strides[-2:] == (x.shape[-1] * x.itemsize, x.itemsize) else np.ascontiguousarray(x)
 
 
-def _last_seen(mask):
+def _last_seen(mask: np.ndarray) -> int:
     """How many keys, from the first, some query of the piece may attend to; at least one."""
     seen = np.flatnonzero(mask.any(axis=tuple(range(mask.ndim - 1))))
     return int(seen[-1]) + 1 if seen.size else 1
 
 
-def _check_shapes(query, key, value):
+def _check_shapes(query: np.ndarray, key: np.ndarray, value: np.ndarray) -> None:
     if key.shape != value.shape:
         raise UserError(f"key has shape {key.shape} but value {value.shape}; they must be equal")
     if query.shape[0] != key.shape[0] or query.shape[-1] != key.shape[-1]:

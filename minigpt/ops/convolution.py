@@ -1,4 +1,4 @@
-"""Convolution: one small kernel is laid over every place of a sound or an image, and multiplied with what lies under it.
+"""Convolution: one small kernel is laid over every place of a sound or an image, and multiplied with what is there.
 
 LeCun et al. (1989), "Backpropagation Applied to Handwritten Zip Code Recognition". The kernel is not turned round: what
 the field calls a convolution is, in the words of mathematics, a cross-correlation. Image patches are convolutions whose
@@ -52,11 +52,11 @@ def convolution_1d_backward(dy: np.ndarray, cache: ConvolutionCache) -> tuple[np
 def convolution_2d_forward(
     x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None, *, stride: Numbers = 1, padding: Numbers = 0
 ) -> tuple[np.ndarray, ConvolutionCache]:
-    """y_fyx = bias_f + sum over c, k, l of weight_fckl * x_c(y * stride + k, x * stride + l), x between `padding` zeros.
+    """y_fyx = bias_f + sum over c, k, l of weight_fckl * x_c(y * stride + k, x * stride + l), and zeros around x.
 
     x: (B, C, Y, X), height before width; weight: (F, C, K, L); bias: (F,) or None; stride, padding: for both axes, or
-    a pair. Returns y: (B, F, Y', X'), Y' = (Y + 2 padding - K) // stride + 1, and the cache for
-    `convolution_2d_backward`. The memory of y runs along F.
+    a pair; `padding` zeros stand at each end of an axis. Returns y: (B, F, Y', X'), Y' = (Y + 2 padding - K) // stride
+    + 1, and the cache for `convolution_2d_backward`. The memory of y runs along F.
     `UserError` if the shapes do not fit, the kernel is larger than the padded x, stride < 1 or padding < 0.
     """
     return _forward(2, x, weight, bias, stride, padding)

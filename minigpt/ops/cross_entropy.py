@@ -20,7 +20,14 @@ class CrossEntropyCache(NamedTuple):
     shape: tuple[int, ...]  # of logits
 
 
-def cross_entropy_forward(logits, targets, *, ignored=IGNORED, smoothing=0.0, count=None):
+def cross_entropy_forward(
+    logits: np.ndarray,
+    targets: np.ndarray,
+    *,
+    ignored: int = IGNORED,
+    smoothing: float = 0.0,
+    count: int | None = None,
+) -> tuple[np.floating, CrossEntropyCache]:
     """loss = mean over scored targets of  -sum_v q_v log softmax(logits)_v, in nats.
 
     q puts 1 - smoothing on the target and spreads `smoothing` evenly over all V classes.
@@ -51,7 +58,7 @@ def cross_entropy_forward(logits, targets, *, ignored=IGNORED, smoothing=0.0, co
     return loss, CrossEntropyCache(probabilities, labels, weights, smoothing, logits.shape)
 
 
-def cross_entropy_backward(dloss, cache):
+def cross_entropy_backward(dloss: float | np.floating, cache: CrossEntropyCache) -> np.ndarray:
     """Gradient of logits: (..., V).
 
     d loss / d logits = (softmax(logits) - q) / number of scored targets: what the model said minus what it should say.

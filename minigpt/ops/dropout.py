@@ -15,7 +15,7 @@ class DropoutCache(NamedTuple):
     rate: float
 
 
-def draw_dropout_mask(rng, shape, rate):
+def draw_dropout_mask(rng: np.random.Generator | None, shape: tuple[int, ...], rate: float) -> np.ndarray | None:
     """Which entries to mask: booleans of `shape`, each True with probability 1 - rate.
 
     None, which keeps all, if rate is 0 or rng is None. `UserError` if the rate is not in [0, 1).
@@ -27,7 +27,7 @@ def draw_dropout_mask(rng, shape, rate):
     return rng.random(shape, dtype=np.float32) >= rate
 
 
-def dropout_forward(x, *, mask, rate):
+def dropout_forward(x: np.ndarray, *, mask: np.ndarray | None, rate: float) -> tuple[np.ndarray, DropoutCache]:
     """y = x * mask / (1 - rate), so that the mean of y over masks is x. mask None: y is x.
 
     x: (...); mask: booleans of x's shape from `draw_dropout_mask`. Returns y: (...) and the cache for
@@ -37,12 +37,12 @@ def dropout_forward(x, *, mask, rate):
     return _scale_kept(x, mask, rate), DropoutCache(mask, rate)
 
 
-def dropout_backward(dy, cache):
+def dropout_backward(dy: np.ndarray, cache: DropoutCache) -> np.ndarray:
     """Gradient of x: (...). The same mask and the same factor: dropout is a multiplication."""
     return _scale_kept(dy, cache.mask, cache.rate)
 
 
-def _scale_kept(x, mask, rate):
+def _scale_kept(x: np.ndarray, mask: np.ndarray | None, rate: float) -> np.ndarray:
     if mask is None:
         return x
     y = x * mask

@@ -12,7 +12,7 @@ class EmbeddingCache(NamedTuple):
     weight: np.ndarray  # (V, C)
 
 
-def embedding_forward(tokens, weight):
+def embedding_forward(tokens: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, EmbeddingCache]:
     """y = weight[tokens].
 
     tokens: (...) integers in 0..V-1; weight: (V, C). Returns y: (..., C) and the cache for `embedding_backward`.
@@ -24,7 +24,7 @@ def embedding_forward(tokens, weight):
     return weight[tokens], EmbeddingCache(tokens, weight)
 
 
-def embedding_backward(dy, cache, *, add_to=None):
+def embedding_backward(dy: np.ndarray, cache: EmbeddingCache, *, add_to: np.ndarray | None = None) -> np.ndarray:
     """Gradient of weight: (V, C). Token ids are not differentiable.
 
     y_n = sum_v [tokens_n = v] weight_v, so  dweight_v = sum of dy_n over the rows where token v stood.

@@ -17,7 +17,7 @@ class LoadBalancingCache(NamedTuple):
     share: np.ndarray  # (E,)  f_e, of the choices that went to each expert
 
 
-def router_forward(x, *, top):
+def router_forward(x: np.ndarray, *, top: int) -> tuple[np.ndarray, SoftmaxCache]:
     """Softmax over the `top` largest scores of each row, and exactly 0 for the others.
 
     x: (..., E), the score of each expert; of equal scores the first ones are taken. Returns y: (..., E), the weights
@@ -29,12 +29,12 @@ def router_forward(x, *, top):
     return y, cache
 
 
-def router_backward(dy, cache):
+def router_backward(dy: np.ndarray, cache: SoftmaxCache) -> np.ndarray:
     """Gradient of x: (..., E). The softmax's own; whoever was not chosen has weight 0, and so no gradient."""
     return softmax_backward(dy, cache)
 
 
-def load_balancing_forward(x, *, top):
+def load_balancing_forward(x: np.ndarray, *, top: int) -> tuple[np.floating, LoadBalancingCache]:
     """How unevenly the experts are used: E sum_e f_e P_e, which is 1 when all are used alike and E at worst.
 
     f_e: the share of all choices that went to expert e; P_e: the mean over tokens of softmax(x)_e. Only P has a
@@ -49,7 +49,7 @@ def load_balancing_forward(x, *, top):
     return experts * np.vdot(share, rows.mean(axis=0)), LoadBalancingCache(cache, share)
 
 
-def load_balancing_backward(dy, cache):
+def load_balancing_backward(dy: float | np.floating, cache: LoadBalancingCache) -> np.ndarray:
     """Gradient of x: (..., E).  d/dp_ne = E f_e / N, and then through the softmax."""
     p, share = cache.softmax.y, cache.share
     tokens = p.size // share.size
@@ -57,7 +57,7 @@ def load_balancing_backward(dy, cache):
     return softmax_backward(dp, cache.softmax)
 
 
-def _chosen(x, top):
+def _chosen(x: np.ndarray, top: int) -> np.ndarray:
     """Booleans (..., E): the `top` largest of each row."""
     order = np.argsort(-x, axis=-1, kind="stable")[..., :top]
     chosen = np.zeros(x.shape, bool)
@@ -65,6 +65,6 @@ def _chosen(x, top):
     return chosen
 
 
-def _check_top(x, top):
+def _check_top(x: np.ndarray, top: int) -> None:
     if not 1 <= top <= x.shape[-1]:
         raise UserError(f"{top} experts for each token do not fit {x.shape[-1]} experts; choose 1 to {x.shape[-1]}")

@@ -18,10 +18,10 @@ class GatedCache(NamedTuple):
     name: str
 
 
-def gated_forward(gate, up, *, name="silu"):
+def gated_forward(gate: np.ndarray, up: np.ndarray, *, name: str = "silu") -> tuple[np.ndarray, GatedCache]:
     """y = activation(gate) * up.
 
-    gate, up: (..., F); name: of an activation (relu, gelu, gelu_tanh, silu).
+    gate, up: (..., F); name: of one of `ACTIVATIONS`.
     Returns y: (..., F) and the cache for `gated_backward`.
     """
     forward, _ = activation(name)
@@ -29,7 +29,7 @@ def gated_forward(gate, up, *, name="silu"):
     return activated * up, GatedCache(up, activated, cache, name)
 
 
-def gated_backward(dy, cache):
+def gated_backward(dy: np.ndarray, cache: GatedCache) -> tuple[np.ndarray, np.ndarray]:
     """Gradients of gate and up: (..., F), (..., F). The product rule: each factor's gradient is dy times the other."""
     up, activated, activation_cache, name = cache
     _, backward = activation(name)

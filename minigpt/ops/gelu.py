@@ -5,6 +5,7 @@ cheaper one with tanh that GPT-1 and GPT-2 use.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,13 +26,13 @@ class GELUTanhCache(NamedTuple):
     share: np.ndarray  # (...)  (1 + tanh(u)) / 2, the share of x that passes
 
 
-def gelu_forward(x):
+def gelu_forward(x: np.ndarray) -> tuple[np.ndarray, GELUCache]:
     """y = x * cdf(x). x: (...). Returns y: (...) and the cache for `gelu_backward`."""
     cdf = normal_cdf(x)
     return x * cdf, GELUCache(x, cdf)
 
 
-def gelu_backward(dy, cache):
+def gelu_backward(dy: np.ndarray, cache: GELUCache) -> np.ndarray:
     """Gradient of x: (...).  dy/dx = cdf(x) + x * density(x), density(x) = exp(-x*x/2) / sqrt(2 pi)."""
     x, cdf = cache
     slope = np.exp(-0.5 * x * x)
@@ -42,13 +43,12 @@ def gelu_backward(dy, cache):
     return slope
 
 
-def gelu_tanh_forward(x):
+def gelu_tanh_forward(x: np.ndarray) -> tuple[np.ndarray, GELUTanhCache]:
     """y = x * s, s = (1 + tanh(u)) / 2, u = sqrt(2/pi) * (x + 0.044715 x^3).
 
     x: (...). Returns y: (...) and the cache for `gelu_tanh_backward`.
     """
-    x = np.ascontiguousarray(x)
-    y, share = np.empty_like(x), np.empty_like(x)
+    y, share = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
     for x_, y_, s in blocks(x, y, share):
         np.multiply(x_, x_, out=s)  # x * x * x, since x ** 3 is a hundred times slower in NumPy
         s *= SQRT_2_OVER_PI * CUBIC
@@ -61,7 +61,7 @@ def gelu_tanh_forward(x):
     return y, GELUTanhCache(x, share)
 
 
-def gelu_tanh_backward(dy, cache):
+def gelu_tanh_backward(dy: np.ndarray, cache: GELUTanhCache) -> np.ndarray:
     """Gradient of x: (...).
 
     s is the sigmoid of 2u, so ds/dx = s (1 - s) 2 du/dx, and
@@ -81,7 +81,7 @@ def gelu_tanh_backward(dy, cache):
     return dx
 
 
-def normal_cdf(x):
+def normal_cdf(x: np.ndarray) -> np.ndarray:
     """P(standard normal < x), to the precision of x's dtype. x: (...). Returns (...).
 
     NumPy has no erf. With z = |x| / sqrt(2) and t = 2 / (2 + z), log(erfc(z) / t) + z*z is a smooth function of t
@@ -100,7 +100,7 @@ def normal_cdf(x):
     return tail + positive * (1 - 2 * tail)  # 1 - tail where x > 0; `where` would be ten times slower
 
 
-def _chebyshev(u, coefficients):
+def _chebyshev(u: np.ndarray, coefficients: Sequence[float]) -> np.ndarray:
     """sum_k coefficients[k] * T_k(u) by Clenshaw's recurrence. u: (...) within -1..1."""
     last, before = np.zeros_like(u), np.zeros_like(u)
     for coefficient in reversed(coefficients[1:]):

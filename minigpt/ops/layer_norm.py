@@ -15,7 +15,9 @@ class LayerNormCache(NamedTuple):
     has_bias: bool
 
 
-def layer_norm_forward(x, gain, bias=None, *, epsilon=1e-5):
+def layer_norm_forward(
+    x: np.ndarray, gain: np.ndarray, bias: np.ndarray | None = None, *, epsilon: float = 1e-5
+) -> tuple[np.ndarray, LayerNormCache]:
     """y = gain * (x - mean) / sqrt(variance + epsilon) + bias, over the last axis.
 
     x: (..., C); gain, bias: (C,), bias may be None. Returns y: (..., C) and the cache for `layer_norm_backward`.
@@ -32,7 +34,7 @@ def layer_norm_forward(x, gain, bias=None, *, epsilon=1e-5):
     return y, LayerNormCache(normalized, inverse_std, gain, bias is not None)
 
 
-def layer_norm_backward(dy, cache):
+def layer_norm_backward(dy: np.ndarray, cache: LayerNormCache) -> tuple[np.ndarray, ...]:
     """Gradients of x, gain and (if there was one) bias: (..., C), (C,), (C,).
 
     With n = normalized and g = dy * gain:  dx = (g - mean(g) - n * mean(g * n)) * inverse_std.

@@ -15,7 +15,7 @@ class RMSNormCache(NamedTuple):
     gain: np.ndarray  # (C,)
 
 
-def rms_norm_forward(x, gain, *, epsilon=1e-5):
+def rms_norm_forward(x: np.ndarray, gain: np.ndarray, *, epsilon: float = 1e-5) -> tuple[np.ndarray, RMSNormCache]:
     """y = gain * x / sqrt(mean(x * x) + epsilon), over the last axis.
 
     x: (..., C); gain: (C,). Returns y: (..., C) and the cache for `rms_norm_backward`.
@@ -26,7 +26,7 @@ def rms_norm_forward(x, gain, *, epsilon=1e-5):
     return gain * normalized, RMSNormCache(normalized, inverse_rms, gain)
 
 
-def rms_norm_backward(dy, cache):
+def rms_norm_backward(dy: np.ndarray, cache: RMSNormCache) -> tuple[np.ndarray, np.ndarray]:
     """Gradients of x and gain: (..., C), (C,).
 
     With n = normalized and g = dy * gain:  dx = (g - n * mean(g * n)) * inverse_rms.

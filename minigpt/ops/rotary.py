@@ -7,6 +7,7 @@ not on where they stand. Pairs are (entry i, entry i + D/2), as in GPT-NeoX and 
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minigpt.errors import UserError
 
@@ -16,7 +17,9 @@ class RotaryCache(NamedTuple):
     sin: np.ndarray  # (T, D/2)
 
 
-def rotary_angles(positions, width, *, theta=10000.0, dtype=np.float32):
+def rotary_angles(
+    positions: np.ndarray, width: int, *, theta: float = 10000.0, dtype: DTypeLike = np.float32
+) -> tuple[np.ndarray, np.ndarray]:
     """cos and sin of the angle positions[t] / theta^(2i/D): (T, D/2) each.
 
     positions: (T,) integers; width: D, even; theta: the base. The angles are computed in float64: in float32 a
@@ -29,7 +32,7 @@ def rotary_angles(positions, width, *, theta=10000.0, dtype=np.float32):
     return np.cos(angles).astype(dtype), np.sin(angles).astype(dtype)
 
 
-def rotary_forward(x, *, cos, sin):
+def rotary_forward(x: np.ndarray, *, cos: np.ndarray, sin: np.ndarray) -> tuple[np.ndarray, RotaryCache]:
     """Turn each pair (a, b) of x: y = (a cos - b sin, b cos + a sin).
 
     x: (..., T, D); cos, sin: (T, D/2) from `rotary_angles`. Returns y: (..., T, D) and the cache for `rotary_backward`.
@@ -37,12 +40,12 @@ def rotary_forward(x, *, cos, sin):
     return _rotate(x, cos, sin), RotaryCache(cos, sin)
 
 
-def rotary_backward(dy, cache):
+def rotary_backward(dy: np.ndarray, cache: RotaryCache) -> np.ndarray:
     """Gradient of x: (..., T, D). A rotation's transpose is the rotation by the opposite angle."""
     return _rotate(dy, cache.cos, -cache.sin)
 
 
-def _rotate(x, cos, sin):
+def _rotate(x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
     half = x.shape[-1] // 2
     a, b = x[..., :half], x[..., half:]
     y = np.empty_like(x)

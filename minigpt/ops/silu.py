@@ -15,10 +15,9 @@ class SiLUCache(NamedTuple):
     sigmoid: np.ndarray  # (...)
 
 
-def silu_forward(x):
+def silu_forward(x: np.ndarray) -> tuple[np.ndarray, SiLUCache]:
     """y = x * sigmoid(x). x: (...). Returns y: (...) and the cache for `silu_backward`."""
-    x = np.ascontiguousarray(x)
-    y, sigmoid = np.empty_like(x), np.empty_like(x)
+    y, sigmoid = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
     for x_, y_, s in blocks(x, y, sigmoid):
         np.multiply(x_, 0.5, out=s)  # sigmoid(x) = (1 + tanh(x / 2)) / 2, which never overflows
         np.tanh(s, out=s)
@@ -28,7 +27,7 @@ def silu_forward(x):
     return y, SiLUCache(x, sigmoid)
 
 
-def silu_backward(dy, cache):
+def silu_backward(dy: np.ndarray, cache: SiLUCache) -> np.ndarray:
     """Gradient of x: (...).  dy/dx = s + x s (1 - s) = s (1 + x (1 - s)), where s = sigmoid(x)."""
     dy = np.ascontiguousarray(dy)
     dx = np.empty_like(dy)

@@ -4,11 +4,12 @@ Vaswani et al. (2017), arXiv:1706.03762, section 3.5. Nothing is learnt, so ther
 """
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minigpt.errors import UserError
 
 
-def sinusoidal_positions(positions, width, *, dtype=np.float32):
+def sinusoidal_positions(positions: np.ndarray, width: int, *, dtype: DTypeLike = np.float32) -> np.ndarray:
     """table[t, 2i] = sin(t / 10000^(2i/C)), table[t, 2i + 1] = cos of the same.
 
     positions: (T,) integers; width: C, even. Returns (T, C).

@@ -12,7 +12,7 @@ class SoftmaxCache(NamedTuple):
     y: np.ndarray  # (..., S)
 
 
-def softmax_forward(x):
+def softmax_forward(x: np.ndarray) -> tuple[np.ndarray, SoftmaxCache]:
     """y = exp(x) / sum(exp(x)), over the last axis.
 
     x: (..., S). Returns y: (..., S) and the cache for `softmax_backward`.
@@ -24,7 +24,7 @@ def softmax_forward(x):
     return y, SoftmaxCache(y)
 
 
-def softmax_backward(dy, cache):
+def softmax_backward(dy: np.ndarray, cache: SoftmaxCache) -> np.ndarray:
     """Gradient of x: (..., S).
 
     dy_i/dx_j = y_i ([i = j] - y_j), so  dx = y * (dy - sum(dy * y)).

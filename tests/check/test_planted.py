@@ -33,7 +33,7 @@ def inputs(name):
     """Arrays and options of a case, and an upstream gradient."""
     case = find_case(name)
     arrays, options = case.inputs()
-    y = OPERATIONS[case.operation][0](*arrays, **options)[0]
+    y = OPERATIONS[case.operation].forward(*arrays, **options)[0]
     return arrays, options, upstream(np.random.default_rng(3), np.shape(y))
 
 
@@ -71,7 +71,7 @@ def test_what_is_right_is_not_refused_and_has_no_diagnosis(case):
 @pytest.mark.parametrize("case", [c for c in CASES if c.operation == "attention"], ids=lambda case: case.name)
 def test_the_textbook_attention_that_the_bugs_vary_is_right(case):
     arrays, options = case.inputs()
-    check_forward(textbook_forward, OPERATIONS["attention"][0], *arrays, **options)
+    check_forward(textbook_forward, OPERATIONS["attention"].forward, *arrays, **options)
     case.check(textbook_forward, textbook_backward).raise_if_wrong()
 
 

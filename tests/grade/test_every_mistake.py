@@ -8,9 +8,10 @@ import pytest
 from minigpt.check import CONFIGS, OPERATIONS, PLANTED, diagnose_model, diagnose_optimizer, find_case
 from minigpt.check.planted.bug import SETTINGS
 from minigpt.grade import EXERCISES
-from minigpt.grade.operation import Wrong, judge_forward, judge_operation
+from minigpt.grade.exercise import Wrong
+from minigpt.grade.operation import judge_forward, judge_operation
 from minigpt.grade.plain import judge_plain
-from minigpt.grade.process import Direct
+from minigpt.grade.sandbox import Direct
 from minigpt.model import Transformer
 from minigpt.optim import adamw, clip_by_global_norm, sgd
 

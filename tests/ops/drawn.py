@@ -23,6 +23,32 @@ def linear(draw, rng):
     return normal(rng, (*rows(draw), width), (width, outputs), *bias), {}
 
 
+def low_rank(draw, rng):
+    width, rank, outputs = draw(small), draw(small), draw(small)
+    shapes = (*rows(draw), width), (width, rank), (rank, outputs)
+    return normal(rng, *shapes), {"scale": draw(st.sampled_from([0.5, 2.0, -3.0]))}
+
+
+def convolution(axes):
+    def make(draw, rng):
+        numbers = st.integers(1, 3)
+        channels, filters = draw(small), draw(small)
+        kernel, stride, padding, more = (
+            [draw(each) for _ in range(axes)] for each in (numbers, numbers, st.integers(0, 2), st.integers(0, 5))
+        )
+        size = [max(1, k - 2 * min(padding)) + m for k, m in zip(kernel, more, strict=True)]
+        bias = [(filters,)] if draw(st.booleans()) else []
+        x = (draw(numbers), channels, *size)
+        one_for_all = draw(st.booleans())  # axes
+        options = {
+            name: numbers[0] if one_for_all else tuple(numbers)
+            for name, numbers in (("stride", stride), ("padding", padding))
+        }
+        return normal(rng, x, (filters, channels, *kernel), *bias), options
+
+    return make
+
+
 def embedding(draw, rng):
     vocabulary, width = draw(small), draw(small)
     return (rng.integers(0, vocabulary, rows(draw)), rng.standard_normal((vocabulary, width))), {}
@@ -102,13 +128,13 @@ def cross_entropy(draw, rng):
 
 BUILDERS = {
     "linear": linear,
+    "low_rank": low_rank,
+    "convolution_1d": convolution(1),
+    "convolution_2d": convolution(2),
     "embedding": embedding,
     "layer_norm": layer_norm,
     "rms_norm": rms_norm,
-    "relu": elementwise,
-    "gelu": elementwise,
-    "gelu_tanh": elementwise,
-    "silu": elementwise,
+    **dict.fromkeys((name for name in ops.ACTIVATIONS if name in ops.OPERATIONS), elementwise),
     "tanh": elementwise,
     "gated": gated,
     "softmax": softmax,

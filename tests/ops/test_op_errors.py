@@ -13,6 +13,41 @@ x = np.ones
     ("call", "message"),
     [
         (lambda: ops.linear_forward(x((2, 3)), x((4, 5))), "x has width 3 but weight has 4 rows"),
+        (lambda: ops.low_rank_forward(x((2, 3)), x((4, 2)), x((2, 5)), scale=1.0), "x has width 3 but down has 4 rows"),
+        (
+            lambda: ops.low_rank_forward(x((2, 4)), x((4, 2)), x((3, 5)), scale=1.0),
+            "down has 2 columns but up has 3 rows; both are the rank",
+        ),
+        (
+            lambda: ops.convolution_1d_forward(x((2, 3, 8)), x((4, 5, 3))),
+            "x has 3 channels but weight takes 5; they must be equal",
+        ),
+        (
+            lambda: ops.convolution_1d_forward(x((2, 3, 8)), x((4, 3, 2)), x(3)),
+            r"bias has shape \(3,\) but weight has 4 filters",
+        ),
+        (
+            lambda: ops.convolution_1d_forward(x((2, 3, 8, 8)), x((4, 3, 2, 2))),
+            r"convolution_1d takes x \(B, C, T\) and weight \(F, C, K\), but they have the shapes \(2, 3, 8, 8\) and",
+        ),
+        (
+            lambda: ops.convolution_2d_forward(x((2, 3, 8, 8)), x((4, 3, 2))),
+            r"convolution_2d takes x \(B, C, Y, X\) .* and \(4, 3, 2\)",
+        ),
+        (
+            lambda: ops.convolution_1d_forward(x((2, 3, 4)), x((5, 3, 7)), padding=1),
+            r"the kernel \(7,\) is larger than x \(4,\) with padding \(1,\)",
+        ),
+        (
+            lambda: ops.convolution_2d_forward(x((2, 3, 4, 9)), x((5, 3, 2, 7)), padding=(3, -1)),
+            r"padding \(3, -1\) must be a whole number of at least 0, or 2 of them",
+        ),
+        (lambda: ops.convolution_1d_forward(x((2, 3, 4)), x((5, 3, 2)), stride=0), "stride 0 must .* at least 1, or 1"),
+        (lambda: ops.convolution_1d_forward(x((2, 3, 4)), x((5, 3, 2)), stride=1.5), r"stride 1\.5 must be a whole"),
+        (
+            lambda: ops.convolution_2d_forward(x((2, 3, 4, 4)), x((5, 3, 2, 2)), stride=(1, 1, 1)),
+            r"stride \(1, 1, 1\) must be",
+        ),
         (lambda: ops.embedding_forward(np.array([1, 7]), x((7, 2))), "token id 7 is outside the vocabulary of 7"),
         (lambda: ops.embedding_forward(np.array([1, -1]), x((7, 2))), "token id -1 is outside"),
         (lambda: ops.cross_entropy_forward(x((2, 5)), np.array([1, 5])), r"target 5 is not a class in 0\.\.4"),
@@ -24,7 +59,7 @@ x = np.ones
         (lambda: ops.draw_dropout_mask(None, (2,), -0.1), r"dropout rate -0\.1"),
         (lambda: ops.rotary_angles(np.arange(3), 5), "even head width, not 5"),
         (lambda: ops.sinusoidal_positions(np.arange(3), 7), "even width, not 7"),
-        (lambda: ops.activation("swish"), "no activation 'swish'; choose one of relu, gelu, gelu_tanh, silu, identity"),
+        (lambda: ops.activation("swish"), f"no activation 'swish'; choose one of {', '.join(ops.ACTIVATIONS)}"),
         (lambda: ops.gated_forward(x(3), x(3), name="tanh"), "no activation 'tanh'"),
         (
             lambda: ops.attention_forward(x((1, 2, 3, 4)), x((1, 2, 5, 4)), x((1, 2, 6, 4))),

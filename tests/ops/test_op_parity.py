@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from minigpt.check import CASES, OPERATIONS
 from minigpt.check.contract import as_dtype, as_list, floating, upstream
-from minigpt.ops import IGNORED, causal_mask, rotary_angles
+from minigpt.ops import ACTIVATIONS, IGNORED, causal_mask, rotary_angles
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,9 @@ def theirs():
     return {
         **activations,
         "linear": lambda x, weight, bias=None: f.linear(x, weight.T, bias),
+        "low_rank": lambda x, down, up, *, scale: x @ (scale * down @ up),
+        "convolution_1d": f.conv1d,
+        "convolution_2d": f.conv2d,
         "embedding": f.embedding,
         "layer_norm": lambda x, gain, bias=None, *, epsilon: f.layer_norm(x, gain.shape, gain, bias, epsilon),
         "rms_norm": lambda x, gain, *, epsilon: f.rms_norm(x, gain.shape, gain, epsilon),
@@ -101,6 +104,10 @@ def compare(theirs, operation, arrays, options, dtype, tolerance):
 DTYPES = pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-5)])
 
 
+def test_every_operation_and_activation_has_a_reference(theirs):
+    assert set(theirs) == {*OPERATIONS, *ACTIVATIONS}
+
+
 @DTYPES
 @pytest.mark.parametrize("operation", BUILDERS)
 @settings(max_examples=40)
@@ -122,7 +129,7 @@ def test_attention_equals_the_fused_one(queries, keys):
     query = rng.standard_normal((2, 6, queries, 8))
     key, value = rng.standard_normal((2, 2, 3, keys, 8))
     mask = causal_mask(queries, keys)
-    y, _ = OPERATIONS["attention"][0](query, key, value, mask=mask)
+    y, _ = OPERATIONS["attention"].forward(query, key, value, mask=mask)
     fused = torch.nn.functional.scaled_dot_product_attention(
         *map(torch.tensor, (query, key, value)), attn_mask=torch.tensor(mask), enable_gqa=True
     )

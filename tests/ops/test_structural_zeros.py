@@ -116,6 +116,50 @@ def test_rms_norm_gradients_are_orthogonal_to_the_token_but_do_not_sum_to_zero(s
     assert np.abs(dx.sum(axis=-1)).max() > 1e-3
 
 
+@given(seeds, st.integers(0, 4))
+def test_what_no_window_sees_gets_exactly_no_gradient(seed, rest):
+    rng = np.random.default_rng(seed)
+    x, weight = rng.standard_normal((2, 3, 7 + rest)), rng.standard_normal((4, 3, 2))
+    y, cache = ops.convolution_1d_forward(x, weight, stride=5)
+    assert y.shape == (2, 4, 2)
+    dx, dweight = ops.convolution_1d_backward(rng.standard_normal(y.shape), cache)
+    seen = np.isin(np.arange(7 + rest), [0, 1, 5, 6])
+    assert exactly_zero(dx[:, :, ~seen])
+    assert np.all(dx[:, :, seen])
+    x[:, :, ~seen] = rng.standard_normal(x[:, :, ~seen].shape)  # nor does it change what is seen
+    assert np.array_equal(ops.convolution_1d_forward(x, weight, stride=5)[0], y)
+    assert np.all(dweight)
+
+
+@given(seeds, st.integers(0, 2), st.integers(0, 3))
+def test_an_output_of_a_convolution_teaches_its_own_window_only(seed, row, column):
+    rng = np.random.default_rng(seed)
+    x, weight, bias = rng.standard_normal((2, 3, 7, 8)), rng.standard_normal((4, 3, 3, 2)), rng.standard_normal(4)
+    y, cache = ops.convolution_2d_forward(x, weight, bias, stride=(3, 2), padding=(1, 0))
+    assert y.shape == (2, 4, 3, 4)
+    dy = np.zeros_like(y)
+    dy[1, :, row, column] = rng.standard_normal(4)
+    dx, _, dbias = ops.convolution_2d_backward(dy, cache)
+    window = np.zeros(x.shape, bool)
+    window[1, :, max(0, 3 * row - 1) : 3 * row + 2, 2 * column : 2 * column + 2] = True
+    assert exactly_zero(dx[~window])
+    assert np.all(dx[window])
+    assert np.array_equal(dbias, dy[1, :, row, column])
+
+
+@given(seeds)
+def test_a_new_adapter_changes_nothing_and_learns_through_up_alone(seed):
+    """`up` begins at zero (section 4.1 of the paper)."""
+    rng = np.random.default_rng(seed)
+    x, down, up = rng.standard_normal((2, 3, 7)), rng.standard_normal((7, 2)), np.zeros((2, 5))
+    y, cache = ops.low_rank_forward(x, down, up, scale=3.0)
+    dx, ddown, dup = ops.low_rank_backward(rng.standard_normal(y.shape), cache)
+    assert exactly_zero(y)
+    assert exactly_zero(dx)
+    assert exactly_zero(ddown)
+    assert np.all(dup)
+
+
 def test_rows_of_tokens_that_do_not_occur_get_exactly_no_gradient():
     tokens = np.array([[5, 2, 5], [5, 0, 2]])
     _, cache = ops.embedding_forward(tokens, np.ones((7, 4)))

@@ -6,8 +6,9 @@ from conftest import optional
 
 from minigpt import Batch, Transformer, TransformerConfig
 from minigpt.objectives import loss_and_gradient
-from minigpt.ops import IGNORED
+from minigpt.ops import IGNORED, activation
 from minigpt.pretrained.families import FAMILIES, read_params, write_params
+from minigpt.pretrained.families.family import OURS
 
 B, S, V = 3, 9, 37
 TOLERANCE = 1e-9
@@ -77,6 +78,14 @@ def torch():
     torch.set_num_threads(1)
     yield torch
     torch.set_default_dtype(before)
+
+
+@pytest.mark.parametrize("theirs", OURS)
+def test_an_activation_of_a_published_name_is_theirs(torch, theirs):
+    their_activation = optional("transformers.activations").ACT2FN[theirs]
+    x = np.linspace(-6, 6, 501)
+    y, _ = activation(OURS[theirs]).forward(x)
+    np.testing.assert_allclose(y, their_activation(torch.tensor(x)).numpy(), rtol=0, atol=1e-12)
 
 
 @pytest.fixture

@@ -6,14 +6,15 @@ from typing import Any
 import numpy as np
 
 from minigpt import optim
-from minigpt.check.cases import OPERATIONS
 from minigpt.check.contract import as_list
 from minigpt.check.planted import (
     activations,
     attention,
     attention_forward,
+    convolutions,
     experts,
     linear,
+    low_rank,
     models,
     norms,
     optimizers,
@@ -22,9 +23,12 @@ from minigpt.check.planted import (
 )
 from minigpt.check.planted.bug import PlantedBug
 from minigpt.model import Call, Transformer
+from minigpt.ops import OPERATIONS
 
 PLANTED: tuple[PlantedBug, ...] = (
     *linear.BUGS,
+    *low_rank.BUGS,
+    *convolutions.BUGS,
     *norms.BUGS,
     *activations.BUGS,
     *probabilities.BUGS,
@@ -73,7 +77,7 @@ def diagnose_forward(
 ) -> list[PlantedBug]:
     """Which planted bugs reproduce this y of an operation; none if it is right or the mistake is unknown."""
     found: list[PlantedBug] = []
-    if _equal(y, OPERATIONS[operation][0](*arrays, **options)[0]):
+    if _equal(y, OPERATIONS[operation].forward(*arrays, **options)[0]):
         return found
     for bug in _possible("forward", operation):
         try:

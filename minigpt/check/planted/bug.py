@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.check.cases import OPERATIONS, find_case
+from minigpt.check.cases import find_case
 from minigpt.check.contract import as_list
 from minigpt.check.forward import check_forward
 from minigpt.check.model import CONFIGS, check_model
 from minigpt.check.optimizer_check import check_clip, check_optimizer
 from minigpt.check.report import GradientError
+from minigpt.ops import OPERATIONS
 
 SETTINGS: dict[str, dict[str, Any]] = {  # of the optimizers' cases
     "adamw": {"weight_decay": 0.3, "epsilon": 1e-4},
@@ -34,7 +35,7 @@ class PlantedBug:
 
     def gradients(self, arrays: tuple[np.ndarray, ...], options: dict[str, Any], dy: np.ndarray) -> list[np.ndarray]:
         """What the wrong backward gives on these arrays."""
-        forward = self.forward or OPERATIONS[self.operation][0]
+        forward = self.forward or OPERATIONS[self.operation].forward
         return as_list(self.wrong(dy, forward(*arrays, **options)[1]))
 
     def refusal(self) -> str | None:
@@ -62,7 +63,7 @@ def _refuse_backward(bug: PlantedBug) -> None:
 
 def _refuse_forward(bug: PlantedBug) -> None:
     arrays, options = find_case(bug.case).inputs()
-    check_forward(bug.wrong, OPERATIONS[bug.operation][0], *arrays, **options)
+    check_forward(bug.wrong, OPERATIONS[bug.operation].forward, *arrays, **options)
 
 
 def _refuse_model(bug: PlantedBug) -> None:

@@ -9,15 +9,9 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.model import Params, TransformerConfig
 from minigpt.model.arrays import Arrays
+from minigpt.ops import ACTIVATIONS
 
-ACTIVATIONS = {  # theirs -> ours
-    "relu": "relu",
-    "gelu": "gelu",
-    "gelu_new": "gelu_tanh",
-    "gelu_pytorch_tanh": "gelu_tanh",
-    "silu": "silu",
-    "swish": "silu",
-}
+OURS = {theirs: ours for ours, record in ACTIVATIONS.items() for theirs in record.published}
 
 
 class Link(NamedTuple):
@@ -93,14 +87,14 @@ def norm(theirs: str, ours: str, bias: bool = True) -> Iterable[Link]:
 
 def activation(name: Any) -> str:
     """Our name of an activation. `UserError` if we have none."""
-    if name not in ACTIVATIONS:
-        raise UserError(f"the activation {name!r} is not supported; {', '.join(ACTIVATIONS)} are")
-    return ACTIVATIONS[name]
+    if name not in OURS:
+        raise UserError(f"the activation {name!r} is not supported; {', '.join(OURS)} are")
+    return OURS[name]
 
 
 def their_activation(config: TransformerConfig) -> str:
     """Their name of our activation."""
-    return next(theirs for theirs, ours in ACTIVATIONS.items() if ours == config.activation)
+    return ACTIVATIONS[config.activation].published[0]
 
 
 def refuse(found: dict[str, Any], **expected: Any) -> None:

@@ -1,9 +1,11 @@
-"""More plain functions: the exercises about data parallelism. See `minigpt.grade.answers`."""
+"""The exercises of lesson 12, data parallelism."""
 
 import numpy as np
 
+from minigpt.grade.exercise import Exercise, Question
 
-def draw_workers(rng):
+
+def draw_workers(rng: np.random.Generator) -> Question:
     workers = int(rng.integers(2, 6))
     counts = rng.integers(0, 9, workers)
     counts[rng.integers(workers)] = 9
@@ -34,7 +36,7 @@ def divided_by_workers(gradients, counts):
     return (gradients * counts[:, None]).mean(axis=0)
 
 
-def draw_ring(rng):
+def draw_ring(rng: np.random.Generator) -> Question:
     ranks = int(rng.integers(3, 9))
     return [int(rng.integers(ranks)), ranks, int(rng.integers(2 * (ranks - 1)))], {}
 
@@ -67,7 +69,7 @@ def adds_once_more(rank, ranks, step):
     return sent, received, step < ranks
 
 
-def draw_noise(rng):
+def draw_noise(rng: np.random.Generator) -> Question:
     workers = int(rng.integers(2, 7))
     return [1 + rng.random(5) + 0.7 * rng.standard_normal((workers, 5)), int(rng.integers(2, 9))], {}
 
@@ -108,3 +110,22 @@ def _noise_scale(few, many, small, large):
     signal = (large * many - small * few) / (large - small)
     noise = (few - many) / (1 / small - 1 / large)
     return noise / signal
+
+
+EXERCISES = (
+    Exercise.of(
+        average_gradients,
+        points=3,
+        draw=draw_workers,
+        mistakes=(mean_of_means, sum_of_means, not_divided, divided_by_workers),
+    ),
+    Exercise.of(
+        ring_chunks,
+        points=3,
+        draw=draw_ring,
+        mistakes=(to_the_right, comes_from_the_left, always_the_first, adds_once_more),
+    ),
+    Exercise.of(
+        noise_scale, points=3, draw=draw_noise, mistakes=(noise_inverted, squared_sum, noise_left_in, in_workers)
+    ),
+)

@@ -11,23 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from minigpt.grade import worker
-from minigpt.grade.worker import Kept, Unknown, pack, unpack
+from minigpt.grade.sandbox import worker
+from minigpt.grade.sandbox.values import Failed
+from minigpt.grade.sandbox.worker import pack, unpack
 
 SECONDS, MEGABYTES = 10.0, 1024
-
-
-class Failed(Exception):
-    """The student's code could not be run, or what it gave cannot be graded: the message is for the student.
-
-    final: asking again is of no use, since the process has ended or the code is not written.
-    """
-
-    def __init__(self, message: str, *, final: bool = False):
-        super().__init__(message)
-        self.final = final
 
 
 class Submission:
@@ -64,7 +52,7 @@ class Submission:
         self.close()
 
     def call(
-        self, function: str, arguments: Sequence[Any], options: dict[str, Any] | None = None, *, keep=False
+        self, function: str, arguments: Sequence[Any], options: dict[str, Any] | None = None, *, keep: bool = False
     ) -> Any:
         """What the student's function returns. keep: its second result stays there, and a `Kept` comes in its place."""
         request = {"function": function, "arguments": list(arguments), "options": options or {}, "keep": keep}
@@ -96,13 +84,13 @@ class Submission:
                     stream.close()
         self._said.close()
 
-    def _kill(self):
+    def _kill(self) -> None:
         if os.name == "nt":
             self._process.kill()
         else:
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _reply(self, what):
+    def _reply(self, what: str) -> dict[str, Any]:
         frame: list[bytes] = []
         reader = threading.Thread(target=lambda: frame.append(self._read()), daemon=True)
         reader.start()
@@ -129,7 +117,7 @@ class Submission:
             return b""
         return data if len(data) == size else b""
 
-    def _value(self, reply, what):
+    def _value(self, reply: dict[str, Any], what: str) -> dict[str, Any]:
         if "error" not in reply:
             return reply
         kind, message, line = reply["error"], reply["message"], reply["line"]
@@ -139,41 +127,3 @@ class Submission:
         if kind == "MemoryError":
             raise Failed(f"{what} needs more than {self.megabytes} MB of memory{where}; is an array larger than meant?")
         raise Failed(f"{what} raises {kind}{where}: {message}" if message else f"{what} raises {kind}{where}")
-
-
-class Direct:
-    """The same for functions of this process: for trusted code only, such as the planted bugs."""
-
-    def __init__(self, **functions: Any):
-        self._functions = functions
-        self.functions = {name: worker.parameters(function) for name, function in functions.items()}
-        self._kept: list[Any] = []
-
-    def call(
-        self, function: str, arguments: Sequence[Any], options: dict[str, Any] | None = None, *, keep=False
-    ) -> Any:
-        """See `Submission.call`."""
-        values = [self._kept[value.number] if isinstance(value, Kept) else value for value in arguments]
-        try:
-            value = self._functions[function](*values, **(options or {}))
-        except Exception as error:  # as a process would tell it
-            raise Failed(f"{function} raises {type(error).__name__}: {error}") from None
-        if keep and isinstance(value, tuple) and len(value) == 2:
-            self._kept.append(value[1])
-            return value[0], Kept(len(self._kept) - 1)
-        return value
-
-
-def demand_array(what: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """`Failed` unless the value is an array of finite numbers of this shape."""
-    if isinstance(value, (int, float)) and shape == ():
-        value = np.asarray(value)
-    if not isinstance(value, np.ndarray):
-        kind = value.kind if isinstance(value, Unknown) else type(value).__name__
-        hint = "; is a return missing?" if value is None else ""
-        raise Failed(f"{what} is a {kind}, but it must be a NumPy array{hint}")
-    if value.shape != shape:
-        raise Failed(f"{what} has shape {value.shape}, but it must have shape {shape}")
-    if not np.isfinite(value).all():
-        raise Failed(f"{what} has entries that are not finite numbers (NaN or infinity)")
-    return value

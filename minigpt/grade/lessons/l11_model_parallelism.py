@@ -1,12 +1,13 @@
-"""More plain functions: the exercises about models in parts. See `minigpt.grade.answers`."""
+"""The exercises of lesson 11, model parallelism."""
 
 import numpy as np
 
+from minigpt.grade.exercise import Exercise, Question
 from minigpt.ops import cross_entropy_forward
 from minigpt.parallel.schedule import gpipe, one_forward_one_backward
 
 
-def draw_feed_forward(rng):
+def draw_feed_forward(rng: np.random.Generator) -> Question:
     size, count, width = int(rng.integers(2, 5)), int(rng.integers(2, 4)), 5
     hidden = size * count
     arrays = [rng.standard_normal(shape) for shape in ((width, hidden), (hidden,), (hidden, width))]
@@ -44,7 +45,7 @@ def rows_then_columns(up, bias, down, rank, size):
     return up[mine], bias, down[:, mine]
 
 
-def draw_shards(rng):
+def draw_shards(rng: np.random.Generator) -> Question:
     widths = rng.integers(1, 5, 3)
     shards = [20 * float(rng.integers(0, 2)) + 3 * rng.standard_normal((6, width)) for width in widths]
     return [shards, rng.integers(0, widths.sum(), 6)], {}
@@ -82,7 +83,7 @@ def local_targets(shards, targets):
     return sharded_loss(shards, targets) + float(np.mean(scores[np.arange(len(targets)), targets] - wanted))
 
 
-def draw_stage(rng):
+def draw_stage(rng: np.random.Generator) -> Question:
     stages = int(rng.integers(1, 6))
     return [int(rng.integers(stages)), stages, int(rng.integers(1, 9))], {}
 
@@ -117,7 +118,7 @@ def rest_forgotten(stage, stages, micros):
     return actions[: len(actions) - min(stages - stage - 1, micros)]
 
 
-def draw_pipeline(rng):
+def draw_pipeline(rng: np.random.Generator) -> Question:
     return [int(rng.integers(1, 9)), int(rng.integers(1, 65))], {}
 
 
@@ -133,3 +134,26 @@ def of_working_time(stages, micros):
 def all_stages_idle(stages, micros):
     """A stage waits for the *others*: `stages` - 1, not `stages`."""
     return stages / (micros + stages)
+
+
+EXERCISES = (
+    Exercise.of(
+        shard_feed_forward,
+        points=3,
+        draw=draw_feed_forward,
+        mistakes=(every_size_th, bias_whole, columns_of_both, rows_then_columns),
+    ),
+    Exercise.of(
+        sharded_loss,
+        points=4,
+        draw=draw_shards,
+        mistakes=(own_largest, largest_forgotten, loss_of_the_sum, local_targets),
+    ),
+    Exercise.of(
+        one_forward_one_backward,
+        points=4,
+        draw=draw_stage,
+        mistakes=(all_forwards_first, one_too_many_ahead, counted_from_the_front, last_in_first_out, rest_forgotten),
+    ),
+    Exercise.of(idle_share, points=1, draw=draw_pipeline, mistakes=(of_working_time, all_stages_idle)),
+)

@@ -1,11 +1,12 @@
-"""More plain functions: the exercises about size and cost. See `minigpt.grade.answers`."""
+"""The exercises of lesson 10, scaling."""
 
 import numpy as np
 
+from minigpt.grade.exercise import Exercise, Question
 from minigpt.measure import Chinchilla, fit_power_law
 
 
-def draw_days(rng):
+def draw_days(rng: np.random.Generator) -> Question:
     return [float(rng.integers(1, 99)) * 1e9, float(rng.integers(1, 99)) * 1e9, int(rng.integers(2, 99)), 1.4e14], {}
 
 
@@ -38,7 +39,7 @@ def in_seconds(parameters, tokens, gpus, speed):
     return training_days(parameters, tokens, gpus, speed) * 86_400
 
 
-def draw_losses(rng):
+def draw_losses(rng: np.random.Generator) -> Question:
     sizes = np.sort(rng.choice(np.arange(1, 60), 5, replace=False)) * 1000.0
     return [sizes, 5.0 * sizes**-0.1 * np.exp(0.02 * rng.standard_normal(5))], {}
 
@@ -67,7 +68,7 @@ def scale_in_logarithms(sizes, losses):
     return float(np.log(scale)), exponent
 
 
-def draw_law(rng):
+def draw_law(rng: np.random.Generator) -> Question:
     return [10 ** float(rng.uniform(9, 20)), *(float(value) for value in rng.uniform(0.2, 3.0, 4))], {}
 
 
@@ -95,3 +96,26 @@ def exponents_not_multiplied(flops, a, alpha, b, beta):
 def results_exchanged(flops, a, alpha, b, beta):
     """You returned the tokens before the parameters."""
     return compute_optimal(flops, a, alpha, b, beta)[::-1]
+
+
+EXERCISES = (
+    Exercise.of(
+        training_days,
+        points=2,
+        draw=draw_days,
+        mistakes=(without_recomputation, forward_only, on_one_gpu, in_hours, in_seconds),
+    ),
+    Exercise.of(
+        fit_power_law,
+        points=3,
+        draw=draw_losses,
+        mistakes=(line_without_logarithms, only_sizes_in_logarithms, sign_of_the_slope, scale_in_logarithms),
+    ),
+    Exercise.of(
+        compute_optimal,
+        points=4,
+        draw=draw_law,
+        mistakes=(six_forgotten, exponents_exchanged, exponents_not_multiplied, results_exchanged),
+    ),
+    Exercise("router", 3),
+)

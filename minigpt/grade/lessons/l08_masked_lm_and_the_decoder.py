@@ -1,100 +1,11 @@
-"""More plain functions: the exercises about encoders, decoders and masks. See `minigpt.grade.answers`."""
+"""The exercises of lesson 08, masked language modelling and the decoder."""
 
 import numpy as np
 
-
-def draw_prefix(rng):
-    length = int(rng.integers(2, 9))
-    return [length, int(rng.integers(0, length + 1))], {}
+from minigpt.grade.exercise import Exercise, Question
 
 
-def prefix_mask(length, prefix):
-    positions = np.arange(length)
-    return (positions <= positions[:, None]) | (positions < prefix)
-
-
-def prefix_ignored(length, prefix):
-    """This is a causal mask: inside the prefix, earlier tokens see later ones too."""
-    return np.tri(length, dtype=bool)
-
-
-def prefix_to_itself(length, prefix):
-    """Inside the prefix it is right, but tokens after it must be causal, and see the prefix and themselves."""
-    inside = np.arange(length) < prefix
-    return inside & inside[:, None]
-
-
-def prefix_sees_all(length, prefix):
-    """Your prefix sees the whole text, and what is to be written with it; its tokens see each other only."""
-    return np.tri(length, dtype=bool) | (np.arange(length) < prefix)[:, None]
-
-
-def prefix_inverted(length, prefix):
-    """Your mask is inverted: True means that a position may be looked at."""
-    return ~prefix_mask(length, prefix)
-
-
-def draw_targets(rng):
-    return [rng.integers(0, 50, (int(rng.integers(1, 4)), int(rng.integers(2, 7)))), 99], {}
-
-
-def shift_right(targets, start):
-    return np.concatenate([np.full((len(targets), 1), start), targets[:, :-1]], axis=1)
-
-
-def not_shifted(targets, start):
-    """Your decoder sees the very token that it is asked for; at place t it has seen those before t."""
-    return np.concatenate([np.full((len(targets), 1), start), targets[:, 1:]], axis=1)
-
-
-def shift_left(targets, start):
-    """You moved the targets to the left: the decoder would see the future."""
-    return np.concatenate([targets[:, 1:], np.full((len(targets), 1), start)], axis=1)
-
-
-def start_dropped(targets, start):
-    """You rolled the targets round, so that the decoder begins with the last of them instead of `start`."""
-    return np.roll(targets, 1, axis=1)
-
-
-def draw_crossing(rng):
-    written, read, width, head = (int(n) for n in rng.permutation([3, 4, 5, 6]))
-    present = rng.random(read) < 0.6
-    present[rng.integers(read)] = True
-    matrices = [rng.standard_normal((width, head)) for _ in range(3)]
-    return [rng.standard_normal((written, width)), rng.standard_normal((read, width)), present, *matrices], {}
-
-
-def cross_attention(x, memory, present, query, key, value, *, divide=True, masked=True):
-    scores = (x @ query) @ (memory @ key).T / (np.sqrt(query.shape[1]) if divide else 1)
-    scores = np.where(present | (not masked), scores, -np.inf)
-    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return weights / weights.sum(axis=1, keepdims=True) @ (memory @ value)
-
-
-def padding_attended(x, memory, present, query, key, value):
-    """You look at the padding too; where `present` is False the weight must be 0."""
-    return cross_attention(x, memory, present, query, key, value, masked=False)
-
-
-def scores_not_divided(x, memory, present, query, key, value):
-    """You left 1/sqrt(D) out."""
-    return cross_attention(x, memory, present, query, key, value, divide=False)
-
-
-def looks_at_itself(x, memory, present, query, key, value):
-    """You took keys and values from the text being written: that is self-attention; they come from the memory."""
-    return cross_attention(x, x, np.ones(len(x), bool), query, key, value)
-
-
-def padding_zeroed(x, memory, present, query, key, value):
-    """You set the scores of the padding to 0, and exp(0) = 1: take them out before the softmax, with -inf."""
-    scores = np.where(present, (x @ query) @ (memory @ key).T / np.sqrt(query.shape[1]), 0)
-    weights = np.exp(scores)
-    return weights / weights.sum(axis=1, keepdims=True) @ (memory @ value)
-
-
-def draw_masking(rng):
+def draw_masking(rng: np.random.Generator) -> Question:
     shape = (2, 9)
     tokens, random = rng.integers(0, 50, (2, *shape))
     return [tokens, rng.random(shape) < 0.6, rng.random(shape), random, 99, -100], {}
@@ -128,7 +39,7 @@ def asks_for_the_inputs(tokens, chosen, fate, random, mask, ignored):
     return inputs, np.where(chosen, inputs, ignored)
 
 
-def draw_scores(rng):
+def draw_scores(rng: np.random.Generator) -> Question:
     targets = np.where(rng.random((3, 4)) < 0.4, rng.integers(0, 6, (3, 4)), -100)
     targets[0, 0] = 2
     return [rng.standard_normal((3, 4, 6)) * rng.choice([1.0, 1000.0]), targets, -100], {}
@@ -164,7 +75,7 @@ def mean_of_rows(logits, targets, ignored):
     return float(np.mean(rows))
 
 
-def draw_text(rng):
+def draw_text(rng: np.random.Generator) -> Question:
     return [rng.integers(0, 50, int(rng.integers(1, 8))), 99], {}
 
 
@@ -182,7 +93,7 @@ def all_but_one_masked(tokens, mask):
     return np.where(np.eye(len(tokens), dtype=bool), tokens, mask)
 
 
-def draw_sight(rng):
+def draw_sight(rng: np.random.Generator) -> Question:
     length = int(rng.integers(3, 7))
     sight = (rng.random((length, length)) < 0.3) | np.eye(length, dtype=bool)
     return [sight, rng.integers(-1, length, length)], {}
@@ -208,3 +119,16 @@ def leaks_transposed(sight, answers):
 def nowhere_is_last(sight, answers):
     """An answer at -1 stands nowhere, so it cannot leak; you took the last position."""
     return leaks(sight, np.where(answers < 0, len(answers) - 1, answers))
+
+
+EXERCISES = (
+    Exercise.of(
+        mask_tokens,
+        points=4,
+        draw=draw_masking,
+        mistakes=(always_mask, asks_where_masked, asks_for_everything, asks_for_the_inputs),
+    ),
+    Exercise.of(masked_loss, points=3, draw=draw_scores, mistakes=(mean_over_all, loss_summed, mean_of_rows)),
+    Exercise.of(one_masked_each, points=2, draw=draw_text, mistakes=(future_masked, all_but_one_masked)),
+    Exercise.of(leaks, points=3, draw=draw_sight, mistakes=(leaks_in_one_layer, leaks_transposed, nowhere_is_last)),
+)

@@ -1,9 +1,11 @@
-"""More plain functions: the exercises about objectives. See `minigpt.grade.answers`."""
+"""The exercises of lesson 09, objectives."""
 
 import numpy as np
 
+from minigpt.grade.exercise import Exercise, Question
 
-def draw_rearrange(rng):
+
+def draw_rearrange(rng: np.random.Generator) -> Question:
     start, end = np.sort(rng.integers(0, 10, 2)).tolist()
     return [rng.integers(0, 50, 9), start, end, 90, 91, 92], {}
 
@@ -17,7 +19,7 @@ def middle_in_place(tokens, start, end, prefix, suffix, middle):
     return np.concatenate([[prefix], tokens[:start], [middle], tokens[start:end], [suffix], tokens[end:]]).astype(int)
 
 
-def draw_corrupt(rng):
+def draw_corrupt(rng: np.random.Generator) -> Question:
     cuts = np.sort(rng.choice(12, 4, replace=False)).tolist()
     return [rng.integers(0, 50, 12), [(cuts[0], cuts[1]), (cuts[2], cuts[3])], [90, 91, 92]], {}
 
@@ -42,7 +44,7 @@ def end_lost(tokens, spans, sentinels):
     return source[: len(source) - (len(tokens) - spans[-1][1])], target
 
 
-def draw_reward(rng):
+def draw_reward(rng: np.random.Generator) -> Question:
     logits = rng.standard_normal((6, 4))
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     return [p, rng.integers(0, 4, 6), rng.integers(0, 2, 6).astype(float) + np.arange(6)], {}
@@ -66,3 +68,10 @@ def without_baseline(probabilities, answers, rewards):
 def summed(probabilities, answers, rewards):
     """You summed over the batch; the loss is a mean."""
     return reward_gradient(probabilities, answers, rewards) * len(answers)
+
+
+EXERCISES = (
+    Exercise.of(rearrange, points=2, draw=draw_rearrange, mistakes=(middle_in_place,)),
+    Exercise.of(corrupt_spans, points=3, draw=draw_corrupt, mistakes=(one_sentinel, end_lost)),
+    Exercise.of(reward_gradient, points=3, draw=draw_reward, mistakes=(wrong_sign, without_baseline, summed)),
+)

@@ -1,0 +1,10 @@
+"""The exercises, one file a lesson: each with its question, the right answer, and the mistakes that people make.
+
+A file `lNN_name.py` belongs to `lessons/NN_name.py` and ends in `EXERCISES`. An exercise that is a function has
+
+- `draw_...(rng)`: one question, as arguments and options;
+- the reference, called as the student's function must be;
+- wrong versions of it. The docstring of each is the hint for a student whose answers equal its answers.
+
+An exercise that is an operation names one of `minigpt.check.OPERATIONS`, whose cases and planted bugs judge it.
+"""

@@ -1,0 +1,60 @@
+"""The exercises of lesson 02, self-attention."""
+
+import numpy as np
+
+from minigpt.grade.exercise import Exercise, Question
+
+
+def draw_mask(rng: np.random.Generator) -> Question:
+    queries = int(rng.integers(1, 6))
+    return [queries, queries + int(rng.integers(0, 4))], {}
+
+
+def causal_mask(queries, keys):
+    return np.tri(queries, keys, keys - queries, dtype=bool)
+
+
+def mask_inverted(queries, keys):
+    """Your mask is inverted: True means "may attend", and a position may not attend to what comes later."""
+    return ~causal_mask(queries, keys)
+
+
+def mask_without_diagonal(queries, keys):
+    """Your mask hides each position from itself; a token may look at itself."""
+    return np.tri(queries, keys, keys - queries - 1, dtype=bool)
+
+
+def mask_of_the_first(queries, keys):
+    """Your queries are the first of the keys' positions; they are the last, as when decoding with a cache."""
+    return np.tri(queries, keys, dtype=bool)
+
+
+def draw_heads(rng: np.random.Generator) -> Question:
+    heads, width = int(rng.integers(2, 5)), int(rng.integers(2, 5))
+    return [rng.standard_normal((2, int(rng.integers(3, 6)), heads * width)), heads], {}
+
+
+def split_heads(x, heads):
+    batch, length, width = x.shape
+    return x.reshape(batch, length, heads, width // heads).swapaxes(1, 2)
+
+
+def reshape_alone(x, heads):
+    """A reshape to (B, H, T, D) mixes tokens: cut the width into heads first, then swap the axes."""
+    batch, length, width = x.shape
+    return x.reshape(batch, heads, length, width // heads)
+
+
+def interleaved(x, heads):
+    """Your heads take every H-th entry of the width; a head is D entries side by side."""
+    batch, length, width = x.shape
+    return x.reshape(batch, length, width // heads, heads).transpose(0, 3, 1, 2)
+
+
+EXERCISES = (
+    Exercise.of(
+        causal_mask, points=2, draw=draw_mask, mistakes=(mask_inverted, mask_without_diagonal, mask_of_the_first)
+    ),
+    Exercise.of(split_heads, points=3, draw=draw_heads, mistakes=(reshape_alone, interleaved)),
+    Exercise("attention", 5),
+)

@@ -1,0 +1,46 @@
+"""What passes between a student's functions and those who judge them: who is asked, and what may be an answer."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from minigpt.grade.sandbox.worker import Unknown
+
+
+class Caller(Protocol):
+    """Who is asked: a `Submission` or, for trusted code, a `Direct`."""
+
+    functions: dict[str, dict[str, Any]]
+    """name -> how it is called, as `worker.parameters` describes it."""
+
+    def call(
+        self, function: str, arguments: Sequence[Any], options: dict[str, Any] | None = None, *, keep: bool = False
+    ) -> Any:
+        """What the function returns; `Failed` if it gives nothing that can be graded."""
+
+
+class Failed(Exception):
+    """The student's code could not be run, or what it gave cannot be graded: the message is for the student.
+
+    final: asking again is of no use, since the process has ended or the code is not written.
+    """
+
+    def __init__(self, message: str, *, final: bool = False):
+        super().__init__(message)
+        self.final = final
+
+
+def demand_array(what: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """`Failed` unless the value is an array of finite numbers of this shape."""
+    if isinstance(value, (int, float)) and shape == ():
+        value = np.asarray(value)
+    if not isinstance(value, np.ndarray):
+        kind = value.kind if isinstance(value, Unknown) else type(value).__name__
+        hint = "; is a return missing?" if value is None else ""
+        raise Failed(f"{what} is a {kind}, but it must be a NumPy array{hint}")
+    if value.shape != shape:
+        raise Failed(f"{what} has shape {value.shape}, but it must have shape {shape}")
+    if not np.isfinite(value).all():
+        raise Failed(f"{what} has entries that are not finite numbers (NaN or infinity)")
+    return value
