@@ -254,7 +254,10 @@ assert hardened == ["C09", "C12", "C20"]
 # %%
 table(
     ["", "what the card says", "claims that say it", "claims that say part of it"],
-    [(f.number, f.text, ", ".join(f.full) or "none", ", ".join(f.part) or "none") for f in audit.facts],
+    [
+        (f.number, f.text, ", ".join(f.full) or "none", ", ".join(f.part) or "none")
+        for f in audit.facts
+    ],
 )
 
 # %%
@@ -276,7 +279,9 @@ results = {
 }
 expect("E01.precision_full", results["the article, facts in full"][0], equal=0)
 expect("E01.recall_full", results["the article, facts in full"][1], equal=0)
-expect("E01.precision_partly", results["the article, in full or in part"][0], above=0.02, below=0.03)
+expect(
+    "E01.precision_partly", results["the article, in full or in part"][0], above=0.02, below=0.03
+)
 expect("E01.recall_partly", results["the article, in full or in part"][1], equal=0.1)
 table(["text", "precision", "recall"], [(name, *pair) for name, pair in results.items()])
 
@@ -289,7 +294,11 @@ table(["text", "precision", "recall"], [(name, *pair) for name, pair in results.
 # supported or partly true with the card among its sources, whether or not it is one of the ten facts.
 
 # %%
-card = [claim for claim in audit.claims if any("GPT-5.5 System Card. 23" in text for text in claim.sources)]
+card = [
+    claim
+    for claim in audit.claims
+    if any("GPT-5.5 System Card. 23" in text for text in claim.sources)
+]
 generous = [claim.id for claim in card if set(claim.marks) <= {"SUPPORTED", "PARTLY"}]
 expect("E01.precision_generous", len(generous) / len(audit.claims), below=0.1)
 print(generous)
@@ -309,11 +318,15 @@ expect("E01.recall_limit_full", limits[0], above=0.25, below=0.27)
 expect("E01.recall_limit_partly", limits[1], above=0.38, below=0.41)
 
 figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
-axes.plot(share, at_most_one, color=VERMILION, linewidth=2, label="at most one of ten (stated in part)")
+axes.plot(
+    share, at_most_one, color=VERMILION, linewidth=2, label="at most one of ten (stated in part)"
+)
 axes.plot(share, none_found, color=BLUE, linewidth=2, label="none of ten (stated in full)")
 for limit, colour in zip(limits, (BLUE, VERMILION), strict=True):
     axes.plot([limit, limit], [0, 0.05], color=colour, linestyle=":")
-    axes.annotate(f"{limit:.2f}", (limit, 0.05), xytext=(4, 5), textcoords="offset points", color=colour)
+    axes.annotate(
+        f"{limit:.2f}", (limit, 0.05), xytext=(4, 5), textcoords="offset points", color=colour
+    )
 axes.axhline(0.05, color=GREY, linewidth=1, linestyle="--")
 axes.text(0.99, 0.07, "5%", color=GREY, ha="right")
 axes.set(xlabel="share of the card's statements that the article states", xlim=(0, 1))
@@ -345,10 +358,14 @@ for row, claims in enumerate(by_part.values()):
     for column, claim in enumerate(claims):
         left, right, top, bottom = column + 0.04, column + 0.96, row + 0.06, row + 0.94
         corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
-        halves = [corners] if len(claim.marks) == 1 else [[corners[i] for i in (0, 1, 3)], corners[1:]]
+        halves = (
+            [corners] if len(claim.marks) == 1 else [[corners[i] for i in (0, 1, 3)], corners[1:]]
+        )
         for half, mark in zip(halves, claim.marks, strict=True):
             axes.fill(*zip(*half, strict=True), color=COLOURS[mark], linewidth=0)
-        axes.text(column + 0.5, row + 0.5, claim.id, ha="center", va="center", fontsize=9, bbox=plate)
+        axes.text(
+            column + 0.5, row + 0.5, claim.id, ha="center", va="center", fontsize=9, bbox=plate
+        )
 for mark, colour in COLOURS.items():
     axes.fill([], [], color=colour, label=f"{mark} ({marks[mark]})")
 axes.set_yticks(np.arange(len(by_part)) + 0.5, by_part)

@@ -104,7 +104,8 @@ seen = "\n\n".join(documents[: -len(documents) // 10])[: 200_000 if quick() else
 sizes = (300, 512) if quick() else (300, 512, 1024, 2048)
 tokenizers = {size: BytePairTokenizer.train([seen], size) for size in sizes}
 bytes_per_token = {
-    size: len(held_out.encode()) / len(tokenizer.encode(held_out)) for size, tokenizer in tokenizers.items()
+    size: len(held_out.encode()) / len(tokenizer.encode(held_out))
+    for size, tokenizer in tokenizers.items()
 }
 figure, axes = plt.subplots(figsize=(7, 3.2), layout="constrained")
 axes.semilogx([257, *sizes], [1.0, *bytes_per_token.values()], "o-", base=2, color=BLUE)
@@ -150,7 +151,10 @@ windows = BatchSampler(tokens, 12, batch=3, seed=0).batch_at(0)  # (B, T + 1)
 batch = causal_lm(windows)
 table(
     ["input", "target"],
-    [(repr(characters.decode(a)), repr(characters.decode(b))) for a, b in zip(*batch[:2], strict=True)],
+    [
+        (repr(characters.decode(a)), repr(characters.decode(b)))
+        for a, b in zip(*batch[:2], strict=True)
+    ],
 )
 
 # %%

@@ -97,7 +97,9 @@ show_source(causal_mask, docstring=False)
 mask = causal_mask(5)
 masked, _ = softmax_forward(np.where(mask, scores, -1e30))
 figure, panels = plt.subplots(1, 3, figsize=(7.5, 2.8), layout="constrained")
-for axes, picture, title in zip(panels, (weights, mask, masked), ("every token", "the mask", "past only"), strict=True):
+for axes, picture, title in zip(
+    panels, (weights, mask, masked), ("every token", "the mask", "past only"), strict=True
+):
     axes.imshow(picture, cmap="Blues", vmin=0, vmax=1)
     axes.set(title=title, xlabel="looks at (key)", xticks=range(5), yticks=range(5))
 panels[0].set(ylabel="position (query)")
@@ -146,13 +148,17 @@ expect("L02.rows_of_the_right_token", sum(pure), equal=1)
 # **Prediction.** Exactly 0 before, more than 0 from there on.
 
 # %%
-config = TransformerConfig(vocabulary_size=50, context=16, width=32, layers=2, heads=4, init_std=0.2)
+config = TransformerConfig(
+    vocabulary_size=50, context=16, width=32, layers=2, heads=4, init_std=0.2
+)
 model = Transformer(config)
 params = model.init(np.random.default_rng(0))
 tokens = np.random.default_rng(1).integers(0, 50, (1, 16))
 changed = tokens.copy()
 changed[0, 9] = (changed[0, 9] + 1) % 50
-moved = np.abs(model.forward(params, changed)[0] - model.forward(params, tokens)[0]).max(axis=(0, 2))
+moved = np.abs(model.forward(params, changed)[0] - model.forward(params, tokens)[0]).max(
+    axis=(0, 2)
+)
 figure, axes = plt.subplots(figsize=(7, 2.6), layout="constrained")
 axes.bar(range(16), moved, color=[GREY if t < 9 else BLUE for t in range(16)])
 axes.set(xlabel="position", ylabel="largest change\nof a logit", title="token 9 was changed")
@@ -214,7 +220,9 @@ def uniform(name, x):
     return np.broadcast_to(allowed / allowed.sum(axis=-1, keepdims=True), x.shape)
 
 
-finder = Transformer(TransformerConfig(vocabulary_size=144, context=15, width=48, layers=2, heads=4, init_std=0.1))
+finder = Transformer(
+    TransformerConfig(vocabulary_size=144, context=15, width=48, layers=2, heads=4, init_std=0.1)
+)
 steps = 40 if quick() else 500
 accuracies, losses, learnt = {}, {}, {}
 for name, call in {"learned": Call(), "uniform": Call(hook=uniform)}.items():

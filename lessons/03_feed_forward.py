@@ -124,7 +124,9 @@ show_source(gated_backward, docstring=False)
 
 # %%
 corpus = load_corpus("pydocs", progress=False)
-documents = [corpus.documents[i] for i in np.random.default_rng(0).permutation(len(corpus.documents))]
+documents = [
+    corpus.documents[i] for i in np.random.default_rng(0).permutation(len(corpus.documents))
+]
 characters = CharacterTokenizer.train(documents)
 tokens = characters.encode("\n\n".join(documents[:-200])[:600_000])
 test = characters.encode("\n\n".join(documents[-200:])[:40_000])
@@ -183,7 +185,9 @@ for place, (name, values) in enumerate(losses.items()):
     panels[0].plot([place - 0.2, place + 0.2], [means[name]] * 2, color=BLUE, linewidth=2)
 panels[0].set(xticks=range(4), xticklabels=arms, ylabel="held-out loss (nats per character)")
 panels[1].bar(range(4), zeros.values(), color=[VERMILION, BLUE, BLUE, BLUE])
-panels[1].set(xticks=range(4), xticklabels=arms, ylabel="hidden units that are exactly 0", ylim=(0, 1))
+panels[1].set(
+    xticks=range(4), xticklabels=arms, ylabel="hidden units that are exactly 0", ylim=(0, 1)
+)
 for axes in panels:
     axes.spines[["top", "right"]].set_visible(False)
 show(figure)

@@ -49,7 +49,9 @@ gain = np.ones(64)
 layer, rms = layer_norm_forward(row, gain)[0], rms_norm_forward(row, gain)[0]
 expect("L04.layer_norm_mean", abs(layer.mean()), below=1e-6)
 expect("L04.rms_norm_size", np.sqrt((rms * rms).mean()), above=0.99, below=1.01)
-expect("L04.scale_does_not_matter", np.abs(rms_norm_forward(7 * row, gain)[0] - rms).max(), below=1e-5)
+expect(
+    "L04.scale_does_not_matter", np.abs(rms_norm_forward(7 * row, gain)[0] - rms).max(), below=1e-5
+)
 
 # %% [markdown]
 # Attention does not know the order of its keys, so positions must be told: by a learnt vector for each (GPT-2), by
@@ -119,11 +121,15 @@ def moved(model):
 def one_at_a_time(model):
     """Logits when each token is computed once, from the kept keys and values of those before it."""
     call = Call(past=KeyValuePast(model.config, 1, 24))
-    return np.concatenate([model.forward(params, tokens[:, [t]], call)[0] for t in range(24)], axis=1)
+    return np.concatenate(
+        [model.forward(params, tokens[:, [t]], call)[0] for t in range(24)], axis=1
+    )
 
 
 figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
-for offset, (name, model, color) in enumerate((("causal", decoder, BLUE), ("without the mask", sees_all, VERMILION))):
+for offset, (name, model, color) in enumerate(
+    (("causal", decoder, BLUE), ("without the mask", sees_all, VERMILION))
+):
     axes.bar(np.arange(24) + 0.4 * offset - 0.2, moved(model), width=0.4, color=color, label=name)
 axes.axvline(11.5, color=GREY, linestyle="--", linewidth=1)
 axes.set(xlabel="position (token 12 was changed)", ylabel="largest change of a logit")
@@ -131,7 +137,8 @@ axes.legend(frameon=False)
 axes.spines[["top", "right"]].set_visible(False)
 show(figure)
 mismatch = {
-    model: np.abs(one_at_a_time(model) - model.forward(params, tokens)[0]).max() for model in (decoder, sees_all)
+    model: np.abs(one_at_a_time(model) - model.forward(params, tokens)[0]).max()
+    for model in (decoder, sees_all)
 }
 expect("E04.causal_change_before_edit", moved(decoder)[:12].max(), equal=0)
 expect("E04.causal_change_after_edit", moved(decoder)[12:].min(), above=1e-4)
@@ -181,16 +188,27 @@ def count_loss(memory, learnt, test):
 
 
 learnt, test = grammar(0, 40_000), grammar(1, 20_000)
-floor = float(np.mean([-(RULE[a, b] * np.log(RULE[a, b] + 1e-12)).sum() for a, b in zip(test[3:], test, strict=False)]))
+floor = float(
+    np.mean(
+        [
+            -(RULE[a, b] * np.log(RULE[a, b] + 1e-12)).sum()
+            for a, b in zip(test[3:], test, strict=False)
+        ]
+    )
+)
 counted = [count_loss(memory, learnt, test) for memory in range(1, 6)]
-reader = Transformer(TransformerConfig(vocabulary_size=12, context=16, width=48, layers=2, heads=4, init_std=0.08))
+reader = Transformer(
+    TransformerConfig(vocabulary_size=12, context=16, width=48, layers=2, heads=4, init_std=0.08)
+)
 params = reader.init(np.random.default_rng(0))
 sampler, steps = BatchSampler(learnt, 16, batch=32, seed=0), 30 if quick() else 700
 batches = (causal_lm(sampler.batch_at(step)) for step in range(steps))
 fit(reader, params, batches, warmup_cosine(4e-3, warmup=20, total=steps))
 windows = test[: len(test) // 17 * 17].reshape(-1, 17)
 asked = causal_lm(windows)
-asked = asked._replace(targets=np.where(np.arange(16) < 4, IGNORED, asked.targets))  # all can see four
+asked = asked._replace(
+    targets=np.where(np.arange(16) < 4, IGNORED, asked.targets)
+)  # all can see four
 transformer = loss(reader, params, asked)
 rows = [("uniform", uniform_nats(KINDS))]
 rows += [(f"counts of the last {k + 1}", value) for k, value in enumerate(counted)]
@@ -244,7 +262,9 @@ table(
 
 # %%
 corpus = load_corpus("pydocs", progress=False)
-documents = [corpus.documents[i] for i in np.random.default_rng(0).permutation(len(corpus.documents))]
+documents = [
+    corpus.documents[i] for i in np.random.default_rng(0).permutation(len(corpus.documents))
+]
 characters = CharacterTokenizer.train(documents)
 text = characters.encode("\n\n".join(documents[:-200])[:900_000])
 held_out = characters.encode("\n\n".join(documents[-200:])[:40_000])
@@ -300,7 +320,9 @@ axes.spines[["top", "right"]].set_visible(False)
 show(figure)
 means = {name: float(np.mean(values)) for name, values in final.items()}
 expect("E03.gap_2019_2023", means["GPT-2"] - means["2023"], above=-0.2 if quick() else 0.0)
-expect("E03.parameters_apart", max(r[1] for r in rows[:3]) / min(r[1] for r in rows[:3]), below=1.06)
+expect(
+    "E03.parameters_apart", max(r[1] for r in rows[:3]) / min(r[1] for r in rows[:3]), below=1.06
+)
 expect("E03.post_norm_behind", means["2017"] - means["GPT-2"], above=-0.2 if quick() else 0.1)
 expect("E03.modern", means["2023"], below=4.0 if quick() else 2.4)
 

@@ -282,7 +282,9 @@ show_source(attention_backward, docstring=False)
 # direction and at a few entries:
 
 # %%
-small = TransformerConfig(vocabulary_size=13, context=7, width=30, layers=2, heads=6, feed_forward_width=11)
+small = TransformerConfig(
+    vocabulary_size=13, context=7, width=30, layers=2, heads=6, feed_forward_width=11
+)
 report = check_model(small, samples=1 if quick() else 4)
 report.raise_if_wrong()
 expect("L05.arrays_checked", len(report.arguments), above=30)
@@ -306,7 +308,9 @@ refused = {}
 for bug in exhibits:
     refused.setdefault(bug.operation, []).append(bug.refusal() is not None)
 expect("L05.bugs", len(PLANTED), above=100)
-expect("L05.refused", np.mean([answer for answers in refused.values() for answer in answers]), equal=1)
+expect(
+    "L05.refused", np.mean([answer for answers in refused.values() for answer in answers]), equal=1
+)
 table(
     ["operation", "mistakes", "refused"],
     [(name, len(a), sum(a)) for name, a in sorted(refused.items())],

@@ -133,7 +133,9 @@ def decayed(make, scale, steps=300):
     state = optimizer.init(places)
     for _ in range(steps):
         extra = 0.0 if make is decoupled else 0.1 * places
-        optimizer.update(places, scale * rng.standard_normal(200) + extra, state, learning_rate=0.01)
+        optimizer.update(
+            places, scale * rng.standard_normal(200) + extra, state, learning_rate=0.01
+        )
     return float(places.mean())
 
 
@@ -148,7 +150,8 @@ def coupled():
 
 
 rows = [
-    (name, decayed(make, 10.0), decayed(make, 0.1)) for name, make in (("AdamW", decoupled), ("Adam with L2", coupled))
+    (name, decayed(make, 10.0), decayed(make, 0.1))
+    for name, make in (("AdamW", decoupled), ("Adam with L2", coupled))
 ]
 table(["", "large gradients", "small gradients"], rows)
 
@@ -176,11 +179,15 @@ show_source(orthogonal, docstring=False)
 
 # %%
 rng = np.random.default_rng(0)
-matrix = rng.standard_normal((48, 4)) @ rng.standard_normal((4, 64)) + 0.1 * rng.standard_normal((48, 64))
+matrix = rng.standard_normal((48, 4)) @ rng.standard_normal((4, 64)) + 0.1 * rng.standard_normal(
+    (48, 64)
+)
 before = np.linalg.svd(matrix, compute_uv=False)
 after = np.linalg.svd(orthogonal(matrix), compute_uv=False)
 figure, axes = plt.subplots(figsize=(7, 2.8), layout="constrained")
-axes.semilogy(before / before[0], "o-", color=VERMILION, markersize=3, label="a gradient-like matrix")
+axes.semilogy(
+    before / before[0], "o-", color=VERMILION, markersize=3, label="a gradient-like matrix"
+)
 axes.semilogy(after, "o-", color=BLUE, markersize=3, label="after orthogonal()")
 axes.set(xlabel="number of the singular value", ylabel="singular value\n(largest = 1)")
 axes.legend(frameon=False)
@@ -240,7 +247,9 @@ expect("L06.first_rate", schedules["cosine"](0), above=0.0499, below=0.0501)
 
 # %%
 corpus = load_corpus("pydocs", progress=False)
-documents = [corpus.documents[i] for i in np.random.default_rng(0).permutation(len(corpus.documents))]
+documents = [
+    corpus.documents[i] for i in np.random.default_rng(0).permutation(len(corpus.documents))
+]
 characters = CharacterTokenizer.train(documents)
 text = characters.encode("\n\n".join(documents[:-200])[:600_000])
 held_out = characters.encode("\n\n".join(documents[-200:])[:40_000])
@@ -328,7 +337,9 @@ for name, std in (("AdamW, all matrices zero", 1e-12), ("AdamW, init_std 0.5", 0
     reached[name] = train(make, 1e-2, 0, steps, init_std=std)
     rows.append((name, "0.01", reached[name]))
 unigram = unigram_nats(text, held_out, V)
-table(["", "rate", "loss (nats)"], [*rows, ("unigram", "", unigram), ("uniform", "", uniform_nats(V))])
+table(
+    ["", "rate", "loss (nats)"], [*rows, ("unigram", "", unigram), ("uniform", "", uniform_nats(V))]
+)
 
 # %%
 expect("L06.sgd_behind_adamw", reached["SGD"] - reached["AdamW"], above=-0.5 if quick() else 0.03)

@@ -99,7 +99,9 @@ def fingerprint(architecture, *, prefix=None):
     asked = np.zeros_like(logits)
     asked[np.arange(T), np.arange(T)] = rng.standard_normal((T, 20))
     model.backward(params, cache, asked, Call(hook=watch))
-    parts = [seen[name].any(axis=2) for name in ("encoder.dembedding", "dembedding") if name in seen]
+    parts = [
+        seen[name].any(axis=2) for name in ("encoder.dembedding", "dembedding") if name in seen
+    ]
     return np.hstack(parts)
 
 
@@ -120,7 +122,9 @@ expect("E05.both_written_entries", both[:, T:].sum(), equal=36)
 expect("E05.both_written_above_diagonal", both[:, T:][above].sum(), equal=0)
 
 # %%
-figure, panels = plt.subplots(1, 4, figsize=(9, 2.9), layout="constrained", width_ratios=[1, 1, 2.1, 1])
+figure, panels = plt.subplots(
+    1, 4, figsize=(9, 2.9), layout="constrained", width_ratios=[1, 1, 2.1, 1]
+)
 for axes, (name, matrix) in zip(panels, prints.items(), strict=True):
     axes.imshow(np.where(matrix, 1.0, 0.0), cmap="Blues", vmin=0, vmax=1.3)
     axes.set_title(name if "prefix" not in name else "decoder,\nprefix of 4", fontsize=10)
@@ -275,7 +279,9 @@ def right(written):
 
 options = {"count": LENGTH, "sampling": GREEDY}
 two = right(generate(reader_writer, both_params, begin, source=test, **options))
-wrong = right(generate(reader_writer, both_params, begin, source=np.roll(test, 1, axis=0), **options))
+wrong = right(
+    generate(reader_writer, both_params, begin, source=np.roll(test, 1, axis=0), **options)
+)
 one = right(generate(decoder, one_params, np.hstack([test, begin]), **options))
 expect("L07.encoder_decoder_accuracy", two, above=0.95)
 expect("L07.decoder_accuracy", one, above=0.95)

@@ -223,7 +223,9 @@ def attention_of(kind, tokens):
 
 
 maps = {kind: attention_of(kind, fresh.tokens[:1]) for kind in TWO}
-figure, (curves, left, right) = plt.subplots(1, 3, figsize=(9.6, 3.1), layout="constrained", width_ratios=[1.5, 1, 1])
+figure, (curves, left, right) = plt.subplots(
+    1, 3, figsize=(9.6, 3.1), layout="constrained", width_ratios=[1.5, 1, 1]
+)
 places = np.arange(1, LENGTH + 1)
 curves.plot(places, given["decoder"], "o-", color=BLUE, markersize=4, label="causal")
 curves.plot(places, given["encoder"], "o-", color=VERMILION, markersize=4, label="bidirectional")
@@ -336,7 +338,10 @@ def steps_to_learn(kind, rate, seed):
         place = np.arange(100), HALF + np.arange(100) % HALF
         seen = test.copy()
         seen[place] = WORDS
-        return np.mean(model.forward(params, seen)[0][place][:, :WORDS].argmax(-1) == test[place]) > 0.9
+        return (
+            np.mean(model.forward(params, seen)[0][place][:, :WORDS].argmax(-1) == test[place])
+            > 0.9
+        )
 
     model = make(kind, vocabulary_size=WORDS + 1, width=64)
     params, optimizer, labels = model.init(rng), adamw(), 0
@@ -361,9 +366,12 @@ arms = {
     "masked, 40%": ("encoder", 0.4),
 }
 learnt = {
-    name: np.array([steps_to_learn(*arm, seed) for seed in range(1 if quick() else 3)]) for name, arm in arms.items()
+    name: np.array([steps_to_learn(*arm, seed) for seed in range(1 if quick() else 3)])
+    for name, arm in arms.items()
 }
-passes = {name: runs[:, 0].mean() / learnt["next token"][:, 0].mean() for name, runs in learnt.items()}
+passes = {
+    name: runs[:, 0].mean() / learnt["next token"][:, 0].mean() for name, runs in learnt.items()
+}
 table(
     ["objective", "steps, each seed", "labels, mean", "passes, next token = 1"],
     [
@@ -523,7 +531,9 @@ bars = (
     (f"next characters, {short} steps", scratch, BLUE),
     (f"masked {steps}, causal mask on", switched, VERMILION),
 )
-axes.barh([name for name, _, _ in bars], [value for _, value, _ in bars], color=[c for _, _, c in bars])
+axes.barh(
+    [name for name, _, _ in bars], [value for _, value, _ in bars], color=[c for _, _, c in bars]
+)
 for row, (_, value, _) in enumerate(bars):
     axes.text(value + 0.03, row, f"{value:.2f}", va="center")
 axes.axvline(unigram, color=GREY, linestyle="--", linewidth=1)
@@ -572,7 +582,9 @@ def damaged(text, place):
 
 def for_two_stacks(rng, count=64):
     text, place, missing = gaps(rng, count)
-    return sequence_to_sequence(list(damaged(text, place)), list(missing[:, None]), start=SEPARATOR, padding=PREFIX)
+    return sequence_to_sequence(
+        list(damaged(text, place)), list(missing[:, None]), start=SEPARATOR, padding=PREFIX
+    )
 
 
 def for_prefix(rng, count=64):
@@ -631,7 +643,10 @@ table(
 kinds = ("decoder", "encoder", "encoder-decoder")
 table(
     ["objective", *kinds],
-    [(name, *("yes" if reasons[kind] is None else "-" for kind in kinds)) for name, reasons in TRAINS.items()],
+    [
+        (name, *("yes" if reasons[kind] is None else "-" for kind in kinds))
+        for name, reasons in TRAINS.items()
+    ],
 )
 
 # %% [markdown]

@@ -195,7 +195,9 @@ show(figure)
 
 # %%
 decoder = Transformer(
-    TransformerConfig(vocabulary_size=VOCABULARY, context=13, width=16, layers=1, heads=2, head="sequence")
+    TransformerConfig(
+        vocabulary_size=VOCABULARY, context=13, width=16, layers=1, heads=2, head="sequence"
+    )
 )
 try:
     loss(
@@ -249,7 +251,9 @@ def spelled(tokens):
 
 
 for name, batch in (("BART", bart), ("T5", t5)):
-    print(f"{name} reads:  {spelled(batch.source[0])}\n{'':{len(name)}} writes: {spelled(batch.targets[0])}\n")
+    print(
+        f"{name} reads:  {spelled(batch.source[0])}\n{'':{len(name)}} writes: {spelled(batch.targets[0])}\n"
+    )
 print(f"Fill-in-the-middle, one row: {spelled(middle.tokens[0])}")
 
 # %% [markdown]
@@ -291,7 +295,9 @@ def to_learn(rows):
     return causal_lm(rows)._replace(tokens=np.where(rows == IGNORED, START, rows)[:, :-1])
 
 
-writer = Transformer(TransformerConfig(vocabulary_size=20, context=14, width=64, layers=2, heads=4, init_std=0.05))
+writer = Transformer(
+    TransformerConfig(vocabulary_size=20, context=14, width=64, layers=2, heads=4, init_std=0.05)
+)
 steps = 40 if quick() else 600
 
 
@@ -317,7 +323,9 @@ def in_order(params):
 
 floor = 8 / 12 * np.log(SIZE)  # eight tokens of twelve are random
 trained = {rate: train_arranged(rate) for rate in (0.0, 0.5, 1.0)}
-rows = [(f"{rate:.0%} rearranged", fills(params), in_order(params)) for rate, params in trained.items()]
+rows = [
+    (f"{rate:.0%} rearranged", fills(params), in_order(params)) for rate, params in trained.items()
+]
 table(
     ["trained on texts", "gaps filled", "nats, in order"],
     [*rows, ("chance, floor", 1 / SIZE, floor), ("uniform", 1 / SIZE, np.log(SIZE))],
@@ -349,7 +357,10 @@ show_source(mixture, docstring=False)
 architectures = ("decoder", "encoder", "encoder-decoder")
 table(
     ["objective", *architectures],
-    [(name, *("yes" if reasons[kind] is None else "-" for kind in architectures)) for name, reasons in TRAINS.items()],
+    [
+        (name, *("yes" if reasons[kind] is None else "-" for kind in architectures))
+        for name, reasons in TRAINS.items()
+    ],
 )
 
 # %%
@@ -400,7 +411,9 @@ def demonstrations(rng, kind):
     return Batch(asked, targets)
 
 
-pupil = Transformer(TransformerConfig(vocabulary_size=12, context=3, width=64, layers=2, heads=4, init_std=0.1))
+pupil = Transformer(
+    TransformerConfig(vocabulary_size=12, context=3, width=64, layers=2, heads=4, init_std=0.1)
+)
 
 
 def answers_of(params, asked):

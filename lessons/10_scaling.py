@@ -85,8 +85,12 @@ for name, wanted in sizes.items():
     config = preset(name)
     count = scale.count_parameters(config)
     expect(f"E09.{name}_parameters_off", count - wanted, equal=0)
-    formula = scale.formula_parameters(config.layers, config.width, config.vocabulary_size, config.context)
-    rows.append((name, f"{count:,}", f"{formula:,.0f}", f"{count - formula:,.0f}", 2 * config.width))
+    formula = scale.formula_parameters(
+        config.layers, config.width, config.vocabulary_size, config.context
+    )
+    rows.append(
+        (name, f"{count:,}", f"{formula:,.0f}", f"{count - formula:,.0f}", 2 * config.width)
+    )
 gpt3 = TransformerConfig(vocabulary_size=50257, context=2048, width=12288, layers=96, heads=96)
 expect("E09.gpt3_billions", scale.count_parameters(gpt3) / 1e9, above=174, below=176)
 table(["", "counted", "formula", "difference", "2h"], rows)
@@ -103,7 +107,9 @@ table(["", "counted", "formula", "difference", "2h"], rows)
 show_source(experts_forward, docstring=False)
 
 # %%
-mixed = TransformerConfig(vocabulary_size=64, context=32, width=32, layers=2, heads=2, experts=16, experts_per_token=2)
+mixed = TransformerConfig(
+    vocabulary_size=64, context=32, width=32, layers=2, heads=2, experts=16, experts_per_token=2
+)
 model = Transformer(mixed)
 params = model.init(np.random.default_rng(0))
 kept = {}
@@ -203,7 +209,10 @@ D = TOKENS * np.arange(EVERY, STEPS + 1, EVERY)  # tokens seen at each point
 
 # %%
 BUDGET = 2e8 if quick() else 60e9
-steps_of = {width: int(BUDGET / (6 * scale.count_parameters(config_of(width)) * TOKENS)) for width in (8, *WIDTHS)}
+steps_of = {
+    width: int(BUDGET / (6 * scale.count_parameters(config_of(width)) * TOKENS))
+    for width in (8, *WIDTHS)
+}
 longer = {}
 for width, count in steps_of.items():
     every = max(1, min(EVERY, count))
@@ -236,7 +245,9 @@ for (width, curve), color in zip(curves.items(), (ORANGE, GREEN, SKY, BLUE), str
     axes.plot(at, curve, "o-", color=color, markersize=3, label=f"{parameters:,} parameters")
     if curve.min() <= same_loss:
         first = int(np.argmax(curve <= same_loss))
-        axes.scatter(at[first], curve[first], s=90, facecolors="none", edgecolors=color, linewidths=2)
+        axes.scatter(
+            at[first], curve[first], s=90, facecolors="none", edgecolors=color, linewidths=2
+        )
         rows.append((width, parameters, int(at[first]), float(curve[first])))
 axes.axhline(same_loss, color=GREY, linestyle="--", linewidth=1)
 axes.set(xscale="log", xlabel="training step", ylabel="loss (nats per character)")
@@ -293,13 +304,19 @@ line.plot(far, law(far), color=BLUE, linewidth=1)
 line.scatter(np.repeat(N, SEEDS), last.ravel(), color=BLUE, s=14)
 line.axvline(trillion, color=GREY, linestyle="--", linewidth=1)
 line.text(6e11, law(far[12]), "a trillion", color=GREY, ha="right")
-line.set(xscale="log", yscale="log", xlabel="parameters", ylabel="loss (nats)", title="at equal steps")
+line.set(
+    xscale="log", yscale="log", xlabel="parameters", ylabel="loss (nats)", title="at equal steps"
+)
 line.set_yticks([0.5, 1, 2, 3], ["0.5", "1", "2", "3"])
 line.minorticks_off()
-spent = {scale.count_parameters(config_of(width)): float(curve[-1]) for width, curve in longer.items()}
+spent = {
+    scale.count_parameters(config_of(width)): float(curve[-1]) for width, curve in longer.items()
+}
 valley.plot(list(spent), list(spent.values()), "o-", color=VERMILION)
 for parameters, value in spent.items():
-    valley.annotate(f"{value:.2f}", (parameters, value), xytext=(0, 7), textcoords="offset points", ha="center")
+    valley.annotate(
+        f"{value:.2f}", (parameters, value), xytext=(0, 7), textcoords="offset points", ha="center"
+    )
 valley.set(xscale="log", xlabel="parameters", title="at equal operations")
 valley.set_ylim(min(spent.values()) - 0.1, max(spent.values()) + 0.2)
 for axes in (line, valley):
@@ -350,7 +367,11 @@ table(
         *(
             (f"{share:.0%} of the bootstrap below", *values)
             for share in (0.05, 0.95)
-            for values in [np.quantile([(law.floor, law.alpha, law.beta) for law in again], share, axis=0).tolist()]
+            for values in [
+                np.quantile(
+                    [(law.floor, law.alpha, law.beta) for law in again], share, axis=0
+                ).tolist()
+            ]
         ),
     ],
 )
@@ -502,13 +523,17 @@ reported = [  # 10^9 parameters, heads, width, layers, tensor, pipeline, GPUs, b
 ]
 rows, ratios = [], []
 for billions, heads, width, layers, tensor, pipeline, gpus, batch, speed in reported:
-    config = TransformerConfig(vocabulary_size=51200, context=2048, width=width, layers=layers, heads=heads)
+    config = TransformerConfig(
+        vocabulary_size=51200, context=2048, width=width, layers=layers, heads=heads
+    )
     layout = scale.Layout(tensor=tensor, pipeline=pipeline, data=gpus // (tensor * pipeline))
     measured = scale.step_flops(config, batch) / gpus / (speed * 1e12)
     predicted = scale.step_time(config, layout, batch, scale.Cluster(gpus=gpus)).total
     ratios.append(predicted / measured)
     room = scale.memory(config, layout, batch).total / 1e9
-    rows.append((f"{billions:,}", scale.count_parameters(config) / 1e9, gpus, room, measured, predicted))
+    rows.append(
+        (f"{billions:,}", scale.count_parameters(config) / 1e9, gpus, room, measured, predicted)
+    )
 table(
     ["parameters, 10^9", "counted", "GPUs", "GB on each", "s for a step", "predicted"],
     rows,

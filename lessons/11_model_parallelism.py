@@ -52,7 +52,9 @@ cuts = (
 for axes, (title, owner) in zip(panels, cuts, strict=True):
     for layer in range(4):
         for column in range(4):
-            axes.add_patch(plt.Rectangle((column, layer), 0.96, 0.92, color=COLORS[owner(layer, column)]))
+            axes.add_patch(
+                plt.Rectangle((column, layer), 0.96, 0.92, color=COLORS[owner(layer, column)])
+            )
     axes.set(xlim=(-0.1, 4.1), ylim=(4.1, -0.1), title=title)
     axes.title.set_fontsize(10)
     axes.axis("off")
@@ -197,7 +199,10 @@ def on_tensor_ranks(comm):
 def largest_difference(results, size):
     """Over all ranks and arrays, from this rank's part of the whole gradient."""
     parts = [shard_params(whole, rank, size) for rank in range(size)]
-    return max(np.abs(mine[1].flat - theirs.flat).max() for mine, theirs in zip(results, parts, strict=True))
+    return max(
+        np.abs(mine[1].flat - theirs.flat).max()
+        for mine, theirs in zip(results, parts, strict=True)
+    )
 
 
 rows = []
@@ -262,7 +267,9 @@ figure, panels = plt.subplots(2, 1, figsize=(9.6, 4.2), layout="constrained", sh
 events = {}
 for axes, (name, order) in zip(panels, orders.items(), strict=True):
     results = launch(on_pipeline_ranks, STAGES, order, micros)
-    worst = max(np.abs(grads[name_] - whole[name_]).max() for _, grads, *_ in results for name_ in grads)
+    worst = max(
+        np.abs(grads[name_] - whole[name_]).max() for _, grads, *_ in results for name_ in grads
+    )
     expect(f"E11.pipeline_{order}_gradient_difference", worst, below=1e-12)
     events[order] = timeline([executed for _, _, executed, _ in results])
     pipeline_timeline(axes, events[order])
@@ -287,7 +294,10 @@ def most_waiting(actions):
 
 table(
     ["micro-batches waiting, at most", *(f"stage {stage + 1}" for stage in range(STAGES))],
-    [(name, *(most_waiting(make(stage, STAGES, BATCH)) for stage in range(STAGES))) for name, make in makers.items()],
+    [
+        (name, *(most_waiting(make(stage, STAGES, BATCH)) for stage in range(STAGES)))
+        for name, make in makers.items()
+    ],
 )
 
 # %%
@@ -296,7 +306,9 @@ expect("E11.1f1b_waiting", most_waiting(one_forward_one_backward(0, STAGES, BATC
 
 # %%
 counts = (1, 2, 4, 8, 16, 32, 64)
-idle = [idle_share(timeline([schedule("1f1b", s, STAGES, m) for s in range(STAGES)])) for m in counts]
+idle = [
+    idle_share(timeline([schedule("1f1b", s, STAGES, m) for s in range(STAGES)])) for m in counts
+]
 WIDE = TransformerConfig(vocabulary_size=512, context=256, width=256, layers=8, heads=8)
 
 
@@ -346,12 +358,17 @@ for m, value in zip((1, 4, 16, 64), (0.75, 3 / 7, 3 / 19, 3 / 67), strict=True):
 # %%
 results = launch(on_pipeline_ranks, STAGES, "1f1b", micros)
 stream = text.tokens.size * config.width * 8  # of all micro-batches together
-table_bytes = params["token_embedding.weight"].nbytes  # tied: the first and the last stage exchange its gradient
+table_bytes = params[
+    "token_embedding.weight"
+].nbytes  # tied: the first and the last stage exchange its gradient
 formulas = [stream + table_bytes, 2 * stream, 2 * stream, stream + table_bytes]
 counted = [sent["Isend"] for *_, sent in results]
 table(
     ["stage", "bytes sent, counted", "formula"],
-    [(f"{i + 1}", f"{a:,}", f"{b:,}") for i, (a, b) in enumerate(zip(counted, formulas, strict=True))],
+    [
+        (f"{i + 1}", f"{a:,}", f"{b:,}")
+        for i, (a, b) in enumerate(zip(counted, formulas, strict=True))
+    ],
 )
 
 # %%
@@ -377,7 +394,9 @@ def on_a_grid(comm):
     grid = make_grid(comm, data=2, tensor=2, pipeline=2)
     mine = Part(config, grid)
     rows = mine.rows(text)
-    micros = [Batch(rows.tokens[i : i + 1], rows.targets[i : i + 1]) for i in range(len(rows.tokens))]
+    micros = [
+        Batch(rows.tokens[i : i + 1], rows.targets[i : i + 1]) for i in range(len(rows.tokens))
+    ]
     before = comm.sent.total()
     value, grads, _ = mine.gradient(mine.params(params), micros, counts=scored(text))
     wanted = mine.params(whole)
@@ -403,7 +422,9 @@ expect(
 # 16 TB in eight parts is 2 TB each. With a pipeline: some.
 
 # %%
-trillion = TransformerConfig(vocabulary_size=51200, context=2048, width=25600, layers=128, heads=160)
+trillion = TransformerConfig(
+    vocabulary_size=51200, context=2048, width=25600, layers=128, heads=160
+)
 cluster = scale.Cluster(gpus=3072)
 ways = {
     "data alone": {"data": 3072},
@@ -412,7 +433,10 @@ ways = {
     "data, tensor 8, pipeline 64 (as published)": {"data": 6, "tensor": 8, "pipeline": 64},
     "data and ZeRO 3 (everything in slices)": {"data": 3072, "zero": 3},
 }
-rooms = {name: scale.memory(trillion, scale.Layout(**way), 3072).total / 1e9 for name, way in ways.items()}
+rooms = {
+    name: scale.memory(trillion, scale.Layout(**way), 3072).total / 1e9
+    for name, way in ways.items()
+}
 table(
     ["3,072 GPUs of 80 GB", "GB on each", "fits"],
     [(name, room, "yes" if room <= 80 else "no") for name, room in rooms.items()],

@@ -116,7 +116,9 @@ for dtype in (np.float32, np.float64):
     differences = [float(np.abs(gradients - alone.flat).max()) for gradients in found.values()]
     mismatch[dtype] = max(differences)
     apart = max(apart, *(np.abs(gradients - gradients[0]).max() for gradients in found.values()))
-    rows.append((dtype.__name__, *(f"{d:.0e}" for d in differences), f"{np.abs(alone.flat).max():.2f}"))
+    rows.append(
+        (dtype.__name__, *(f"{d:.0e}" for d in differences), f"{np.abs(alone.flat).max():.2f}")
+    )
 table(["largest difference", "W = 2", "W = 4", "W = 8", "largest entry"], rows)
 
 # %%
@@ -173,7 +175,9 @@ for name, (network, batch) in cases.items():
     params = network.init(np.random.default_rng(0), dtype=np.float64)
     _, alone = loss_and_gradient(network, params, batch)
     norm = np.linalg.norm(alone.flat)
-    wrong[name] = float(np.linalg.norm(mean_of_means(4, network, params, batch) - alone.flat) / norm)
+    wrong[name] = float(
+        np.linalg.norm(mean_of_means(4, network, params, batch) - alone.flat) / norm
+    )
     exact = gradient_of_workers(4, network, params, batch)[0]
     right.append(float(np.linalg.norm(exact - alone.flat) / norm))
     asked = (batch.targets != IGNORED).reshape(4, -1).sum(axis=1)
@@ -298,7 +302,9 @@ at_once = 4 * (groups[""] + block) / P  # of the gradients, or the parameters, b
 moment = np.array([0, 0, at_once, 2 * at_once])
 figure, axes = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
 base = np.zeros(4)
-for column, (name, color) in enumerate((("parameters", BLUE), ("gradients", SKY), ("two moments", ORANGE))):
+for column, (name, color) in enumerate(
+    (("parameters", BLUE), ("gradients", SKY), ("two moments", ORANGE))
+):
     axes.barh(range(4), kept[:, column], left=base, color=color, label=name, height=0.6)
     base += kept[:, column]
 axes.barh(
@@ -460,13 +466,19 @@ for step, (axes, holds) in enumerate(zip(panels, history, strict=True)):
     for rank in range(4):
         for chunk in range(4):
             color = "white" if holds[rank, chunk] == 4 else BLACK
-            axes.text(chunk, rank, f"{holds[rank, chunk]:.0f}", ha="center", va="center", color=color)
+            axes.text(
+                chunk, rank, f"{holds[rank, chunk]:.0f}", ha="center", va="center", color=color
+            )
         if step < 6:
             color = VERMILION if step < 3 else GREEN
             goes = ((rank - step) % 4 - 0.43, rank - 0.43)
-            axes.add_patch(plt.Rectangle(goes, 0.86, 0.86, fill=False, edgecolor=color, linewidth=2))
+            axes.add_patch(
+                plt.Rectangle(goes, 0.86, 0.86, fill=False, edgecolor=color, linewidth=2)
+            )
     name = f"step {step + 1}:\n{'add' if step < 3 else 'replace'}" if step < 6 else "end"
-    axes.set_title(name, fontsize=10, color=(VERMILION if step < 3 else GREEN) if step < 6 else BLACK)
+    axes.set_title(
+        name, fontsize=10, color=(VERMILION if step < 3 else GREEN) if step < 6 else BLACK
+    )
     axes.set(xticks=range(4), yticks=range(4), xlabel="chunk")
     axes.tick_params(length=0)
 panels[0].set_ylabel("rank")
@@ -578,7 +590,11 @@ codes = np.frombuffer(letters.encode(), np.uint8).astype(int)
 codes = np.where(codes == ord(" "), 0, codes - ord("a") + 1)
 training, held_out = codes[: len(codes) * 9 // 10], codes[len(codes) * 9 // 10 :]
 WINDOW = 16
-small = Transformer(TransformerConfig(vocabulary_size=27, context=WINDOW, width=32, layers=1, heads=2, init_std=0.05))
+small = Transformer(
+    TransformerConfig(
+        vocabulary_size=27, context=WINDOW, width=32, layers=1, heads=2, init_std=0.05
+    )
+)
 validation = causal_lm(BatchSampler(held_out, WINDOW, batch=192, seed=9).batch_at(0))
 TARGET = 2.7 if quick() else 2.2
 
@@ -709,7 +725,9 @@ at_end = noise_scale(count // 2, count)
 expect("L12.noise_scale_first", noises[0], above=1, below=30)
 expect("L12.noise_scale", at_end, above=1 if quick() else 20, below=1000 if quick() else 400)
 ratio = at_end / critical
-expect("L12.noise_over_critical", ratio, above=0.01 if quick() else 0.15, below=100 if quick() else 8)
+expect(
+    "L12.noise_over_critical", ratio, above=0.01 if quick() else 0.15, below=100 if quick() else 8
+)
 
 # %%
 fine = np.geomspace(BATCHES[0] / 1.5, BATCHES[-1] * 1.5, 200)

@@ -73,13 +73,21 @@ def as_text(notebook: nbformat.NotebookNode) -> str:
 
 def main() -> int:
     """Build the lessons named on the command line, or all."""
-    parser = argparse.ArgumentParser(prog="python -m lessons.build", description=__doc__.splitlines()[0])
-    parser.add_argument("lessons", nargs="*", metavar="LESSON", help="numbers or names; all if none is given")
-    parser.add_argument("--quick", action="store_true", help="run small and write nothing: does it still run?")
+    parser = argparse.ArgumentParser(
+        prog="python -m lessons.build", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "lessons", nargs="*", metavar="LESSON", help="numbers or names; all if none is given"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="run small and write nothing: does it still run?"
+    )
     arguments = parser.parse_args()
     for source in lesson_sources(arguments.lessons):
         text, numbers, seconds = build(source, quick=arguments.quick)
-        print(f"{source.stem:28} {seconds:5.1f} s  {len(numbers)} numbers in their bands", flush=True)
+        print(
+            f"{source.stem:28} {seconds:5.1f} s  {len(numbers)} numbers in their bands", flush=True
+        )
         if not arguments.quick:
             write_text(source.with_suffix(".ipynb"), text)
             record(source.stem, numbers)
@@ -93,7 +101,10 @@ def record(lesson: str, numbers: list[dict]) -> None:
     """Replace the numbers of a lesson in results.json."""
     path = LESSONS / "results.json"
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
-    fresh = [{"lesson": lesson, **{key: row[key] for key in ("name", "value", "above", "below")}} for row in numbers]
+    fresh = [
+        {"lesson": lesson, **{key: row[key] for key in ("name", "value", "above", "below")}}
+        for row in numbers
+    ]
     rows = [row for row in kept if row["lesson"] != lesson] + fresh
     write_json(path, sorted(rows, key=lambda row: row["lesson"]))
 

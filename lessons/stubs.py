@@ -22,7 +22,9 @@ def stub(solution: str) -> str:
         if line.startswith("def "):
             name = line[len("def ") :].split("(")[0]
         if line in (BEGIN, END) and inside == (line == BEGIN):
-            raise UserError(f"line {number} of the solution, {line.strip()!r}, has no partner; marks come in pairs")
+            raise UserError(
+                f"line {number} of the solution, {line.strip()!r}, has no partner; marks come in pairs"
+            )
         if line == BEGIN:
             inside = True
             lines.append(f'    raise NotImplementedError("write {name}")')

@@ -25,7 +25,9 @@ def fit_power_law(sizes: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
     raise NotImplementedError("write fit_power_law")
 
 
-def compute_optimal(flops: float, a: float, alpha: float, b: float, beta: float) -> tuple[float, float]:
+def compute_optimal(
+    flops: float, a: float, alpha: float, b: float, beta: float
+) -> tuple[float, float]:
     """The parameters N and tokens D that make floor + a / N ** alpha + b / D ** beta smallest, with 6 N D = flops.
 
     a, alpha, b, beta: positive. Put D = flops / (6 N) into the law, and set the derivative by N to zero: at the best N

@@ -42,7 +42,9 @@ def merge_pair(ids: list[int], pair: tuple[int, int], new: int) -> list[int]:
     # end of answer
 
 
-def next_token_batch(tokens: np.ndarray, starts: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+def next_token_batch(
+    tokens: np.ndarray, starts: np.ndarray, length: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Windows of a text, and for each position the token that comes next.
 
     tokens: (N,) integers; starts: (B,) integers, where each window begins; length: T.

@@ -3,7 +3,9 @@
 import numpy as np
 
 
-def rearrange(tokens: np.ndarray, start: int, end: int, prefix: int, suffix: int, middle: int) -> np.ndarray:
+def rearrange(
+    tokens: np.ndarray, start: int, end: int, prefix: int, suffix: int, middle: int
+) -> np.ndarray:
     """A text for fill-in-the-middle: prefix, suffix, middle, each behind its mark.
 
     tokens: (T,) integers. The middle is tokens[start:end]; the prefix is what stands before it, the suffix what stands
@@ -39,7 +41,9 @@ def corrupt_spans(
     # end of answer
 
 
-def reward_gradient(probabilities: np.ndarray, answers: np.ndarray, rewards: np.ndarray) -> np.ndarray:
+def reward_gradient(
+    probabilities: np.ndarray, answers: np.ndarray, rewards: np.ndarray
+) -> np.ndarray:
     """The gradient of the logits in REINFORCE, with the mean reward as baseline.
 
     The loss is the mean over the batch of -(r - mean(r)) * log p(answer), where p = softmax(logits).
