@@ -19,7 +19,8 @@ from nbclient import NotebookClient
 
 from lessons.sources import LESSONS, lesson_sources
 from lessons.stubs import write_stubs
-from minigpt.course.claims import load_claims, render
+from minigpt.course.claims import load_claims
+from minigpt.course.claims_page import claims_page
 from minigpt.course.lesson import QUICK, RESULTS
 from minigpt.files import write_json, write_text
 
@@ -92,7 +93,7 @@ def main() -> int:
             write_text(source.with_suffix(".ipynb"), text)
             record(source.stem, numbers)
     if not arguments.quick:
-        write_text(LESSONS / "CLAIMS.md", render(load_claims(LESSONS)))
+        write_text(LESSONS / "CLAIMS.md", claims_page(load_claims(LESSONS)))
         write_stubs(LESSONS / "exercises")
     return 0
 

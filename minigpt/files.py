@@ -57,10 +57,28 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def read_text(path: str | Path) -> str:
+    """The text of the UTF-8 file at `path`, its line ends as `equal_line_ends` makes them, without a byte-order mark.
+
+    `UserError` if it is missing, not a file or not UTF-8.
+    """
+    try:
+        return equal_line_ends(Path(path).read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); convert it to UTF-8 first") from None
+    except OSError as error:
+        raise UserError(f"{path} could not be read ({error.strerror}); check the path") from None
+
+
+def equal_line_ends(text: str) -> str:
+    """`text` with every line ended by a line feed alone, as a model has seen it in training."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def read_json(path: str | Path, check: Callable[[Any], bool] = lambda value: isinstance(value, dict)) -> Any:
     """The JSON value in the file at `path`; `UserError` if it is missing, not JSON, or fails `check`."""
     try:
-        value = json.loads(Path(path).read_text(encoding="utf-8"))
+        value = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"there is no file {path}; check the path") from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:

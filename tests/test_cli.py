@@ -10,6 +10,7 @@ import pytest
 
 from minigpt.check import table
 from minigpt.cli import main
+from minigpt.text import CORPORA
 
 SMALL = ["--steps", "30", "--batch", "4", "--context", "16", "--vocabulary", "300", "--threads", "1"]
 
@@ -73,6 +74,18 @@ def test_generate_streams_text_that_the_seed_decides(trained, capsys):
     assert main([*words, "--beams", "2"]) == 0
 
 
+def test_line_ends_of_every_system_are_alike(trained, story, capsys, tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_bytes(b"\xef\xbb\xbf" + story.read_bytes().replace(b"\n", b"\r\n"))
+    said = [main(["evaluate", str(trained), str(path), "--json"]) or capsys.readouterr().out for path in (story, other)]
+    assert said[0] == said[1]
+    for prompt in ("a\nb", "a\r\nb", "a\rb"):
+        words = ["generate", str(trained), "--prompt", prompt, "--max-new-tokens", "8", "--json"]
+        assert main(words) == 0
+        said.append(capsys.readouterr().out)
+    assert said[2] == said[3] == said[4]
+
+
 def test_evaluate_names_its_numbers(trained, story, capsys):
     assert main(["evaluate", str(trained), str(story), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
@@ -133,7 +146,7 @@ def test_gradcheck_fails_when_a_gradient_is_wrong(operations_only, monkeypatch, 
 
 def test_corpora_are_listed(capsys):
     assert main(["corpus", "list", "--json"]) == 0
-    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == ["pydocs", "shakespeare", "kjv"]
+    assert [row["name"] for row in json.loads(capsys.readouterr().out)] == list(CORPORA)
     assert main(["corpus", "list"]) == 0
     assert "always there" in capsys.readouterr().out
 

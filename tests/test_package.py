@@ -78,3 +78,14 @@ def test_the_pages_speak_of_the_same_version():
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8").splitlines()
     assert released[0][0] == version
     assert {f"version: {version}", f'date-released: "{released[0][1]}"', f"license: {licence}"} <= set(citation)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "minigpt/README.md", "lessons/README.md"])
+def test_a_page_names_files_that_are_there(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)#]+)\)", text)
+    assert links and all(":" in link or (ROOT / page).parent.joinpath(link).exists() for link in links)
+    named = set(re.findall(r"`([\w./]+\.(?:py|md|toml|cfg))`", text))
+    places = (ROOT, ROOT / "minigpt", ROOT / "lessons", ROOT / "examples" / "benchmarks")
+    gone = {name for name in named if not any((place / name).exists() for place in places)}
+    assert not {name for name in gone if not re.search(r"NAME|NN_|my[-_]", name)}

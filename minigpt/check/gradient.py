@@ -13,6 +13,7 @@ from minigpt.check.contract import floating, parameter_names, run_once
 from minigpt.check.report import ArgumentReport, GradientReport
 from minigpt.errors import UserError
 
+SHORT = 2.0**-16  # at which two evaluations agree with a right gradient, to about nine digits
 STEPS = (2.0**-10, 2.0**-13, 2.0**-16, 2.0**-19)  # powers of two, so that x + step is exact
 
 
@@ -84,18 +85,26 @@ class _Slopes:
     def slope(self, x, index, direction, yours: float) -> float:
         """The derivative as x[index] moves along `direction`.
 
-        A step may be too large (a kink of ReLU within it) or too small (rounding). Then its two estimates, `near` and
-        `far`, differ, and smaller steps are tried before a disagreement with `yours` is believed.
+        One short step is enough to agree with `yours`, ten times closer than it must. Otherwise twice as many
+        evaluations give a more precise answer. A step may be too large (a kink of ReLU within it) or too small
+        (rounding). Then its two estimates, `near` and `far`, differ, and smaller steps are tried.
         """
+        numeric = self.central(x, index, direction, SHORT)
+        if abs(yours - numeric) <= self.tolerance(yours, numeric) / 10:
+            return numeric
         estimates = []
         for step in STEPS:
             near, far = self.central(x, index, direction, step), self.central(x, index, direction, 2 * step)
             numeric = (4 * near - far) / 3  # Richardson: the error is of the order of step^4 instead of step^2
-            tolerance = self.absolute + self.relative * max(abs(yours), abs(numeric))
+            tolerance = self.tolerance(yours, numeric)
             if abs(yours - numeric) <= tolerance or abs(near - far) <= 100 * tolerance:
                 return numeric
             estimates.append((abs(near - far), numeric))
         return min(estimates)[1]
+
+    def tolerance(self, yours: float, numeric: float) -> float:
+        """How far apart the two may be."""
+        return self.absolute + self.relative * max(abs(yours), abs(numeric))
 
     def central(self, x, index, direction, step: float) -> float:
         """(f(x + step) - f(x - step)) / (2 step), where outputs that did not move cancel exactly before the sum."""

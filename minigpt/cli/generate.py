@@ -4,9 +4,11 @@ import numpy as np
 
 from minigpt.cli.options import add_command, positive, print_json, sampling_of, sampling_options
 from minigpt.errors import UserError
+from minigpt.files import equal_line_ends
 from minigpt.infer import GREEDY, beam_search, generate, generate_text
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.pretrained import NAMED, load_pretrained
+from minigpt.text import document_end
 from minigpt.train import open_run
 
 
@@ -24,7 +26,9 @@ def add(subparsers) -> None:
         "  minigpt generate g2p --prompt shakespeare        the sounds of English words",
     )
     parser.add_argument("folder", metavar="RUN", help="the folder that `minigpt train` made, or smollm2, g2p, a .gguf")
-    parser.add_argument("--prompt", default="", help="the text to continue (default: start a new document)")
+    parser.add_argument(
+        "--prompt", type=equal_line_ends, default="", help="the text to continue (default: start a new document)"
+    )
     parser.add_argument("--max-new-tokens", type=positive, default=200, help="how many tokens at most (default 200)")
     sampling_options(parser, temperature=0.8)
     parser.add_argument("--beams", type=positive, help="search for the likeliest text with this many beams instead")
@@ -100,8 +104,8 @@ def _sampled_pieces(opened, arguments, sampling):
 def _beam_pieces(opened, arguments):
     tokenizer = opened.tokenizer
     prompt = tokenizer.encode(arguments.prompt)
-    start = prompt if len(prompt) else np.array([tokenizer.end_of_text])
-    stop_tokens = (tokenizer.end_of_text,)
+    start = prompt if len(prompt) else np.array([document_end(tokenizer)])
+    stop_tokens = () if tokenizer.end_of_text is None else (tokenizer.end_of_text,)
     best = beam_search(
         opened.model, opened.params, start, arguments.max_new_tokens, beams=arguments.beams, stop_tokens=stop_tokens
     )[0]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.errors import UserError
+from minigpt.files import read_text
 from minigpt.infer import Sampling
 
 
@@ -71,13 +72,7 @@ def quoted(path: str | Path) -> str:
 
 def read_utf8(path: str) -> str:
     """The text of the file at `path`; `UserError` if it is missing, empty or not UTF-8."""
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            text = file.read()
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); convert it to UTF-8 first") from None
-    except OSError as error:
-        raise UserError(f"{path} could not be read ({error.strerror}); check the path") from None
+    text = read_text(path)
     if not text:
         raise UserError(f"{path} is empty; choose a file with text")
     return text

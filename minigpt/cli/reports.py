@@ -13,6 +13,7 @@ from minigpt.infer import Sampling, generate_text
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure import bigram_nats, compressed_bits_per_byte, mean_loss, uniform_nats, unigram_nats
 from minigpt.model import Params, Transformer
+from minigpt.text import document_end
 from minigpt.train import RunFolder, open_run, read_metrics
 
 SAMPLE_TOKENS = 60
@@ -101,7 +102,7 @@ def final_report(folder: RunFolder) -> FinalReport:
         sample = write_sample(run.model, run.params, run.tokenizer, seed=folder.settings.seed, tokens=200)
     curves = read_metrics(folder.file("metrics.csv"))
     loss_curve(curves, {name: nats[name] for name in ("uniform", "unigram")}, folder.file("loss.png"))
-    end = run.tokenizer.end_of_text
+    end = document_end(run.tokenizer)
     text = run.tokenizer.decode_bytes(held_out[held_out != end])
     compressed = compressed_bits_per_byte(text)
     return FinalReport(

@@ -71,7 +71,7 @@ class Shown:
         return self.markdown
 
 
-def show_source(function: Callable | type, *, docstring: bool = True) -> Shown:
+def show_source(function: Callable[..., Any] | type, *, docstring: bool = True) -> Shown:
     """The source of a function as it stands in the library, under the name of its file: what you read is what runs.
 
     docstring: whether to show that too.
@@ -89,7 +89,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: int 
     numeric = [all(isinstance(row[i], (int, float)) for row in rows) for i in range(len(headers))]
     widths = [max(len(row[i]) for row in [list(headers), *cells]) for i in range(len(headers))]
 
-    def line(row):
+    def line(row: Sequence[str]) -> str:
         places = zip(row, widths, numeric, strict=True)
         return "  ".join(cell.rjust(width) if right else cell.ljust(width) for cell, width, right in places).rstrip()
 
@@ -100,7 +100,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: int 
     return Shown(plain, markdown)
 
 
-def show(figure) -> None:
+def show(figure: Any) -> None:
     """Show a matplotlib figure: in a notebook below the cell, on a desktop in a window; without a screen, close it."""
     import matplotlib
     import matplotlib.pyplot as plt
@@ -111,7 +111,7 @@ def show(figure) -> None:
         plt.show()
 
 
-def _without_docstring(source, text):
+def _without_docstring(source: str, text: str | None) -> str:
     """`source` without its docstring, which is `text`; unchanged where there is none."""
     if text is None:
         return source

@@ -107,10 +107,10 @@ def judge_backward(case: Case, caller: Caller) -> None:
     arrays, options = _case_inputs(case, caller)
     reference = OPERATIONS[case.operation][0]
 
-    def ours(*values, **settings):
+    def ours(*values: np.ndarray, **settings: Any) -> tuple[np.ndarray, Any]:
         return reference(*values, **settings)[0], [*map(_copy, values)]
 
-    def theirs(dy, values):
+    def theirs(dy: np.ndarray, values: Any) -> tuple[np.ndarray, ...]:
         gradients = _student_gradients(case.operation, caller, values, options, dy)
         return tuple(gradient.astype(dy.dtype) for gradient in gradients)
 
@@ -129,7 +129,9 @@ def judge_backward(case: Case, caller: Caller) -> None:
         raise Wrong(f"{backward}{_case(case)}: {error}", bugs[0].explanation if bugs else None) from None
 
 
-def _student_gradients(operation: str, caller: Caller, arrays: Any, options: dict[str, Any], dy: np.ndarray) -> list:
+def _student_gradients(
+    operation: str, caller: Caller, arrays: Any, options: dict[str, Any], dy: np.ndarray
+) -> list[np.ndarray]:
     """What the student's backward gives, from the cache of the student's forward."""
     forward, backward = f"{operation}_forward", f"{operation}_backward"
     if forward in caller.functions:

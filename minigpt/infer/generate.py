@@ -10,7 +10,7 @@ from minigpt.errors import UserError
 from minigpt.infer.sampling import PURE, Sampling, next_tokens
 from minigpt.infer.window import Window, check_prompt
 from minigpt.model import Params, Transformer
-from minigpt.text import Tokenizer
+from minigpt.text import Tokenizer, document_end
 
 
 def generate(
@@ -86,8 +86,9 @@ def generate_text(
     stop = (stop,) if isinstance(stop, str) else tuple(stop)
     if "" in stop:
         raise UserError("a stop string is empty, so nothing could be written; leave it out")
-    start = tokenizer.encode(prompt) if prompt else np.array([tokenizer.end_of_text])
-    stop_tokens = () if past_the_end else (tokenizer.end_of_text,)
+    start = tokenizer.encode(prompt) if prompt else np.array([document_end(tokenizer)])
+    end = tokenizer.end_of_text
+    stop_tokens = () if past_the_end or end is None else (end,)
     ids = generate(
         model, params, start, max_new_tokens, sampling=sampling, rng=rng, cached=cached, stop_tokens=stop_tokens
     )

@@ -11,7 +11,7 @@ from minigpt.errors import UserError
 from minigpt.measure.baselines import bigram_nats, compressed_bits_per_byte, uniform_nats, unigram_nats
 from minigpt.model import Batch, Params, Transformer
 from minigpt.ops import cross_entropy_forward
-from minigpt.text import Tokenizer, evaluation_windows
+from minigpt.text import Tokenizer, document_end, evaluation_windows
 
 NATS_PER_BIT = float(np.log(2))
 
@@ -90,7 +90,7 @@ def evaluate_text(
     ids = tokenizer.encode(text)
     if len(ids) == 0:
         raise UserError("the text to evaluate is empty; choose one with at least one character")
-    tokens = np.concatenate([[tokenizer.end_of_text], ids])  # as in training, where it stands before every document
+    tokens = np.concatenate([[document_end(tokenizer)], ids])  # as in training, where it stands before every document
     data = text.encode("utf-8")
     bits = len(ids) / (len(data) * NATS_PER_BIT)  # bits per byte for one nat per token
     size = tokenizer.vocabulary_size

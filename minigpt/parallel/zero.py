@@ -70,7 +70,9 @@ class Slices(ABC):
 
     def __init__(self, layout: Params, comm: Any):
         """layout: of all parameters."""
-        self.comm, self.layout, self.blocks = comm, layout, layout.blocks
+        # Not `layout` itself: what is sliced must not be kept whole.
+        self.comm, self.arrays, self.wholes, self.blocks = comm, layout.arrays, layout.wholes, layout.blocks
+        self._groups = {tuple(whole.columns) for whole in layout.wholes if len(whole.columns) > 1}
         self.slices = slices(layout.flat.size, comm.size)
         self._here: dict[str, list[tuple[Whole, np.ndarray]]] = {}  # block -> what lies in it, with its numbers
         self._views: dict[str, dict[Any, np.ndarray]] = {}  # block -> name, or the names of all together -> array
@@ -79,22 +81,22 @@ class Slices(ABC):
         return self._block(name)[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.layout
+        return name in self.arrays
 
     def get(self, name: str) -> np.ndarray | None:
         """The array called `name`, or None."""
-        return self[name] if name in self.layout else None
+        return self[name] if name in self.arrays else None
 
     def together(self, names: tuple[str, ...]) -> np.ndarray | None:
         """The one matrix in which just these arrays lie side by side, in this order; None if they do not."""
-        return None if self.layout.together(names) is None else self._block(names[0])[names]
+        return self._block(names[0])[names] if names in self._groups else None
 
     def _block(self, name: str) -> dict[Any, np.ndarray]:
         """All arrays that are here together with the one called `name`; those of another block go."""
-        block = self.layout.arrays[name].block
+        block = self.arrays[name].block
         if block not in self._here:
             self._leave([other for other in self._here if other])
-            inside = [whole for whole in self.layout.wholes if whole.record.block == block]
+            inside = [whole for whole in self.wholes if whole.record.block == block]
             self._here[block] = [(whole, self._make(whole)) for whole in inside]
             self._views[block] = {}
             for whole, numbers in self._here[block]:

@@ -8,16 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.files import read_json
 from minigpt.model import Params, Transformer, TransformerConfig
 from minigpt.model.inputs import TOKENS
 from minigpt.pretrained.families import FAMILIES, Family, read_params, write_params
 from minigpt.pretrained.folder import read_config, read_tensors, write_folder
 from minigpt.pretrained.gguf import GGUF, open_gguf
 from minigpt.pretrained.named import NAMED, fetch_named
-from minigpt.text.numbered import load_numbered_files, tokenizer_of_gguf
-from minigpt.text.tokenizer_json import load_tokenizer_json
-from minigpt.text.word_piece import WordPieceTokenizer
+from minigpt.text.gguf_tokenizer import tokenizer_of_gguf
+from minigpt.text.model_folder import load_folder_tokenizer
+from minigpt.text.sounds import SoundsTokenizer
 
 TRANSFORMERS_QA = "LlamaForQuestionAnswering"  # the one class whose base has another name than its family's
 GGUF_NAMES = {  # llama.cpp's words for the arrays of a block -> ours
@@ -82,7 +81,7 @@ def _from_folder(folder: Path, dtype: Any) -> Pretrained:
     model = Transformer(_config(fields))
     _check_depth(model.config, len(tensors))
     params = read_params(model.arrays(), words.links(model.config, base), tensors, dtype=dtype)
-    return Pretrained(model, params, _tokenizer_of_folder(folder))
+    return Pretrained(model, params, load_folder_tokenizer(folder))
 
 
 def _check_depth(config: TransformerConfig, arrays: int) -> None:
@@ -109,19 +108,6 @@ def _base(words: Family, cls: str, *, with_head: bool) -> str:
     if not with_head:
         return ""
     return "transformer." if cls == TRANSFORMERS_QA else words.base
-
-
-def _tokenizer_of_folder(folder: Path) -> Any:
-    """The first of the files in which a folder may keep its tokenizer."""
-    if (folder / "tokenizer.json").exists():
-        return load_tokenizer_json(folder / "tokenizer.json")
-    if (folder / "vocab.txt").exists():
-        settings = folder / "tokenizer_config.json"
-        lower_case = read_json(settings).get("do_lower_case", True) if settings.exists() else True
-        return WordPieceTokenizer.from_file(folder / "vocab.txt", lower_case=lower_case)
-    if (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
-        return load_numbered_files(folder / "vocab.json", folder / "merges.txt")
-    return None
 
 
 def _from_gguf(file: GGUF, dtype: Any) -> Pretrained:
@@ -211,23 +197,8 @@ def _from_archive(path: Path, dtype: Any) -> Pretrained:
             "pad_token_id": meta["pad_token_id"],
         }
     )
+    tokenizer = SoundsTokenizer(meta["grapheme_chars"], meta["phoneme_chars"], fields["vocabulary_size"])
     model = Transformer(TransformerConfig(**fields, head="language", head_bias=True))
     tensors["final_logits_bias"] = tensors["final_logits_bias"][0]
     params = read_params(model.arrays(), FAMILIES["bart"].links(model.config, "model."), tensors, dtype=dtype)
-    return Pretrained(model, params, Sounds(meta["grapheme_chars"], meta["phoneme_chars"]))
-
-
-class Sounds(NamedTuple):
-    """Letters in, sounds out: two alphabets, each character's place is its id. 1 begins a word, 2 ends it."""
-
-    letters: str
-    sounds: str
-
-    def encode(self, word: str) -> np.ndarray:
-        """The ids of a word's letters, between a beginning and an end: (T,) int64; letters without an id are 3."""
-        known = [self.letters.find(letter) if letter != "_" else -1 for letter in word]
-        return np.array([1, *(id_ if id_ >= 0 else 3 for id_ in known), 2], np.int64)
-
-    def decode(self, ids: Any) -> str:
-        """The sounds of ids; marks are left out."""
-        return "".join(self.sounds[id_] for id_ in ids if 4 <= id_ < len(self.sounds))
+    return Pretrained(model, params, tokenizer)

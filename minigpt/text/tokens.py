@@ -3,13 +3,14 @@
 import threading
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from tqdm import tqdm
 
 from minigpt.errors import UserError
 from minigpt.files import replacing
-from minigpt.text.tokenizer import Tokenizer
+from minigpt.text.tokenizer import Tokenizer, document_end
 
 # NumPy reads a file's header with Python's parser, which Python 3.11 cannot run in two threads at once: now and then it
 # raises SystemError (github.com/python/cpython/issues/106905). Ranks that are threads open the same file together.
@@ -22,11 +23,11 @@ def write_tokens(path: str | Path, tokenizer: Tokenizer, documents: Iterable[str
     The ids are uint16 when the vocabulary allows it, else uint32. The file appears only when it is complete.
     """
     dtype = np.dtype("<u2" if tokenizer.vocabulary_size <= 1 << 16 else "<u4")
-    count = 0
+    count, end = 0, document_end(tokenizer)
     with replacing(path) as temporary, open(temporary, "wb") as file:
         _write_header(file, dtype, 0)
         for document in tqdm(documents, desc="encoding", unit=" documents", leave=False, disable=not progress):
-            ids = np.append(tokenizer.encode(document), tokenizer.end_of_text).astype(dtype)
+            ids = np.append(tokenizer.encode(document), end).astype(dtype)
             file.write(ids.tobytes())
             count += len(ids)
         file.seek(0)
@@ -54,6 +55,6 @@ def open_tokens(path: str | Path, vocabulary_size: int) -> np.ndarray:
     return tokens
 
 
-def _write_header(file, dtype, count):
+def _write_header(file: BinaryIO, dtype: np.dtype, count: int) -> None:
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (count,)}
     np.lib.format.write_array_header_1_0(file, header)

@@ -35,6 +35,8 @@ def as_documents(documents: Iterable[str]) -> Iterator[str]:
 
 def split_at_special(text: str, special_tokens: Collection[str]) -> list[str]:
     """Ordinary text and special tokens in turn: the elements at odd places are special, the longest match first."""
+    if not special_tokens:
+        return [text]
     longest_first = sorted(special_tokens, key=len, reverse=True)
     return regex.split(f"({'|'.join(map(regex.escape, longest_first))})", text)
 
@@ -79,3 +81,19 @@ def check_ids(ids: Any, vocabulary_size: int) -> list[int]:
             f"there is no token {wrong} in a vocabulary of {vocabulary_size}; use the tokenizer that made the ids"
         )
     return array.tolist()
+
+
+def saved_flag(value: dict[str, Any], name: str) -> bool:
+    """A setting of a saved tokenizer that is true or false; false where the file is older than the setting."""
+    said = value.get(name, False)
+    if not isinstance(said, bool):
+        raise UserError(f"its {name} is {said!r:.50} and neither true nor false")
+    return said
+
+
+def saved_strings(value: dict[str, Any], name: str) -> list[str]:
+    """A list of strings in a saved tokenizer."""
+    said = value.get(name)
+    if not isinstance(said, list) or not all(isinstance(item, str) for item in said):
+        raise UserError(f"it lacks {name}, a list of strings")
+    return said

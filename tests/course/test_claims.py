@@ -6,7 +6,9 @@ import tomllib
 
 import pytest
 
-from minigpt.course.claims import NOT_MEASURED, load_claims, render
+from minigpt.course.audit import NOT_MEASURED
+from minigpt.course.claims import load_claims
+from minigpt.course.claims_page import claims_page
 from minigpt.course.folder import lessons_folder
 from minigpt.errors import UserError
 
@@ -97,7 +99,7 @@ def test_the_band_of_the_lesson_replaces_the_expected_one(copy):
 def test_a_number_outside_of_its_band_says_so(copy, value, outside):
     audit = load_claims(copy(results=[row("E07.learned_accuracy", value, above=0.3, below=0.6)]))
     assert ("outside of its band" in audit.claim("C10").measures[0].shown_value) == outside
-    assert ("outside of its band" in render(audit)) == outside
+    assert ("outside of its band" in claims_page(audit)) == outside
 
 
 @pytest.mark.parametrize(
@@ -141,11 +143,11 @@ def test_damaged_results_are_refused(copy):
 
 def test_the_page_is_up_to_date(audit):
     committed = (lessons_folder() / "CLAIMS.md").read_text(encoding="utf-8")
-    assert committed == render(audit), "run `python -m lessons.build` to write lessons/CLAIMS.md again"
+    assert committed == claims_page(audit), "run `python -m lessons.build` to write lessons/CLAIMS.md again"
 
 
 def test_the_page_holds_every_claim_and_its_anchors_lead_somewhere(audit):
-    page = render(audit)
+    page = claims_page(audit)
     for claim in audit.claims:
         section = page.split(f"### {claim.id}\n")[1].split("\n### ")[0]
         assert claim.claim in section

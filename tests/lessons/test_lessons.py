@@ -13,7 +13,7 @@ from conftest import optional, require
 from lessons.sources import LESSONS, lesson_sources
 from minigpt.course.lesson import QUICK, RESULTS
 from minigpt.machine import blas_threads
-from minigpt.text import corpora
+from minigpt.text import named_corpora
 from minigpt.text.pydocs import pydocs_documents
 
 SOURCES = lesson_sources()
@@ -32,7 +32,7 @@ def run(source, monkeypatch, tmp_path, *, quick):
     monkeypatch.setenv(QUICK, "1" if quick else "0")
     monkeypatch.setenv(RESULTS, str(results))
     monkeypatch.chdir(LESSONS.parent)
-    monkeypatch.setattr(corpora, "pydocs_documents", lambda *, progress: list(documents()))
+    monkeypatch.setattr(named_corpora, "pydocs_documents", lambda *, progress: list(documents()))
     plt.switch_backend("agg")
     with blas_threads(1):
         runpy.run_path(str(source), run_name="__main__")

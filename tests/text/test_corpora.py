@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigpt import UserError
-from minigpt.text import CORPORA, load_corpus, split_documents
+from minigpt.cli.options import read_utf8
+from minigpt.files import read_text
+from minigpt.text import CORPORA, fetch, load_corpus, split_documents
 
 
 @pytest.fixture(scope="module")
@@ -78,16 +80,48 @@ def test_what_does_not_exist_is_named_with_a_suggestion(tmp_path):
         load_corpus(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("name", "characters", "words"),
-    [("shakespeare", 5_000_000, "To be, or not to be"), ("kjv", 4_000_000, "In the beginning God created")],
-)
-def test_fetched_corpora_hold_the_text_that_everybody_knows(name, characters, words):
+WORDS = {  # corpus -> characters at least, and words that it is known by
+    "shakespeare": (5_000_000, "To be, or not to be"),
+    "kjv": (4_000_000, "In the beginning God created"),
+    "medicine": (3_500_000, "infection of the middle ear"),
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_fetched_corpora_hold_the_text_that_everybody_knows(name):
     try:
         corpus = load_corpus(name, progress=False)
     except UserError as error:
         require(False, str(error))
+    characters, words = WORDS[name]
     text = "".join(corpus.documents)
     assert len(text) > characters
     assert words in text
     assert CORPORA[name].needs_download
+    assert "\r" not in text and "\ufeff" not in text
+    assert CORPORA[name].megabytes == pytest.approx(len(text.encode()) / 1e6, abs=0.06)
+
+
+def test_every_corpus_is_described_pinned_and_tested():
+    assert set(WORDS) == {name for name, source in CORPORA.items() if source.needs_download}
+    for name, source in CORPORA.items():
+        assert name.isidentifier() and source.description and source.licence and source.megabytes > 0
+        if source.package is not None:
+            assert len(bytes.fromhex(source.package.sha256)) == 32
+            assert source.package.version and source.package.prefix and source.package.licence
+            assert source.package.name not in fetch.PACKAGES
+
+
+def test_every_corpus_is_named_where_one_is_missing(tmp_path):
+    with pytest.raises(UserError) as error:
+        load_corpus(tmp_path / "nothing.txt")
+    assert f"one of {', '.join(CORPORA)}" in str(error.value)
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\r", "\n"])
+def test_files_of_every_system_are_read_alike(tmp_path, end):
+    lines = ["ä first", "", "second"] * 20
+    path = tmp_path / "text.txt"
+    path.write_bytes("\ufeff".encode() + end.join(lines).encode())
+    assert read_text(path) == "\n".join(lines) == read_utf8(str(path))
+    assert "".join(load_corpus(path).documents) == "\n".join(lines)

@@ -39,7 +39,7 @@ def published(tmp_path, monkeypatch):
 
     def publish(data, name="demo-1.whl", *, sha256=None, prefix="data", returncode=0, stderr=""):
         digest = sha256 or hashlib.sha256(data).hexdigest()
-        monkeypatch.setitem(fetch.PACKAGES, "demo", Package("1", digest, prefix, 0.1, "MIT"))
+        monkeypatch.setitem(fetch.PACKAGES, "demo", Package("demo", "1", digest, prefix, 0.1, "MIT"))
 
         def pip(command, **_):
             calls.append(command)
@@ -60,6 +60,16 @@ def test_a_package_is_fetched_once(published):
     assert len(calls) == 1
     assert {path.name for path in folder.rglob("*") if path.is_file()} == {"a.txt", "b.txt"}
     assert [path.name for path in cache_folder().iterdir()] == ["demo-1"]
+
+
+def test_one_file_of_a_package_can_be_all_that_is_kept(published):
+    published(wheel(**{"data/a.txt": "text", "data/a.txt.more": "more"}), prefix="data/a.txt")
+    assert [path.name for path in fetch_package("demo", progress=False).iterdir()] == ["a.txt"]
+    assert fetch_package(fetch.PACKAGES["demo"], progress=False).name == "demo-1"
+
+
+def test_every_package_goes_by_its_name():
+    assert all(package.name == name for name, package in fetch.PACKAGES.items() if name != "demo")
 
 
 def test_a_changed_archive_is_refused_before_it_is_opened(published, monkeypatch):

@@ -9,7 +9,7 @@ from conftest import optional
 from nasty_text import NASTY
 
 from minigpt import UserError
-from minigpt.text.numbered import load_numbered_files
+from minigpt.text.model_folder import load_numbered_files
 from minigpt.text.printable import GPT2_BYTE_ORDER, spell, spell_merges
 from minigpt.text.tokenizer_json import load_tokenizer_json
 
@@ -142,8 +142,8 @@ def test_what_is_not_known_is_refused(tmp_path, where, value, message):
 
 def test_word_pieces_that_are_not_bert_s_are_refused(tmp_path):
     content = word_piece()
-    content["normalizer"]["strip_accents"] = False
-    with pytest.raises(UserError, match="strip_accents = False is not supported"):
+    content["normalizer"]["strip_accents"] = 0
+    with pytest.raises(UserError, match="strip_accents = 0 is not supported"):
         load_tokenizer_json(saved(tmp_path, content))
 
 

@@ -1,6 +1,8 @@
 """The exercises, one file a lesson: each with its question, the right answer, and the mistakes that people make.
 
-A file `lNN_name.py` belongs to `lessons/NN_name.py` and ends in `EXERCISES`. An exercise that is a function has
+A file `lNN_name.py` belongs to `lessons/NN_name.py` and ends in `EXERCISES`, which is all that others use of it; the
+functions are called as those of `lessons/solutions/NN_name.py`, where their arguments are described.
+An exercise that is a function has
 
 - `draw_...(rng)`: one question, as arguments and options;
 - the reference, called as the student's function must be;

@@ -14,8 +14,14 @@ import os
 import sys
 import traceback
 from collections import namedtuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
+
+Functions = dict[str, Callable[..., Any]]  # of the student's file, by name
+Signature = dict[str, Any]  # see `parameters`
+Reply = dict[str, Any]
 
 REFUSED = ("minigpt", "torch", "tensorflow", "jax", "autograd", "transformers")
 
@@ -23,22 +29,23 @@ REFUSED = ("minigpt", "torch", "tensorflow", "jax", "autograd", "transformers")
 class Refuse(importlib.abc.MetaPathFinder):
     """Makes the reference, and libraries that would do the work, impossible to import."""
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
         """Called for every import."""
-        if name.split(".")[0] in REFUSED:
-            raise ImportError(f"an exercise may not import {name.split('.')[0]}: that would grade its code, not yours")
+        top = name.partition(".")[0]
+        if top in REFUSED:
+            raise ImportError(f"an exercise may not import {top}: that would grade its code, not yours")
 
 
 class Kept:
     """A value that stays here, such as a cache; outside it is a number."""
 
-    def __init__(self, number):
+    def __init__(self, number: int):
         self.number = number
 
 
-def pack(value):
+def pack(value: Any) -> bytes:
     """A value as a frame."""
-    arrays: dict = {}
+    arrays: dict[str, Any] = {}
     tree = _to_tree(value, arrays)
     body = io.BytesIO()
     np.savez(body, tree=np.frombuffer(json.dumps(tree).encode(), np.uint8), **arrays)
@@ -46,14 +53,14 @@ def pack(value):
     return len(data).to_bytes(8, "big") + data
 
 
-def unpack(data):
+def unpack(data: bytes) -> Any:
     """The value in a frame, without its length."""
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         tree = json.loads(archive["tree"].tobytes().decode())
         return _from_tree(tree, archive)
 
 
-def _to_tree(value, arrays):
+def _to_tree(value: Any, arrays: dict[str, Any]) -> dict[str, Any]:
     if isinstance(value, np.generic) and value.dtype.kind in "biuf":
         value = value.item()
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
@@ -73,7 +80,7 @@ def _to_tree(value, arrays):
     return {"plain": value} if known else {"unknown": type(value).__name__}
 
 
-def _from_tree(tree, archive):
+def _from_tree(tree: dict[str, Any], archive: Mapping[str, np.ndarray]) -> Any:
     ((kind, value),) = tree.items()
     if kind == "dict":
         return {_from_tree(k, archive): _from_tree(v, archive) for k, v in value}
@@ -89,11 +96,11 @@ def _from_tree(tree, archive):
 class Unknown:
     """Stands for a value of a type that cannot be sent."""
 
-    def __init__(self, kind):
+    def __init__(self, kind: str):
         self.kind = kind
 
 
-def limit_memory(megabytes):
+def _limit_memory(megabytes: int) -> None:
     """No more than so much on top of what is used now, where the system can do that (not on Windows)."""
     try:
         import resource
@@ -105,7 +112,7 @@ def limit_memory(megabytes):
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def describe(error, path):
+def _describe(error: BaseException, path: str) -> Reply:
     """What went wrong, and at which line of the student's file."""
     line = next((f.lineno for f in reversed(traceback.extract_tb(error.__traceback__)) if f.filename == path), None)
     if isinstance(error, SyntaxError) and error.filename == path:
@@ -113,17 +120,18 @@ def describe(error, path):
     return {"error": type(error).__name__, "message": str(error)[:500], "line": line}
 
 
-def load(path):
+def _load(path: str) -> tuple[Functions, dict[str, Signature]]:
     """Run the file; the functions that it defines or names, and how each is called."""
     with open(path, encoding="utf-8") as file:
         code = compile(file.read(), path, "exec")
-    namespace = {"__name__": "submission", "__file__": path}
+    namespace: dict[str, Any] = {"__name__": "submission", "__file__": path}
     exec(code, namespace)
-    functions = {name: value for name, value in namespace.items() if inspect.isfunction(value)}
+    functions: Functions = {name: value for name, value in namespace.items() if inspect.isfunction(value)}
     return functions, {name: parameters(function) for name, function in functions.items()}
 
 
-def parameters(function):
+def parameters(function: Callable[..., Any]) -> Signature:
+    """How a function is called: the names of its parameters by kind, and which of them are needed."""
     kinds = [(p.name, p.kind.name, p.default is p.empty) for p in inspect.signature(function).parameters.values()]
     return {
         "positional": [name for name, kind, _ in kinds if kind.startswith("POSITIONAL")],
@@ -134,7 +142,7 @@ def parameters(function):
     }
 
 
-def answer(request, functions, kept):
+def _answer(request: dict[str, Any], functions: Functions, kept: dict[int, Any]) -> Reply:
     """Call a function of the student's. Its second result stays here if the request says so."""
     arguments = [kept[value.number] if isinstance(value, Kept) else value for value in request["arguments"]]
     before = pack([value for value in request["arguments"] if not isinstance(value, Kept)])
@@ -148,7 +156,7 @@ def answer(request, functions, kept):
     return {"value": value}
 
 
-def main():
+def main() -> None:
     """Load the file, say what is in it, then answer until the input ends."""
     path, megabytes = sys.argv[1], int(sys.argv[2])
     say, hear = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(0), "rb")
@@ -157,22 +165,22 @@ def main():
     sys.meta_path.insert(0, Refuse())
     for name in [name for name in sys.modules if name.split(".")[0] in REFUSED]:
         del sys.modules[name]
-    limit_memory(megabytes)
-    functions: dict = {}
-    kept: dict = {}
+    _limit_memory(megabytes)
+    functions: Functions = {}
+    kept: dict[int, Any] = {}
     first = True
     while True:
         try:
             if first:
-                functions, found = load(path)
+                functions, found = _load(path)
                 reply = {"functions": found}
             else:
                 header = hear.read(8)
                 if len(header) < 8:
                     return
-                reply = answer(unpack(hear.read(int.from_bytes(header, "big"))), functions, kept)
+                reply = _answer(unpack(hear.read(int.from_bytes(header, "big"))), functions, kept)
         except BaseException as error:
-            reply = describe(error, path)
+            reply = _describe(error, path)
         first = False
         with contextlib.suppress(Exception):  # it may be closed, or be something else by now
             sys.stdout.flush()

@@ -1,0 +1,42 @@
+"""The tokenizer inside of a GGUF file."""
+
+from typing import Any
+
+from minigpt.errors import UserError
+from minigpt.text.added import AddedToken
+from minigpt.text.bpe import BytePairTokenizer
+from minigpt.text.numbered import NumberedTokenizer, end_of_text_in
+from minigpt.text.printable import GPT2_BYTE_ORDER, unspell_merges
+
+CONTROL, USER_DEFINED = 3, 4  # values of token_type: found in a text only where that is allowed, and always
+SPLITS = {"gpt-2": False, "gpt2": False, "smollm": True}  # tokenizer.ggml.pre -> whether digits stand alone
+
+
+def tokenizer_of_gguf(metadata: dict[str, Any]) -> NumberedTokenizer:
+    """The tokenizer that the `tokenizer.ggml.` entries of `metadata` describe.
+
+    `UserError` if it is of a kind that is not supported, or damaged.
+    """
+    kind, split = metadata.get("tokenizer.ggml.model"), metadata.get("tokenizer.ggml.pre", "gpt-2")
+    if kind != "gpt2" or split not in SPLITS:
+        raise UserError(
+            f"the tokenizer {kind!r} with the split {split!r} is not supported; gpt2 with {list(SPLITS)} is"
+        )
+    if metadata.get("tokenizer.ggml.add_space_prefix"):
+        raise UserError("tokenizer.ggml.add_space_prefix = True is not supported, False is")
+    tokens, merges, kinds = (_list(metadata, part) for part in ("tokens", "merges", "token_type"))
+    if not tokens or not all(isinstance(item, str) for item in tokens + merges) or len(kinds) != len(tokens):
+        raise UserError("the tokenizer's tokens, merges or token types are missing or damaged; fetch the model again")
+    ids = {token: id_ for id_, token in enumerate(tokens)}
+    added = [
+        AddedToken(token, ids[token], special=kind == CONTROL)
+        for token, kind in zip(tokens, kinds, strict=True)
+        if kind in (CONTROL, USER_DEFINED)
+    ]
+    inner = BytePairTokenizer(unspell_merges(merges), None, GPT2_BYTE_ORDER, digits_alone=SPLITS[split])
+    return NumberedTokenizer(inner, tokens, added, metadata.get("tokenizer.ggml.eos_token_id", end_of_text_in(added)))
+
+
+def _list(metadata: dict[str, Any], part: str) -> list[Any]:
+    value = metadata.get(f"tokenizer.ggml.{part}")
+    return value if isinstance(value, list) else []

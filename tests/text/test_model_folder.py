@@ -1,0 +1,146 @@
+"""The tokenizer of a model's folder: the older files and the settings beside them, as transformers reads them."""
+
+import json
+
+import pytest
+from conftest import optional
+
+from minigpt import UserError
+from minigpt.text.gguf_tokenizer import tokenizer_of_gguf
+from minigpt.text.model_folder import load_folder_tokenizer
+from minigpt.text.printable import GPT2_BYTE_ORDER, spell
+
+GPT2 = {spell(bytes([byte])): id_ for id_, byte in enumerate(GPT2_BYTE_ORDER)} | {"ab": 256, "<|endoftext|>": 257}
+MERGES = "#version: 0.2\na b\n"
+BERT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "The", "é", "e", "東", "##京", "σ", "##σ"]
+TEXTS = ["ab <x><|endoftext|> ab", "The é 東京 [MASK]<x> <X>the ΣΣ", "<x> <y>", "a  <y>b"]
+
+
+def written(tmp_path, **files):
+    """A folder with these files; `__` in a name is a dot."""
+    for name, content in files.items():
+        text = content if isinstance(content, str) else json.dumps(content)
+        (tmp_path / name.replace("__", ".")).write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def gpt2(**files):
+    class_name = {"tokenizer_class": "GPT2Tokenizer"}
+    settings = {**class_name, **files.pop("tokenizer_config__json", {})}
+    return {"vocab__json": GPT2, "merges__txt": MERGES, "tokenizer_config__json": settings, **files}
+
+
+def bert(**files):
+    settings = {"tokenizer_class": "BertTokenizer", **files.pop("tokenizer_config__json", {})}
+    return {"vocab__txt": "\n".join(BERT) + "\n", "tokenizer_config__json": settings, **files}
+
+
+def token(**flags):
+    plain = dict.fromkeys(("lstrip", "rstrip", "normalized", "single_word", "special"), False)
+    return {"content": "<y>", **plain, **flags}
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        gpt2(),
+        gpt2(added_tokens__json={"<x>": 258}),
+        gpt2(tokenizer_config__json={"added_tokens_decoder": {"258": token(lstrip=True)}}),
+        bert(),
+        bert(added_tokens__json={"<x>": 13}),
+        *(bert(tokenizer_config__json={"do_lower_case": low, "strip_accents": strip}) for low in (True, False)
+          for strip in (True, False, None)),
+        bert(tokenizer_config__json={"tokenize_chinese_chars": False}, added_tokens__json={"<x>": 13}),
+    ],
+)  # fmt: skip
+def test_older_files_give_the_ids_of_transformers(files, tmp_path):
+    family = "bert" if "vocab__txt" in files else "gpt2"
+    folder = written(tmp_path, config__json={"model_type": family}, **files)
+    theirs = optional("transformers").AutoTokenizer.from_pretrained(folder)
+    ours = load_folder_tokenizer(folder)
+    assert ours.vocabulary_size == len(theirs)
+    for text in TEXTS:
+        assert ours.encode(text, allow_special=True).tolist() == theirs(text, add_special_tokens=False)["input_ids"]
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        (gpt2(tokenizer_config__json={"add_prefix_space": True}), "add_prefix_space = True, which is not supported"),
+        (gpt2(added_tokens__json={"<x>": 300}), "no token has the id 258, a gap"),
+        (gpt2(added_tokens__json={"ab": 258}), "'ab' has the ids 256 and 258"),
+        (gpt2(added_tokens__json={"<x>": "258"}), "id = '258'"),
+        (gpt2(tokenizer_config__json={"eos_token": "<end>"}), "eos_token is '<end>', which is no token"),
+        (gpt2(tokenizer_config__json={"added_tokens_decoder": [1]}), "added_tokens_decoder that is damaged"),
+        (gpt2(tokenizer_config__json={"added_tokens_decoder": {"258": token(trim=True)}}), "trim = True"),
+        (bert(tokenizer_config__json={"do_basic_tokenize": False}), "do_basic_tokenize = False"),
+        (bert(tokenizer_config__json={"never_split": ["the"]}), "never_split = "),
+        (bert(tokenizer_config__json={"do_lower_case": "no"}), "lower_case"),
+        (bert(added_tokens__json={"<x>": 14}), "has the id 14, which is not its place"),
+        (bert(vocab__txt="the\n"), "has no .PAD.; is it that of a BERT model"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(files, says, tmp_path):
+    with pytest.raises(UserError, match=says):
+        load_folder_tokenizer(written(tmp_path, **files))
+
+
+def test_a_file_beside_tokenizer_json_must_agree_with_it(tmp_path):
+    tokenizers = optional("tokenizers")
+    theirs = tokenizers.Tokenizer(tokenizers.models.WordPiece({t: i for i, t in enumerate(BERT)}, unk_token="[UNK]"))
+    theirs.normalizer = tokenizers.normalizers.BertNormalizer(lowercase=False)
+    theirs.pre_tokenizer = tokenizers.pre_tokenizers.BertPreTokenizer()
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    assert load_folder_tokenizer(written(tmp_path, tokenizer_config__json={"do_lower_case": False})).encode("The") == [
+        6
+    ]
+    with pytest.raises(UserError, match=r"says do_lower_case = True, but tokenizer.json False"):
+        load_folder_tokenizer(written(tmp_path, tokenizer_config__json={"do_lower_case": True}))
+    with pytest.raises(UserError, match=r"lacks the added token .*<x>"):
+        load_folder_tokenizer(written(tmp_path, tokenizer_config__json={}, added_tokens__json={"<x>": 13}))
+
+
+def test_the_end_of_text_is_the_one_that_is_named(tmp_path):
+    assert load_folder_tokenizer(written(tmp_path, **gpt2())).end_of_text == 257
+    named = gpt2(tokenizer_config__json={"eos_token": {"content": "ab"}})
+    assert load_folder_tokenizer(written(tmp_path, **named)).end_of_text == 256
+    nameless = {token: id_ for token, id_ in GPT2.items() if id_ < 257}
+    assert load_folder_tokenizer(written(tmp_path, **gpt2(vocab__json=nameless))).end_of_text is None
+    assert load_folder_tokenizer(tmp_path / "none") is None
+
+
+def test_a_byte_order_mark_and_other_line_ends_do_not_enter_a_vocabulary(tmp_path):
+    (tmp_path / "vocab.txt").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(BERT).encode())
+    tokenizer = load_folder_tokenizer(tmp_path)
+    assert tokenizer.tokens == BERT
+    assert tokenizer.end_of_text is None
+
+
+def gguf(**values):
+    tokens = [*list(GPT2), "<user>"]
+    plain = {"model": "gpt2", "pre": "gpt-2", "tokens": tokens, "merges": ["a b"], "token_type": [1] * 257 + [3, 4]}
+    return {f"tokenizer.ggml.{name}": value for name, value in {**plain, **values}.items()}
+
+
+def test_a_gguf_file_tells_control_tokens_from_those_of_the_user():
+    tokenizer = tokenizer_of_gguf(gguf(eos_token_id=258))
+    assert tokenizer.special_tokens == {"<|endoftext|>": 257} and tokenizer.end_of_text == 258
+    assert tokenizer.encode("ab<user>").tolist() == [256, 258]
+    assert 257 not in tokenizer.encode("<|endoftext|>")
+    assert tokenizer.encode("ab<|endoftext|>", allow_special=True).tolist() == [256, 257]
+    assert tokenizer_of_gguf(gguf()).end_of_text == 257
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"eos_token_id": 259}, "the end of text has the id 259, but there are 259 tokens"),
+        ({"eos_token_id": "2"}, "the end of text has the id '2'"),
+        ({"add_space_prefix": True}, "add_space_prefix = True is not supported"),
+        ({"pre": "llama-bpe"}, "'llama-bpe' is not supported"),
+        ({"token_type": [1]}, "missing or damaged"),
+    ],
+)
+def test_a_gguf_file_that_cannot_be_read_right_is_refused(values, says):
+    with pytest.raises(UserError, match=says):
+        tokenizer_of_gguf(gguf(**values))
