@@ -37,6 +37,13 @@ class TogetherCache(NamedTuple):
     columns: list[slice]  # which outputs are whose
     adapters: list[Any]  # of each, or None
 
+    def apart(self) -> list[Any]:
+        """The cache of each layer, as if it had made a product of its own."""
+        x, weight, has_bias = self.linear
+        linears = [type(self.linear)(x, weight[:, columns], has_bias) for columns in self.columns]
+        pairs = zip(linears, self.adapters, strict=True)
+        return [linear if adapter is None else AdaptedCache(linear, adapter) for linear, adapter in pairs]
+
 
 def apply_linear(params, name: str, x):
     """The linear layer called `name` on x: (..., C). Returns y: (..., F) and its cache.
@@ -79,20 +86,24 @@ def apply_linears(params, names: tuple[str, ...], x):
 
 
 def back_linears(grads, names: tuple[str, ...], dys, cache):
-    """Gradient of x. dys: of each layer's y, or, faster, one array with all of them side by side, (..., sum of F)."""
-    if not isinstance(cache, TogetherCache):
-        widths = [_linear_of(one).weight.shape[1] for one in cache]
+    """Gradient of x.
+
+    dys: a list of the gradients of each layer's y, which need a product each; or one array in which they lie side by
+    side, (..., sum of F), which needs one. To put a list together costs more memory and time than it saves.
+    """
+    if isinstance(dys, list) or not isinstance(cache, TogetherCache):
+        caches = cache if isinstance(cache, list) else cache.apart()
+        widths = [_linear_of(one).weight.shape[1] for one in caches]
         parts = dys if isinstance(dys, list) else np.split(dys, np.cumsum(widths)[:-1], axis=-1)
-        dx, *others = [back_linear(grads, *of) for of in zip(names, parts, cache, strict=True)]
+        dx, *others = [back_linear(grads, *of) for of in zip(names, parts, caches, strict=True)]
         for other in others:
             dx += other
         return dx
-    dy = np.concatenate(dys, axis=-1) if isinstance(dys, list) else dys
     every = [tuple(f"{name}.{kind}" for name in names) for kind in ("weight", "bias")]
     out = grads.together(every[0]), grads.together(every[1])
-    dx = linear_backward(dy, cache.linear, out=out, trained=(out[0] is not None, out[1] is not None))[0]
+    dx = linear_backward(dys, cache.linear, out=out, trained=(out[0] is not None, out[1] is not None))[0]
     for name, columns, adapter in zip(names, cache.columns, cache.adapters, strict=True):
-        mine = dy[..., columns]
+        mine = dys[..., columns]
         if out[0] is None and f"{name}.weight" in grads:  # some of them learn, some are frozen
             weight_gradient(cache.linear.x, mine, out=grads[f"{name}.weight"])
         if out[1] is None and cache.linear.has_bias and f"{name}.bias" in grads:
