@@ -5,12 +5,13 @@ import time
 
 import numpy as np
 
-from minigpt.cli.options import add_command, positive, sampling_of, sampling_options
+from minigpt.cli.options import MODEL, add_command, checkpoint_option, positive, sampling_of, sampling_options
 from minigpt.errors import UserError
 from minigpt.infer import Sampling, generate
 from minigpt.infer.generate import whole_characters
+from minigpt.infer.window import check_writes
 from minigpt.machine import blas_threads
-from minigpt.pretrained import load_pretrained
+from minigpt.pretrained import OpenedModel, open_model
 from minigpt.text.chat import END, chat_tokens, recent_chat_tokens
 
 
@@ -23,34 +24,38 @@ def add(subparsers) -> None:
         "talk with a published model",
         "  minigpt chat smollm2\n  minigpt chat smollm2 --say 'Why is the sky blue?'",
     )
-    parser.add_argument("model", help="smollm2, or the path of a GGUF file")
+    parser.add_argument("model", metavar="MODEL", help=f"a decoder that was trained to chat: {MODEL}")
     parser.add_argument("--say", metavar="TEXT", help="say this, print the answer and end")
     parser.add_argument("--max-new-tokens", type=positive, default=256, help="the longest answer (default 256)")
+    checkpoint_option(parser)
     sampling_options(parser, temperature=0.2, top_p=0.9)
 
 
 def execute(arguments) -> int:
     """Read, answer, until the input ends."""
     sampling, rng = sampling_of(arguments), np.random.default_rng(arguments.seed)
-    pretrained = load_pretrained(arguments.model)
+    opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
     messages: list[dict[str, str]] = []
-    chat_tokens(pretrained.tokenizer, messages)  # refuses a model that does not chat before anyone has typed
+    check_writes(opened.model)
+    chat_tokens(opened.tokenizer, messages)  # refuses a model that does not chat before anyone has typed
     with blas_threads(None):
         if arguments.say is not None:
-            _answer(pretrained, messages, arguments.say, arguments.max_new_tokens, sampling, rng)
+            _answer(opened, messages, arguments.say, arguments.max_new_tokens, sampling, rng)
             return 0
         while (said := _ask()) is not None:
             try:
-                _answer(pretrained, messages, said, arguments.max_new_tokens, sampling, rng)
+                _answer(opened, messages, said, arguments.max_new_tokens, sampling, rng)
             except UserError as error:  # the conversation goes on
                 messages.pop()
                 print(f"minigpt: {error}", file=sys.stderr)
     return 0
 
 
-def _answer(pretrained, messages: list[dict[str, str]], said: str, longest: int, sampling: Sampling, rng) -> None:
+def _answer(
+    opened: OpenedModel, messages: list[dict[str, str]], said: str, longest: int, sampling: Sampling, rng
+) -> None:
     """Add what was said and the answer, printed as it is written, to the messages; drop the oldest that do not fit."""
-    model, params, tokenizer = pretrained
+    model, params, tokenizer = opened.model, opened.params, opened.tokenizer
     longest = min(longest, model.config.context // 2)
     messages.append({"role": "user", "content": said})
     prompt, forgotten = recent_chat_tokens(tokenizer, messages, model.config.context - longest)
@@ -58,7 +63,16 @@ def _answer(pretrained, messages: list[dict[str, str]], said: str, longest: int,
         print(f"[the first {forgotten} messages no longer fit and are forgotten]", file=sys.stderr)
         del messages[:forgotten]
     stop = [tokenizer.special_tokens[END]]
-    ids = generate(model, params, prompt, longest, sampling=sampling, rng=rng, stop_tokens=stop)
+    ids = generate(
+        model,
+        params,
+        prompt,
+        longest,
+        sampling=sampling,
+        rng=rng,
+        stop_tokens=stop,
+        vocabulary_size=tokenizer.vocabulary_size,
+    )
     messages.append({"role": "assistant", "content": _speak(ids, tokenizer)})
 
 

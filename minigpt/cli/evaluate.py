@@ -1,9 +1,9 @@
 """`minigpt evaluate`: how well a model predicts a text, beside what guessing, counting and compressing reach."""
 
-from minigpt.cli.options import add_command, print_json, read_utf8
+from minigpt.cli.options import MODEL, add_command, checkpoint_option, print_json, read_utf8
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure import evaluate_text
-from minigpt.train import open_run
+from minigpt.pretrained import open_model
 
 
 def add(subparsers) -> None:
@@ -13,20 +13,20 @@ def add(subparsers) -> None:
         "evaluate",
         execute,
         "measure how well a model predicts a text, beside baselines and compressors",
-        "  minigpt evaluate runs/pydocs-tiny README.md\n  minigpt evaluate runs/pydocs-tiny README.md --json",
+        "  minigpt evaluate runs/pydocs-tiny README.md\n"
+        "  minigpt evaluate runs/pydocs-tiny README.md --json\n"
+        "  minigpt evaluate smollm2 README.md",
     )
-    parser.add_argument("folder", metavar="RUN", help="the folder that `minigpt train` made")
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("file", metavar="FILE", help="a UTF-8 text")
-    parser.add_argument(
-        "--checkpoint", choices=("best", "last"), default="best", help="which parameters (default best)"
-    )
+    checkpoint_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
 
 def execute(arguments) -> int:
     """Print the measurements."""
     text = read_utf8(arguments.file)
-    opened = open_run(arguments.folder, arguments.checkpoint)
+    opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
     training = opened.training_tokens()
     with blas_threads(threads_for_width(opened.model.config.width)):
         result = evaluate_text(

@@ -1,15 +1,29 @@
 """`minigpt generate`: let a trained model write."""
 
+import argparse
+from collections.abc import Iterable
+
 import numpy as np
 
-from minigpt.cli.options import add_command, positive, print_json, sampling_of, sampling_options
+from minigpt.cli.options import (
+    MODEL,
+    add_command,
+    checkpoint_option,
+    positive,
+    print_json,
+    sampling_of,
+    sampling_options,
+)
 from minigpt.errors import UserError
 from minigpt.files import equal_line_ends
-from minigpt.infer import GREEDY, beam_search, generate, generate_text
+from minigpt.infer import Sampling, beam_search, generate_text, rewrite
+from minigpt.infer.generate import check_tokenizer, until_stop
+from minigpt.infer.window import check_writes
 from minigpt.machine import blas_threads, threads_for_width
-from minigpt.pretrained import NAMED, load_pretrained
+from minigpt.pretrained import OpenedModel, open_model
 from minigpt.text import document_end
-from minigpt.train import open_run
+
+TEMPERATURE = 0.8  # of a model that continues a text; one that reads and writes takes the likeliest token
 
 
 def add(subparsers) -> None:
@@ -25,88 +39,91 @@ def add(subparsers) -> None:
         "  minigpt generate smollm2 --prompt 'The capital of France is' --temperature 0 --max-new-tokens 20\n"
         "  minigpt generate g2p --prompt shakespeare        the sounds of English words",
     )
-    parser.add_argument("folder", metavar="RUN", help="the folder that `minigpt train` made, or smollm2, g2p, a .gguf")
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument(
         "--prompt", type=equal_line_ends, default="", help="the text to continue (default: start a new document)"
     )
     parser.add_argument("--max-new-tokens", type=positive, default=200, help="how many tokens at most (default 200)")
-    sampling_options(parser, temperature=0.8)
+    sampling_options(parser, temperature=TEMPERATURE)
+    parser.set_defaults(temperature=None)  # so that one that was asked for is told from one that was not
     parser.add_argument("--beams", type=positive, help="search for the likeliest text with this many beams instead")
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before this text (repeatable)")
-    parser.add_argument(
-        "--checkpoint", choices=("best", "last"), default="best", help="which parameters (default best)"
-    )
+    checkpoint_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object when done instead of streaming")
 
 
 def execute(arguments) -> int:
     """Write to standard output as the tokens come."""
-    sampling = sampling_of(arguments)
-    published = arguments.folder in NAMED or arguments.folder.endswith(".gguf")
-    opened = load_pretrained(arguments.folder) if published else open_run(arguments.folder, arguments.checkpoint)
-    if opened.model.two_stacks:
-        return _translate(opened, arguments)
+    opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
+    check_writes(opened.model)
+    check_tokenizer(opened.model, opened.tokenizer)
+    sampling = _sampling(arguments, opened)
     with blas_threads(threads_for_width(opened.model.config.width)):
-        _show(opened, arguments, sampling)
+        _show(_pieces(opened, arguments, sampling), arguments, echo=not opened.model.two_stacks)
     return 0
 
 
-def _translate(opened, arguments) -> int:
-    """Write what an encoder-decoder makes of each word of the prompt: the likeliest, by greedy search."""
-    words = arguments.prompt.split()
-    if not words:
-        raise UserError("this model reads words; give it some with --prompt")
-    written = []
-    for word in words:
-        source = opened.tokenizer.encode(word)
-        max_new_tokens = min(arguments.max_new_tokens, opened.model.config.context - 1)
-        ids = generate(
-            opened.model,
-            opened.params,
-            source[:1],  # both alphabets begin a word with the same mark
-            max_new_tokens,
-            sampling=GREEDY,
-            stop_tokens=[int(source[-1])],
-            source=source,
+def _sampling(arguments: argparse.Namespace, opened: OpenedModel) -> Sampling:
+    """What the options ask for. `UserError` for options that would have no effect."""
+    chosen = [name for name in ("temperature", "top_k", "top_p") if getattr(arguments, name) is not None]
+    if arguments.beams and chosen:
+        flag = "--" + chosen[0].replace("_", "-")
+        raise UserError(f"--beams looks for the likeliest text, so {flag} has no effect; leave one of them out")
+    if opened.model.two_stacks and (arguments.beams or arguments.stop):
+        raise UserError(
+            "--beams and --stop are for models that continue a text; this one reads and writes; leave them out"
         )
-        written.append(opened.tokenizer.decode(list(ids)))
-    if arguments.json:
-        print_json({"prompt": arguments.prompt, "text": " ".join(written), "seed": arguments.seed})
-    else:
-        print(" ".join(written))
-    return 0
+    if arguments.temperature is None:
+        arguments.temperature = 0.0 if opened.model.two_stacks and not chosen else TEMPERATURE
+    return sampling_of(arguments)
 
 
-def _show(opened, arguments, sampling) -> None:
-    pieces = _beam_pieces(opened, arguments) if arguments.beams else _sampled_pieces(opened, arguments, sampling)
+def _pieces(opened: OpenedModel, arguments: argparse.Namespace, sampling: Sampling) -> Iterable[str]:
+    """The text that the model writes, piece by piece."""
+    model, params, tokenizer = opened.model, opened.params, opened.tokenizer
+    if arguments.beams:
+        return until_stop([_likeliest(opened, arguments)], arguments.stop)
+    rng = np.random.default_rng(arguments.seed)
+    if model.two_stacks:
+        return [
+            rewrite(model, params, tokenizer, arguments.prompt, arguments.max_new_tokens, sampling=sampling, rng=rng)
+        ]
+    return generate_text(
+        model,
+        params,
+        tokenizer,
+        arguments.prompt,
+        arguments.max_new_tokens,
+        sampling=sampling,
+        rng=rng,
+        stop=arguments.stop,
+    )
+
+
+def _show(pieces: Iterable[str], arguments: argparse.Namespace, *, echo: bool) -> None:
+    """Print them as they come. echo: the prompt stands before them."""
     if arguments.json:
         print_json({"prompt": arguments.prompt, "text": "".join(pieces), "seed": arguments.seed})
         return
-    print(arguments.prompt, end="", flush=True)
+    print(arguments.prompt if echo else "", end="", flush=True)
     for piece in pieces:
         print(piece, end="", flush=True)
     print()
 
 
-def _sampled_pieces(opened, arguments, sampling):
-    return generate_text(
-        opened.model,
-        opened.params,
-        opened.tokenizer,
-        arguments.prompt,
-        arguments.max_new_tokens,
-        sampling=sampling,
-        rng=np.random.default_rng(arguments.seed),
-        stop=arguments.stop,
-    )
-
-
-def _beam_pieces(opened, arguments):
+def _likeliest(opened: OpenedModel, arguments: argparse.Namespace) -> str:
+    """The best continuation that beam search finds."""
     tokenizer = opened.tokenizer
     prompt = tokenizer.encode(arguments.prompt)
     start = prompt if len(prompt) else np.array([document_end(tokenizer)])
     stop_tokens = () if tokenizer.end_of_text is None else (tokenizer.end_of_text,)
     best = beam_search(
-        opened.model, opened.params, start, arguments.max_new_tokens, beams=arguments.beams, stop_tokens=stop_tokens
+        opened.model,
+        opened.params,
+        start,
+        arguments.max_new_tokens,
+        beams=arguments.beams,
+        stop_tokens=stop_tokens,
+        vocabulary_size=tokenizer.vocabulary_size,
     )[0]
-    yield tokenizer.decode([token for token in best.tokens if token not in stop_tokens])
+    return tokenizer.decode([token for token in best.tokens if token not in stop_tokens])

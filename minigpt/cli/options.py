@@ -13,6 +13,8 @@ from minigpt.errors import UserError
 from minigpt.files import read_text
 from minigpt.infer import Sampling
 
+MODEL = "a run's folder, a folder in the Hugging Face layout, a .gguf file, smollm2, minilm or g2p"
+
 
 def add_command(subparsers, name: str, execute: Callable, help: str, examples: str) -> argparse.ArgumentParser:
     """A subcommand's parser: `help` in one line, examples at the end of its --help."""
@@ -25,6 +27,13 @@ def add_command(subparsers, name: str, execute: Callable, help: str, examples: s
     )
     parser.set_defaults(execute=execute)
     return parser
+
+
+def checkpoint_option(parser: argparse.ArgumentParser) -> None:
+    """--checkpoint, of a run."""
+    parser.add_argument(
+        "--checkpoint", choices=("best", "last"), default="best", help="which parameters of a run (default best)"
+    )
 
 
 def positive(text: str) -> int:

@@ -1,8 +1,10 @@
-"""Writing with a trained model: sampling, the key-value cache, streaming, beam search."""
+"""Using a trained model: sampling, the key-value cache, streaming, beam search, sentence vectors."""
 
 from minigpt.infer.beam import Beam, beam_search
+from minigpt.infer.embed import embed
 from minigpt.infer.generate import generate, generate_text
 from minigpt.infer.past import KeyValuePast
+from minigpt.infer.rewrite import rewrite
 from minigpt.infer.sampling import GREEDY, PURE, Sampling, next_tokens
 from minigpt.infer.window import Window
 
@@ -14,7 +16,9 @@ __all__ = [
     "Sampling",
     "Window",
     "beam_search",
+    "embed",
     "generate",
     "generate_text",
     "next_tokens",
+    "rewrite",
 ]

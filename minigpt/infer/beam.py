@@ -31,6 +31,7 @@ def beam_search(
     length_penalty: float = 0.0,
     stop_tokens: tuple[int, ...] = (),
     source: np.ndarray | None = None,
+    vocabulary_size: int | None = None,
 ) -> list[Beam]:
     """The best continuations of the prompt `tokens`: (T,) integers, best first, at most `beams` of them.
 
@@ -39,7 +40,7 @@ def beam_search(
     exhaustive search.
     length_penalty: the exponent alpha of Wu et al. (2016), arXiv:1609.08144, eq. 14: scores are divided by
     ((5 + length) / 6)^alpha. At 0 a longer text never scores better than its own beginning, so short ones win.
-    source: what an encoder-decoder reads while it writes, (S,) integers.
+    source: what an encoder-decoder reads while it writes, (S,) integers. vocabulary_size: as in `generate`.
     `UserError` for a prompt that is empty or not one sequence, and for numbers that do not fit.
     """
     tokens = check_prompt(tokens)
@@ -48,7 +49,8 @@ def beam_search(
             f"beam search takes one prompt, at least 1 beam and 1 token, and a length penalty of at least 0, "
             f"not a prompt of shape {tokens.shape}, {beams} beams, {max_new_tokens} tokens and {length_penalty}"
         )
-    window = Window(model, params, tokens[None], room=max_new_tokens, source=None if source is None else source[None])
+    source = None if source is None else source[None]
+    window = Window(model, params, tokens[None], room=max_new_tokens, source=source, vocabulary_size=vocabulary_size)
     open_tokens, open_sums = np.zeros((1, 0), np.int64), np.zeros(1)  # (K, n), (K,)
     complete: list[Beam] = []
     for length in range(1, max_new_tokens + 1):
@@ -72,12 +74,12 @@ def beam_search(
     return complete
 
 
-def _penalty(length, alpha):
+def _penalty(length: int, alpha: float) -> float:
     """Wu et al. (2016), eq. 14."""
     return ((5 + length) / 6) ** alpha
 
 
-def _log_softmax(logits):
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
     """log softmax over the last axis, in float64 since many are added up. logits: (K, V)."""
     shifted = logits - logits.max(axis=-1, keepdims=True).astype(np.float64)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))

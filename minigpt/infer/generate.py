@@ -24,6 +24,7 @@ def generate(
     cached: bool = True,
     stop_tokens: Collection[int] = (),
     source: np.ndarray | None = None,
+    vocabulary_size: int | None = None,
 ) -> Iterator[Any]:
     """Continue `tokens` by up to `max_new_tokens` tokens, one at a time.
 
@@ -32,18 +33,33 @@ def generate(
     the same. What happens beyond the context length is told in `minigpt.infer.window.Window`.
     stop_tokens: a sequence ends with the first of these it produces. In a batch, a sequence that has ended repeats its
     last token until all have ended. source: what an encoder-decoder reads while it writes, (S,) or (B, S) integers.
+    vocabulary_size: of the tokenizer, where the model's is padded past it; only ids below it are written.
     `UserError` for an encoder, which cannot write, for a prompt without tokens or with ids outside the vocabulary.
     """
     tokens = check_prompt(tokens)
     if max_new_tokens < 0:
         raise UserError(f"cannot write {max_new_tokens} tokens; ask for 0 or more")
     source = None if source is None else np.atleast_2d(source)
-    window = Window(model, params, np.atleast_2d(tokens), cached=cached, room=max_new_tokens, source=source)
+    window = Window(
+        model,
+        params,
+        np.atleast_2d(tokens),
+        cached=cached,
+        room=max_new_tokens,
+        source=source,
+        vocabulary_size=vocabulary_size,
+    )
     ids = _stream(window, max_new_tokens, sampling, rng, np.array(sorted(stop_tokens), np.int64))
     return (int(row[0]) for row in ids) if tokens.ndim == 1 else ids
 
 
-def _stream(window, max_new_tokens, sampling, rng, stop_tokens):
+def _stream(
+    window: Window,
+    max_new_tokens: int,
+    sampling: Sampling,
+    rng: np.random.Generator | None,
+    stop_tokens: np.ndarray,
+) -> Iterator[np.ndarray]:
     """The (B,) ids of `generate`."""
     ended = np.zeros(len(window.tokens), bool)
     last = np.zeros(len(window.tokens), np.int64)
@@ -76,13 +92,10 @@ def generate_text(
     The pieces hold whole characters only, and together they are the text after the prompt. An empty prompt starts from
     the end-of-text token, which stood before every text in training. Writing ends at the next end-of-text token, unless
     `past_the_end`, or with the first of the strings `stop` to be complete: neither is part of the text.
-    Other arguments as in `generate`. `UserError` if the tokenizer is not the model's or a stop string is empty.
+    Other arguments as in `generate`. `UserError` if the tokenizer is not the model's or a stop string is empty. A model
+    may have more ids than the tokenizer has tokens (a vocabulary padded to a round number): they are never written.
     """
-    if tokenizer.vocabulary_size != model.config.vocabulary_size:
-        raise UserError(
-            f"the tokenizer has {tokenizer.vocabulary_size} tokens but the model {model.config.vocabulary_size}; "
-            "use the tokenizer that the model was trained with"
-        )
+    check_tokenizer(model, tokenizer)
     stop = (stop,) if isinstance(stop, str) else tuple(stop)
     if "" in stop:
         raise UserError("a stop string is empty, so nothing could be written; leave it out")
@@ -90,10 +103,29 @@ def generate_text(
     end = tokenizer.end_of_text
     stop_tokens = () if past_the_end or end is None else (end,)
     ids = generate(
-        model, params, start, max_new_tokens, sampling=sampling, rng=rng, cached=cached, stop_tokens=stop_tokens
+        model,
+        params,
+        start,
+        max_new_tokens,
+        sampling=sampling,
+        rng=rng,
+        cached=cached,
+        stop_tokens=stop_tokens,
+        vocabulary_size=tokenizer.vocabulary_size,
     )
     chunks = (tokenizer.decode_bytes([token]) for token in ids if token not in stop_tokens)
     return until_stop(whole_characters(chunks), stop)
+
+
+def check_tokenizer(model: Transformer, tokenizer: Any) -> None:
+    """`UserError` if there is no tokenizer, or one with more tokens than the model has ids."""
+    if tokenizer is None:
+        raise UserError("this model came without a tokenizer, so text is nothing to it; open it from a folder with one")
+    if tokenizer.vocabulary_size > model.config.vocabulary_size:
+        raise UserError(
+            f"the tokenizer has {tokenizer.vocabulary_size} tokens but the model {model.config.vocabulary_size}; "
+            "use the tokenizer that the model was trained with"
+        )
 
 
 def whole_characters(chunks: Iterable[bytes]) -> Iterator[str]:
@@ -129,6 +161,6 @@ def until_stop(pieces: Iterable[str], stop: Collection[str]) -> Iterator[str]:
         yield pending
 
 
-def _overlap(text, stop):
+def _overlap(text: str, stop: str) -> int:
     """How many characters at the end of `text` are a beginning of `stop`."""
     return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)

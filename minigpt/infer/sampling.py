@@ -86,12 +86,12 @@ def top_p(logits: np.ndarray, p: float) -> np.ndarray:
     return _keep_highest(logits, descending, np.minimum(counts, logits.shape[-1]))
 
 
-def _descending(logits):
+def _descending(logits: np.ndarray) -> np.ndarray:
     """Each row of logits: (B, V), highest first."""
     return -np.sort(-logits, axis=-1)
 
 
-def _keep_highest(logits, descending, counts):
+def _keep_highest(logits: np.ndarray, descending: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """logits: (B, V) with all but the `counts`: (B, 1) highest of each row set to -inf."""
     threshold = np.take_along_axis(descending, counts - 1, axis=-1)  # (B, 1), the lowest that stays
     above, equal = logits > threshold, logits == threshold

@@ -26,18 +26,17 @@ class Window:
         cached: bool = True,
         room: int = 0,
         source: np.ndarray | None = None,
+        vocabulary_size: int | None = None,
     ):
         """tokens: (B, T) integers, the prompt. room: how many tokens are expected to follow; 0 means any number.
 
-        source: (B, S) integers, what the encoder of an encoder-decoder reads, once. `UserError` for an encoder.
+        source: (B, S) integers, what the encoder of an encoder-decoder reads, once. vocabulary_size: of the tokenizer,
+        where the model's is padded past it; ids from there on are never written. `UserError` for an encoder.
         """
-        if model.config.architecture == "encoder":
-            raise UserError(
-                "an encoder cannot write: its states change with every token that comes after them; use a decoder"
-            )
+        check_writes(model)
         self.memory = model.encode(params, Batch(tokens, source=source))[0] if model.two_stacks else None
         self.model, self.params = model, params
-        self.context = model.config.context
+        self.context, self.vocabulary_size = model.config.context, vocabulary_size
         self.tokens = tokens[:, -self.context :]
         batch, length = self.tokens.shape
         self.past: KeyValuePast | None = None
@@ -47,12 +46,15 @@ class Window:
         self.run = Call(past=self.past)
 
     def logits(self) -> np.ndarray:
-        """Scores of the token that comes next: (B, V). Only the last position goes through the head."""
+        """Scores of the token that comes next: (B, V), or as many as the tokenizer has tokens.
+
+        Only the last position goes through the head.
+        """
         seen = self.past.length if self.past is not None else 0
         x, _ = self.model.hidden_states(
             self.params, self.tokens[:, seen:], self.run, memory=self.memory
         )  # (B, T - seen, C)
-        return self.model.logits(self.params, x[:, -1])[0]
+        return self.model.logits(self.params, x[:, -1])[0][:, : self.vocabulary_size]
 
     def append(self, ids: np.ndarray) -> None:
         """Add ids: (B,), one token to each sequence; slide if the window was full."""
@@ -68,6 +70,16 @@ class Window:
         self.memory = None if self.memory is None else self.memory[indices]
         if self.past is not None:
             self.past.select(indices)
+
+
+def check_writes(model: Transformer) -> None:
+    """`UserError` for a model that cannot say what comes next."""
+    if model.config.architecture == "encoder":
+        raise UserError(
+            "an encoder cannot write: its states change with every token that comes after them; use a decoder"
+        )
+    if model.config.head != "language":
+        raise UserError(f"this model's head is {model.config.head!r}, so it cannot write; use one with a language head")
 
 
 def check_prompt(tokens: np.ndarray) -> np.ndarray:

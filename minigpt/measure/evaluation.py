@@ -8,6 +8,8 @@ import numpy as np
 from tqdm import tqdm
 
 from minigpt.errors import UserError
+from minigpt.infer.generate import check_tokenizer
+from minigpt.infer.window import check_writes
 from minigpt.measure.baselines import bigram_nats, compressed_bits_per_byte, uniform_nats, unigram_nats
 from minigpt.model import Batch, Params, Transformer
 from minigpt.ops import cross_entropy_forward
@@ -24,7 +26,7 @@ class Evaluation:
     bytes: int
     nats_per_token: float
     bits_per_byte: float
-    baseline_nats_per_token: dict[str, float]  # uniform, unigram, bigram
+    baseline_nats_per_token: dict[str, float]  # uniform; of a run also unigram, bigram
     baseline_bits_per_byte: dict[str, float]  # the same, and gzip, bz2, xz
 
     def to_dict(self) -> dict[str, Any]:
@@ -77,16 +79,20 @@ def evaluate_text(
     params: Params,
     tokenizer: Tokenizer,
     text: str,
-    training: np.ndarray,
+    training: np.ndarray | None = None,
     *,
     progress: bool = False,
 ) -> Evaluation:
     """Score `text`, as a document of its own, with the model and with everything that it should beat.
 
     training: (N,) token ids of the text that the model was trained on: unigram and bigram know no more than the model
-    did. The compressors start from nothing, so on a short text they look worse than they are.
-    `UserError` for an empty text.
+    did; None, for a published model, leaves them out. The compressors start from nothing, so on a short text they look
+    worse than they are. `UserError` for an empty text, and for a model that does not say what comes next.
     """
+    check_writes(model)
+    if model.two_stacks:
+        raise UserError("an encoder-decoder is scored on pairs of texts, and this is one; use a decoder")
+    check_tokenizer(model, tokenizer)
     ids = tokenizer.encode(text)
     if len(ids) == 0:
         raise UserError("the text to evaluate is empty; choose one with at least one character")
@@ -94,11 +100,9 @@ def evaluate_text(
     data = text.encode("utf-8")
     bits = len(ids) / (len(data) * NATS_PER_BIT)  # bits per byte for one nat per token
     size = tokenizer.vocabulary_size
-    nats = {
-        "uniform": uniform_nats(size),
-        "unigram": unigram_nats(training, tokens[1:], size),
-        "bigram": bigram_nats(training, tokens, size),
-    }
+    nats = {"uniform": uniform_nats(size)}
+    if training is not None:
+        nats |= {"unigram": unigram_nats(training, tokens[1:], size), "bigram": bigram_nats(training, tokens, size)}
     loss = mean_loss(model, params, tokens, progress=progress)
     baselines = {name: value * bits for name, value in nats.items()}
     return Evaluation(len(ids), len(data), loss, loss * bits, nats, {**baselines, **compressed_bits_per_byte(data)})

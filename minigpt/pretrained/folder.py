@@ -24,13 +24,22 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     return read_json(Path(folder) / CONFIG)
 
 
-def read_tensors(folder: str | Path) -> dict[str, np.ndarray]:
-    """Every floating array in the folder's safetensors files. `UserError` names what is missing or damaged."""
+def read_tensors(folder: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Every floating array in the folder's safetensors files, and the names and formats of what is no such array.
+
+    `UserError` names what is missing, damaged or there twice.
+    """
     folder = Path(folder)
     tensors: dict[str, np.ndarray] = {}
+    others: dict[str, str] = {}
     for path in _files(folder):
-        tensors.update(_read_file(path))
-    return tensors
+        arrays, foreign = _read_file(path)
+        twice = sorted((tensors.keys() | others.keys()) & (arrays.keys() | foreign.keys()))
+        if twice:
+            raise UserError(f"the array {twice[0]!r} is in two files of {folder}; fetch the model again")
+        tensors |= arrays
+        others |= foreign
+    return tensors, others
 
 
 def write_folder(folder: str | Path, config: dict[str, Any], tensors: Mapping[str, np.ndarray]) -> None:
@@ -57,11 +66,13 @@ def _files(folder: Path) -> list[Path]:
     raise UserError(f"{folder} has no {WEIGHTS}; check the path")
 
 
-def _is_map(value):
+def _is_map(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(name, str) for name in value.values())
 
 
-def _read_file(path: Path) -> dict[str, np.ndarray]:
+def _read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is no file; check the path")
     try:
         with safe_open(path, framework="numpy") as file:
             names = list(file.keys())
@@ -73,10 +84,11 @@ def _read_file(path: Path) -> dict[str, np.ndarray]:
         raise UserError(f"there is no file {path}, though the index names it; fetch the model again") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path} is damaged or not a safetensors file ({error}); fetch it again") from None
-    return tensors | _read_bfloat16(path, shapes)
+    others = {name: kind for name, kind in kinds.items() if name not in tensors and name not in shapes}
+    return tensors | _read_bfloat16(path, shapes), others
 
 
-def _read_bfloat16(path, shapes):
+def _read_bfloat16(path: Path, shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:
     """NumPy has no bfloat16: the upper half of a float32. Their places are in the header, which was checked before."""
     if not shapes:
         return {}

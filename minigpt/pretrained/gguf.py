@@ -7,17 +7,20 @@ length is compared with what is left of the file before anything of that length 
 import math
 import mmap
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.pretrained.quantized import KINDS
+from minigpt.pretrained.quantized import KINDS, Kind, decode_blocks
 
 NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
+MAGIC = b"GGUF"
 MOST_AXES, MOST_DEPTH = 8, 4
 
 
@@ -27,15 +30,18 @@ class Tensor:
 
     name: str
     shape: tuple[int, ...]  # as NumPy has it: the last axis changes fastest
-    kind: str
-    _raw: np.ndarray  # (bytes,)
-    _decode: Any
-    _block: int  # bytes
+    format: Kind
+    start: int  # its first byte, in that part of the file that holds tensors
+    raw: np.ndarray  # (bytes,)
+
+    @property
+    def kind(self) -> str:
+        """The name of its format."""
+        return self.format.name
 
     def decode(self) -> np.ndarray:
         """All numbers, float32, of `shape`. A damaged scale gives numbers that are not finite, and no warning."""
-        with np.errstate(invalid="ignore", over="ignore"):
-            return self._decode(self._raw.reshape(-1, self._block)).reshape(self.shape)
+        return decode_blocks(self.format, self.raw.reshape(-1, self.format.size)).reshape(self.shape)
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,19 @@ class GGUF:
     tensors: dict[str, Tensor]
 
 
+def is_gguf(path: str | Path) -> bool:
+    """Whether there is a file that begins as a GGUF file does, whatever it is called."""
+    try:
+        with open(path, "rb") as file:
+            return Path(path).is_file() and file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
 def open_gguf(path: str | Path) -> GGUF:
     """Map the file and read its table of contents. `UserError` if it is not a GGUF file, damaged or of another kind."""
+    if Path(path).exists() and not Path(path).is_file():
+        raise UserError(f"{path} is no file; check the path")
     try:
         with open(path, "rb") as file:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -108,9 +125,11 @@ class _Cursor:
 
 
 def _read(cursor: _Cursor) -> GGUF:
-    if cursor.take(4) != b"GGUF":
+    if cursor.take(len(MAGIC)) != MAGIC:
         raise _Damaged("its first four bytes are not GGUF")
     version = cursor.number("I")
+    if version and version % (1 << 16) == 0:
+        raise UserError("the GGUF file is big-endian, for another kind of machine; convert it, or fetch another one")
     if version not in (2, 3):
         raise _Damaged(f"its version is {version}; 2 and 3 can be read")
     tensors, pairs = cursor.number("Q"), cursor.number("Q")
@@ -128,7 +147,16 @@ def _read(cursor: _Cursor) -> GGUF:
     found = {entry[0]: _tensor(data[start:], *entry) for entry in entries}
     if len(found) != tensors:
         raise _Damaged("two of its tensors have the same name")
+    _check_apart(found.values())
     return GGUF(metadata, found)
+
+
+def _check_apart(tensors: Iterable[Tensor]) -> None:
+    """Tensors that lie on one another would ask for far more memory than the file has."""
+    in_order = sorted(tensors, key=lambda tensor: tensor.start)
+    for before, after in pairwise(in_order):
+        if before.start + before.raw.size > after.start:
+            raise _Damaged(f"the tensors {before.name!r} and {after.name!r} overlap")
 
 
 def _entry(cursor: _Cursor) -> tuple[str, tuple[int, ...], int, int]:
@@ -150,4 +178,4 @@ def _tensor(data: np.ndarray, name: str, shape: tuple[int, ...], kind: int, offs
     size = count // stored.block * stored.size
     if offset + size > len(data):
         raise _Damaged(f"the tensor {name!r} lies beyond its end")
-    return Tensor(name, shape, stored.name, data[offset : offset + size], stored.decode, stored.size)
+    return Tensor(name, shape, stored, offset, data[offset : offset + size])

@@ -54,11 +54,21 @@ KINDS = {  # the numbers that GGUF gives them
 }
 
 
-def _half(raw, start):
+def decode_blocks(kind: Kind, raw: np.ndarray) -> np.ndarray:
+    """Blocks as they are stored: (..., bytes of a block), to their numbers: (..., numbers of a block) float32.
+
+    A damaged scale gives numbers that are not finite, and no warning.
+    """
+    with np.errstate(invalid="ignore", over="ignore"):
+        numbers = kind.decode(np.ascontiguousarray(raw).reshape(-1, kind.size))
+    return numbers.reshape(*raw.shape[:-1], kind.block)
+
+
+def _half(raw: np.ndarray, start: int) -> np.ndarray:
     """The 16-bit number at byte `start` of every block: (blocks, 1) float32."""
     return np.ascontiguousarray(raw[:, start : start + 2]).view("<f2").astype(np.float32)
 
 
-def _nibbles(packed):
+def _nibbles(packed: np.ndarray) -> np.ndarray:
     """(blocks, 16) bytes to (blocks, 32): the low halves of all bytes, then the high ones."""
     return np.concatenate([packed & 15, packed >> 4], axis=1)

@@ -1,73 +1,34 @@
-"""Every kind of model equals transformers, output for output and gradient for gradient, on random odd-sized models."""
+"""Every class of every family equals transformers, output for output and gradient for gradient, on drawn models."""
+
+import importlib
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from conftest import optional
+from drawn import LENGTH, drawn_config
 
-from minigpt import Batch, Transformer, TransformerConfig
+from minigpt import Batch
 from minigpt.objectives import loss_and_gradient
 from minigpt.ops import IGNORED, activation
-from minigpt.pretrained.families import FAMILIES, read_params, write_params
+from minigpt.pretrained import load_pretrained
+from minigpt.pretrained.families import FAMILIES, write_params
 from minigpt.pretrained.families.family import OURS
 
-B, S, V = 3, 9, 37
+B, S = 3, LENGTH
 TOLERANCE = 1e-9
+DRAWS = 2
 PRESENT = np.arange(S) < np.array([[9], [6], [7]])
 SPANS = np.array([[0, 3], [2, 2], [4, 5]])
-COMMON = {"vocab_size": V, "num_labels": 4, "attn_implementation": "sdpa"}
-GPT2 = {"n_positions": 11, "n_embd": 20, "n_layer": 3, "n_head": 5, "n_inner": 27, "pad_token_id": 0}
-BERT = {
-    "hidden_size": 24,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "intermediate_size": 29,
-    "max_position_embeddings": 13,
-    "type_vocab_size": 3,
+EQUAL = {  # two arrays of theirs where nothing is tied, one of ours
+    "cls.predictions.bias": "cls.predictions.decoder.bias",
+    "model.encoder.embed_tokens.weight": "model.shared.weight",
+    "model.decoder.embed_tokens.weight": "model.shared.weight",
+    "encoder.embed_tokens.weight": "shared.weight",
+    "decoder.embed_tokens.weight": "shared.weight",
 }
-BART = {
-    "d_model": 24,
-    "encoder_layers": 3,
-    "decoder_layers": 2,
-    "encoder_attention_heads": 4,
-    "decoder_attention_heads": 3,
-    "encoder_ffn_dim": 31,
-    "decoder_ffn_dim": 35,
-    "max_position_embeddings": 15,
-    "scale_embedding": True,
-    "forced_eos_token_id": 2,
-}
-LLAMA = {
-    "hidden_size": 24,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 6,
-    "num_key_value_heads": 2,
-    "intermediate_size": 35,
-    "max_position_embeddings": 17,
-    "rope_theta": 123.0,
-    "pad_token_id": 0,
-}
-BIASED = {**LLAMA, "attention_bias": True, "mlp_bias": True, "head_dim": 6, "tie_word_embeddings": True}
-CASES = [
-    ("GPT2Config", {**GPT2, "activation_function": "gelu_new"}, "GPT2LMHeadModel"),
-    ("GPT2Config", {**GPT2, "activation_function": "relu", "tie_word_embeddings": False}, "GPT2LMHeadModel"),
-    ("GPT2Config", GPT2, "GPT2ForSequenceClassification"),
-    ("GPT2Config", GPT2, "GPT2ForTokenClassification"),
-    ("GPT2Config", {**GPT2, "num_labels": 2}, "GPT2ForQuestionAnswering"),
-    ("BertConfig", BERT, "BertForPreTraining"),
-    ("BertConfig", {**BERT, "hidden_act": "gelu_new"}, "BertForMaskedLM"),
-    ("BertConfig", BERT, "BertForSequenceClassification"),
-    ("BertConfig", BERT, "BertForTokenClassification"),
-    ("BertConfig", {**BERT, "num_labels": 2}, "BertForQuestionAnswering"),
-    ("BertConfig", {**BERT, "num_labels": 2}, "BertForNextSentencePrediction"),
-    ("BartConfig", BART, "BartForConditionalGeneration"),
-    ("BartConfig", BART, "BartForSequenceClassification"),
-    ("BartConfig", {**BART, "num_labels": 2}, "BartForQuestionAnswering"),
-    ("LlamaConfig", LLAMA, "LlamaForCausalLM"),
-    ("LlamaConfig", BIASED, "LlamaForCausalLM"),
-    ("LlamaConfig", LLAMA, "LlamaForSequenceClassification"),
-    ("LlamaConfig", BIASED, "LlamaForTokenClassification"),
-    ("LlamaConfig", {**LLAMA, "num_labels": 2}, "LlamaForQuestionAnswering"),
-]
+END = 3  # of a text, for those that look for it
+CASES = [(family, cls, draw) for family in FAMILIES for cls in FAMILIES[family].classes for draw in range(DRAWS)]
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +49,8 @@ def test_an_activation_of_a_published_name_is_theirs(torch, theirs):
     np.testing.assert_allclose(y, their_activation(torch.tensor(x)).numpy(), rtol=0, atol=1e-12)
 
 
-@pytest.fixture
-def double_llama(torch, monkeypatch):
-    """transformers computes Llama's norm and angles in float32 whatever the model's dtype; here in its own."""
-    llama = optional("transformers.models.llama.modeling_llama")
+def double_precision(torch, module, monkeypatch):
+    """transformers computes RMS norms and angles in float32 whatever the model's dtype; here in its own."""
 
     def norm(self, x):
         return self.weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.variance_epsilon))
@@ -102,78 +61,88 @@ def double_llama(torch, monkeypatch):
         angle = position_ids[..., None].double() * frequencies
         return torch.cat([angle, angle], -1).cos(), torch.cat([angle, angle], -1).sin()
 
-    monkeypatch.setattr(llama.LlamaRMSNorm, "forward", norm)
-    monkeypatch.setattr(llama.LlamaRotaryEmbedding, "forward", angles)
+    for name in dir(module):
+        if name.endswith(("RMSNorm", "RotaryEmbedding")):
+            monkeypatch.setattr(getattr(module, name), "forward", norm if name.endswith("RMSNorm") else angles)
 
 
-def their_model(torch, config_name, sizes, model_name):
+class Case(NamedTuple):
+    cls: str
+    theirs: object
+    config: object  # ours
+    rng: np.random.Generator
+
+
+def their_model(torch, family, cls, draw):
+    """A model with random arrays; those that are one array by our reckoning are equal."""
     transformers = optional("transformers")
-    torch.manual_seed(0)
-    config = getattr(transformers, config_name)(**{**COMMON, **sizes})
-    model = getattr(transformers, model_name)(config).eval()
+    rng = np.random.default_rng([draw, *map(ord, cls)])
+    torch.manual_seed(draw)
+    labels = FAMILIES[family].classes[cls].fields.get("labels", int(rng.integers(2, 6)))
+    labels = 2 if FAMILIES[family].classes[cls].fields["head"] == "span" else labels
+    sizes = {"eos_token_id": END, "forced_eos_token_id": END, "num_labels": labels, "pad_token_id": 0}
+    config = getattr(transformers, cls).config_class(**{**sizes, **drawn_config(FAMILIES[family], rng)})
+    config._attn_implementation = "sdpa"
+    model = getattr(transformers, cls)(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.3 + (parameter.ndim == 1))
-    return model
+        for name, buffer in model.named_buffers():
+            if name == "final_logits_bias" and draw:
+                buffer.copy_(torch.randn_like(buffer))
+        arrays = dict(model.named_parameters())
+        for name, other in EQUAL.items():
+            if name in arrays and other in arrays:
+                arrays[name].copy_(arrays[other])
+    return model, rng
 
 
-def our_model(theirs):
-    family, cls = FAMILIES[theirs.config.model_type], type(theirs).__name__
-    fields = {**family.read_config(theirs.config.to_dict()), **family.classes[cls]}
-    if cls.endswith("Classification"):
-        fields["labels"] = theirs.config.num_labels
-    config = TransformerConfig(**fields)
-    links = list(family.links(config, "transformer." if cls == "LlamaForQuestionAnswering" else family.base))
-    if cls == "BertForNextSentencePrediction":  # the same head under another name
-        links = [link._replace(theirs=link.theirs.replace("classifier.", "cls.seq_relationship.")) for link in links]
-    tensors = {name: array.detach().numpy() for name, array in theirs.state_dict().items()}
-    model = Transformer(config)
-    return model, read_params(model.arrays(), links, tensors, dtype=np.float64), links
-
-
-def question(theirs, rng):
+def question(case):
     """A batch for us, and the same as keyword arguments for them."""
-    config, cls = theirs.config, type(theirs).__name__
-    batch = Batch(rng.integers(3, V, (B, S)), present=PRESENT)
-    if "Sequence" in cls or cls.startswith("Bart"):
-        padding, end = config.pad_token_id, 2
+    config, rng, padding = case.config, case.rng, case.theirs.config.pad_token_id
+    batch = Batch(rng.integers(END + 1, config.vocabulary_size, (B, S)), present=PRESENT)
+    if config.head == "sequence" or config.architecture == "encoder-decoder":
         batch = batch._replace(tokens=np.where(PRESENT, batch.tokens, padding))
-        batch.tokens[np.arange(B), PRESENT.sum(axis=1) - 1] = end
+        batch.tokens[np.arange(B), PRESENT.sum(axis=1) - 1] = END
     inputs = {"input_ids": batch.tokens, "attention_mask": PRESENT.astype(int)}
-    if cls.startswith("Bert"):
-        batch = batch._replace(segments=rng.integers(0, 3, (B, S)))
+    if config.segments:
+        batch = batch._replace(segments=rng.integers(0, config.segments, (B, S)))
         inputs["token_type_ids"] = batch.segments
-    if cls.startswith("Bart"):
+    if config.architecture == "encoder-decoder":
         batch = batch._replace(source=batch.tokens, source_present=PRESENT)
-        seen = np.concatenate([np.full((B, 1), 2), batch.tokens[:, :-1]], axis=1)
-        if cls == "BartForConditionalGeneration":
-            seen = rng.integers(3, V, (B, S - 2))
+        start = case.theirs.config.decoder_start_token_id
+        seen = np.concatenate([np.full((B, 1), start), batch.tokens[:, :-1]], axis=1)
+        if config.head in ("language", "none"):
+            seen = rng.integers(END + 1, config.vocabulary_size, (B, S - 2))
             inputs["decoder_input_ids"] = seen
-        batch = batch._replace(tokens=seen, present=PRESENT if "Sequence" in cls else None)
+        batch = batch._replace(tokens=seen, present=PRESENT if config.head == "sequence" else None)
     return batch, inputs
 
 
-def answers(cls, batch, rng):
-    if "QuestionAnswering" in cls:
+def answers(case, batch):
+    config, rng = case.config, case.rng
+    if config.head == "span":
         return batch._replace(labels=SPANS)
-    if "Sequence" in cls or "NextSentence" in cls:
-        return batch._replace(labels=rng.integers(0, 2, B))
-    targets = rng.integers(0, 4, batch.tokens.shape)
+    if config.head == "sequence":
+        return batch._replace(labels=rng.integers(0, config.labels, B))
+    targets = rng.integers(0, 2, batch.tokens.shape)
     targets[:, 1] = IGNORED
     batch = batch._replace(targets=targets)
-    return batch._replace(labels=rng.integers(0, 2, B)) if cls == "BertForPreTraining" else batch
+    return batch._replace(labels=rng.integers(0, 2, B)) if config.head == "pretraining" else batch
 
 
-def outputs(torch, cls, out):
-    if "QuestionAnswering" in cls:
+def outputs(torch, head, out):
+    if head == "span":
         return (torch.stack([out.start_logits, out.end_logits], -1),)
-    return (out.prediction_logits, out.seq_relationship_logits) if cls == "BertForPreTraining" else (out.logits,)
+    if head == "none":
+        return (out.last_hidden_state,)
+    return (out.prediction_logits, out.seq_relationship_logits) if head == "pretraining" else (out.logits,)
 
 
-def their_loss(torch, cls, theirs, batch):
+def their_loss(torch, head, theirs, batch):
     """In float64 throughout: transformers' own losses turn some logits into float32."""
     cross_entropy = torch.nn.functional.cross_entropy
-    if "QuestionAnswering" in cls:
+    if head == "span":
         return cross_entropy(theirs[0], torch.tensor(batch.labels))  # over the tokens
     wanted = [array for array in (batch.targets, batch.labels) if array is not None]
     return sum(
@@ -183,25 +152,43 @@ def their_loss(torch, cls, theirs, batch):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("config_name", "sizes", "cls"), CASES)
-def test_equals_transformers(torch, double_llama, config_name, sizes, cls):
-    theirs = their_model(torch, config_name, sizes, cls)
-    model, params, links = our_model(theirs)
-    rng = np.random.default_rng(3)
-    batch, inputs = question(theirs, rng)
-    batch = answers(cls, batch, rng)
+@pytest.mark.parametrize(("family", "cls", "draw"), CASES)
+def test_equals_transformers(torch, monkeypatch, tmp_path, family, cls, draw):
+    theirs, rng = their_model(torch, family, cls, draw)
+    double_precision(torch, importlib.import_module(type(theirs).__module__), monkeypatch)
+    theirs.save_pretrained(tmp_path)
+    model, params, _ = load_pretrained(tmp_path, dtype=np.float64)
+    case = Case(cls, theirs, model.config, rng)
+    batch, inputs = question(case)
+    batch = answers(case, batch)
 
-    out = outputs(torch, cls, theirs(**{name: torch.tensor(array) for name, array in inputs.items()}))
-    ours = model.forward(params, batch)[0]
+    head = model.config.head
+    out = outputs(torch, head, theirs(**{name: torch.tensor(array) for name, array in inputs.items()}))
+    ours, cache = model.forward(params, batch)
+    seen = PRESENT if head == "none" and batch.present is not None else ...
     for a, b in zip(ours if isinstance(ours, tuple) else (ours,), out, strict=True):
-        np.testing.assert_allclose(a, b.detach().numpy(), rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(a[seen], b.detach().numpy()[seen], rtol=0, atol=TOLERANCE)
 
-    value, grads = loss_and_gradient(model, params, batch)
-    reference = their_loss(torch, cls, out, batch)
-    reference.backward()
-    assert value == pytest.approx(float(reference), abs=TOLERANCE)
-    by_name = write_params(grads, links)
-    for name, parameter in theirs.named_parameters():
-        if parameter.grad is not None:
-            np.testing.assert_allclose(by_name[name], parameter.grad.numpy(), rtol=0, atol=TOLERANCE, err_msg=name)
-    assert set(by_name) <= set(dict(theirs.named_parameters())), "every array of ours is one of theirs"
+    if head == "none":
+        dout = rng.standard_normal(ours.shape)
+        dout[~PRESENT if batch.present is not None else np.zeros(0, int)] = 0
+        grads = model.backward(params, cache, dout)
+        out[0].backward(torch.tensor(dout))
+    else:
+        value, grads = loss_and_gradient(model, params, batch)
+        reference = their_loss(torch, head, out, batch)
+        reference.backward()
+        assert value == pytest.approx(float(reference), abs=TOLERANCE)
+    found = FAMILIES[family].classes[cls]
+    base = "" if head == "none" else found.base or FAMILIES[family].base
+    links = FAMILIES[family].all_links(model.config, found, base)
+    by_name, theirs_by_name = write_params(grads, links, also=True), dict(theirs.named_parameters())
+    for link in links:
+        parameters = [theirs_by_name[name] for name in (link.theirs, *link.also) if name in theirs_by_name]
+        gradients = [parameter.grad.numpy() for parameter in parameters if parameter.grad is not None]
+        if gradients:
+            np.testing.assert_allclose(
+                by_name[link.theirs], sum(gradients), rtol=0, atol=TOLERANCE, err_msg=link.theirs
+            )
+    assert not [n for n, p in theirs_by_name.items() if p.grad is not None and n not in by_name], "all are compared"
+    assert set(by_name) <= set(theirs.state_dict()), "every array of ours is one of theirs"

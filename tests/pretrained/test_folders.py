@@ -7,9 +7,11 @@ import tracemalloc
 import numpy as np
 import pytest
 from conftest import optional
+from drawn import drawn_config
 
 from minigpt import Batch, Transformer, TransformerConfig, UserError
-from minigpt.pretrained import load_pretrained, save_pretrained
+from minigpt.model.config import CHOICES
+from minigpt.pretrained import fitting_class, load_pretrained, save_pretrained
 from minigpt.pretrained.families import FAMILIES
 
 FUZZ = int(os.environ.get("MINIGPT_FUZZ", "600"))
@@ -37,7 +39,7 @@ cases = pytest.mark.parametrize(("family", "cls", "choices"), CASES)
 
 
 def made(family, cls, choices):
-    config = TransformerConfig(**{**SIZES, **choices, **FAMILIES[family].classes[cls]})
+    config = TransformerConfig(**{**SIZES, **choices, **FAMILIES[family].classes[cls].fields})
     model = Transformer(config)
     params = model.init(np.random.default_rng(0))
     params.flat += 0.05 * np.random.default_rng(1).standard_normal(params.flat.size).astype(np.float32)
@@ -83,6 +85,213 @@ def test_transformers_opens_it(family, cls, choices, tmp_path):
     ours = model.forward(params, batch)[0]
     ours = ours[0] if isinstance(ours, tuple) else ours
     np.testing.assert_allclose(ours, out[0].detach().numpy(), rtol=0, atol=1e-5)
+
+
+def noisy(config, rng):
+    model = Transformer(config)
+    params = model.init(rng)
+    params.flat[...] += 0.1 * rng.standard_normal(params.flat.size)
+    return model, params
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_class_reads_what_it_writes_whatever_the_settings(family, tmp_path):
+    rng = np.random.default_rng(5)
+    for cls in FAMILIES[family].classes:
+        for draw in range(3):
+            theirs = {**drawn_config(FAMILIES[family], rng), "num_labels": int(rng.integers(2, 7))}
+            config = TransformerConfig(**FAMILIES[family].read_config(theirs, FAMILIES[family].classes[cls]))
+            model, params = noisy(config, rng)
+            path = tmp_path / f"{cls}-{draw}"
+            save_pretrained(path, model, params, family, cls)
+            again = load_pretrained(path)
+            assert again.model.config.to_dict() | {"head_bias": None} == config.to_dict() | {"head_bias": None}
+            assert again.model.config.has_head_bias == config.has_head_bias or family == "bart"
+            assert np.array_equal(again.params.flat, params.flat) and list(again.params) == list(params)
+
+
+def any_config(rng):
+    """Every field drawn; None if they do not fit together."""
+    fields = {name: str(rng.choice(choices)) for name, choices in CHOICES.items()}
+    flags = ("pooler", "gated", "embedding_norm", "bias", "tied", "scale_embedding")
+    fields |= {name: bool(rng.integers(2)) for name in flags}
+    three = {"head_bias", "attention_bias", "feed_forward_bias"}
+    fields |= {name: [None, True, False][rng.integers(3)] for name in three}
+    fields |= {"vocabulary_size": 31, "context": 13, "width": 24, "layers": 2, "heads": 4, "labels": 3}
+    fields |= {"segments": int(rng.integers(3)), "padding": [None, 1][rng.integers(2)]}
+    fields |= {"key_value_heads": int(rng.choice([1, 2, 4])), "experts": [None, None, 3][rng.integers(3)]}
+    fields |= {"feed_forward_width": 28, "rotary_theta": 77.0, "norm_epsilon": 1e-3}
+    try:
+        return TransformerConfig(**fields)
+    except UserError:
+        return None
+
+
+def near(family, cls, rng):
+    """A configuration of the class with one field drawn anew: half of them cannot be written."""
+    fields = FAMILIES[family].read_config(drawn_config(FAMILIES[family], rng), FAMILIES[family].classes[cls])
+    other = any_config(rng)
+    if other is None:
+        return None
+    name = str(rng.choice([n for n in other.to_dict() if n not in ("vocabulary_size", "head_width")]))
+    try:
+        return TransformerConfig(**{**fields, name: getattr(other, name)})
+    except (UserError, TypeError):
+        return None
+
+
+def test_what_is_written_is_the_same_model_or_nothing_is_written(tmp_path):
+    rng, written, refused = np.random.default_rng(6), 0, 0
+    for number in range(300):
+        family = str(rng.choice(list(FAMILIES)))
+        cls = str(rng.choice(list(FAMILIES[family].classes)))
+        config = near(family, cls, rng) if number % 5 else any_config(rng)
+        if config is None:
+            continue
+        model, params = noisy(config, rng)
+        path = tmp_path / str(number)
+        try:
+            save_pretrained(path, model, params, family, cls)
+        except UserError as error:
+            assert not path.exists() and cls in str(error)
+            refused += 1
+            continue
+        again = load_pretrained(path)
+        assert {n: a.shape for n, a in again.params.items()} == {n: a.shape for n, a in params.items()}, config
+        assert all(np.array_equal(again.params[name], array) for name, array in params.items())
+        tokens = rng.integers(2, 31, (2, 7))
+        batch = Batch(tokens, source=tokens if model.two_stacks else None)
+        ours, theirs = model.forward(params, batch)[0], again.model.forward(again.params, batch)[0]
+        for a, b in zip(
+            ours if isinstance(ours, tuple) else (ours,),
+            theirs if isinstance(theirs, tuple) else (theirs,),
+            strict=True,
+        ):
+            assert np.array_equal(a, b), config
+        written += 1
+    assert written > 40 and refused > 40
+
+
+@pytest.mark.parametrize(("family", "cls", "choices", "message"), [
+    ("llama", "LlamaForCausalLM", {}, "LlamaForCausalLM cannot describe this model: its norm is 'layer', not 'rms'"),
+    ("gpt2", "GPT2LMHeadModel", {"norm": "rms"}, "its norm is 'rms', not 'layer'"),
+    ("gpt2", "GPT2LMHeadModel", {"bias": False}, "bias is False, not True"),
+    ("gpt2", "GPT2LMHeadModel", {"position": "sinusoidal"}, "its position is 'sinusoidal', not 'learned'"),
+    ("gpt2", "GPT2LMHeadModel", {"head": "sequence"}, "its head is 'sequence', not 'language'"),
+    ("gpt2", "GPT3", {}, "GPT3 is not supported, no class of gpt2"),
+    ("gpt3", "GPT2LMHeadModel", {}, "family 'gpt3' are not supported"),
+])  # fmt: skip
+def test_a_model_that_a_class_cannot_describe_is_refused(tmp_path, family, cls, choices, message):
+    model, params = noisy(TransformerConfig(**{**SIZES, **choices}), np.random.default_rng(0))
+    with pytest.raises(UserError, match=message):
+        save_pretrained(tmp_path / "out", model, params, family, cls)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("choices", "expected"), [
+    ({}, ("gpt2", "GPT2LMHeadModel")),
+    (MODERN, ("llama", "LlamaForCausalLM")),
+    ({**MODERN, "attention_bias": True, "head": "token"}, ("llama", "LlamaForTokenClassification")),
+    ({**ENCODER, "head": "masked"}, ("bert", "BertForMaskedLM")),
+    ({**ENCODER, "head": "sequence", "labels": 2}, ("bert", "BertForSequenceClassification")),
+    (BOTH, ("bart", "BartForConditionalGeneration")),
+])  # fmt: skip
+def test_the_class_that_fits_is_found(choices, expected):
+    assert fitting_class(TransformerConfig(**{**SIZES, **choices})) == expected
+
+
+def test_where_no_class_fits_the_field_is_named():
+    with pytest.raises(
+        UserError, match="the nearest is GPT2LMHeadModel, but its position is 'sinusoidal', not 'learned'"
+    ):
+        fitting_class(TransformerConfig(**{**SIZES, "position": "sinusoidal"}))
+
+
+def edit(path, change):
+    """Rewrite the arrays of the folder at `path` as `change` (tensors -> tensors) has them."""
+    from safetensors.numpy import load_file, save_file
+
+    save_file(change(load_file(path / "model.safetensors")), path / "model.safetensors", metadata={"format": "pt"})
+
+
+def named(tensors, old, new):
+    return {name.replace(old, new): array for name, array in tensors.items()}
+
+
+def saved(tmp_path, number):
+    model, params = made(*CASES[number])
+    save_pretrained(tmp_path, model, params, *CASES[number][:2])
+    return params
+
+
+@pytest.mark.parametrize(("number", "change"), [
+    (2, lambda t: named(named(t, "LayerNorm.weight", "LayerNorm.gamma"), "LayerNorm.bias", "LayerNorm.beta")),
+    (2, lambda t: named(t, "bert.embeddings.word_embeddings.weight", "cls.predictions.decoder.weight")),
+    (2, lambda t: named(t, "cls.predictions.decoder.bias", "cls.predictions.bias")),
+    (0, lambda t: named(t, "transformer.wte.weight", "lm_head.weight")),
+    (0, lambda t: {**t, "lm_head.weight": t["transformer.wte.weight"].copy()}),
+    (0, lambda t: named(t, "transformer.", "")),
+    (0, lambda t: {**t, "transformer.h.0.attn.bias": np.ones((1, 1, 11, 11), np.float32)}),
+    (0, lambda t: {**t, "transformer.h.1.attn.bias": np.ones((1, 1, 11, 11), bool)}),
+    (3, lambda t: {**t, "embeddings.position_ids": np.arange(11)[None]}),
+    (3, lambda t: {**t, "pooler.dense.weight": np.ones((24, 24), np.float32)}),
+    (4, lambda t: named(t, "model.shared.weight", "model.decoder.embed_tokens.weight")),
+    (4, lambda t: {**t, "final_logits_bias": np.zeros((1, 29), np.float32)}),
+    (5, lambda t: {**t, "model.layers.1.self_attn.rotary_emb.inv_freq": np.ones(3, np.float32)}),
+])  # fmt: skip
+def test_the_same_model_under_other_names_is_the_same_model(number, change, tmp_path):
+    params = saved(tmp_path, number)
+    edit(tmp_path, change)
+    again = load_pretrained(tmp_path).params
+    assert list(again) == list(params) and np.array_equal(again.flat, params.flat)
+
+
+@pytest.mark.parametrize(("number", "change", "message"), [
+    (0, lambda t: {**t, "transformer.h.0.mlp.gate": np.ones((3, 3), np.float32)}, "array 'transformer.h.0.mlp.gate'"),
+    (0, lambda t: {**t, "lm_head.weight": t["transformer.wte.weight"] + 1}, "are one array by the configuration, but"),
+    (5, lambda t: {**t, "model.layers.0.self_attn.q_proj.bias": np.ones(24, np.float32)}, "q_proj.bias', which this"),
+    (1, lambda t: {**t, "score.bias": np.ones(3, np.float32)}, "an array 'score.bias', which this model would not use"),
+    (3, lambda t: {**t, "encoder.layer.0.crossattention.self.query.weight": np.ones(3, np.float32)}, "crossattention"),
+    (4, lambda t: {**t, "model.decoder.layer_norm.weight": np.ones(24, np.float32)}, "decoder.layer_norm.weight"),
+    (0, lambda t: {f"_orig_mod.{n}": a for n, a in t.items()}, "from torch.compile"),
+    (0, lambda t: {f"module.{n}": a for n, a in t.items()}, "from torch's DataParallel"),
+    (0, lambda t: {**t, "transformer.wte.weight": t["transformer.wte.weight"].astype(np.int8)}, "is stored as I8; F64"),
+])  # fmt: skip
+def test_an_array_that_would_not_be_read_is_named(number, change, message, tmp_path):
+    saved(tmp_path, number)
+    edit(tmp_path, change)
+    with pytest.raises(UserError, match=message):
+        load_pretrained(tmp_path)
+
+
+def test_eight_bit_floats_are_named(tmp_path):
+    saved(tmp_path, 0)
+    path = tmp_path / "model.safetensors"
+    header = json.dumps({"transformer.wte.weight": {"dtype": "F8_E4M3", "shape": [29, 24], "data_offsets": [0, 696]}})
+    path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + bytes(696))
+    with pytest.raises(UserError, match=r"'transformer\.wte\.weight' is stored as F8_E4M3; F64, F32, F16 and BF16"):
+        load_pretrained(tmp_path)
+
+
+def test_a_bias_of_the_logits_is_read_where_it_is_not_zero(tmp_path):
+    params = saved(tmp_path, 4)
+    bias = np.arange(29, dtype=np.float32)[None]
+    edit(tmp_path, lambda t: {**t, "final_logits_bias": bias})
+    again = load_pretrained(tmp_path)
+    assert np.array_equal(again.params["head.bias"], bias[0])
+    tokens = np.array([[4, 5, 6]])
+    without = Transformer(TransformerConfig(**{**again.model.config.to_dict(), "head_bias": False}))
+    plain = without.forward(params, Batch(tokens, source=tokens))[0]
+    biased = again.model.forward(again.params, Batch(tokens, source=tokens))[0]
+    np.testing.assert_allclose(biased - plain, np.broadcast_to(bias, biased.shape), atol=1e-4)
+
+
+def test_only_dtypes_that_can_compute(tmp_path):
+    saved(tmp_path, 0)
+    for dtype in (np.float16, np.int32, bool):
+        with pytest.raises(UserError, match="choose float32 or float64"):
+            load_pretrained(tmp_path, dtype=dtype)
+    assert load_pretrained(tmp_path, dtype=np.float64).params.flat.dtype == np.float64
 
 
 def folder(tmp_path):

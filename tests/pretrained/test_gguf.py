@@ -141,23 +141,45 @@ def test_mutated_files_are_read_or_refused(tmp_path):
     tracemalloc.stop()
 
 
-def little_llama():
-    """A whole model of one layer in a GGUF file, with a tokenizer of the 256 bytes."""
-    sizes = {"context_length": 8, "embedding_length": 8, "block_count": 1, "attention.head_count": 2}
-    sizes |= {"attention.head_count_kv": 1, "feed_forward_length": 6}
-    tokens = [spell(bytes([byte])) for byte in GPT2_BYTE_ORDER] + ["<|endoftext|>"]
-    strings = {"general.architecture": "llama", "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "smollm"}
-    pairs = [string(name) + struct.pack("<I", 8) + string(value) for name, value in strings.items()]
-    pairs += [string(f"llama.{name}") + struct.pack("<II", 4, value) for name, value in sizes.items()]
-    pairs += [string("llama.attention.layer_norm_rms_epsilon") + struct.pack("<If", 6, 1e-5)]
-    pairs += [string("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 257) + b"".join(map(string, tokens))]
-    pairs += [string("tokenizer.ggml.merges") + struct.pack("<IIQ", 9, 8, 0)]
-    pairs += [string("tokenizer.ggml.token_type") + struct.pack("<IIQ257i", 9, 5, 257, *[1] * 256, 3)]
-    shapes = {"token_embd": (257, 8), "output_norm": (8,), "blk.0.attn_norm": (8,), "blk.0.ffn_norm": (8,)}
+SIZES = {
+    "context_length": 8,
+    "embedding_length": 8,
+    "block_count": 1,
+    "attention.head_count": 2,
+    "attention.head_count_kv": 1,
+    "feed_forward_length": 6,
+}
+TOKENS = [spell(bytes([byte])) for byte in GPT2_BYTE_ORDER] + ["<|endoftext|>"]
+CODES = {bool: (7, "?"), int: (4, "I"), float: (6, "f")}
+
+
+def pair(name, value):
+    """One entry of the metadata."""
+    if isinstance(value, str):
+        return string(name) + struct.pack("<I", 8) + string(value)
+    kind, code = CODES[type(value)]
+    return string(name) + struct.pack(f"<I{code}", kind, value)
+
+
+def little_arrays(rows=257):
+    shapes = {"token_embd": (rows, 8), "output_norm": (8,), "blk.0.attn_norm": (8,), "blk.0.ffn_norm": (8,)}
     shapes |= {"blk.0.attn_q": (8, 8), "blk.0.attn_k": (4, 8), "blk.0.attn_v": (4, 8), "blk.0.attn_output": (8, 8)}
     shapes |= {"blk.0.ffn_gate": (6, 8), "blk.0.ffn_up": (6, 8), "blk.0.ffn_down": (8, 6)}
     rng = np.random.default_rng(0)
-    arrays = {f"{name}.weight": rng.standard_normal(shape).astype("<f4") for name, shape in shapes.items()}
+    return {f"{name}.weight": rng.standard_normal(shape).astype("<f4") for name, shape in shapes.items()}
+
+
+def little_llama(settings=None, arrays=None):
+    """A whole model of one layer in a GGUF file, with a tokenizer of the 256 bytes."""
+    strings = {"general.architecture": "llama", "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "smollm"}
+    pairs = [pair(name, value) for name, value in strings.items()]
+    pairs += [pair(f"llama.{name}", value) for name, value in SIZES.items()]
+    pairs += [pair("llama.attention.layer_norm_rms_epsilon", 1e-5)]
+    pairs += [string("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 257) + b"".join(map(string, TOKENS))]
+    pairs += [string("tokenizer.ggml.merges") + struct.pack("<IIQ", 9, 8, 0)]
+    pairs += [string("tokenizer.ggml.token_type") + struct.pack("<IIQ257i", 9, 5, 257, *[1] * 256, 3)]
+    pairs += [pair(name, value) for name, value in (settings or {}).items()]
+    arrays = {**little_arrays(), **(arrays or {})}
     return written({name: (a.shape, 0, a.tobytes()) for name, a in arrays.items()}, b"".join(pairs), len(pairs))
 
 
@@ -190,3 +212,110 @@ def test_absurd_sizes_are_refused_before_anything_is_made(tmp_path, what, value,
         load_pretrained(path)
     assert tracemalloc.get_traced_memory()[1] < 5e6
     tracemalloc.stop()
+
+
+def in_pairs(rows, heads):
+    """`permute` of llama.cpp's convert_hf_to_gguf.py: what turns in halves, stored so that neighbours turn."""
+    return rows.reshape(heads, 2, -1, *rows.shape[1:]).swapaxes(1, 2).reshape(rows.shape)
+
+
+def test_rows_of_queries_and_keys_are_put_back(tmp_path):
+    rng = np.random.default_rng(1)
+    query, key = rng.standard_normal((8, 8)).astype("<f4"), rng.standard_normal((4, 8)).astype("<f4")
+    bias = {part: rng.standard_normal(size).astype("<f4") for part, size in (("q", 8), ("k", 4), ("v", 4))}
+    arrays = {"blk.0.attn_q.weight": in_pairs(query, 2), "blk.0.attn_k.weight": in_pairs(key, 1)}
+    arrays |= {"blk.0.attn_q.bias": in_pairs(bias["q"], 2), "blk.0.attn_k.bias": in_pairs(bias["k"], 1)}
+    arrays |= {"blk.0.attn_v.bias": bias["v"]}
+    model, params, _ = load_pretrained(save(tmp_path, little_llama(arrays=arrays)))
+    part = {name: params[f"blocks.0.attention.{name}.weight"] for name in ("query", "key", "value")}
+    assert np.array_equal(part["query"], query.T) and np.array_equal(part["key"], key.T)
+    assert np.array_equal(part["value"], little_arrays()["blk.0.attn_v.weight"].T)
+    for name, letter in (("query", "q"), ("key", "k"), ("value", "v")):
+        assert np.array_equal(params[f"blocks.0.attention.{name}.bias"], bias[letter])
+    assert not params["blocks.0.attention.output.bias"].any(), "a bias that is left out is zero"
+    assert model.config.attention_bias and not model.config.feed_forward_bias
+
+
+@pytest.mark.parametrize("settings", [
+    {"llama.rope.scaling.type": "none", "llama.rope.scaling.factor": 4.0},
+    {"llama.rope.dimension_count": 4},
+    {"llama.attention.key_length": 4, "llama.attention.value_length": 4},
+    {"llama.attention.scale": 0.5},
+    {"llama.attention.sliding_window": 8},
+    {"llama.logit_scale": 1.0},
+    {"llama.expert_count": 0, "llama.vocab_size": 257},
+    {"general.name": "little", "quantize.imatrix.file": "x"},
+])  # fmt: skip
+def test_settings_that_change_nothing_are_accepted(settings, tmp_path):
+    plain = load_pretrained(save(tmp_path, little_llama()))
+    again = load_pretrained(save(tmp_path, little_llama(settings)))
+    assert again.model.config == plain.model.config and np.array_equal(again.params.flat, plain.params.flat)
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"llama.rope.scaling.type": "yarn"}, "llama.rope.scaling.type = 'yarn' are not supported"),
+    ({"llama.rope.scaling.factor": 4.0}, "llama.rope.scaling.factor = 4.0"),
+    ({"llama.rope.dimension_count": 2}, "llama.rope.dimension_count = 2"),
+    ({"llama.attention.value_length": 2}, "llama.attention.value_length = 2"),
+    ({"llama.attention.scale": 0.25}, "llama.attention.scale = 0.25"),
+    ({"llama.attention.sliding_window": 4}, "llama.attention.sliding_window = 4"),
+    ({"llama.logit_scale": 0.5}, "llama.logit_scale = 0.5"),
+    ({"llama.expert_count": 8}, "llama.expert_count = 8"),
+    ({"llama.attention.clamp_kqv": 8.0}, "llama.attention.clamp_kqv = 8.0"),
+    ({"llama.rope.freq_base": "high"}, "llama.rope.freq_base is 'high', but it must be one number"),
+    ({"split.count": 3, "split.no": 1}, "one of 3 that belong together; join them with gguf-split"),
+])  # fmt: skip
+def test_settings_that_we_cannot_do_are_named(settings, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        load_pretrained(save(tmp_path, little_llama(settings)))
+
+
+@pytest.mark.parametrize(("name", "array", "message"), [
+    ("rope_freqs.weight", np.array([1, 2], "<f4"), "rope_freqs.weight, rotary angles that are stretched"),
+    ("blk.0.attn_q_norm.weight", np.ones(4, "<f4"), "an array 'blk.0.attn_q_norm.weight'"),
+    ("blk.0.attn_sub_norm.weight", np.ones(8, "<f4"), "an array 'blk.0.attn_sub_norm.weight'"),
+    ("blk.0.attn_q.bias", np.ones(5, "<f4"), "blk.0.attn_q.bias has the shape"),
+])  # fmt: skip
+def test_arrays_that_we_cannot_use_are_named(name, array, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        load_pretrained(save(tmp_path, little_llama(arrays={name: array})))
+
+
+def test_frequencies_that_are_one_change_nothing(tmp_path):
+    plain = load_pretrained(save(tmp_path, little_llama()))
+    again = load_pretrained(save(tmp_path, little_llama(arrays={"rope_freqs.weight": np.ones(2, "<f4")})))
+    assert np.array_equal(again.params.flat, plain.params.flat)
+
+
+def test_the_true_cause_is_named(tmp_path):
+    data = little_llama()
+    other_machine = data[:4] + data[4:8][::-1] + data[8:]
+    with pytest.raises(UserError, match="big-endian"):
+        load_pretrained(save(tmp_path, other_machine))
+    for name in ("MODEL.GGUF", "model"):
+        (tmp_path / name).write_bytes(data)
+        assert load_pretrained(tmp_path / name).tokenizer.vocabulary_size == 257
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.gguf")
+        with pytest.raises(UserError, match="is no file"):
+            load_pretrained(tmp_path / "pipe.gguf")
+
+
+def test_tensors_that_lie_on_one_another_are_refused(tmp_path):
+    raw = np.ones((64, 32), "<f4").tobytes()
+    data = written({"one": ((64, 32), 0, raw), "two": ((64, 32), 0, raw)})
+    place = data.index(string("two")) + len(string("two")) + 4 + 16 + 4
+    assert struct.unpack("<Q", data[place : place + 8])[0] == len(raw)
+    for offset in (0, len(raw) - 32):
+        moved = data[:place] + struct.pack("<Q", offset) + data[place + 8 :]
+        with pytest.raises(UserError, match=r"'one' and 'two' overlap|'two' and 'one' overlap"):
+            open_gguf(save(tmp_path, moved))
+
+
+def test_a_vocabulary_may_be_padded_past_the_tokenizer(tmp_path):
+    path = save(tmp_path, little_llama(arrays={"token_embd.weight": little_arrays(300)["token_embd.weight"]}))
+    model, _, tokenizer = load_pretrained(path)
+    assert (model.config.vocabulary_size, tokenizer.vocabulary_size) == (300, 257)
+    path = save(tmp_path, little_llama(arrays={"token_embd.weight": little_arrays(200)["token_embd.weight"]}))
+    with pytest.raises(UserError, match="has 200 rows, but there are 257 tokens"):
+        load_pretrained(path)

@@ -10,8 +10,7 @@ from nasty_text import NASTY
 
 from minigpt import Batch, UserError
 from minigpt.cli import main
-from minigpt.cli.embed import embed
-from minigpt.infer import GREEDY, generate
+from minigpt.infer import GREEDY, embed, generate
 from minigpt.pretrained import fetch_named, is_fetched, load_pretrained
 from minigpt.text import fetch_package, load_corpus, load_gpt2_files
 from minigpt.text.chat import chat_tokens
@@ -41,7 +40,7 @@ def test_words_to_sounds(capsys):
 
 def test_sentences_are_compared(tmp_path, capsys):
     model = opened("minilm")
-    cat, kitten, stocks = embed(model, ["A cat sleeps.", "The kitten is napping.", "Stocks fell today."])
+    cat, kitten, stocks = embed(*model, ["A cat sleeps.", "The kitten is napping.", "Stocks fell today."])
     assert cat @ kitten > 0.6
     assert cat @ stocks < 0.2
     path = tmp_path / "lines.txt"

@@ -1,11 +1,33 @@
 """Published families of models, each a configuration of the one transformer and a table of names."""
 
+from typing import Any
+
+from minigpt.errors import UserError
+from minigpt.pretrained.families.arrays import check_all_read, check_wrappers, read_params, write_params
 from minigpt.pretrained.families.bart import BART
 from minigpt.pretrained.families.bert import BERT
-from minigpt.pretrained.families.family import Family, read_params, write_params
+from minigpt.pretrained.families.family import Family, HeadClass, resolved
 from minigpt.pretrained.families.gpt2 import GPT2
 from minigpt.pretrained.families.llama import LLAMA
 
 FAMILIES = {family.name: family for family in (GPT2, BERT, BART, LLAMA)}
 
-__all__ = ["FAMILIES", "Family", "read_params", "write_params"]
+
+def family_of(name: Any) -> Family:
+    """The family called `name`. `UserError` if it is not supported."""
+    if not isinstance(name, str) or name not in FAMILIES:
+        raise UserError(f"models of the family {name!r:.50} are not supported; {', '.join(FAMILIES)} are")
+    return FAMILIES[name]
+
+
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "HeadClass",
+    "check_all_read",
+    "check_wrappers",
+    "family_of",
+    "read_params",
+    "resolved",
+    "write_params",
+]

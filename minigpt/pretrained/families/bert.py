@@ -1,60 +1,19 @@
 """BERT (Devlin et al. 2018): an encoder, with the norm after each part."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from minigpt.model import TransformerConfig
-from minigpt.pretrained.families.family import Family, Link, activation, linear, norm, refuse, their_activation
+from minigpt.pretrained.families.family import HEAD, OURS, Family, HeadClass, Link, Setting, linear, norm
 
-CLASSES: dict[str, dict[str, Any]] = {
-    "BertForPreTraining": {"head": "pretraining"},
-    "BertForMaskedLM": {"head": "masked"},
-    "BertForNextSentencePrediction": {"head": "sequence", "labels": 2},
-    "BertForSequenceClassification": {"head": "sequence"},
-    "BertForTokenClassification": {"head": "token"},
-    "BertForQuestionAnswering": {"head": "span"},
-    "BertModel": {"head": "none"},
-}
-
-
-def read_config(theirs: dict[str, Any]) -> dict[str, Any]:
-    """Their configuration as fields of ours."""
-    refuse(theirs, position_embedding_type="absolute", is_decoder=False, add_cross_attention=False)
-    return {
-        "architecture": "encoder",
-        "vocabulary_size": theirs.get("vocab_size", 30522),
-        "context": theirs.get("max_position_embeddings", 512),
-        "width": theirs.get("hidden_size", 768),
-        "layers": theirs.get("num_hidden_layers", 12),
-        "heads": theirs.get("num_attention_heads", 12),
-        "feed_forward_width": theirs.get("intermediate_size", 3072),
-        "segments": theirs.get("type_vocab_size", 2),
-        "norm_place": "post",
-        "embedding_norm": True,
-        "norm_epsilon": theirs.get("layer_norm_eps", 1e-12),
-        "activation": activation(theirs.get("hidden_act", "gelu")),
-        "padding": theirs.get("pad_token_id", 0),
-        "tied": theirs.get("tie_word_embeddings", True),
-        "init_std": theirs.get("initializer_range", 0.02),
-    }
-
-
-def write_config(config: TransformerConfig) -> dict[str, Any]:
-    """Our configuration in their words."""
-    return {
-        "vocab_size": config.vocabulary_size,
-        "max_position_embeddings": config.context,
-        "hidden_size": config.width,
-        "num_hidden_layers": config.layers,
-        "num_attention_heads": config.heads,
-        "intermediate_size": config.feed_forward_width,
-        "type_vocab_size": config.segments,
-        "layer_norm_eps": config.norm_epsilon,
-        "hidden_act": their_activation(config),
-        "pad_token_id": config.padding,
-        "tie_word_embeddings": config.tied,
-        "initializer_range": config.init_std,
-    }
+MASKED = (
+    *linear("cls.predictions.transform.dense", "masked_head.dense"),
+    *norm("cls.predictions.transform.LayerNorm", "masked_head.norm"),
+    Link("cls.predictions.decoder.bias", ("head.bias",), also=("cls.predictions.bias",)),
+    Link("cls.predictions.decoder.weight", (HEAD,), transposed=True),
+)
+NEXT_SENTENCE = linear("cls.seq_relationship", "classifier")
+# The first published files hold everything that BERT was pretrained with, whatever class they are opened as.
+POOLER, NEXT, WORDS = r"(bert\.)?pooler\.dense\.(weight|bias)", r"cls\.seq_relationship\..*", r"cls\.predictions\..*"
 
 
 def links(config: TransformerConfig, base: str) -> Iterable[Link]:
@@ -73,26 +32,38 @@ def links(config: TransformerConfig, base: str) -> Iterable[Link]:
         yield from linear(f"{theirs}.intermediate.dense", f"{ours}.feed_forward.up")
         yield from linear(f"{theirs}.output.dense", f"{ours}.feed_forward.down")
         yield from norm(f"{theirs}.output.LayerNorm", f"{ours}.feed_forward_norm")
-    yield from _head(config, base)
+    yield from linear(f"{base}pooler.dense", "pooler")
 
 
-def _head(config, base):
-    if config.head in ("pretraining", "masked"):
-        yield from linear("cls.predictions.transform.dense", "masked_head.dense")
-        yield from norm("cls.predictions.transform.LayerNorm", "masked_head.norm")
-        yield Link("cls.predictions.bias", ("head.bias",))
-        if not config.tied:
-            yield Link("cls.predictions.decoder.weight", ("head.weight",), transposed=True)
-    if config.head in ("pretraining", "sequence"):
-        yield from linear(f"{base}pooler.dense", "pooler")
-    names = {
-        "pretraining": "cls.seq_relationship",
-        "sequence": "classifier",
-        "token": "classifier",
-        "span": "qa_outputs",
-    }
-    if config.head in names:
-        yield from linear(names[config.head], "classifier")
-
-
-BERT = Family("bert", "bert.", CLASSES, read_config, write_config, links)
+BERT = Family(
+    name="bert",
+    base="bert.",
+    classes={
+        "BertForPreTraining": HeadClass({"head": "pretraining"}, (*MASKED, *NEXT_SENTENCE)),
+        "BertForMaskedLM": HeadClass({"head": "masked"}, MASKED, unused=(POOLER, NEXT)),
+        "BertForSequenceClassification": HeadClass({"head": "sequence"}, linear("classifier", "classifier")),
+        "BertForTokenClassification": HeadClass({"head": "token"}, linear("classifier", "classifier")),
+        "BertForQuestionAnswering": HeadClass({"head": "span"}, linear("qa_outputs", "classifier"), unused=(POOLER,)),
+        "BertForNextSentencePrediction": HeadClass({"head": "sequence", "labels": 2}, NEXT_SENTENCE, unused=(WORDS,)),
+        "BertModel": HeadClass({"head": "none"}, unused=(POOLER, NEXT, WORDS)),
+    },
+    settings=(
+        Setting("vocab_size", "vocabulary_size", 30522),
+        Setting("max_position_embeddings", "context", 512),
+        Setting("hidden_size", "width", 768),
+        Setting("num_hidden_layers", "layers", 12),
+        Setting("num_attention_heads", "heads", 12),
+        Setting("intermediate_size", "feed_forward_width", 3072),
+        Setting("type_vocab_size", "segments", 2),
+        Setting("layer_norm_eps", "norm_epsilon", 1e-12),
+        Setting("hidden_act", "activation", "gelu", OURS),
+        Setting("pad_token_id", "padding", 0),
+        Setting("tie_word_embeddings", "tied", True),
+        Setting("initializer_range", "init_std", 0.02),
+    ),
+    links=links,
+    fixed={"architecture": "encoder", "norm_place": "post", "embedding_norm": True},
+    refused={"position_embedding_type": "absolute", "is_decoder": False, "add_cross_attention": False},
+    renamed={"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"},
+    harmless=(r"(bert\.)?embeddings\.(position|token_type)_ids",),  # 0, 1, 2, ... and zeros
+)

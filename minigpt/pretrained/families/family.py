@@ -1,17 +1,21 @@
-"""What tells one family of published models from another: the words in its files for the same things."""
+"""What tells one family of published models from another: their words for our fields, classes and arrays.
 
+A family is a record. Reading and writing follow from the same tables, so what one can read the other can write.
+"""
+
+import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from minigpt.errors import UserError
-from minigpt.model import Params, TransformerConfig
-from minigpt.model.arrays import Arrays
+from minigpt.model import Transformer, TransformerConfig
+from minigpt.model.inputs import TOKENS
 from minigpt.ops import ACTIVATIONS
 
-OURS = {theirs: ours for ours, record in ACTIVATIONS.items() for theirs in record.published}
+HEAD = "head.weight"  # the array that a tied model does not have
+OURS = {theirs: ours for ours, record in ACTIVATIONS.items() for theirs in record.published}  # names of activations
+KINDS = {f.name: f.type for f in fields(TransformerConfig)}  # the type of each of our fields
 
 
 class Link(NamedTuple):
@@ -21,6 +25,51 @@ class Link(NamedTuple):
     ours: tuple[str, ...]
     transposed: bool = False  # their linear layers hold (outputs, inputs)
     unused_rows: int = 0  # at the beginning of theirs
+    one_row: bool = False  # theirs is (1, N) where ours is (N,)
+    also: tuple[str, ...] = ()  # other names under which a file may hold the same array, instead or as well
+
+
+ENCODER = "encoder."
+
+
+class Setting(NamedTuple):
+    """One of their settings, and the field of ours that says the same."""
+
+    theirs: str
+    ours: str  # encoder.NAME: of an encoder-decoder's encoder
+    default: Any  # what they mean by leaving it out
+    words: Mapping[Any, Any] | None = None  # their value -> ours, where the two differ
+
+    def read(self, theirs: Mapping[str, Any]) -> Any:
+        """Our value. `UserError` if theirs is of the wrong kind, or not one that we have."""
+        value = theirs.get(self.theirs, self.default)
+        if self.words is None:
+            kind = KINDS[self.ours.removeprefix(ENCODER)]
+            if not _is_of_kind(value, kind):
+                wanted = getattr(kind, "__name__", kind)
+                raise UserError(f"{self.ours} is {value!r:.50} ({self.theirs} in the file), but it must be of {wanted}")
+            return value
+        if not isinstance(value, str) or value not in self.words:
+            raise UserError(f"the {self.ours} {value!r:.50} is not supported; {', '.join(map(str, self.words))} are")
+        return self.words[value]
+
+    def write(self, value: Any) -> Any:
+        """Their value. `UserError` if they have no word for it."""
+        if self.words is None:
+            return value
+        found = [theirs for theirs, ours in self.words.items() if ours == value]
+        if not found:
+            raise UserError(f"there is no word in {self.theirs} for the {self.ours} {value!r}")
+        return found[0]
+
+
+class HeadClass(NamedTuple):
+    """One of their classes: a body with this head."""
+
+    fields: dict[str, Any]  # what its head is in our configuration
+    links: tuple[Link, ...] = ()  # the head's arrays; one that our model does not have is left out
+    base: str | None = None  # before the names of its body's arrays, where not as in the rest of the family
+    unused: tuple[str, ...] = ()  # patterns of arrays that its files may hold and its answer does not need
 
 
 @dataclass(frozen=True)
@@ -28,77 +77,85 @@ class Family:
     """How to read and write the models of one family."""
 
     name: str  # `model_type` in config.json
-    base: str  # before the names of all that is not the head, in models that have a head
-    classes: Mapping[str, dict[str, Any]]  # class in config.json -> what its head is in our configuration
-    read_config: Callable[[dict[str, Any]], dict[str, Any]]  # their configuration -> fields of ours
-    write_config: Callable[[TransformerConfig], dict[str, Any]]  # the other way round
-    links: Callable[[TransformerConfig, str], Iterable[Link]]  # of a configuration, under a base name
+    base: str  # before the names of all that is not the head, in files of models that have a head
+    classes: Mapping[str, HeadClass]  # class in config.json; the first is meant where config.json names none
+    settings: tuple[Setting, ...]
+    links: Callable[[TransformerConfig, str], Iterable[Link]]  # of the body, under a base name
+    fixed: Mapping[str, Any] = field(default_factory=dict)  # our fields that are so in the whole family
+    refused: Mapping[str, Any] = field(default_factory=dict)  # their settings -> the one value that is supported
+    constants: Mapping[str, Any] = field(default_factory=dict)  # their settings that are written and not read
+    if_not_zero: Mapping[str, dict[str, Any]] = field(default_factory=dict)  # their array -> our fields, if it is not 0
+    renamed: Mapping[str, str] = field(default_factory=dict)  # parts of names in old files -> in those of today
+    harmless: tuple[str, ...] = ()  # patterns of arrays that follow from the configuration
+    before: Callable[[dict[str, Any]], dict[str, Any]] = dict  # their config.json, so that `settings` says it all
+    after: Callable[[dict[str, Any]], dict[str, Any]] = dict  # the other way round
+
+    def head_class(self, name: Any) -> HeadClass:
+        """The class called `name`. `UserError` if there is none."""
+        if name not in self.classes:
+            known = ", ".join(self.classes)
+            raise UserError(f"{name} is not supported, no class of {self.name} that is known here; {known} are")
+        return self.classes[name]
+
+    def read_config(self, theirs: dict[str, Any], cls: HeadClass) -> dict[str, Any]:
+        """Their configuration, of a model of this class, as fields of ours."""
+        for name, value in self.refused.items():
+            if theirs.get(name, value) != value:
+                raise UserError(f"models with {name} = {theirs[name]!r:.50} are not supported; it must be {value!r}")
+        theirs = self.before(theirs)
+        ours = {setting.ours: setting.read(theirs) for setting in self.settings}
+        ours |= {**self.fixed, **cls.fields}
+        inner = {name: ours.pop(name) for name in list(ours) if name.startswith(ENCODER)}
+        if inner:
+            ours["encoder"] = {name.removeprefix(ENCODER): value for name, value in inner.items()}
+        if ours["head"] in ("sequence", "token") and "labels" not in ours:
+            names = theirs.get("id2label")
+            ours["labels"] = theirs.get("num_labels") or (len(names) if isinstance(names, dict) else 0) or 2
+        return ours
+
+    def write_config(self, config: TransformerConfig) -> dict[str, Any]:
+        """Our configuration in their words."""
+        known = resolved(config)
+        theirs = {setting.theirs: setting.write(known[setting.ours]) for setting in self.settings}
+        if config.head in ("sequence", "token"):
+            theirs |= {"num_labels": config.labels, "id2label": {str(i): f"LABEL_{i}" for i in range(config.labels)}}
+        return self.after({**theirs, **self.constants})
+
+    def all_links(self, config: TransformerConfig, cls: HeadClass, base: str) -> list[Link]:
+        """Their names and ours, of body and head. base: before the body's names, in files that have one."""
+        shapes = Transformer(config).shapes()
+        found = [*self.links(config, base), *cls.links]
+        if config.tied and HEAD not in shapes:  # then their head, if it is in the file, is the token table
+            heads = tuple(link.theirs for link in found if link.ours == (HEAD,))
+            found = [link._replace(also=link.also + heads) if link.ours == (TOKENS,) else link for link in found]
+        return [link for link in found if all(name in shapes for name in link.ours)]
 
 
-def read_params(arrays: Arrays, links: Iterable[Link], tensors: Mapping[str, np.ndarray], *, dtype: Any) -> Params:
-    """Parameters of these records, copied from their arrays. `UserError` names one that is missing or does not fit.
-
-    Nothing is made before everything fits, so a damaged configuration cannot ask for more memory than the file has.
-    """
-    parts: dict[str, np.ndarray] = {}
-    for link in links:
-        if link.theirs not in tensors:
-            raise UserError(f"the weights have no array {link.theirs!r}; the file is incomplete or of another model")
-        array = tensors[link.theirs][link.unused_rows :]
-        array = array.T if link.transposed else array
-        widths = [arrays[name].shape[-1] for name in link.ours]
-        expected = (*arrays[link.ours[0]].shape[:-1], sum(widths))
-        if array.shape != expected:
-            wanted = expected[::-1] if link.transposed else expected
-            found = tensors[link.theirs].shape
-            raise UserError(f"{link.theirs} has the shape {found}, but its configuration asks for {wanted}")
-        parts.update(zip(link.ours, np.split(array, np.cumsum(widths)[:-1], axis=-1), strict=True))
-    params = Params(arrays, dtype=dtype)
-    for name, part in parts.items():
-        params[name] = part
-    return params
+def linear(theirs: str, ours: str, *, transposed: bool = True) -> tuple[Link, Link]:
+    """The links of a linear layer; the second is left out of models without the bias."""
+    return Link(f"{theirs}.weight", (f"{ours}.weight",), transposed), Link(f"{theirs}.bias", (f"{ours}.bias",))
 
 
-def write_params(params: Params, links: Iterable[Link]) -> dict[str, np.ndarray]:
-    """Our arrays under their names, in their layout."""
-    tensors = {}
-    for link in links:
-        array = np.concatenate([params[name] for name in link.ours], axis=-1)
-        array = array.T if link.transposed else array
-        if link.unused_rows:
-            array = np.concatenate([np.zeros((link.unused_rows, *array.shape[1:]), array.dtype), array])
-        tensors[link.theirs] = np.ascontiguousarray(array)
-    return tensors
-
-
-def linear(theirs: str, ours: str, bias: bool = True, *, transposed: bool = True) -> Iterable[Link]:
-    """The links of a linear layer."""
-    yield Link(f"{theirs}.weight", (f"{ours}.weight",), transposed)
-    if bias:
-        yield Link(f"{theirs}.bias", (f"{ours}.bias",))
-
-
-def norm(theirs: str, ours: str, bias: bool = True) -> Iterable[Link]:
+def norm(theirs: str, ours: str) -> tuple[Link, Link]:
     """The links of a normalization."""
-    yield Link(f"{theirs}.weight", (f"{ours}.gain",))
-    if bias:
-        yield Link(f"{theirs}.bias", (f"{ours}.bias",))
+    return Link(f"{theirs}.weight", (f"{ours}.gain",)), Link(f"{theirs}.bias", (f"{ours}.bias",))
 
 
-def activation(name: Any) -> str:
-    """Our name of an activation. `UserError` if we have none."""
-    if name not in OURS:
-        raise UserError(f"the activation {name!r} is not supported; {', '.join(OURS)} are")
-    return OURS[name]
+def resolved(config: TransformerConfig) -> dict[str, Any]:
+    """All fields, those that follow from others as what follows."""
+    values = vars(config) | {"head_bias": config.has_head_bias}
+    for name in ("attention_bias", "feed_forward_bias"):
+        values[name] = config.bias if values[name] is None else values[name]
+    encoder = values.pop("encoder")
+    if encoder is not None:
+        values |= {f"{ENCODER}{name}": value for name, value in resolved(encoder).items()}
+    return values
 
 
-def their_activation(config: TransformerConfig) -> str:
-    """Their name of our activation."""
-    return ACTIVATIONS[config.activation].published[0]
-
-
-def refuse(found: dict[str, Any], **expected: Any) -> None:
-    """`UserError` if a setting of theirs has another value than the one, or the default, that we can do."""
-    for name, value in expected.items():
-        if found.get(name, value) != value:
-            raise UserError(f"models with {name} = {found[name]!r} are not supported; it must be {value!r}")
+def _is_of_kind(value: Any, kind: Any) -> bool:
+    """Whether a value from a file can be one of a field of this type. A size may be left to follow (None)."""
+    if value is None:
+        return kind in (int, int | None, bool | None)
+    if kind is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    return any(type(value) is one for one in (int, bool, str) if kind in (one, one | None))

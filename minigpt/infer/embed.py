@@ -1,0 +1,41 @@
+"""Sentences as vectors: what an encoder makes of them, so that sentences of like meaning lie close together."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.infer.generate import check_tokenizer
+from minigpt.model import Batch, Params, Transformer
+
+
+def embed(model: Transformer, params: Params, tokenizer: Any, sentences: Sequence[str]) -> np.ndarray:
+    """The mean of the encoder's last hidden states over a sentence's tokens, of length 1: (N, C).
+
+    A sentence longer than the context is cut to it. `UserError` for a model that is no encoder, or has no tokenizer.
+    Reimers & Gurevych (2019), "Sentence-BERT", arXiv:1908.10084, section 3.
+    """
+    if model.config.architecture != "encoder":
+        raise UserError(
+            f"{'a decoder' if model.config.architecture == 'decoder' else 'an encoder-decoder'} has no sentence "
+            "vectors; compare sentences with an encoder, such as minilm or a run with --objective masked"
+        )
+    check_tokenizer(model, tokenizer)
+    rows = []
+    for sentence in sentences:
+        ids, segments = _framed(tokenizer, sentence, model.config.context)
+        x, _ = model.hidden_states(params, Batch(ids[None], segments=segments[None]))
+        mean = x[0].mean(axis=0)
+        rows.append(mean / np.linalg.norm(mean))
+    return np.stack(rows)
+
+
+def _framed(tokenizer: Any, sentence: str, longest: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ids and segments of a sentence, (T,), between the marks that the tokenizer has for one, if it has any."""
+    if hasattr(tokenizer, "encode_pair"):
+        return tokenizer.encode_pair(sentence, longest=longest)
+    ids = tokenizer.encode(sentence)[:longest]
+    if len(ids) == 0:
+        raise UserError(f"{sentence!r:.50} has no tokens in this vocabulary; leave the line out")
+    return ids, np.zeros_like(ids)

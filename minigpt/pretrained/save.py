@@ -1,0 +1,74 @@
+"""Writing a model as a folder that transformers opens. What is written describes the same arrays when it is read."""
+
+from pathlib import Path
+
+from minigpt.errors import UserError
+from minigpt.model import Params, Transformer, TransformerConfig
+from minigpt.pretrained.families import FAMILIES, Family, HeadClass, family_of, resolved, write_params
+from minigpt.pretrained.folder import write_folder
+
+TRAINING = ("dropout", "init_std", "load_balancing")  # fields that change nothing of a trained model
+
+
+def save_pretrained(folder: str | Path, model: Transformer, params: Params, family: str, cls: str) -> None:
+    """Write a folder that transformers opens. cls: the name of its class there, such as `GPT2LMHeadModel`.
+
+    `UserError`, before anything is written, for a model that the class cannot describe: it names the field.
+    """
+    config, words = model.config, family_of(family)
+    head_class = words.head_class(cls)
+    wrong = differences(config, words, head_class)
+    if wrong:
+        raise UserError(f"{cls} cannot describe this model: {wrong[0]}; choose another class, or train such a model")
+    base = "" if config.head == "none" else head_class.base or words.base
+    links = words.all_links(config, head_class, base)
+    missing = set(model.shapes()) - {name for link in links for name in link.ours}
+    if missing:
+        raise UserError(f"{cls} has no place for the array {sorted(missing)[0]!r}; choose another class")
+    theirs = {"model_type": family, "architectures": [cls], **words.write_config(config)}
+    write_folder(folder, theirs, write_params(params, links, also=not config.tied))
+
+
+def fitting_class(config: TransformerConfig) -> tuple[str, str]:
+    """The family and the class that describe a model of this configuration. `UserError` names what no class has."""
+    found = {
+        (family.name, name): differences(config, family, cls)
+        for family in FAMILIES.values()
+        for name, cls in family.classes.items()
+    }
+    best = min(found, key=lambda names: len(found[names]))
+    if found[best]:
+        raise UserError(
+            f"no published family ({', '.join(FAMILIES)}) describes this model; the nearest is {best[1]}, "
+            f"but {found[best][0]}"
+        )
+    return best
+
+
+def differences(config: TransformerConfig, family: Family, cls: HeadClass) -> list[str]:
+    """What a model of this class, written and read again, would be otherwise: one sentence for each field."""
+    wanted = resolved(config)
+    try:
+        again = resolved(TransformerConfig(**family.read_config(family.write_config(config), cls)))
+    except UserError as error:
+        return [str(error)]
+    names = [name for name in wanted if name not in _without_effect(config) and wanted[name] != again[name]]
+    return [f"its {name} is {wanted[name]!r}, not {again[name]!r}" for name in names]
+
+
+def _without_effect(config: TransformerConfig) -> set[str]:
+    """The fields that say nothing about a model of this kind."""
+    pooled = config.head in ("sequence", "pretraining")
+    said = {
+        "labels": config.head in ("sequence", "token"),
+        "pooled": pooled,
+        "pooler": pooled,
+        "head_bias": config.head != "none",
+        "tied": config.head in ("language", "masked", "pretraining"),
+        "rotary_theta": config.position == "rotary",
+        "experts_per_token": config.experts is not None,
+        "bias": config.norm == "layer",
+        "class_token": config.input == "patches",
+    }
+    inner = {f"encoder.{name}" for name in _without_effect(config.encoder)} if config.encoder else set()
+    return {name for name, has_effect in said.items() if not has_effect}.union(TRAINING) | inner
