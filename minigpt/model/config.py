@@ -27,6 +27,15 @@ FORMER = {  # names in files of version 0.1 -> now
     "hidden": "feed_forward_width",
     "balance": "load_balancing",
 }
+HEADLESS: dict[str, Any] = {  # an encoder beside a decoder says nothing itself
+    "architecture": "encoder",
+    "encoder": None,
+    "head": "none",
+    "labels": 2,
+    "pooled": "first",
+    "pooler": True,
+    "head_bias": None,
+}
 FORMER_ENCODER = {"encoder_layers": "layers", "encoder_heads": "heads", "encoder_hidden": "feed_forward_width"}
 
 
@@ -113,7 +122,7 @@ class TransformerConfig:
         if isinstance(given, TransformerConfig):
             encoder = given
         else:
-            changes = {"architecture": "encoder", "encoder": None, "head": "none", **(given or {})}
+            changes = {**HEADLESS, **(given or {})}
             if "heads" in changes:
                 changes.setdefault("key_value_heads", None)
             unknown = set(changes) - {field.name for field in fields(self)}

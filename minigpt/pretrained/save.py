@@ -52,8 +52,8 @@ def differences(config: TransformerConfig, family: Family, cls: HeadClass) -> li
         again = resolved(TransformerConfig(**family.read_config(family.write_config(config), cls)))
     except UserError as error:
         return [str(error)]
-    names = [name for name in wanted if name not in _without_effect(config) and wanted[name] != again[name]]
-    return [f"its {name} is {wanted[name]!r}, not {again[name]!r}" for name in names]
+    names = [name for name in wanted if name not in _without_effect(config) and wanted[name] != again.get(name)]
+    return [f"its {name} is {wanted[name]!r}, not {again.get(name)!r}" for name in names]
 
 
 def _without_effect(config: TransformerConfig) -> set[str]:

@@ -116,7 +116,8 @@ class Family:
     def write_config(self, config: TransformerConfig) -> dict[str, Any]:
         """Our configuration in their words."""
         known = resolved(config)
-        theirs = {setting.theirs: setting.write(known[setting.ours]) for setting in self.settings}
+        said = [setting for setting in self.settings if setting.ours in known]  # no encoder, nothing to say of it
+        theirs = {setting.theirs: setting.write(known[setting.ours]) for setting in said}
         if config.head in ("sequence", "token"):
             theirs |= {"num_labels": config.labels, "id2label": {str(i): f"LABEL_{i}" for i in range(config.labels)}}
         return self.after({**theirs, **self.constants})
