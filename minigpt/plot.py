@@ -24,22 +24,44 @@ BLACK, ORANGE, SKY, GREEN, BLUE, VERMILION, GREY = (
 Curve = list[tuple[int, float]]  # (step, value)
 
 
-def loss_curve(curves: dict[str, Curve], baselines: dict[str, float], path: str | Path) -> None:
+def loss_curve(
+    curves: dict[str, Curve],
+    baselines: dict[str, float],
+    path: str | Path,
+    *,
+    accuracy: tuple[str, dict[str, float]] | None = None,
+) -> None:
     """Draw the training and validation loss against the step, beside horizontal lines for `baselines`, into a PNG.
 
-    curves: `loss` and `validation_loss`, in nats per token, as `read_metrics` gives them.
-    baselines: name -> nats per token.
+    curves: `loss` and `validation_loss`, in nats per token, and `validation_accuracy`, as `read_metrics` gives them.
+    baselines: name -> nats per token. accuracy: what it is and its baselines, for a second panel; None: no panel.
     """
-    figure = Figure(figsize=(8, 4.8), dpi=120, layout="constrained")
-    axes = figure.add_subplot()
+    figure = Figure(figsize=(8, 4.8 if accuracy is None else 7.2), dpi=120, layout="constrained")
+    panels = figure.subplots(1 if accuracy is None else 2, sharex=True, squeeze=False)[:, 0]
+    axes = panels[0]
     steps, losses = np.array(curves["loss"]).T
     axes.plot(steps, losses, color=SKY, linewidth=0.8, alpha=0.6)
     axes.plot(steps, _smooth(losses), color=BLUE, linewidth=1.8, label="training (smoothed)")
-    validation_steps, validation = np.array(curves["validation_loss"]).T
-    axes.plot(validation_steps, validation, "o-", color=VERMILION, markersize=4, linewidth=1.5, label="validation")
+    _validated(axes, curves["validation_loss"], baselines, "{:.2f}")
+    axes.set(ylabel="loss (nats per token)", ylim=(0, None))
+    axes.legend(frameon=False, loc="lower left")
+    if accuracy is not None:
+        label, guessed = accuracy
+        _validated(panels[1], curves["validation_accuracy"], guessed, "{:.3f}")
+        panels[1].set(ylabel=label, ylim=(0, None))
+    panels[-1].set(xlabel="step", xlim=(0, steps[-1] * 1.03))
+    FigureCanvasAgg(figure)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def _validated(axes: Axes, curve: Curve, baselines: dict[str, float], form: str) -> None:
+    """One panel's validation curve with its last value, and lines for what guessing reaches."""
+    steps, values = np.array(curve).T
+    axes.plot(steps, values, "o-", color=VERMILION, markersize=4, linewidth=1.5, label="validation")
     axes.annotate(
-        f"{validation[-1]:.2f}",
-        (validation_steps[-1], validation[-1]),
+        form.format(values[-1]),
+        (steps[-1], values[-1]),
         xytext=(0, 10),
         textcoords="offset points",
         ha="center",
@@ -47,14 +69,8 @@ def loss_curve(curves: dict[str, Curve], baselines: dict[str, float], path: str 
     )
     for (name, value), style in zip(baselines.items(), ("--", ":", "-."), strict=False):
         axes.axhline(value, color=GREY, linestyle=style, linewidth=1.2)
-        axes.text(steps[-1], value, f"{name} {value:.2f}", ha="right", va="bottom", color=GREY)
-    axes.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
-    axes.set_xlim(0, steps[-1] * 1.03)
+        axes.text(steps[-1], value, f"{name} {form.format(value)}", ha="right", va="bottom", color=GREY)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, loc="lower left")
-    FigureCanvasAgg(figure)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
 
 
 def pipeline_timeline(axes: Axes, events: Sequence[Event]) -> None:

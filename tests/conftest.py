@@ -12,6 +12,9 @@ settings.register_profile("minigpt", derandomize=True, database=None, deadline=N
 settings.load_profile("minigpt")
 
 
+EXTRAS = {"mpi4py": "mpi-laptop", "jupytext": "lessons", "setuptools": "dev"}  # module -> where, if not in `parity`
+
+
 def require(condition: bool, reason: str) -> None:
     """Skip the running test with `reason` unless `condition` holds; with MINIGPT_REQUIRE_ALL=1, fail instead."""
     if condition:
@@ -26,7 +29,5 @@ def optional(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError:
-        require(
-            False, f"{module} is not installed (pip install '.[{'mpi-laptop' if module == 'mpi4py' else 'parity'}]')"
-        )
+        require(False, f"{module} is not installed (pip install '.[{EXTRAS.get(module, 'parity')}]')")
         raise

@@ -208,7 +208,12 @@ def test_bad_input_is_one_sentence_and_exit_code_2(name, tmp_path, story, traine
         ("best.safetensors", lambda data: b"", "damaged or not a minigpt checkpoint"),
         ("run.json", lambda data: data[:50], "could not be read as JSON"),
         ("run.json", lambda data: data.replace(b'"width": 128', b'"width": 256'), "another configuration: its width"),
-        ("run.json", lambda data: data.replace(b'"heads": 4', b'"heads": 5'), "5 heads do not divide the width 128"),
+        ("run.json", lambda data: data.replace(b'"heads": 4', b'"heads": 5'), "4 key-value heads do not divide"),
+        (
+            "run.json",
+            lambda data: data.replace(b'"heads": 4', b'"heads": 5').replace(b'"head_width": 32', b'"head_width": null'),
+            "5 heads do not divide the width 128",
+        ),
         ("tokenizer.json", lambda data: b"{}", "no tokenizer of minigpt"),
     ],
 )

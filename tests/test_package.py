@@ -1,7 +1,6 @@
 """What is built holds all that it must: every module, the course and, in the source archive, the tests."""
 
 import configparser
-import importlib.util
 import re
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import require
+from conftest import EXTRAS, optional
 
 import minigpt
 
@@ -29,7 +28,7 @@ def sources(folder, *endings):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """The folder with a wheel and a source archive, built from a copy so that nothing is left beside the sources."""
-    require(importlib.util.find_spec("setuptools") is not None, "setuptools is not installed (pip install '.[dev]')")
+    optional("setuptools")
     top = tmp_path_factory.mktemp("package")
     shutil.copytree(ROOT, top / "project", ignore=shutil.ignore_patterns(*MADE))
     code = "from setuptools import build_meta as b; b.build_wheel('..'); b.build_sdist('..')"
@@ -66,6 +65,18 @@ def test_every_package_is_listed():
     listed = settings["options"]["packages"].split()
     assert listed == sorted(there | {"minigpt.lessons"}), "list every package under `packages` in setup.cfg"
     assert settings["options"]["package_dir"].split() == ["minigpt.lessons", "=", "lessons"]
+
+
+def test_every_reference_of_a_test_is_in_the_extra_that_is_named():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg", encoding="utf-8")
+    extras = {
+        extra: set(re.findall(r"^[\w-]+", text, re.M)) for extra, text in settings["options.extras_require"].items()
+    }
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
+    modules = {name for text in texts for name in re.findall(r'\boptional\("(\w+)"\)', text)}
+    assert {"torch", "mpi4py"} <= modules
+    assert not {name for name in modules if name not in extras[EXTRAS.get(name, "parity")]}
 
 
 def test_the_pages_speak_of_the_same_version():

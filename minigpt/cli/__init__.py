@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from minigpt.cli import chat, claims, corpus, embed, evaluate, generate, gradcheck, grade, lessons, scale, train
+from minigpt.cli import chat, claims, corpus, embed, evaluate, export, generate, gradcheck, grade, lessons, scale, train
 from minigpt.errors import UserError
 
-COMMANDS = (train, generate, chat, embed, evaluate, gradcheck, corpus, claims, lessons, grade, scale)
+COMMANDS = (train, generate, chat, embed, evaluate, export, gradcheck, corpus, claims, lessons, grade, scale)
 
 
 def main(argv: list[str] | None = None) -> int:

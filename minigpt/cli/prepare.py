@@ -6,22 +6,31 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from minigpt.errors import UserError
 from minigpt.machine import threads_for_width
-from minigpt.model import TransformerConfig, preset
-from minigpt.text import (
-    BytePairTokenizer,
-    CharacterTokenizer,
-    Corpus,
-    Tokenizer,
-    load_corpus,
-    load_tokenizer,
-    write_tokens,
-)
-from minigpt.train import RunFolder, TrainSettings, has_run, open_folder
+from minigpt.model import PRESETS
+from minigpt.train import RunFolder, TrainSettings, has_run, open_folder, prepare_run
 
 RUNS = Path("runs")
+
+
+def new_run(arguments: argparse.Namespace, check: Callable[[RunFolder], None] = lambda draft: None) -> RunFolder:
+    """What the words ask for, prepared."""
+    changes = {"dropout": arguments.dropout, "context": arguments.context}
+    return prepare_run(
+        new_folder(arguments),
+        arguments.corpus,
+        objective=arguments.objective,
+        architecture=arguments.architecture,
+        model=arguments.preset,
+        changes={name: value for name, value in changes.items() if value is not None},
+        tokenizer=arguments.tokenizer,
+        vocabulary=arguments.vocabulary,
+        settings=_settings(arguments),
+        check=check,
+    )
 
 
 def new_folder(arguments: argparse.Namespace) -> Path:
@@ -33,45 +42,9 @@ def new_folder(arguments: argparse.Namespace) -> Path:
             raise UserError(f"{arguments.out} is a file; choose a folder for --out")
         return arguments.out
     name = f"{Path(arguments.corpus).stem or 'text'}-{arguments.preset}"
+    name += "" if arguments.objective == "causal" else f"-{arguments.objective}"
     names = (name if number == 1 else f"{name}-{number}" for number in count(1))
     return next(RUNS / name for name in names if not (RUNS / name).exists())
-
-
-def prepare_run(
-    arguments: argparse.Namespace, path: Path, check: Callable[[RunFolder], None] = lambda draft: None
-) -> RunFolder:
-    """Check everything, read the corpus, make the tokenizer, write the tokens and, last, run.json.
-
-    check: what else to look at before anything is read or written; it gets the run as it would be.
-    """
-    changes = {"dropout": arguments.dropout, **({"context": arguments.context} if arguments.context else {})}
-    draft = preset(arguments.preset, **changes)  # with GPT-2's vocabulary: finds mistakes before the corpus is read
-    settings = _settings(arguments, draft)
-    check(RunFolder(path, draft, settings, {}))
-    corpus = load_corpus(arguments.corpus)
-    tokenizer = _tokenizer(arguments, corpus)
-    config = preset(arguments.preset, vocabulary_size=tokenizer.vocabulary_size, **changes)
-
-    counts = {}
-    for part in ("training", "validation"):
-        counts[part] = write_tokens(path / f"{part}.npy", tokenizer, getattr(corpus, part), progress=True)
-    for part, tokens in counts.items():
-        if tokens < config.context + 1:
-            raise UserError(
-                f"the {part} part of {corpus.name} has {tokens} tokens, but the context of {config.context} needs "
-                f"at least {config.context + 1}; choose a larger corpus or a smaller --context"
-            )
-    tokenizer.save(path / "tokenizer.json")
-    description = {
-        "name": corpus.name,
-        "sha256": corpus.sha256,
-        "training_tokens": counts["training"],
-        "validation_tokens": counts["validation"],
-        "validation_bytes": sum(len(text.encode("utf-8")) for text in corpus.validation),
-    }
-    folder = RunFolder(path, config, settings, description)
-    folder.save()
-    return folder
 
 
 def resume_run(path: Path | None, steps: int | None) -> RunFolder:
@@ -88,28 +61,17 @@ def resume_run(path: Path | None, steps: int | None) -> RunFolder:
     return folder
 
 
-def _settings(arguments: argparse.Namespace, config: TransformerConfig) -> TrainSettings:
-    steps = arguments.steps or 3000
-    threads = arguments.threads or (min(2, os.cpu_count() or 1) if threads_for_width(config.width) == 1 else 1)
+def _settings(arguments: argparse.Namespace) -> TrainSettings:
+    steps, width = arguments.steps or 3000, PRESETS[arguments.preset]["width"]
+    threads = arguments.threads or (min(2, os.cpu_count() or 1) if threads_for_width(width) == 1 else 1)
+    given: dict[str, Any] = {
+        name: getattr(arguments, name)
+        for name in ("batch", "accumulate", "optimizer", "learning_rate", "weight_decay", "seed")
+    }
     return TrainSettings(
         steps=steps,
-        batch=arguments.batch,
-        accumulate=arguments.accumulate,
-        optimizer=arguments.optimizer,
-        learning_rate=arguments.learning_rate,
-        weight_decay=arguments.weight_decay,
         warmup=min(100, steps),
-        seed=arguments.seed,
         threads=min(threads, arguments.batch),
         validate_every=arguments.validate_every or max(1, steps // 12),
+        **given,
     )
-
-
-def _tokenizer(arguments: argparse.Namespace, corpus: Corpus) -> Tokenizer:
-    if arguments.tokenizer == "characters":
-        return CharacterTokenizer.train(corpus.documents)  # held-out text may hold a character that training lacks
-    if arguments.tokenizer == "bpe":
-        return BytePairTokenizer.train(corpus.training, arguments.vocabulary, progress=True)
-    if not Path(arguments.tokenizer).exists():
-        raise UserError(f"--tokenizer {arguments.tokenizer} is neither bpe, characters nor a file; choose one of these")
-    return load_tokenizer(arguments.tokenizer)

@@ -1,4 +1,4 @@
-"""`minigpt train` on many ranks, started with `mpiexec -n N python -m mpi4py -m minigpt train ...`."""
+"""Who trains: one process, or many ranks, started with `mpiexec -n N python -m mpi4py -m minigpt train ...`."""
 
 import argparse
 import os
@@ -9,15 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from minigpt.cli.options import positive, print_json
-from minigpt.cli.prepare import new_folder, prepare_run, resume_run
-from minigpt.cli.reports import disk_trouble, final_report
+from minigpt.cli.options import positive
 from minigpt.errors import UserError
-from minigpt.parallel.grid import Grid, Part, make_grid
+from minigpt.parallel.grid import Part, make_grid
 from minigpt.parallel.ranks import STAGES, Ranks, check_sharing, path_from_first
-from minigpt.train import Interrupted, open_folder, train
+from minigpt.train import Engine, RunFolder, open_folder
 
 LAUNCHED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_SIZE")  # how mpiexec tells a process that it has siblings
 INSTALL = "install it with: pip install 'minigpt[mpi-laptop]', or on a cluster that has MPI: pip install mpi4py"
@@ -38,8 +35,94 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def world_for(arguments: argparse.Namespace) -> Any:
-    """MPI's communicator of all ranks; None if one process was asked for. `UserError` if the two do not fit."""
+class Alone:
+    """One process: it prepares, trains, speaks and reports."""
+
+    speaks = whole = True  # whole: it has all parameters, so it can show what they say
+
+    def prepare(self, prepare: Callable[[Callable[[RunFolder], None]], RunFolder]) -> RunFolder:
+        """The run that prepare(check) makes; check(draft) says whether a run can be shared out."""
+        return prepare(lambda draft: None)
+
+    def engine(self, folder: RunFolder) -> Engine | None:
+        """Who does the work; None: the loop's own."""
+        return None
+
+    def advice(self, folder: RunFolder) -> list[str]:
+        """What to say before training."""
+        return [f"training {folder.path}: Ctrl-C stops and saves"]
+
+    def failed(self) -> None:
+        """What to do before an error of the training is passed on."""
+
+    def finish(self) -> None:
+        """Wait for the others."""
+
+
+class Team:
+    """One rank of many: the first one prepares, speaks and reports, all train."""
+
+    whole = False
+
+    def __init__(self, world: Any, arguments: argparse.Namespace):
+        self.world, self.zero, self.stages = world, arguments.zero, arguments.pipeline_parallel
+        self.speaks = world.rank == 0
+        sizes = {"data": arguments.data_parallel, "tensor": arguments.tensor_parallel, "pipeline": self.stages}
+        self.grid = self._together(lambda: make_grid(world, **sizes))
+
+    def prepare(self, prepare: Callable[[Callable[[RunFolder], None]], RunFolder]) -> RunFolder:
+        """See `Alone`. The first rank prepares; all open what it made."""
+
+        def check(draft: RunFolder) -> None:
+            check_sharing(draft, self.grid, self.zero)
+            Part(draft.config, self.grid)
+
+        path: Path | None = self._together(lambda: prepare(check).path if self.speaks else None)
+        path = path_from_first(self.world, path)
+        return self._together(lambda: open_folder(path))
+
+    def engine(self, folder: RunFolder) -> Engine:
+        """See `Alone`."""
+        return self._together(lambda: Ranks(folder, self.grid, zero=self.zero))
+
+    def advice(self, folder: RunFolder) -> list[str]:
+        """How to go on after a crash is said now: when a rank is killed, nobody but mpiexec can say anything."""
+        resume = f"minigpt train --resume --out {folder.path}"
+        lines = [f"training on {self.world.size} ranks; to go on after Ctrl-C or a crash: {resume}"]
+        if self.stages > 1 and folder.settings.accumulate == 1:
+            lines.append(
+                f"with --accumulate 1 the {self.stages} stages of the pipeline stand idle {self.stages - 1}/"
+                f"{self.stages} of the time; with 8 it would be {self.stages - 1}/{self.stages + 7}"
+            )
+        return lines
+
+    def failed(self) -> None:
+        """Whoever leaves first ends all. If it happened to all, as a loss that is no number does, only one says so."""
+        time.sleep(0 if self.speaks else 1)
+
+    def finish(self) -> None:
+        """See `Alone`."""
+        self.world.Barrier()
+
+    def _together(self, work: Callable[[], Any]) -> Any:
+        """work() on every rank. A `UserError` on any is printed, once, and ends all of them with exit code 2."""
+        result, error = None, None
+        try:
+            result = work()
+        except UserError as found:
+            error = found
+        failed = np.zeros(self.world.size, np.int64)
+        self.world.Allgather(np.array([error is not None], np.int64), failed)
+        if not failed.any():
+            return result
+        if self.world.rank == failed.argmax():
+            print(f"minigpt: {error}", file=sys.stderr, flush=True)
+        self.world.Barrier()
+        raise SystemExit(2)
+
+
+def crew_for(arguments: argparse.Namespace) -> Alone | Team:
+    """One process, or this rank of many. `UserError` if what was asked for and what was started do not fit."""
     ranks = arguments.data_parallel * arguments.tensor_parallel * arguments.pipeline_parallel
     if ranks == 1:
         started = max(int(os.environ.get(name, "1")) for name in LAUNCHED)
@@ -47,94 +130,9 @@ def world_for(arguments: argparse.Namespace) -> Any:
             raise UserError(
                 f"mpiexec started {started} processes, but one was asked for; add --data-parallel {started}"
             )
-        return None
+        return Alone()
     try:
         from mpi4py import MPI
     except (ImportError, RuntimeError) as error:  # RuntimeError: mpi4py without an MPI
         raise UserError(f"{ranks} ranks need MPI ({error}); {INSTALL}") from None
-    return MPI.COMM_WORLD
-
-
-def train_on_ranks(arguments: argparse.Namespace, world: Any) -> int:
-    """What every rank does; the first one prepares, speaks and reports."""
-    sizes = {"data": arguments.data_parallel, "tensor": arguments.tensor_parallel}
-    grid = together(world, lambda: make_grid(world, **sizes, pipeline=arguments.pipeline_parallel))
-    path = path_from_first(world, together(world, lambda: _prepare(arguments, grid) if world.rank == 0 else None))
-    folder = together(world, lambda: open_folder(path))
-    engine = together(world, lambda: Ranks(folder, grid, zero=arguments.zero))
-    if engine.speaks:
-        _announce(folder, world.size, arguments.pipeline_parallel)
-    try:
-        _train(folder, engine)
-    except Interrupted as stopped:
-        if engine.speaks:
-            print(
-                f"\nsaved at step {stopped.step} of {folder.settings.steps}; go on with\n"
-                f"  minigpt train --resume --out {path}",
-                file=sys.stderr,
-                flush=True,
-            )
-        world.Barrier()
-        return 130
-    if engine.speaks:
-        result = final_report(folder)
-        print_json(result.to_dict()) if arguments.json else print(result.text(), flush=True)
-    world.Barrier()
-    return 0
-
-
-def together(world: Any, work: Callable[[], Any]) -> Any:
-    """work() on every rank. A `UserError` on any is printed, once, and ends all of them with exit code 2."""
-    result, error = None, None
-    try:
-        result = work()
-    except UserError as found:
-        error = found
-    failed = np.zeros(world.size, np.int64)
-    world.Allgather(np.array([error is not None], np.int64), failed)
-    if not failed.any():
-        return result
-    if world.rank == failed.argmax():
-        print(f"minigpt: {error}", file=sys.stderr, flush=True)
-    world.Barrier()
-    raise SystemExit(2)
-
-
-def _announce(folder, ranks, stages):
-    """How to go on after a crash is said now: when a rank is killed, nobody but mpiexec can say anything."""
-    lines = [f"training on {ranks} ranks; to go on after Ctrl-C or a crash: minigpt train --resume --out {folder.path}"]
-    if stages > 1 and folder.settings.accumulate == 1:
-        lines.append(
-            f"with --accumulate 1 the {stages} stages of the pipeline stand idle {stages - 1}/{stages} of the time; "
-            f"with 8 it would be {stages - 1}/{stages + 7}"
-        )
-    print("\n".join(lines), file=sys.stderr, flush=True)
-
-
-def _train(folder, engine):
-    try:
-        train(folder, engine=engine, on_validation=lambda _, row: _say(row) if engine.speaks else None)
-    except (UserError, OSError) as error:
-        # Whoever leaves first ends all. If this happened to all, as a loss that is no number does, only one says so.
-        time.sleep(0 if engine.speaks else 1)
-        if isinstance(error, OSError):
-            raise disk_trouble(error) from error
-        raise
-
-
-def _prepare(arguments: argparse.Namespace, grid: Grid) -> Path:
-    def check(draft):
-        check_sharing(draft, grid, arguments.zero)
-        Part(draft.config, grid)
-
-    if arguments.resume:
-        return resume_run(arguments.out, arguments.steps).path
-    return prepare_run(arguments, new_folder(arguments), check).path
-
-
-def _say(row: dict[str, float]) -> None:
-    tqdm.write(
-        f"step {row['step']:5}  validation {row['validation_loss']:.3f} nats per token, "
-        f"{row['validation_bits_per_byte']:.3f} bits per byte",
-        file=sys.stderr,
-    )
+    return Team(MPI.COMM_WORLD, arguments)

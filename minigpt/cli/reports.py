@@ -1,48 +1,47 @@
 """What `minigpt train` shows: writing while it learns, and what was reached when it is done."""
 
-import math
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 
-import numpy as np
 from tqdm import tqdm
 
 from minigpt.errors import UserError
-from minigpt.infer import Sampling, generate_text
+from minigpt.infer.samples import write_sample
 from minigpt.machine import blas_threads, threads_for_width
-from minigpt.measure import bigram_nats, compressed_bits_per_byte, mean_loss, uniform_nats, unigram_nats
+from minigpt.measure import compressed_bits_per_byte, counted_nats, guesses, mean_loss
 from minigpt.model import Params, Transformer
 from minigpt.text import document_end
-from minigpt.train import RunFolder, open_run, read_metrics
-
-SAMPLE_TOKENS = 60
+from minigpt.train import OpenedRun, RunFolder, TextData, judge_all, open_run, read_metrics
 
 
 class Samples:
-    """After each validation, a line of numbers and a few words by the model."""
+    """After each validation, a line of numbers and, where all parameters are at hand, a few words by the model."""
 
-    def __init__(self, folder: RunFolder, file: TextIO):
-        """file: where to print."""
-        self.file = file
+    def __init__(self, folder: RunFolder, data: TextData, file: TextIO, *, shown: bool = True):
+        """file: where to print. shown: whether this process has all parameters."""
+        self.data, self.file, self.shown = data, file, shown
         self.model, self.tokenizer = Transformer(folder.config), folder.tokenizer()
+
+    def advice(self) -> list[str]:
+        """What to say of the text before training."""
+        if not self.data.left_out:
+            return []
+        return [f"{self.data.left_out} documents have fewer than two sentences, so they are left out"]
 
     def __call__(self, params: Params, row: dict[str, float]) -> None:
         """Print them above the progress bar."""
-        sample = write_sample(self.model, params, self.tokenizer, seed=int(row["step"]))
-        tqdm.write(
-            f"step {row['step']:5}  validation {row['validation_loss']:.3f} nats per token, "
-            f"{row['validation_bits_per_byte']:.3f} bits per byte  | {' '.join(sample.split())[:70]}",
-            file=self.file,
-        )
+        bits = row.get("validation_bits_per_byte")
+        line = f"step {row['step']:5}  validation {row['validation_loss']:.3f} nats"
+        if bits is None:
+            line += f", accuracy {row['validation_accuracy']:.3f} of {self.data.counted}"
+        else:
+            line += f" per token, {bits:.3f} bits per byte"
+        if self.shown:
+            sample = write_sample(self.model, params, self.tokenizer, self.data, seed=int(row["step"]))
+            line += f"  | {' '.join(sample.split())[:70]}"
+        tqdm.write(line, file=self.file)
         self.file.flush()
-
-
-def write_sample(model, params, tokenizer, *, seed: int, tokens: int = SAMPLE_TOKENS) -> str:
-    """A short text from an empty prompt."""
-    rng = np.random.default_rng(seed)
-    pieces = generate_text(model, params, tokenizer, "", tokens, sampling=Sampling(0.8), rng=rng, past_the_end=True)
-    return "".join(pieces)
 
 
 def disk_trouble(error: OSError) -> UserError:
@@ -55,63 +54,98 @@ class FinalReport:
     """What a finished run reached on the held-out text, beside what it has to be compared with."""
 
     folder: str
+    objective: str
     steps: int
     seconds: float
     parameters: int
-    nats_per_token: float
-    bits_per_byte: float
-    baselines: dict[str, float]  # bits per byte
+    nats_per_token: float  # the loss; of pairs of sentences, per pair
+    bits_per_byte: float | None  # where the loss is that of a text
+    accuracy: float
+    counted: str  # of what it is the accuracy
+    measured: str  # what the baselines are about
+    baselines: dict[str, float]
+    writes: bool
     sample: str
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return {**self.__dict__}
+        return asdict(self)
 
     def text(self) -> str:
         """For people: the sample, the table, the next command."""
-        rows = {**self.baselines, "this model": self.bits_per_byte}
-        table = [f"  {name:12}{bits:7.3f}" for name, bits in sorted(rows.items(), key=lambda row: -row[1])]
+        ours = self.accuracy if self.bits_per_byte is None else self.bits_per_byte
+        rows, less_is_better = {**self.baselines, "this model": ours}, self.bits_per_byte is not None
+        ordered = sorted(rows.items(), key=lambda row: -row[1] if less_is_better else row[1])
+        table = [f"  {name:14}{value:7.3f}" for name, value in ordered]
+        following = f"minigpt generate {self.folder} --max-new-tokens 300"
         return "\n".join(
             [
-                "\nWhat it writes now:\n",
+                "\nWhat it writes now:\n" if self.writes else "\nWhat it answers now:\n",
                 self.sample.strip(),
-                "\nBits per byte of the held-out text (less is better):",
+                f"\n{self.measured}:",
                 *table,
                 f"\n{self.parameters:,} parameters, {self.steps} steps, {self.seconds:.0f} s; "
                 f"the curve is in {os.path.join(self.folder, 'loss.png')}",
-                f"Next:  minigpt generate {self.folder} --max-new-tokens 300",
+                *([f"Next:  {following}"] if self.writes else []),
             ]
         )
 
 
-def final_report(folder: RunFolder) -> FinalReport:
-    """Score all held-out text with the best checkpoint, draw loss.png, write a sample."""
+def final_report(folder: RunFolder, data: TextData) -> FinalReport:
+    """Score the held-out text with the best checkpoint, draw loss.png, write a sample."""
     from minigpt.plot import loss_curve
 
     run = open_run(folder.path)
-    training, held_out = folder.tokens("training"), folder.tokens("validation")
-    size, corpus = folder.config.vocabulary_size, folder.corpus
-    nats = {
-        "uniform": uniform_nats(size),
-        "unigram": unigram_nats(training, held_out, size),
-        "bigram": bigram_nats(training, held_out, size),
-    }
-    bits = corpus["validation_tokens"] / (corpus["validation_bytes"] * math.log(2))  # for one nat per token
     with blas_threads(threads_for_width(folder.config.width)):
-        loss = mean_loss(run.model, run.params, held_out, threads=folder.settings.threads, progress=True)
-        sample = write_sample(run.model, run.params, run.tokenizer, seed=folder.settings.seed, tokens=200)
+        scores, lines, accuracies = _bits(run, data) if data.bits_per_nat else _answers(run, data)
+        sample = write_sample(run.model, run.params, run.tokenizer, data, seed=folder.settings.seed, tokens=200)
     curves = read_metrics(folder.file("metrics.csv"))
-    loss_curve(curves, {name: nats[name] for name in ("uniform", "unigram")}, folder.file("loss.png"))
-    end = document_end(run.tokenizer)
-    text = run.tokenizer.decode_bytes(held_out[held_out != end])
-    compressed = compressed_bits_per_byte(text)
+    panel = (f"accuracy of {data.counted}", accuracies) if accuracies else None
+    loss_curve(curves, lines, folder.file("loss.png"), accuracy=panel)
     return FinalReport(
         folder=str(folder.path),
+        objective=folder.objective,
         steps=folder.settings.steps,
         seconds=round(curves["seconds"][-1][1], 1),
         parameters=run.params.flat.size,
-        nats_per_token=loss,
-        bits_per_byte=loss * bits,
-        baselines={**{name: value * bits for name, value in nats.items()}, **compressed},
+        counted=data.counted,
+        writes=data.record.left_to_right,
         sample=sample,
+        **scores,
     )
+
+
+def _bits(run: OpenedRun, data: TextData) -> tuple[dict[str, Any], dict[str, float], dict[str, float]]:
+    """Scores of a model of text: on all held-out tokens, beside counting and compressors. And lines for the figure."""
+    folder, held_out = run.folder, run.folder.tokens("validation")
+    assert data.bits_per_nat is not None
+    nats = counted_nats(folder.tokens("training"), held_out, folder.config.vocabulary_size)
+    loss = mean_loss(run.model, run.params, held_out, threads=folder.settings.threads, progress=True)
+    text = run.tokenizer.decode_bytes(held_out[held_out != document_end(run.tokenizer)])
+    scores = {
+        "nats_per_token": loss,
+        "bits_per_byte": loss * data.bits_per_nat,
+        "accuracy": judge_all(run.model, run.params, data.held_out())[1],
+        "measured": "Bits per byte of the held-out text (less is better)",
+        "baselines": {
+            **{name: value * data.bits_per_nat for name, value in nats.items()},
+            **compressed_bits_per_byte(text),
+        },
+    }
+    return scores, {name: nats[name] for name in ("uniform", "unigram")}, {}
+
+
+def _answers(run: OpenedRun, data: TextData) -> tuple[dict[str, Any], dict[str, float], dict[str, float]]:
+    """Scores of a model that answers: on the held-out batches, beside guessing. And lines for the figure's panels."""
+    config, held_out = run.folder.config, data.held_out()
+    training = run.folder.tokens("training")
+    nats, accuracies = guesses(data.record, training, held_out, config.vocabulary_size, config.architecture)
+    loss, accuracy = judge_all(run.model, run.params, held_out)
+    scores = {
+        "nats_per_token": loss,
+        "bits_per_byte": None,
+        "accuracy": accuracy,
+        "measured": f"Accuracy of {data.counted} in the held-out text (more is better)",
+        "baselines": accuracies,
+    }
+    return scores, nats, accuracies

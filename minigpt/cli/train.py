@@ -5,11 +5,14 @@ import sys
 from pathlib import Path
 
 from minigpt.cli.options import add_command, positive, print_json
-from minigpt.cli.prepare import new_folder, prepare_run, resume_run
-from minigpt.cli.ranks import add_options, train_on_ranks, world_for
+from minigpt.cli.prepare import new_run, resume_run
+from minigpt.cli.ranks import add_options, crew_for
 from minigpt.cli.reports import Samples, disk_trouble, final_report
+from minigpt.errors import UserError
 from minigpt.model import PRESETS
-from minigpt.train import Interrupted, train
+from minigpt.model.config import CHOICES
+from minigpt.objectives import OBJECTIVES
+from minigpt.train import Interrupted, TextData, train
 from minigpt.train.settings import OPTIMIZERS
 
 
@@ -21,12 +24,21 @@ def add(subparsers) -> None:
         execute,
         "train a model on a text",
         "  minigpt train                                    Python's documentation, about two minutes\n"
+        "  minigpt train --objective masked                 hide tokens and ask for them, as BERT\n"
         "  minigpt train shakespeare --tokenizer characters --steps 2000\n"
         "  minigpt train my_notes/ --preset small --threads 2 --out runs/notes\n"
         "  minigpt train --resume --out runs/notes          go on after Ctrl-C\n"
         "  mpiexec -n 2 python -m mpi4py -m minigpt train --data-parallel 2 --zero 1",
     )
     parser.add_argument("corpus", nargs="?", default="pydocs", help="a name from `minigpt corpus list`, or a path")
+    parser.add_argument(
+        "--objective",
+        choices=tuple(OBJECTIVES),
+        default="causal",
+        help="what it learns to answer (default causal): "
+        + "; ".join(f"{name}: {objective.summary}" for name, objective in OBJECTIVES.items()),
+    )
+    parser.add_argument("--architecture", choices=CHOICES["architecture"], help="(default: what fits the objective)")
     parser.add_argument("--preset", choices=tuple(PRESETS), default="tiny", help="the model (default tiny)")
     parser.add_argument("--tokenizer", default="bpe", help="bpe, characters, or a tokenizer.json (default bpe)")
     parser.add_argument("--vocabulary", type=positive, default=1024, help="tokens that bpe learns (default 1024)")
@@ -54,29 +66,33 @@ def add(subparsers) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Prepare or reopen the run, train it, and show what came of it."""
-    world = world_for(arguments)
-    if world is not None:
-        return train_on_ranks(arguments, world)
-    print("minigpt: reading the text ...", file=sys.stderr, flush=True)
-    if arguments.resume:
-        folder = resume_run(arguments.out, arguments.steps)
-    else:
-        folder = prepare_run(arguments, new_folder(arguments))
-    print(f"training {folder.path}: Ctrl-C stops and saves", file=sys.stderr, flush=True)
+    crew = crew_for(arguments)
+    if crew.speaks:
+        print("minigpt: reading the text ...", file=sys.stderr, flush=True)
+    folder = crew.prepare(
+        lambda check: resume_run(arguments.out, arguments.steps) if arguments.resume else new_run(arguments, check)
+    )
+    data, engine = TextData(folder), crew.engine(folder)
+    report = Samples(folder, data, sys.stderr if arguments.json else sys.stdout, shown=crew.whole)
+    if crew.speaks:
+        print("\n".join([*crew.advice(folder), *report.advice()]), file=sys.stderr, flush=True)
     try:
-        train(folder, on_validation=Samples(folder, sys.stderr if arguments.json else sys.stdout))
+        train(folder, data, engine=engine, on_validation=report if crew.speaks else lambda params, row: None)
     except Interrupted as stopped:
-        print(
-            f"\nsaved at step {stopped.step} of {folder.settings.steps}; go on with\n"
-            f"  minigpt train --resume --out {folder.path}",
-            file=sys.stderr,
-        )
+        if crew.speaks:
+            print(
+                f"\nsaved at step {stopped.step} of {folder.settings.steps}; go on with\n"
+                f"  minigpt train --resume --out {folder.path}",
+                file=sys.stderr,
+                flush=True,
+            )
+        crew.finish()
         return 130
-    except OSError as error:
-        raise disk_trouble(error) from error
-    result = final_report(folder)
-    if arguments.json:
-        print_json(result.to_dict())
-    else:
-        print(result.text())
+    except (UserError, OSError) as error:
+        crew.failed()
+        raise (disk_trouble(error) if isinstance(error, OSError) else error) from error
+    if crew.speaks:
+        result = final_report(folder, data)
+        print_json(result.to_dict()) if arguments.json else print(result.text(), flush=True)
+    crew.finish()
     return 0

@@ -59,7 +59,7 @@ def _case_inputs(case: Case, caller: Caller) -> tuple[tuple[np.ndarray, ...], di
 
 def _asked(parameters: dict[str, Any], case: Case, options: dict[str, Any]) -> dict[str, Any]:
     """The options that have to be given."""
-    defaults = inspect.signature(OPERATIONS[case.operation][0]).parameters
+    defaults = inspect.signature(OPERATIONS[case.operation].forward).parameters
     known = {*parameters["named"], *parameters["positional"]}
     return {
         name: value
@@ -71,7 +71,7 @@ def _asked(parameters: dict[str, Any], case: Case, options: dict[str, Any]) -> d
 def _forward_of(caller: Caller, operation: str) -> dict[str, Any]:
     """How the student's forward is called, or minigpt's if there is none."""
     own = caller.functions.get(f"{operation}_forward")
-    return own if own is not None else parameters(OPERATIONS[operation][0])
+    return own if own is not None else parameters(OPERATIONS[operation].forward)
 
 
 def _accepts(parameters: dict[str, Any], case: Case) -> bool:
@@ -89,7 +89,7 @@ def judge_forward(case: Case, caller: Caller) -> None:
     """y of one case."""
     arrays, options = _case_inputs(case, caller)
     name = f"{case.operation}_forward"
-    right = np.asarray(OPERATIONS[case.operation][0](*arrays, **options)[0])
+    right = np.asarray(OPERATIONS[case.operation].forward(*arrays, **options)[0])
     yours = demand_array(f"y of {name}", _pair(name, caller.call(name, arrays, options))[0], right.shape)
     if not np.allclose(yours, right, rtol=1e-7, atol=1e-9):
         index = np.unravel_index(np.argmax(np.abs(yours - right)), right.shape)
@@ -105,7 +105,7 @@ def judge_backward(case: Case, caller: Caller) -> None:
     """Gradients of one case, against central differences of the reference's forward."""
     backward = f"{case.operation}_backward"
     arrays, options = _case_inputs(case, caller)
-    reference = OPERATIONS[case.operation][0]
+    reference = OPERATIONS[case.operation].forward
 
     def ours(*values: np.ndarray, **settings: Any) -> tuple[np.ndarray, Any]:
         return reference(*values, **settings)[0], [*map(_copy, values)]
@@ -137,7 +137,7 @@ def _student_gradients(
     if forward in caller.functions:
         _, cache = _pair(forward, caller.call(forward, arrays, options, keep=True))
     else:
-        _, cache = OPERATIONS[operation][0](*arrays, **options)
+        _, cache = OPERATIONS[operation].forward(*arrays, **options)
     returned = caller.call(backward, [dy, cache])
     gradients = list(returned) if isinstance(returned, (tuple, list)) else [returned]
     for number, gradient in enumerate(gradients):

@@ -5,6 +5,7 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.infer.past import KeyValuePast
 from minigpt.model import Batch, Call, Params, Transformer
+from minigpt.model.inputs import TOKENS
 
 
 class Window:
@@ -42,7 +43,7 @@ class Window:
         self.past: KeyValuePast | None = None
         if cached:
             capacity = min(self.context, length + room) if room else self.context
-            self.past = KeyValuePast(model.config, batch, capacity, params.flat.dtype)
+            self.past = KeyValuePast(model.config, batch, capacity, params[TOKENS].dtype)
         self.run = Call(past=self.past)
 
     def logits(self) -> np.ndarray:

@@ -27,20 +27,38 @@ def bigram_nats(training: np.ndarray, tokens: np.ndarray, vocabulary_size: int) 
     p(b | a) = (count(a, b) + kinds(a) p(b)) / (count(a) + kinds(a)), where kinds(a) is how many different tokens
     followed a: the more, the likelier is yet another one (Witten & Bell 1991, IEEE Trans. Inf. Theory 37, method C).
     """
-    pairs = training[:-1].astype(np.int64) * vocabulary_size + training[1:]
-    kinds_of_pair, pair_counts = np.unique(pairs, return_counts=True)
-    first = kinds_of_pair // vocabulary_size
+    return float(-bigram_log(training, tokens[:-1], tokens[1:], vocabulary_size).mean())
+
+
+def bigram_log(training: np.ndarray, before: np.ndarray, after: np.ndarray, vocabulary_size: int) -> np.ndarray:
+    """log p(after | before) of `bigram_nats`, for each pair: (M,)."""
+    first, _, kinds_of_pair, pair_counts = count_pairs(training, vocabulary_size)
     kinds = np.bincount(first, minlength=vocabulary_size)  # (V,)
     totals = np.bincount(first, weights=pair_counts, minlength=vocabulary_size)  # (V,)
 
-    before, after = tokens[:-1].astype(np.int64), tokens[1:]
+    before = before.astype(np.int64)
     wanted = before * vocabulary_size + after
     place = np.minimum(np.searchsorted(kinds_of_pair, wanted), len(kinds_of_pair) - 1)
     counts = np.where(kinds_of_pair[place] == wanted, pair_counts[place], 0)
     unigram = np.exp(_unigram_log(training, vocabulary_size))[after]
     seen = totals[before] > 0  # what never occurred as a first says nothing about a second
     weight = np.where(seen, kinds[before], 1)
-    return float(-np.log((counts + weight * unigram) / (totals[before] + weight)).mean())
+    return np.log((counts + weight * unigram) / (totals[before] + weight))
+
+
+def count_pairs(training: np.ndarray, vocabulary_size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """First, second, first * V + second, and the count of every pair of neighbours that occurs, in order."""
+    pairs, counts = np.unique(training[:-1].astype(np.int64) * vocabulary_size + training[1:], return_counts=True)
+    return pairs // vocabulary_size, pairs % vocabulary_size, pairs, counts
+
+
+def counted_nats(training: np.ndarray, tokens: np.ndarray, vocabulary_size: int) -> dict[str, float]:
+    """Nats per token of knowing nothing, frequencies, and pairs. The first of `tokens` is only context."""
+    return {
+        "uniform": uniform_nats(vocabulary_size),
+        "unigram": unigram_nats(training, tokens[1:], vocabulary_size),
+        "bigram": bigram_nats(training, tokens, vocabulary_size),
+    }
 
 
 def compressed_bits_per_byte(data: bytes) -> dict[str, float]:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from minigpt.errors import UserError
 from minigpt.infer.generate import check_tokenizer
 from minigpt.infer.window import check_writes
-from minigpt.measure.baselines import bigram_nats, compressed_bits_per_byte, uniform_nats, unigram_nats
+from minigpt.measure.baselines import compressed_bits_per_byte, counted_nats, uniform_nats
 from minigpt.model import Batch, Params, Transformer
 from minigpt.ops import cross_entropy_forward
 from minigpt.text import Tokenizer, document_end, evaluation_windows
@@ -100,9 +100,7 @@ def evaluate_text(
     data = text.encode("utf-8")
     bits = len(ids) / (len(data) * NATS_PER_BIT)  # bits per byte for one nat per token
     size = tokenizer.vocabulary_size
-    nats = {"uniform": uniform_nats(size)}
-    if training is not None:
-        nats |= {"unigram": unigram_nats(training, tokens[1:], size), "bigram": bigram_nats(training, tokens, size)}
+    nats = {"uniform": uniform_nats(size)} if training is None else counted_nats(training, tokens, size)
     loss = mean_loss(model, params, tokens, progress=progress)
     baselines = {name: value * bits for name, value in nats.items()}
     return Evaluation(len(ids), len(data), loss, loss * bits, nats, {**baselines, **compressed_bits_per_byte(data)})

@@ -1,5 +1,6 @@
 """What a model is trained to do: each objective makes a batch from tokens, and one loss scores them all."""
 
+from minigpt.objectives.accuracy import HeldOut, Judged, judge, right_answers
 from minigpt.objectives.causal import causal_lm, fill_in_the_middle, prefix_lm
 from minigpt.objectives.denoising import infilling, sequence_to_sequence, span_corruption
 from minigpt.objectives.masked import masked_lm
@@ -15,6 +16,8 @@ __all__ = [
     "OBJECTIVES",
     "TRAINS",
     "Counts",
+    "HeldOut",
+    "Judged",
     "Objective",
     "Texts",
     "causal_lm",
@@ -23,6 +26,7 @@ __all__ = [
     "fill_in_the_middle",
     "find_special_tokens",
     "infilling",
+    "judge",
     "loss",
     "loss_and_gradient",
     "masked_lm",
@@ -30,6 +34,7 @@ __all__ = [
     "next_sentence",
     "objective_of",
     "prefix_lm",
+    "right_answers",
     "scored",
     "sentence_order",
     "sequence_to_sequence",

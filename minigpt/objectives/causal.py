@@ -103,5 +103,5 @@ FILL_IN_THE_MIDDLE = Objective(
     special=MARKS,
     left_to_right=True,
     counted="next tokens",
-    sample="continued",
+    sample="gap",
 )

@@ -72,7 +72,7 @@ class Objective:
     counted: str  # of what the metric is the accuracy
     chance: float | None = None  # accuracy of guessing blindly, if that does not depend on the text
     missing: Callable[[Texts, np.random.Generator, Batch], np.ndarray] | None = None
-    sample: str  # how it is shown: continued | filled | rewritten | judged, see `minigpt.infer.samples`
+    sample: str  # how it is shown: continued | gap | filled | rewritten | judged, see `minigpt.infer.samples`
 
     @property
     def trains(self) -> dict[str, str | None]:

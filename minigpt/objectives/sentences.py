@@ -21,7 +21,10 @@ def next_sentence(
     <classify> a <separator> b <separator>, with segments 0 and 1. Devlin et al. (2018), arXiv:1810.04805, section 3.1.
     """
     if len(documents) < 2:
-        raise UserError("a wrong second sentence comes from another document, so there must be two or more of them")
+        raise UserError(
+            "a wrong second sentence comes from another document, so there must be two or more documents, each of two "
+            "or more sentences, in the held-out text too; choose a corpus of more documents"
+        )
 
     def other(document, _first):
         away = int(document + rng.integers(1, len(documents))) % len(documents)

@@ -37,7 +37,7 @@ def find_special_tokens(objective: Objective, context: int, known: Mapping[str, 
         if spelt is None:
             raise UserError(
                 f"the objective {objective.name} needs a special token {spellings[0]}, and the tokenizer has none; "
-                "train one with the run, by --tokenizer bpe or characters"
+                "let the run train one (--tokenizer bpe or characters), or choose another objective"
             )
         found[role] = known[spelt]
     return found

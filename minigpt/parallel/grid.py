@@ -16,6 +16,7 @@ from minigpt.parallel.pipeline import pipeline_gradient
 from minigpt.parallel.schedule import Actions
 from minigpt.parallel.tensor import check_tensor, shard_call, shard_params
 from minigpt.parallel.zero import SlicedOptimizer, overlaps, sum_gradients, sum_slices
+from minigpt.train import take_rows
 
 
 class Grid(NamedTuple):
@@ -74,8 +75,7 @@ class Part:
                 f"a batch of {count} cannot be shared among {data.size} replicas; use a multiple of {data.size}"
             )
         here = part(count, data.rank, data.size)
-        rows: list[Any] = [x[here.start : here.stop] if isinstance(x, np.ndarray) else x for x in batch]
-        return Batch(*rows)
+        return take_rows(batch, slice(here.start, here.stop))
 
     def gradient(
         self,

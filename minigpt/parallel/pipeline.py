@@ -12,7 +12,7 @@ import numpy as np
 from minigpt.model import Batch, Call, Params, Transformer
 from minigpt.model.head import ties_tokens
 from minigpt.model.inputs import INPUTS, TOKENS
-from minigpt.objectives import Counts, check_suits
+from minigpt.objectives import Counts, HeldOut, Judged, check_suits, right_answers
 from minigpt.objectives.score import score_backward, score_forward
 from minigpt.parallel.schedule import Actions, schedule
 
@@ -116,6 +116,23 @@ def _backward(stage, params, grads, dy, cache, call):
 def _shape(stage, batch) -> tuple[int, int, int]:
     config = stage.config
     return len(batch.tokens), INPUTS[config.input].length(config, batch.tokens), config.width
+
+
+def pipeline_judge(
+    stage: Transformer, params: Params, held_out: HeldOut, comm: Any, *, counts: Counts, call: Call = Call()
+) -> Judged:
+    """`objectives.judge` over the stages, forward only; the same numbers on every stage."""
+    batch = held_out.batch
+    x = None if stage.first else _receive(comm, _shape(stage, batch), params.flat.dtype, stage.stage - 1, FORWARD)
+    y, _ = stage.forward(params, batch, call, x)
+    said = np.zeros(3)
+    if stage.last:
+        loss, _ = score_forward(stage.config.head, y, batch, call, counts=counts)
+        said[:] = loss, *right_answers(y, held_out, call)
+    else:
+        _send(comm, y, stage.stage + 1, FORWARD).request.Wait()
+    comm.Bcast(said, root=stage.stages - 1)
+    return Judged(float(said[0]), int(said[1]), int(said[2]))
 
 
 def _share_tied_table(stage, grads, comm):

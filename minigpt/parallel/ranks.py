@@ -11,12 +11,13 @@ from minigpt.errors import UserError
 from minigpt.model import Batch, Call, Params, Transformer
 from minigpt.model.arrays import part
 from minigpt.model.inputs import TOKENS
-from minigpt.objectives import Counts, loss, loss_and_gradient, scored
+from minigpt.objectives import Counts, HeldOut, Judged, judge, loss_and_gradient, scored
 from minigpt.parallel.grid import Grid, Part
-from minigpt.parallel.pipeline import pipeline_loss
+from minigpt.parallel.pipeline import pipeline_judge
 from minigpt.parallel.tensor import shard_call
 from minigpt.parallel.zero import SlicedGradients, SlicedOptimizer, SlicedParams, overlaps
 from minigpt.train import Progress, RunFolder, starting_point
+from minigpt.train.engine import weight
 from minigpt.train.shards import MODEL, Piece, point, write_shard
 
 STAGES = (0, 1, 2, 3)  # of ZeRO
@@ -92,25 +93,24 @@ class Ranks:
         elif self.zero:
             self.optimizer.share(self.params.flat)
 
-    def loss(self, batches: Sequence[Batch]) -> float:
+    def judge(self, held_out: Sequence[HeldOut]) -> tuple[float, float]:
         """See `minigpt.train.Engine`. Replicas share the batches, unless they need each other's parameters."""
         data = self.grid.data
-        sums = np.zeros(2)  # nats, tokens
-        for batch in batches if self._sliced else batches[data.rank :: data.size]:
-            sums += np.array([self._loss(batch), 1.0]) * batch.tokens.size
+        sums = np.zeros(4)  # nats, their weight, right answers, all answers
+        for one in held_out if self._sliced else held_out[data.rank :: data.size]:
+            judged, size = self._judge(one), weight(one.batch)
+            sums += np.array([judged.loss * size, size, judged.right, judged.counted], float)
         if not self._sliced:
             data.Allreduce(sums.copy(), sums)
         self.grid.world.Bcast(sums, root=0)  # the same bits everywhere: it decides what is saved
-        return float(sums[0] / sums[1])
+        return float(sums[0] / sums[1]), float(sums[2] / max(1, sums[3]))
 
-    def _loss(self, batch):
-        call = shard_call(self.folder.config, self.grid.tensor)
+    def _judge(self, held_out: HeldOut) -> Judged:
+        call, counts = shard_call(self.folder.config, self.grid.tensor), scored(held_out.batch)
         if self.grid.pipeline.size > 1:
-            return pipeline_loss(
-                self.part.stage, self.params, batch, self.grid.pipeline, counts=scored(batch), call=call
-            )
+            return pipeline_judge(self.part.stage, self.params, held_out, self.grid.pipeline, counts=counts, call=call)
         params: Any = self._sliced or self.params
-        return loss(self.model, params, batch, call)
+        return judge(self.model, params, held_out, call, counts=counts)
 
     def save(self, names: Sequence[str]) -> None:
         """See `minigpt.train.Engine`. Every rank writes its part; then the first one points to them."""

@@ -11,6 +11,7 @@ from minigpt.model import Params, Transformer, TransformerConfig
 from minigpt.model.inputs import TOKENS
 from minigpt.pretrained.families import check_all_read
 from minigpt.pretrained.gguf import GGUF, Tensor
+from minigpt.pretrained.quantized_matrix import QuantizedMatrix, StoredWeights
 
 ARCHITECTURE = "llama"
 BLOCK = {  # llama.cpp's words for the layers of a block -> ours
@@ -48,10 +49,11 @@ class Place(NamedTuple):
     optional: bool = False  # a bias that is left out is zero
 
 
-def model_of_gguf(file: GGUF, *, dtype: Any) -> tuple[Transformer, Params]:
+def model_of_gguf(file: GGUF, *, dtype: Any, quantized: bool = False) -> tuple[Transformer, Any]:
     """The model in the file. `UserError` for what is missing or does not fit, and for what we cannot do, by name.
 
-    Nothing is made before everything fits.
+    quantized: matrices stay as they are stored, and are decoded when they are multiplied. Nothing is made before
+    everything fits.
     """
     config = _config(file)
     layers, count = config.layers, len(file.tensors)
@@ -62,13 +64,32 @@ def model_of_gguf(file: GGUF, *, dtype: Any) -> tuple[Transformer, Params]:
     for place in places:
         _check(place, file, shapes[place.ours])
     check_all_read(file.tensors, [place.theirs for place in places], [r"rope_freqs\.weight"])
+    if quantized:
+        return model, StoredWeights({place.ours: _stored(place, file, config) for place in places})
     params = Params(model.arrays(), dtype=dtype)
     for place in places:
         if place.theirs in file.tensors:
-            array = file.tensors[place.theirs].decode()
-            array = array[halves_from_pairs(len(array), config.head_width)] if place.paired else array
-            params[place.ours] = array if place.ours == TOKENS else array.T
+            params[place.ours] = _decoded(place, file, config)
     return model, params
+
+
+def _decoded(place: Place, file: GGUF, config: TransformerConfig) -> np.ndarray:
+    """Our array, float32."""
+    array = file.tensors[place.theirs].decode()
+    array = array[halves_from_pairs(len(array), config.head_width)] if place.paired else array
+    return array if place.ours == TOKENS else array.T
+
+
+def _stored(place: Place, file: GGUF, config: TransformerConfig) -> Any:
+    """Our weight: a quantized matrix where theirs is a matrix of few bits, else an array."""
+    if place.theirs not in file.tensors:
+        return np.zeros(Transformer(config).shapes()[place.ours], np.float32)
+    tensor = file.tensors[place.theirs]
+    if len(tensor.shape) != 2 or tensor.kind == "F32":
+        return _decoded(place, file, config)
+    raw = tensor.raw.reshape(tensor.shape[0], -1)
+    raw = raw[halves_from_pairs(len(raw), config.head_width)] if place.paired else raw
+    return QuantizedMatrix(tensor.format, raw, tensor.shape[1], transposed=place.ours != TOKENS)
 
 
 def halves_from_pairs(rows: int, head_width: int) -> np.ndarray:

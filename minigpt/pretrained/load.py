@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model import Params, Transformer, TransformerConfig
+from minigpt.model import Transformer, TransformerConfig
 from minigpt.pretrained.archive import model_of_archive
 from minigpt.pretrained.families import Family, HeadClass, check_wrappers, family_of, read_params
 from minigpt.pretrained.folder import CONFIG, read_config, read_tensors
@@ -22,24 +22,29 @@ class Pretrained(NamedTuple):
     """A published model."""
 
     model: Transformer
-    params: Params
+    params: Any  # `Params`, or `StoredWeights` of quantized matrices
     tokenizer: Any  # None if the files have none
 
 
-def load_pretrained(path_or_name: str | Path, *, dtype: Any = np.float32) -> Pretrained:
+def load_pretrained(path_or_name: str | Path, *, dtype: Any = np.float32, quantized: bool = False) -> Pretrained:
     """Open a model: a name (`smollm2`, `minilm`, `g2p`), a folder in the Hugging Face layout, a GGUF file.
 
-    dtype: of its parameters, float32 or float64. Families: see `minigpt.pretrained.families`.
+    dtype: of its parameters, float32 or float64. quantized: leave the matrices of a GGUF file in the bits that they are
+    stored in; such a model writes and cannot be trained. Families: see `minigpt.pretrained.families`.
     `UserError` says what is missing, damaged or not supported.
     """
     check_dtype(dtype)
+    if quantized and np.dtype(dtype) != np.float32:
+        raise UserError("quantized weights are decoded to float32; leave the dtype out")
     path = fetch_named(str(path_or_name)) if str(path_or_name) in NAMED else Path(path_or_name)
-    if path.is_dir():
+    if path.is_dir() and not quantized:
         return _from_folder(path, dtype)
     if path.suffix.lower() == ".gguf" or is_gguf(path):
         file = open_gguf(path)
-        model, params = model_of_gguf(file, dtype=dtype)
+        model, params = model_of_gguf(file, dtype=dtype, quantized=quantized)
         return Pretrained(model, params, tokenizer_of_gguf(file.metadata))
+    if quantized:
+        raise UserError(f"{path} holds no quantized weights, as a GGUF file may; open it without")
     if path.suffix == ".npz":
         return Pretrained(*model_of_archive(path, dtype=dtype))
     raise UserError(f"{path} is neither a folder, a .gguf file nor one of {', '.join(NAMED)}; check the path")
@@ -51,7 +56,9 @@ def check_dtype(dtype: Any) -> None:
         raise UserError(f"a model cannot compute in {np.dtype(dtype)}; choose float32 or float64")
 
 
-def config_of(family: Family, cls: HeadClass, theirs: dict[str, Any], arrays: dict[str, np.ndarray]):
+def config_of(
+    family: Family, cls: HeadClass, theirs: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> TransformerConfig:
     """Our configuration of a model of this class, from config.json and those arrays that tell something of it."""
     fields = family.read_config(theirs, cls)
     for name, changes in family.if_not_zero.items():

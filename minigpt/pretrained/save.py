@@ -1,18 +1,23 @@
 """Writing a model as a folder that transformers opens. What is written describes the same arrays when it is read."""
 
 from pathlib import Path
+from typing import Any
 
 from minigpt.errors import UserError
 from minigpt.model import Params, Transformer, TransformerConfig
 from minigpt.pretrained.families import FAMILIES, Family, HeadClass, family_of, resolved, write_params
 from minigpt.pretrained.folder import write_folder
+from minigpt.text.tokenizer_json_write import save_tokenizer_json
 
 TRAINING = ("dropout", "init_std", "load_balancing")  # fields that change nothing of a trained model
 
 
-def save_pretrained(folder: str | Path, model: Transformer, params: Params, family: str, cls: str) -> None:
+def save_pretrained(
+    folder: str | Path, model: Transformer, params: Params, family: str, cls: str, *, tokenizer: Any = None
+) -> None:
     """Write a folder that transformers opens. cls: the name of its class there, such as `GPT2LMHeadModel`.
 
+    tokenizer: written too, as tokenizer.json, unless None.
     `UserError`, before anything is written, for a model that the class cannot describe: it names the field.
     """
     config, words = model.config, family_of(family)
@@ -26,7 +31,19 @@ def save_pretrained(folder: str | Path, model: Transformer, params: Params, fami
     if missing:
         raise UserError(f"{cls} has no place for the array {sorted(missing)[0]!r}; choose another class")
     theirs = {"model_type": family, "architectures": [cls], **words.write_config(config)}
+    if tokenizer is not None:
+        theirs |= _marks(tokenizer, config)
+        save_tokenizer_json(tokenizer, folder, longest=config.context)
     write_folder(folder, theirs, write_params(params, links, also=not config.tied))
+
+
+def _marks(tokenizer: Any, config: TransformerConfig) -> dict[str, int]:
+    """The ids at which their programs begin and end a text."""
+    end = tokenizer.end_of_text
+    names = ["bos_token_id", "eos_token_id"]
+    if config.architecture == "encoder-decoder":
+        names += ["decoder_start_token_id", "forced_eos_token_id"]
+    return {} if end is None else dict.fromkeys(names, end)
 
 
 def fitting_class(config: TransformerConfig) -> tuple[str, str]:

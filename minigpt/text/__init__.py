@@ -7,6 +7,7 @@ from minigpt.text.corpora import Corpus, load_corpus, split_documents
 from minigpt.text.fetch import cache_folder, fetch_package
 from minigpt.text.gpt2_files import load_gpt2_files, save_gpt2_files
 from minigpt.text.named_corpora import CORPORA
+from minigpt.text.sentences import split_sentences
 from minigpt.text.tokenizer import END_OF_TEXT, Tokenizer, document_end, load_tokenizer
 from minigpt.text.tokens import open_tokens, write_tokens
 
@@ -28,5 +29,6 @@ __all__ = [
     "open_tokens",
     "save_gpt2_files",
     "split_documents",
+    "split_sentences",
     "write_tokens",
 ]

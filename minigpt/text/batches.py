@@ -26,7 +26,14 @@ class BatchSampler:
 
     def batch_at(self, step: int) -> np.ndarray:
         """Batch number `step`: (batch, context + 1) int64."""
-        rng = np.random.default_rng([self.seed, step])
+        return self.draw(self.rng_at(step))
+
+    def rng_at(self, step: int) -> np.random.Generator:
+        """The generator of batch number `step`."""
+        return np.random.default_rng([self.seed, step])
+
+    def draw(self, rng: np.random.Generator) -> np.ndarray:
+        """Windows at random places: (batch, context + 1) int64."""
         starts = rng.integers(0, len(self.tokens) - self.context, self.batch)
         return self.tokens[starts[:, None] + np.arange(self.context + 1)].astype(np.int64)
 

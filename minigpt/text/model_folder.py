@@ -11,6 +11,7 @@ from typing import Any
 from minigpt.errors import UserError
 from minigpt.files import read_json
 from minigpt.text.added import AddedToken, read_added_tokens
+from minigpt.text.characters import CharacterTokenizer
 from minigpt.text.gpt2_files import is_vocabulary, read_merges
 from minigpt.text.numbered import NumberedTokenizer, numbered_tokenizer
 from minigpt.text.printable import GPT2_BYTE_ORDER, spell, spell_merges
@@ -26,7 +27,7 @@ BERT_SETTINGS = {  # tokenizer_config.json's words -> ours
 }
 
 
-def load_folder_tokenizer(folder: str | Path) -> NumberedTokenizer | WordPieceTokenizer | None:
+def load_folder_tokenizer(folder: str | Path) -> CharacterTokenizer | NumberedTokenizer | WordPieceTokenizer | None:
     """The tokenizer of the first of these files that the folder has; None if it has none of them.
 
     `UserError` if a file is damaged, has a setting that is not supported, or two disagree.
@@ -42,12 +43,13 @@ def load_folder_tokenizer(folder: str | Path) -> NumberedTokenizer | WordPieceTo
         raise UserError(f"the tokenizer in {folder} cannot be used: {error}") from None
 
 
-def _open(folder: Path, settings: dict[str, Any]) -> NumberedTokenizer | WordPieceTokenizer | None:
+def _open(folder: Path, settings: dict[str, Any]) -> CharacterTokenizer | NumberedTokenizer | WordPieceTokenizer | None:
     added = _added(folder, settings)
-    tokenizer: NumberedTokenizer | WordPieceTokenizer
+    tokenizer: CharacterTokenizer | NumberedTokenizer | WordPieceTokenizer
     if (folder / "tokenizer.json").exists():
         tokenizer = load_tokenizer_json(folder / "tokenizer.json")
-        _check_agreement(tokenizer, settings, added)
+        if not isinstance(tokenizer, CharacterTokenizer):
+            _check_agreement(tokenizer, settings, added)
     elif (folder / "vocab.txt").exists():
         tokenizer = _load_bert(folder / "vocab.txt", settings, added)
     elif (folder / "vocab.json").exists() and (folder / "merges.txt").exists():
@@ -120,10 +122,12 @@ def _check_agreement(
     tokenizer: NumberedTokenizer | WordPieceTokenizer, settings: Mapping[str, Any], added: list[AddedToken]
 ) -> None:
     """`UserError` where the files beside a tokenizer.json say otherwise: which of them is right cannot be known."""
+    bert = isinstance(tokenizer, WordPieceTokenizer)  # others normalize nothing, so for them it is all one
+    known = [token if bert else token._replace(normalized=False) for token in tokenizer.added_tokens]
     for token in added:
-        if token not in tokenizer.added_tokens:
+        if (token if bert else token._replace(normalized=False)) not in known:
             raise UserError(f"tokenizer.json lacks the added token {token}, which a file beside it has")
-    for theirs, ours in BERT_SETTINGS.items() if isinstance(tokenizer, WordPieceTokenizer) else ():
+    for theirs, ours in BERT_SETTINGS.items() if bert else ():
         if settings.get(theirs, value := getattr(tokenizer, ours)) != value:
             raise UserError(
                 f"tokenizer_config.json says {theirs} = {settings[theirs]!r:.50}, but tokenizer.json {value!r}"

@@ -1,8 +1,9 @@
 """tokenizer.json, in which Hugging Face's tokenizers keeps a whole tokenizer: vocabulary, merges and the steps around.
 
-Two kinds are read: byte-level byte-pair encoding (GPT-2, BART, SmolLM2) and WordPiece (BERT). A setting that is not
-known, or that would change the ids in a way that is not supported, is refused, so a tokenizer that opens gives the ids
-of the original. What is done after, such as adding [CLS] or cutting to a length, is left to the caller.
+Three kinds are read: byte-level byte-pair encoding (GPT-2, BART, SmolLM2), WordPiece (BERT), and single characters. A
+setting that is not known, or that would change the ids in a way that is not supported, is refused, so a tokenizer that
+opens gives the ids of the original. What is done after, such as adding [CLS] or cutting to a length, is left to the
+caller.
 """
 
 from collections.abc import Collection
@@ -12,6 +13,7 @@ from typing import Any
 from minigpt.errors import UserError
 from minigpt.files import read_json
 from minigpt.text.added import AddedToken, read_added_tokens
+from minigpt.text.characters import CharacterTokenizer
 from minigpt.text.numbered import NumberedTokenizer, in_order, numbered_tokenizer
 from minigpt.text.printable import GPT2_BYTE_ORDER, spell
 from minigpt.text.word_piece import WordPieceTokenizer
@@ -31,13 +33,15 @@ WORD_PIECE = {"unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_inpu
 BERT_FLAGS = ("lowercase", "strip_accents", "handle_chinese_chars", "clean_text")
 
 
-def load_tokenizer_json(path: str | Path) -> NumberedTokenizer | WordPieceTokenizer:
+def load_tokenizer_json(path: str | Path) -> CharacterTokenizer | NumberedTokenizer | WordPieceTokenizer:
     """The tokenizer in the file. `UserError` if it is damaged or has a step that is not supported."""
     whole = read_json(path)
     try:
         _only(whole, {}, (*PARTS, "model"))
         model = _dict(whole.get("model"), "model")
         kind = model.get("type") or ("BPE" if "merges" in model else "WordPiece")
+        if kind == "BPE" and whole.get("pre_tokenizer") is None and model.get("merges") == []:
+            return _characters(whole, model)
         if kind == "BPE":
             return _byte_pair(whole, model)
         if kind == "WordPiece":
@@ -65,6 +69,19 @@ def _byte_pair(whole: dict[str, Any], model: dict[str, Any]) -> NumberedTokenize
             f"unk_token = {model['unk_token']!r:.50} is not supported where the byte {lacking[0]} has no id"
         )
     return numbered_tokenizer(vocabulary, merges, added, digits_alone=digits_alone)
+
+
+def _characters(whole: dict[str, Any], model: dict[str, Any]) -> CharacterTokenizer:
+    """Byte-pair encoding with nothing to merge and nothing split before: one token a character."""
+    _only(model, BYTE_PAIR, BYTE_PAIR_READ)
+    _only(whole, {"normalizer": None}, whole)
+    vocabulary, added = _vocabulary(model), _added(whole)
+    tokenizer = CharacterTokenizer(in_order(vocabulary), [token.content for token in added[1:]])
+    ids = {character: id_ for id_, character in enumerate(tokenizer.characters)}
+    plain = [AddedToken(token, id_, special=True) for token, id_ in tokenizer.special_tokens.items()]
+    if ids != vocabulary or plain != added or model.get("unk_token"):
+        raise UserError("its characters have other ids than the order of their code points, and so on; not supported")
+    return tokenizer
 
 
 def _split(step: dict[str, Any]) -> bool:

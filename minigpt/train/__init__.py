@@ -1,32 +1,43 @@
 """Training: the loop, the gradient of a batch, checkpoints, metrics, and the folder of a run."""
 
 from minigpt.train.checkpoint import load_checkpoint, save_checkpoint
-from minigpt.train.engine import Engine, OneProcess, Progress, starting_point
+from minigpt.train.data import TextData, TrainingData, validation_windows
+from minigpt.train.engine import Engine, OneProcess, Progress, judge_all, starting_point
 from minigpt.train.fit import fit
 from minigpt.train.folder import OpenedRun, RunFolder, has_run, open_folder, open_run
-from minigpt.train.gradient import BatchGradient, split_rows
-from minigpt.train.loop import Interrupted, train, validation_windows
+from minigpt.train.gradient import BatchGradient, split_rows, take_rows
+from minigpt.train.loop import Interrupted, train
 from minigpt.train.metrics import read_metrics
+from minigpt.train.prepare import Opened, prepare_run
 from minigpt.train.settings import TrainSettings
+from minigpt.train.start import Start, first_checkpoint
 
 __all__ = [
     "BatchGradient",
     "Engine",
     "Interrupted",
     "OneProcess",
+    "Opened",
     "OpenedRun",
     "Progress",
     "RunFolder",
+    "Start",
+    "TextData",
     "TrainSettings",
+    "TrainingData",
+    "first_checkpoint",
     "fit",
     "has_run",
+    "judge_all",
     "load_checkpoint",
     "open_folder",
     "open_run",
+    "prepare_run",
     "read_metrics",
     "save_checkpoint",
     "split_rows",
     "starting_point",
+    "take_rows",
     "train",
     "validation_windows",
 ]

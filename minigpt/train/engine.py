@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from minigpt.model import Batch, Params, Transformer
+from minigpt.objectives import HeldOut, Judged, judge, scored
 from minigpt.optim import Optimizer, clip_by_global_norm
 from minigpt.train.checkpoint import save_checkpoint
 from minigpt.train.folder import RunFolder, newest
@@ -39,8 +40,8 @@ class Engine(Protocol):
         """One step of the optimizer."""
         ...
 
-    def loss(self, batches: Sequence[Batch]) -> float:
-        """Mean loss over all tokens of the batches, in nats, without gradient or dropout."""
+    def judge(self, held_out: Sequence[HeldOut]) -> tuple[float, float]:
+        """Mean loss over all that is scored in the batches, in nats, without gradient or dropout; and the accuracy."""
         ...
 
     def save(self, names: Sequence[str]) -> None:
@@ -79,10 +80,9 @@ class OneProcess:
         pool = self._gradient.pool
         self.optimizer.update(self.params.flat, self._grads.flat, self.state, learning_rate=learning_rate, pool=pool)
 
-    def loss(self, batches: Sequence[Batch]) -> float:
+    def judge(self, held_out: Sequence[HeldOut]) -> tuple[float, float]:
         """See `Engine`."""
-        losses = [self._gradient.loss(self.params, batch) * batch.tokens.size for batch in batches]
-        return sum(losses) / sum(batch.tokens.size for batch in batches)
+        return pooled([(self._gradient.judge(self.params, one), weight(one.batch)) for one in held_out])
 
     def save(self, names: Sequence[str]) -> None:
         """See `Engine`."""
@@ -97,6 +97,24 @@ class OneProcess:
     def close(self) -> None:
         """See `Engine`."""
         self._gradient.close()
+
+
+def weight(batch: Batch) -> int:
+    """How much the loss of a batch counts in a mean over batches: what is scored in it."""
+    counts = scored(batch)
+    return counts.targets or counts.labels
+
+
+def pooled(judged: Sequence[tuple[Judged, int]]) -> tuple[float, float]:
+    """The loss and the accuracy of several batches together. judged: of each, with its weight."""
+    right, counted = sum(one.right for one, _ in judged), sum(one.counted for one, _ in judged)
+    loss = sum(one.loss * weight for one, weight in judged) / sum(weight for _, weight in judged)
+    return loss, right / max(1, counted)
+
+
+def judge_all(model: Transformer, params: Params, held_out: Sequence[HeldOut]) -> tuple[float, float]:
+    """The loss and the accuracy of a model on all these batches together."""
+    return pooled([(judge(model, params, one, counts=scored(one.batch)), weight(one.batch)) for one in held_out])
 
 
 def starting_point(folder: RunFolder) -> tuple[Params, Optimizer, dict[str, Any], Progress]:

@@ -1,11 +1,11 @@
 """A run's folder: all that training needs to go on, and all that generating and evaluating need to begin.
 
-run.json (configuration, settings, what the text was), tokenizer.json, training.npy and validation.npy (token ids),
-last.safetensors and best.safetensors (checkpoints; many ranks write last.json and best.json, which name folders of
-shards, see `minigpt.train.shards`), metrics.csv, loss.png.
+run.json (configuration, settings, objective, what the text was), tokenizer.json,
+training.npy and validation.npy (token ids), last.safetensors and best.safetensors (checkpoints; many ranks write
+last.json and best.json, which name folders of shards, see `minigpt.train.shards`), metrics.csv, loss.png.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.files import read_json, write_json
 from minigpt.model import Params, Transformer, TransformerConfig
+from minigpt.objectives import Objective, objective_of
 from minigpt.text import Tokenizer, load_tokenizer, open_tokens
 from minigpt.train.checkpoint import load_checkpoint
 from minigpt.train.settings import TrainSettings
 from minigpt.train.shards import load_shards, shards_step
 
-FORMAT = "minigpt run 1"
+FORMAT = "minigpt run 2"
+FORMER = "minigpt run 1"  # of version 0.1, which trained on the next token only
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,22 @@ class RunFolder:
     config: TransformerConfig
     settings: TrainSettings
     corpus: dict[str, Any]  # name, sha256, validation_bytes: what the text was
+    objective: str = "causal"  # as on the command line
+    special: dict[str, int] = field(default_factory=dict)  # ids of the objective's special tokens, by role
+    start: dict[str, Any] | None = None  # the model that it began with, and what was taken of it; None: fresh
+
+    @property
+    def record(self) -> Objective:
+        """The record of the run's objective."""
+        return objective_of(self.objective)
+
+    def check_writes(self) -> None:
+        """`UserError`, in one sentence, if the model of this run does not continue texts."""
+        if not self.record.left_to_right:
+            raise UserError(
+                f"{self.path} was trained with the objective {self.objective} ({self.record.summary}), so it does not "
+                "continue a text; train one that does: minigpt train --objective causal"
+            )
 
     def file(self, name: str) -> Path:
         """The path of one of the folder's files."""
@@ -59,7 +77,14 @@ class RunFolder:
 
     def save(self) -> None:
         """Write run.json."""
-        description = {"config": self.config.to_dict(), "settings": self.settings.to_dict(), "corpus": self.corpus}
+        description = {
+            "config": self.config.to_dict(),
+            "settings": self.settings.to_dict(),
+            "corpus": self.corpus,
+            "objective": self.objective,
+            "special": self.special,
+            "start": self.start,
+        }
         write_json(self.file("run.json"), {"format": FORMAT, **description})
 
 
@@ -74,10 +99,14 @@ def open_folder(path: str | Path) -> RunFolder:
         raise UserError(f"{path} is not the folder of a run (it has no run.json); train one with `minigpt train`")
     value = read_json(Path(path) / "run.json")
     try:
-        if value["format"] != FORMAT:
-            raise UserError(f"{path}/run.json has the format {value['format']!r}, but this minigpt reads {FORMAT!r}")
-        config = TransformerConfig.from_dict(value["config"])
-        return RunFolder(Path(path), config, TrainSettings(**value["settings"]), dict(value["corpus"]))
+        format_ = value.pop("format")
+        if format_ == FORMER:
+            value |= {"objective": "causal", "special": {}, "start": None}
+        elif format_ != FORMAT:
+            raise UserError(f"{path}/run.json has the format {format_!r}, but this minigpt reads {FORMAT!r}")
+        config, settings = TransformerConfig.from_dict(value.pop("config")), TrainSettings(**value.pop("settings"))
+        objective_of(value["objective"])
+        return RunFolder(path=Path(path), config=config, settings=settings, **value)
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, UserError):
             raise
@@ -108,6 +137,11 @@ class OpenedRun:
     params: Params
     tokenizer: Tokenizer
     progress: dict[str, Any]  # step, best_loss, seconds
+
+    @property
+    def name(self) -> str:
+        """Where it was."""
+        return str(self.folder.path)
 
     def training_tokens(self) -> np.ndarray:
         """The ids that the model was trained on, (N,)."""

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from typing import Any
 
 import numpy as np
 
 from minigpt.model import Batch, Call, Params, Transformer
-from minigpt.objectives import Counts, loss, loss_and_gradient, scored
+from minigpt.objectives import Counts, HeldOut, Judged, judge, loss_and_gradient, scored
 
 
 class BatchGradient:
@@ -45,10 +46,16 @@ class BatchGradient:
 
     def loss(self, params: Params, batch: Batch) -> float:
         """Mean loss over the scored targets, without gradient or dropout."""
-        counts = scored(batch)
-        return sum(
-            self._map(lambda part, _: loss(self.model, params, part, counts=counts), split_rows(batch, self.threads))
-        )
+        return self.judge(params, HeldOut(batch)).loss
+
+    def judge(self, params: Params, held_out: HeldOut) -> Judged:
+        """Mean loss over the scored targets, without gradient or dropout, and how many answers are right."""
+        counts, threads = scored(held_out.batch), self.threads
+        batches = split_rows(held_out.batch, threads)
+        counted = [None] * len(batches) if held_out.counted is None else np.array_split(held_out.counted, len(batches))
+        parts = [HeldOut(*pair) for pair in zip(batches, counted, strict=True)]
+        judged = self._map(lambda part, _: judge(self.model, params, part, counts=counts), parts)
+        return Judged(*map(sum, zip(*judged, strict=True)))
 
     def close(self) -> None:
         """End the threads."""
@@ -77,8 +84,11 @@ class BatchGradient:
 
 def split_rows(batch: Batch, parts: int) -> list[Batch]:
     """The batch as up to `parts` batches of about equally many rows, none empty."""
-    parts = min(parts, len(batch.tokens))
-    arrays = batch._asdict()
-    objective = arrays.pop("objective")
-    cut = {name: np.array_split(array, parts) for name, array in arrays.items() if array is not None}
-    return [Batch(**{name: rows[part] for name, rows in cut.items()}, objective=objective) for part in range(parts)]
+    rows = np.array_split(np.arange(len(batch.tokens)), min(parts, len(batch.tokens)))
+    return [take_rows(batch, slice(some[0], some[-1] + 1)) for some in rows]
+
+
+def take_rows(batch: Batch, rows: slice) -> Batch:
+    """Some of the texts of a batch, with all that belongs to them."""
+    arrays: list[Any] = [value[rows] if isinstance(value, np.ndarray) else value for value in batch]
+    return Batch(*arrays)

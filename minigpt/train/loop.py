@@ -4,8 +4,9 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from types import FrameType
 
 import numpy as np
 from tqdm import tqdm
@@ -13,11 +14,12 @@ from tqdm import tqdm
 from minigpt.errors import UserError
 from minigpt.machine import blas_threads, keep_freed_memory
 from minigpt.model import Params
-from minigpt.objectives import causal_lm
-from minigpt.text import BatchSampler
+from minigpt.objectives import HeldOut
+from minigpt.train.data import TextData, TrainingData
 from minigpt.train.engine import Engine, OneProcess, Progress
 from minigpt.train.folder import RunFolder
 from minigpt.train.metrics import open_metrics
+from minigpt.train.start import Start, first_checkpoint
 
 
 class Interrupted(Exception):
@@ -30,7 +32,9 @@ class Interrupted(Exception):
 
 def train(
     folder: RunFolder,
+    data: TrainingData | None = None,
     *,
+    start: Start | None = None,
     engine: Engine | None = None,
     on_validation: Callable[[Params, dict[str, float]], None] = lambda params, row: None,
     show_progress: bool = True,
@@ -39,14 +43,19 @@ def train(
 
     Everything random is a function of the seed and the step, so training that was stopped, or killed, and started again
     ends with the same parameters, to the bit, as training that never stopped (with as many threads or ranks).
-    engine: who does the work; None makes a `OneProcess`. on_validation(params, row) is called after each validation:
-    the engine's parameters, and what goes into metrics.csv. Raises `Interrupted` after Ctrl-C or SIGTERM, once the
-    checkpoint is written; `UserError` if the loss is no longer a number, or the held-out text is shorter than the
-    context.
+    data: what it is trained on; None: what the run's objective makes of its token files. start: the first parameters,
+    see `first_checkpoint`; None: fresh ones. engine: who does the work; None makes a `OneProcess`.
+    on_validation(params, row) is called after each validation: the engine's parameters, and what goes into metrics.csv.
+    Raises `Interrupted` after Ctrl-C or SIGTERM, once the checkpoint is written; `UserError` if the loss is no longer a
+    number, the held-out text is shorter than the context, or there is a `start` for an engine that has begun.
     """
-    settings, context = folder.settings, folder.config.context
-    sampler = BatchSampler(folder.tokens("training"), context, settings.batch, settings.seed)
-    held_out = validation_windows(folder.tokens("validation"), context, settings.validation_windows)
+    settings = folder.settings
+    data = TextData(folder) if data is None else data
+    held_out = data.held_out()
+    if start is not None and engine is not None:
+        raise UserError("this engine has its parameters already; call first_checkpoint before it is made")
+    if start is not None and not folder.has_checkpoint("last"):
+        first_checkpoint(folder, start)
     engine = engine or OneProcess(folder)
     progress, rate = engine.progress, settings.rate()
     keep_freed_memory()
@@ -64,10 +73,10 @@ def train(
         ) as bar,
         _stop_requests() as stop_requested,
     ):
-        clock = _Clock(progress, settings.batch * settings.accumulate * context)
+        clock = _Clock(progress)
         for step in range(progress.step, settings.steps):
-            micro_batches = range(step * settings.accumulate, (step + 1) * settings.accumulate)
-            batches = [causal_lm(sampler.batch_at(micro)) for micro in micro_batches]
+            batches = data.batches(step)
+            clock.tokens += sum(batch.tokens.size for batch in batches)
             loss, norm = engine.gradient(batches, step)
             _check_finite(loss, norm, step, folder)
             engine.update(rate(step))
@@ -81,7 +90,7 @@ def train(
                 row |= clock.read()
                 bar.set_postfix_str(f"loss {loss:.3f}, {row['tokens_per_second']:,.0f} tokens/s")
             if validate:
-                row |= _validate(folder, engine, held_out)
+                row |= _validate(engine, held_out, data.bits_per_nat)
                 improved = row["validation_loss"] < progress.best_loss
                 progress.best_loss = min(progress.best_loss, row["validation_loss"])
                 append_row(row)
@@ -96,30 +105,14 @@ def train(
     return engine.params, progress
 
 
-def validation_windows(tokens: np.ndarray, context: int, count: int) -> np.ndarray:
-    """Up to `count` windows of context + 1 tokens, evenly spread over the held-out `tokens`, (N,): the same every time.
-
-    Returns (W, context + 1) integers. `UserError` if there is not even one.
-    """
-    possible = (len(tokens) - 1) // context
-    if possible < 1:
-        raise UserError(
-            f"the held-out text has {len(tokens)} tokens, but the context of {context} needs at least {context + 1}; "
-            "choose a larger corpus or a smaller --context"
-        )
-    starts = np.linspace(0, len(tokens) - context - 1, min(count, possible)).astype(np.int64)
-    return tokens[starts[:, None] + np.arange(context + 1)].astype(np.int64)
+def _validate(engine: Engine, held_out: Sequence[HeldOut], bits_per_nat: float | None) -> dict[str, float]:
+    """Loss on the held-out batches, in nats and, where that means something, in bits per byte; and the accuracy."""
+    loss, accuracy = engine.judge(held_out)
+    row = {"validation_loss": loss, "validation_accuracy": accuracy}
+    return row if bits_per_nat is None else row | {"validation_bits_per_byte": loss * bits_per_nat}
 
 
-def _validate(folder, engine, windows) -> dict[str, float]:
-    """Loss on the held-out windows, in nats per token and in bits per byte."""
-    size = 4 * folder.settings.batch
-    loss = engine.loss([causal_lm(windows[start : start + size]) for start in range(0, len(windows), size)])
-    bits = loss / math.log(2) * folder.corpus["validation_tokens"] / folder.corpus["validation_bytes"]
-    return {"validation_loss": loss, "validation_bits_per_byte": bits}
-
-
-def _check_finite(loss, norm, step, folder):
+def _check_finite(loss: float, norm: float, step: int, folder: RunFolder) -> None:
     if math.isfinite(loss) and math.isfinite(norm):
         return
     kept = "the last checkpoint is as it was" if folder.has_checkpoint("last") else "nothing was saved yet"
@@ -132,18 +125,17 @@ def _check_finite(loss, norm, step, folder):
 class _Clock:
     """Adds the time that passes to the progress, and tells the speed."""
 
-    def __init__(self, progress: Progress, tokens_per_step: int):
-        self.progress, self.tokens_per_step = progress, tokens_per_step
+    def __init__(self, progress: Progress):
+        self.progress = progress
         self.restart()
 
     def restart(self) -> None:
         """Measure speed from here."""
-        self.step, self.time = self.progress.step, time.perf_counter()
+        self.tokens, self.time = 0, time.perf_counter()
 
     def read(self) -> dict[str, float]:
         """Seconds of training so far and tokens per second since the last reading."""
-        elapsed = time.perf_counter() - self.time
-        tokens = (self.progress.step - self.step) * self.tokens_per_step
+        elapsed, tokens = time.perf_counter() - self.time, self.tokens
         self.progress.seconds += elapsed
         self.restart()
         return {"tokens_per_second": round(tokens / elapsed, 1), "seconds": round(self.progress.seconds, 3)}
@@ -158,9 +150,9 @@ def _stop_requests() -> Iterator[Callable[[], bool]]:
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def note(number, _frame):
+    def note(number: int, _frame: FrameType | None) -> None:
         noted.set()
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     for number in before:
         signal.signal(number, note)

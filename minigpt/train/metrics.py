@@ -13,11 +13,13 @@ COLUMNS = (
     "loss",
     "validation_loss",
     "validation_bits_per_byte",
+    "validation_accuracy",
     "learning_rate",
     "gradient_norm",
     "tokens_per_second",
     "seconds",
 )
+LATER = {"validation_accuracy"}  # columns that files of version 0.1 lack
 
 
 @contextmanager
@@ -32,7 +34,7 @@ def open_metrics(path: str | Path, step: int, *, written: bool = True) -> Iterat
         return
     lines = [",".join(COLUMNS)]
     if step and Path(path).exists():
-        lines += [",".join(row[name] for name in COLUMNS) for row in _rows(path) if int(row["step"]) <= step]
+        lines += [",".join(row.get(name, "") for name in COLUMNS) for row in _rows(path) if int(row["step"]) <= step]
     write_text(path, "\n".join(lines) + "\n")
     with open(path, "a", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
@@ -47,13 +49,14 @@ def open_metrics(path: str | Path, step: int, *, written: bool = True) -> Iterat
 def read_metrics(path: str | Path) -> dict[str, list[tuple[int, float]]]:
     """Every column as pairs (step, value), without the empty cells."""
     rows = _rows(path)
-    return {name: [(int(row["step"]), float(row[name])) for row in rows if row[name]] for name in COLUMNS[1:]}
+    return {name: [(int(row["step"]), float(row[name])) for row in rows if row.get(name)] for name in COLUMNS[1:]}
 
 
-def _rows(path) -> list[dict[str, str]]:
+def _rows(path: str | Path) -> list[dict[str, str]]:
     """Complete rows; a last line that was cut off is left out."""
     text = Path(path).read_text(encoding="utf-8")
     rows = list(csv.DictReader(text[: text.rfind("\n") + 1].splitlines()))
-    if rows and (set(rows[0]) != set(COLUMNS) or not all(row["step"].isdigit() for row in rows)):
+    known = not rows or set(COLUMNS) - LATER <= set(rows[0]) <= set(COLUMNS)
+    if not known or not all(row["step"].isdigit() for row in rows):
         raise UserError(f"{path} is not a metrics file of minigpt; move it away")
     return rows

@@ -113,6 +113,17 @@ def test_the_upstream_gradient_is_never_all_ones(arrays):
         assert np.ptp(dy) > 0.5
 
 
+def test_a_right_gradient_costs_two_evaluations_of_each_entry(arrays):
+    calls = []
+
+    def forward(a, b):
+        calls.append(1)
+        return product_forward(a, b)
+
+    check_gradient(forward, product_backward, *arrays).raise_if_wrong()
+    assert len(calls) == 2 * (12 + 12) + 4  # twice in float32 and in float64, to see what y is
+
+
 def test_every_entry_is_compared():
     x = np.random.default_rng(1).standard_normal((7, 11))
     for index in [(0, 0), (3, 5), (6, 10)]:

@@ -37,7 +37,7 @@ def test_there_are_many():
 
 @bugs("backward")
 def test_wrong_backwards(bug):
-    forward = bug.forward or OPERATIONS[bug.operation][0]
+    forward = bug.forward or OPERATIONS[bug.operation].forward
     likely = said(bug.operation, **{f"{bug.operation}_forward": forward, f"{bug.operation}_backward": bug.wrong})
     assert likely in {other.explanation for other in KINDS["backward"] if other.operation == bug.operation}
     assert likely == bug.explanation or same_numbers(bug, likely)
@@ -47,7 +47,7 @@ def same_numbers(bug, likely):
     """Whether the bug that was named gives what this one gives, so that nobody could tell them apart."""
     other = next(b for b in KINDS["backward"] if b.explanation == likely and b.operation == bug.operation)
     arrays, options = find_case(bug.case).inputs()
-    y = OPERATIONS[bug.operation][0](*arrays, **options)[0]
+    y = OPERATIONS[bug.operation].forward(*arrays, **options)[0]
     dy = np.random.default_rng(0).standard_normal(np.shape(y))
     pairs = zip(bug.gradients(arrays, options, dy), other.gradients(arrays, options, dy), strict=True)
     return any(np.allclose(a, b) for a, b in pairs)

@@ -1,5 +1,7 @@
 """Streaming text: whole characters only, the same text whatever the token borders, ended before a stop string."""
 
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -135,6 +137,19 @@ def test_an_empty_prompt_starts_from_the_end_of_text():
     ids = list(generate(model, params, np.array(END), 20, sampling=GREEDY))
     text = generate_text(model, params, ByteTokenizer(), "", 20, sampling=GREEDY, past_the_end=True)
     assert "".join(text) == ByteTokenizer().decode_bytes(ids).decode("utf-8", "replace")
+
+
+def test_a_tokenizer_without_an_end_writes_on_and_needs_a_prompt():
+    class Endless(ByteTokenizer):
+        end_of_text = None
+        special_tokens: ClassVar = {}
+
+    model, params = small_model(vocabulary_size=260)
+    ids = list(generate(model, params, np.array([120]), 20, sampling=GREEDY))
+    text = generate_text(model, params, Endless(), "x", 20, sampling=GREEDY)
+    assert "".join(text) == Endless().decode_bytes(ids).decode("utf-8", "replace")
+    with pytest.raises(UserError, match="no token that ends a text"):
+        generate_text(model, params, Endless(), "", 20, sampling=GREEDY)
 
 
 @pytest.mark.parametrize("train", [CharacterTokenizer.train, lambda text: BytePairTokenizer.train(text, 270)])

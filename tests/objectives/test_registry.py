@@ -5,6 +5,7 @@ import pytest
 
 import minigpt.objectives
 from minigpt import Transformer, TransformerConfig, UserError
+from minigpt.infer.samples import SAMPLES
 from minigpt.objectives import OBJECTIVES, TRAINS, Texts, find_special_tokens, loss, objective_of, special_tokens
 from minigpt.objectives.registry import RECORDS
 from minigpt.objectives.special import SPELLINGS
@@ -79,7 +80,7 @@ def test_records_are_complete():
         assert callable(getattr(minigpt.objectives, record.function))
         assert set(record.refusals) < set(TRAINS[record.function])
         assert set(record.special) <= {*SPELLINGS, "sentinels"}
-        assert record.sample in ("continued", "filled", "rewritten", "judged")
+        assert record.sample in SAMPLES
         TransformerConfig(vocabulary_size=9, context=4, width=8, layers=1, heads=2, **record.model)
     assert len({record.name for record in RECORDS}) == len(TRAINS) == len(RECORDS)
 

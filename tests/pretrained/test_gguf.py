@@ -169,18 +169,20 @@ def little_arrays(rows=257):
     return {f"{name}.weight": rng.standard_normal(shape).astype("<f4") for name, shape in shapes.items()}
 
 
-def little_llama(settings=None, arrays=None):
-    """A whole model of one layer in a GGUF file, with a tokenizer of the 256 bytes."""
+def little_llama(settings=None, arrays=None, *, tensors=None, width=8, feed_forward=6):
+    """A whole model of one layer in a GGUF file, with a tokenizer of the 256 bytes. tensors: for `written`."""
+    sizes = {**SIZES, "embedding_length": width, "feed_forward_length": feed_forward}
     strings = {"general.architecture": "llama", "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "smollm"}
     pairs = [pair(name, value) for name, value in strings.items()]
-    pairs += [pair(f"llama.{name}", value) for name, value in SIZES.items()]
+    pairs += [pair(f"llama.{name}", value) for name, value in sizes.items()]
     pairs += [pair("llama.attention.layer_norm_rms_epsilon", 1e-5)]
     pairs += [string("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 257) + b"".join(map(string, TOKENS))]
     pairs += [string("tokenizer.ggml.merges") + struct.pack("<IIQ", 9, 8, 0)]
     pairs += [string("tokenizer.ggml.token_type") + struct.pack("<IIQ257i", 9, 5, 257, *[1] * 256, 3)]
     pairs += [pair(name, value) for name, value in (settings or {}).items()]
     arrays = {**little_arrays(), **(arrays or {})}
-    return written({name: (a.shape, 0, a.tobytes()) for name, a in arrays.items()}, b"".join(pairs), len(pairs))
+    plain = {name: (a.shape, 0, a.tobytes()) for name, a in arrays.items()}
+    return written(tensors or plain, b"".join(pairs), len(pairs))
 
 
 def test_mutated_models_are_read_or_refused(tmp_path):

@@ -115,6 +115,20 @@ def test_the_table_holds_every_kind():
     assert all(KINDS[kind.kind] is kind for kind in kinds)
 
 
+def test_letters_and_sounds_by_hand():
+    tokenizer = SoundsTokenizer("____abcé", "____ɑʃˈ1234", 13)
+    assert tokenizer.encode("abé_z").tolist() == [1, 4, 5, 7, 3, 3, 2]
+    assert tokenizer.decode([1, 4, 6, 5, 10, 11, 12, 3, 2]) == "ɑˈʃ4"
+    for letters, sounds, size in (
+        ("____", "____ab", 9),
+        ("____ab", 7, 9),
+        ("____ab", "____a", 5),
+        ("____ab", "____a", 6.5),
+    ):
+        with pytest.raises(UserError, match="characters"):
+            SoundsTokenizer(letters, sounds, size)
+
+
 @every_kind
 def test_a_saved_tokenizer_is_the_same(kind, reopened):
     ours, again = kind.tokenizer, reopened(kind.tokenizer)

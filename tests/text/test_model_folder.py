@@ -109,6 +109,28 @@ def test_the_end_of_text_is_the_one_that_is_named(tmp_path):
     assert load_folder_tokenizer(tmp_path / "none") is None
 
 
+def test_a_token_is_special_where_a_file_names_it_so(tmp_path):
+    files = gpt2(added_tokens__json={"<x>": 258, "<pad>": 259}, special_tokens_map__json={"pad_token": "<pad>"})
+    tokenizer = load_folder_tokenizer(written(tmp_path, **files))
+    assert tokenizer.special_tokens == {"<|endoftext|>": 257, "<pad>": 259}
+    assert tokenizer.encode("<x>").tolist() == [258]
+    assert 259 not in tokenizer.encode("<pad>")
+    assert tokenizer.encode("<pad>", allow_special=True).tolist() == [259]
+
+
+def test_whether_an_added_token_is_normalized_matters_where_something_is_normalized(tmp_path):
+    tokenizers = optional("tokenizers")
+    decoder = {"added_tokens_decoder": {"258": token(special=True)}}
+    theirs = tokenizers.Tokenizer(tokenizers.models.BPE(GPT2, [("a", "b")]))
+    theirs.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    theirs.add_special_tokens([tokenizers.AddedToken("<y>", normalized=True, special=True)])
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    assert load_folder_tokenizer(written(tmp_path, tokenizer_config__json=decoder)).special_tokens == {"<y>": 258}
+    decoder["added_tokens_decoder"]["258"]["lstrip"] = True
+    with pytest.raises(UserError, match=r"lacks the added token .*lstrip=True"):
+        load_folder_tokenizer(written(tmp_path, tokenizer_config__json=decoder))
+
+
 def test_a_byte_order_mark_and_other_line_ends_do_not_enter_a_vocabulary(tmp_path):
     (tmp_path / "vocab.txt").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(BERT).encode())
     tokenizer = load_folder_tokenizer(tmp_path)

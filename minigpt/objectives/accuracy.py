@@ -1,0 +1,67 @@
+"""How often a model is right: what people ask beside the loss."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt.model import Batch, Call, Params, Transformer
+from minigpt.objectives.refusal import check_suits
+from minigpt.objectives.score import Counts, score_forward
+from minigpt.ops import IGNORED
+
+
+class HeldOut(NamedTuple):
+    """A batch to judge a model by, always the same."""
+
+    batch: Batch
+    counted: np.ndarray | None = None  # (B, T) booleans, which targets the accuracy counts; None: all that are scored
+
+
+class Judged(NamedTuple):
+    """What a model reached on some batches; of parts of a batch, these add up."""
+
+    loss: float  # nats, a mean over the `Counts` that were given
+    right: int
+    counted: int
+
+    @property
+    def accuracy(self) -> float:
+        """The share of right answers."""
+        return self.right / max(1, self.counted)
+
+
+def judge(model: Transformer, params: Params, held_out: HeldOut, call: Call = Call(), *, counts: Counts) -> Judged:
+    """The loss on a batch, divided by `counts` as in `loss`, and how many of its answers are right."""
+    batch = held_out.batch
+    check_suits(model.config, batch)
+    output, _ = model.forward(params, batch, call)
+    loss, _ = score_forward(model.config.head, output, batch, call, counts=counts)
+    return Judged(loss, *right_answers(output, held_out, call))
+
+
+def right_answers(output, held_out: HeldOut, call: Call = Call()) -> tuple[int, int]:
+    """How many answers are right, and how many were counted. output: what the model's forward returned.
+
+    Of several questions the first one counts: of a pretraining head, the masked tokens.
+    """
+    logits = output[0] if isinstance(output, tuple) else output
+    batch, counted = held_out
+    wanted = batch.targets
+    if wanted is None:
+        wanted = batch.labels
+        assert wanted is not None
+        logits = logits.swapaxes(1, 2) if wanted.ndim == 2 else logits  # (B, 2, T): the ends of spans
+    counted = wanted != IGNORED if counted is None else counted
+    likeliest = _likeliest(logits[counted], call)
+    return int(np.count_nonzero(likeliest == wanted[counted])), int(np.count_nonzero(counted))
+
+
+def _likeliest(logits: np.ndarray, call: Call) -> np.ndarray:
+    """The class of the highest score: (N,). logits: (N, V), or what this tensor-parallel rank has of them."""
+    best = logits.argmax(axis=-1)
+    if call.comm is None:
+        return best
+    mine = np.stack([logits[np.arange(len(best)), best], best + call.vocabulary_offset]).astype(np.float64)
+    every = np.empty((call.comm.size, *mine.shape))  # every rank's best: its score and which token it is
+    call.comm.Allgather(mine, every)
+    return every[every[:, 0].argmax(axis=0), 1, np.arange(len(best))].astype(np.int64)

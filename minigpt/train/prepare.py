@@ -1,0 +1,152 @@
+"""From a corpus, an objective and a model to the folder of a run."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.model import Params, Transformer, TransformerConfig, preset
+from minigpt.objectives import Objective, check_trains, find_special_tokens, objective_of, special_tokens
+from minigpt.text import (
+    BytePairTokenizer,
+    CharacterTokenizer,
+    Corpus,
+    Tokenizer,
+    document_end,
+    load_corpus,
+    load_tokenizer,
+    write_tokens,
+)
+from minigpt.train.data import TextData
+from minigpt.train.folder import RunFolder
+from minigpt.train.settings import TrainSettings
+from minigpt.train.start import first_checkpoint
+
+POSITIONS = ("position_embedding.weight", "encoder.position_embedding.weight")  # (T, C), a row for each position
+
+
+class Opened(Protocol):
+    """A model that a run can begin with: another run's, or a published one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def model(self) -> Transformer: ...
+    @property
+    def params(self) -> Params: ...
+    @property
+    def tokenizer(self) -> Any: ...
+
+
+def prepare_run(
+    path: str | Path,
+    corpus: str | Path | Corpus = "pydocs",
+    *,
+    objective: str = "causal",
+    architecture: str | None = None,
+    model: str = "tiny",
+    changes: Mapping[str, Any] | None = None,
+    tokenizer: str | Path | Tokenizer = "bpe",
+    vocabulary: int = 1024,
+    settings: TrainSettings | None = None,
+    start: Opened | None = None,
+    check: Callable[[RunFolder], None] = lambda draft: None,
+    progress: bool = True,
+) -> RunFolder:
+    """Check everything, read the corpus, make the tokenizer, write the tokens and, last, run.json.
+
+    objective: as on the command line. architecture: None takes the one that fits the objective. model: a preset;
+    changes: of its fields, such as context and dropout. tokenizer: bpe (trained to `vocabulary` tokens), characters, a
+    tokenizer or the path of its file. start: a model to begin with; configuration, tokenizer and first parameters are
+    then its own, with the head that the objective needs, and the first checkpoint is written at step 0. check: what
+    else to look at before anything is read or written; it gets the run as it would be. `UserError` for all that does
+    not fit, such as an objective that cannot train the architecture.
+    """
+    record, path, settings = objective_of(objective), Path(path), settings or TrainSettings()
+    fields_of_model = {"architecture": architecture or record.architecture, **record.model, **(changes or {})}
+    draft = preset(model, **fields_of_model) if start is None else _continued(start, architecture, record, changes)
+    check_trains(record.function, draft.architecture)
+    check(RunFolder(path, draft, settings, {}, objective))
+
+    corpus = corpus if isinstance(corpus, Corpus) else load_corpus(corpus, progress=progress)
+    if start is not None:
+        tokenizer = start.tokenizer
+    special = tuple(special_tokens(record, draft.context).values())
+    made = _tokenizer(tokenizer, vocabulary, corpus, special, progress)
+    config = draft if start is not None else replace(draft, vocabulary_size=made.vocabulary_size)
+    counts = _write_tokens(path, made, corpus, config.context, progress)
+    made.save(path / "tokenizer.json")
+    description = {
+        "name": corpus.name,
+        "sha256": corpus.sha256,
+        "training_tokens": counts["training"],
+        "validation_tokens": counts["validation"],
+        "validation_bytes": sum(len(text.encode("utf-8")) for text in corpus.validation),
+    }
+    ids = find_special_tokens(record, config.context, made.special_tokens, document_end(made))
+    folder = RunFolder(path, config, settings, description, objective, ids)
+    TextData(folder)  # says now what training would say later
+    if start is not None:
+        folder = _with_first_parameters(folder, start)
+    folder.save()
+    return folder
+
+
+def _continued(
+    start: Opened, architecture: str | None, record: Objective, changes: Mapping[str, Any] | None
+) -> TransformerConfig:
+    """The configuration of the opened model, with the head that the objective needs."""
+    config = start.model.config
+    if architecture not in (None, config.architecture):
+        raise UserError(f"{start.name} is a model of architecture {config.architecture}, which cannot be changed")
+    draft = replace(config, **record.model, **(changes or {}))
+    if draft.context > config.context:
+        raise UserError(f"{start.name} was made for {config.context} tokens, not {draft.context}; choose fewer")
+    return draft
+
+
+def _with_first_parameters(folder: RunFolder, start: Opened) -> RunFolder:
+    """The run with its first checkpoint, and with what of the opened model it has in its description."""
+    shapes = Transformer(folder.config).shapes()
+    taken = {name: _shortened(name, array, folder.config) for name, array in start.params.items() if name in shapes}
+    left_out = [name for name in start.params if name not in shapes]
+    without_head = Transformer(replace(start.model.config, head="none")).shapes()
+    if lost := [name for name in left_out if name in without_head]:
+        raise UserError(f"{start.name} has an array {lost[0]} that the model of this run has no place for")
+    first_checkpoint(folder, taken)
+    fresh = [name for name in shapes if name not in taken]
+    return replace(folder, start={"name": start.name, "left_out": left_out, "fresh": fresh})
+
+
+def _shortened(name: str, array: np.ndarray, config: TransformerConfig) -> np.ndarray:
+    """A table of positions with as many as the run's context, any other array as it is."""
+    return array[: config.context] if name in POSITIONS else array
+
+
+def _tokenizer(wanted: Any, vocabulary: int, corpus: Corpus, special: tuple[str, ...], progress: bool) -> Tokenizer:
+    if not isinstance(wanted, (str, Path)):
+        return wanted
+    if wanted == "characters":  # of all documents: held-out text may hold a character that training lacks
+        return CharacterTokenizer.train(corpus.documents, special_tokens=special)
+    if wanted == "bpe":
+        return BytePairTokenizer.train(corpus.training, vocabulary, special_tokens=special, progress=progress)
+    if not Path(wanted).exists():
+        raise UserError(f"--tokenizer {wanted} is neither bpe, characters nor a file; choose one of these")
+    return load_tokenizer(wanted)
+
+
+def _write_tokens(path: Path, tokenizer: Tokenizer, corpus: Corpus, context: int, progress: bool) -> dict[str, int]:
+    """Write training.npy and validation.npy; how many tokens each has."""
+    counts = {}
+    for part in ("training", "validation"):
+        counts[part] = write_tokens(path / f"{part}.npy", tokenizer, getattr(corpus, part), progress=progress)
+    for part, tokens in counts.items():
+        if tokens < context + 1:
+            raise UserError(
+                f"the {part} part of {corpus.name} has {tokens} tokens, but the context of {context} needs "
+                f"at least {context + 1}; choose a larger corpus or a smaller --context"
+            )
+    return counts
