@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from minigpt.cli.options import add_command, positive, print_json
-from minigpt.cli.prepare import new_run, resume_run
+from minigpt.cli.options import MODEL, add_command, positive, print_json
+from minigpt.cli.prepare import CONTEXT, FRESH_RATE, START_RATE, new_run, resume_run
 from minigpt.cli.ranks import add_options, crew_for
 from minigpt.cli.reports import Samples, disk_trouble, final_report
 from minigpt.errors import UserError
@@ -27,6 +27,7 @@ def add(subparsers) -> None:
         "  minigpt train --objective masked                 hide tokens and ask for them, as BERT\n"
         "  minigpt train shakespeare --tokenizer characters --steps 2000\n"
         "  minigpt train my_notes/ --preset small --threads 2 --out runs/notes\n"
+        "  minigpt train my_notes/ --start smollm2 --context 64 --batch 4\n"
         "  minigpt train --resume --out runs/notes          go on after Ctrl-C\n"
         "  mpiexec -n 2 python -m mpi4py -m minigpt train --data-parallel 2 --zero 1",
     )
@@ -39,9 +40,12 @@ def add(subparsers) -> None:
         + "; ".join(f"{name}: {objective.summary}" for name, objective in OBJECTIVES.items()),
     )
     parser.add_argument("--architecture", choices=CHOICES["architecture"], help="(default: what fits the objective)")
-    parser.add_argument("--preset", choices=tuple(PRESETS), default="tiny", help="the model (default tiny)")
-    parser.add_argument("--tokenizer", default="bpe", help="bpe, characters, or a tokenizer.json (default bpe)")
-    parser.add_argument("--vocabulary", type=positive, default=1024, help="tokens that bpe learns (default 1024)")
+    parser.add_argument(
+        "--start", metavar="MODEL", help=f"train this model on, with its configuration and tokenizer: {MODEL}"
+    )
+    parser.add_argument("--preset", choices=tuple(PRESETS), help="the model (default tiny)")
+    parser.add_argument("--tokenizer", help="bpe, characters, or a tokenizer.json (default bpe)")
+    parser.add_argument("--vocabulary", type=positive, help="tokens that bpe learns (default 1024)")
     parser.add_argument("--steps", type=positive, help="updates of the parameters (default 3000)")
     parser.add_argument("--batch", type=positive, default=12, help="windows of text to a step (default 12)")
     parser.add_argument(
@@ -50,9 +54,15 @@ def add(subparsers) -> None:
         default=1,
         help="add up so many batches to a step; they are the micro-batches of a pipeline (default 1)",
     )
-    parser.add_argument("--context", type=positive, help="tokens that the model sees (default: the preset's)")
+    parser.add_argument(
+        "--context",
+        type=positive,
+        help=f"tokens that the model sees (default: the preset's; with --start its own, at most {CONTEXT})",
+    )
     parser.add_argument("--dropout", type=float, default=0.0, help="share of activations set to zero (default 0)")
-    parser.add_argument("--learning-rate", type=float, default=3e-3, help="the highest (default 0.003)")
+    parser.add_argument(
+        "--learning-rate", type=float, help=f"the highest (default {FRESH_RATE:g}; with --start {START_RATE:g})"
+    )
     parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adamw", help="(default adamw)")
     parser.add_argument("--weight-decay", type=float, default=0.1, help="(default 0.1)")
     parser.add_argument("--validate-every", type=positive, help="steps between validations (default: a twelfth)")

@@ -62,9 +62,13 @@ class RunFolder:
         return self.checkpoint(which).exists() or shards_step(self.path, which) >= 0
 
     def tokenizer(self) -> Tokenizer:
-        """The tokenizer; `UserError` if it does not fit the model."""
+        """The tokenizer; `UserError` if it does not fit the model.
+
+        Only a model that was published may have more ids than tokens: some vocabularies are padded to a round number.
+        """
         tokenizer = load_tokenizer(self.file("tokenizer.json"))
-        if tokenizer.vocabulary_size != self.config.vocabulary_size:
+        unused = self.config.vocabulary_size - tokenizer.vocabulary_size
+        if unused < 0 or (unused and self.start is None):
             raise UserError(
                 f"{self.file('tokenizer.json')} has {tokenizer.vocabulary_size} tokens, but the model of this run "
                 f"{self.config.vocabulary_size}; one of the two files is from another run"
