@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
+from minigpt.model.params import Place
 
 State = dict[str, Any]
 Schedule = Callable[[int], float]
-Matrices = Sequence[tuple[int, tuple[int, int]]]  # where in the vector a matrix starts, and its shape
 
 BLOCK = 32768  # entries worked on at a time: a dozen arithmetic steps then stay in the processor's cache
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # coefficients of Jordan (2024); they make small singular values grow fast
@@ -134,7 +134,7 @@ def adamw(
 
 
 def muon(
-    matrices: Matrices,
+    matrices: Sequence[Place],
     *,
     momentum: float = 0.95,
     weight_decay: float = 0.01,
@@ -145,7 +145,7 @@ def muon(
 
     Jordan et al. (2024), https://kellerjordan.github.io/posts/muon. With 0.2 * sqrt(larger side) as its factor, an
     update has the size of AdamW's, so one learning rate serves both (Liu et al. 2025, arXiv:2502.16982, eq. 4).
-    matrices: which parts of the vector are hidden matrices; see `hidden_matrices`.
+    matrices: where in the vector they lie; see `Params.block_matrices`.
     """
     rest = adamw(beta2=0.95, weight_decay=weight_decay, decayed=decayed)
 
@@ -153,15 +153,14 @@ def muon(
         return {**rest.init(parameters), "momentum": np.zeros_like(parameters)}
 
     def update(parameters, gradient, state, *, learning_rate, pool=None):
-        before = [parameters[start : start + math.prod(shape)].copy() for start, shape in matrices]
+        before = [place.view(parameters).copy() for place in matrices]
         rest.update(parameters, gradient, state, learning_rate=learning_rate, pool=pool)
-        for (start, shape), old in zip(matrices, before, strict=True):
-            part = slice(start, start + old.size)
-            velocity, g = state["momentum"][part], gradient[part]
+        for place, old in zip(matrices, before, strict=True):
+            velocity, g = place.view(state["momentum"]), place.view(gradient)
             velocity += (1 - momentum) * (g - velocity)
-            direction = orthogonal((g + momentum * (velocity - g)).reshape(shape), iterations)
-            step = learning_rate * 0.2 * math.sqrt(max(shape))
-            parameters[part] = old * (1 - learning_rate * weight_decay) - step * direction.reshape(-1)
+            direction = orthogonal(g + momentum * (velocity - g), iterations)
+            step = learning_rate * 0.2 * math.sqrt(max(old.shape))
+            place.view(parameters)[...] = old * (1 - learning_rate * weight_decay) - step * direction
 
     return Optimizer(init, update)
 
@@ -182,16 +181,6 @@ def orthogonal(matrix: np.ndarray, iterations: int = 5) -> np.ndarray:
     return x.T if tall else x
 
 
-def hidden_matrices(params) -> list[tuple[int, tuple[int, int]]]:
-    """Where in `params.flat` the matrices inside the blocks are: what Muon is for. Embeddings and the head are not."""
-    found, start = [], 0
-    for name, shape in params.shapes.items():
-        if name.startswith("blocks.") and len(shape) == 2:
-            found.append((start, shape))
-        start += math.prod(shape)
-    return found
-
-
 def clip_by_global_norm(gradient: np.ndarray, maximum: float) -> float:
     """Shorten the gradient, (P,), in place to at most `maximum`; its direction stays. Returns the norm it had.
 
@@ -200,9 +189,14 @@ def clip_by_global_norm(gradient: np.ndarray, maximum: float) -> float:
     """
     squares = (gradient[start : start + BLOCK] for start in range(0, gradient.size, BLOCK))
     norm = math.sqrt(sum(float(np.vdot(block, block)) for block in squares))  # blocks keep float32's digits
+    shorten(gradient, norm, maximum)
+    return norm
+
+
+def shorten(gradient: np.ndarray, norm: float, maximum: float) -> None:
+    """`clip_by_global_norm` of a gradient, or of a part of one, whose whole has the length `norm`."""
     if math.isfinite(norm) and norm + 1e-6 > maximum:
         gradient *= maximum / (norm + 1e-6)
-    return norm
 
 
 def constant(peak: float, *, warmup: int = 0) -> Schedule:
