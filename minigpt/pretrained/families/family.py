@@ -81,6 +81,7 @@ class Family:
     classes: Mapping[str, HeadClass]  # class in config.json; the first is meant where config.json names none
     settings: tuple[Setting, ...]
     links: Callable[[TransformerConfig, str], Iterable[Link]]  # of the body, under a base name
+    kin: str | None = None  # the family that it is a kind of
     fixed: Mapping[str, Any] = field(default_factory=dict)  # our fields that are so in the whole family
     refused: Mapping[str, Any] = field(default_factory=dict)  # their settings -> the one value that is supported
     constants: Mapping[str, Any] = field(default_factory=dict)  # their settings that are written and not read
