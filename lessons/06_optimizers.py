@@ -25,7 +25,6 @@ from minigpt.optim import (
     adamw,
     clip_by_global_norm,
     constant,
-    hidden_matrices,
     muon,
     orthogonal,
     sgd,
@@ -324,7 +323,7 @@ optimizers = {
     "SGD, momentum": (lambda params: sgd(momentum=0.9), (0.1, 0.3, 1.0)),
     "Adam": (lambda params: adam(), (3e-3, 1e-2, 2e-2)),
     "AdamW": (lambda params: adamw(decayed=params.matrix_size), (3e-3, 1e-2, 2e-2)),
-    "Muon": (lambda params: muon(hidden_matrices(params)), (3e-3, 1e-2, 3e-2)),
+    "Muon": (lambda params: muon(params.block_matrices()), (3e-3, 1e-2, 3e-2)),
 }
 steps, trial, seeds = (10, 5, 1) if quick() else (300, 80, 2)
 rows, reached = [], {}

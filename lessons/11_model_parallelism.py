@@ -18,6 +18,7 @@ import numpy as np
 from minigpt import Batch, Transformer, TransformerConfig, UserError
 from minigpt.course import expect, show, show_source, table
 from minigpt.measure import ledger, scale
+from minigpt.model.arrays import part
 from minigpt.model.parts import apply_row_linear, sum_over_ranks
 from minigpt.objectives import causal_lm, loss_and_gradient, scored
 from minigpt.objectives.sharded import sharded_cross_entropy_forward
@@ -31,7 +32,7 @@ from minigpt.parallel.schedule import (
     schedule,
     timeline,
 )
-from minigpt.parallel.tensor import part, shard_call, shard_config, shard_params
+from minigpt.parallel.tensor import check_tensor, shard_call, shard_params
 from minigpt.plot import BLUE, GREEN, ORANGE, VERMILION, pipeline_timeline
 
 # %% [markdown]
@@ -190,15 +191,14 @@ show_source(sharded_cross_entropy_forward, docstring=False)
 # %%
 def on_tensor_ranks(comm):
     """Loss, gradients and bytes handed over, of one rank."""
-    shard = shard_params(params, config, comm.rank, comm.size)
-    piece = Transformer(shard_config(config, comm.rank, comm.size))
-    value, grads = loss_and_gradient(piece, shard, text, shard_call(config, comm))
+    shard = shard_params(params, comm.rank, comm.size)
+    value, grads = loss_and_gradient(model, shard, text, shard_call(config, comm))
     return value, grads, dict(comm.sent)
 
 
 def largest_difference(results, size):
     """Over all ranks and arrays, from this rank's part of the whole gradient."""
-    parts = [shard_params(whole, config, rank, size) for rank in range(size)]
+    parts = [shard_params(whole, rank, size) for rank in range(size)]
     return max(
         np.abs(mine[1].flat - theirs.flat).max()
         for mine, theirs in zip(results, parts, strict=True)
@@ -224,7 +224,7 @@ table(["workers", "largest difference of a gradient", "bytes summed, counted", "
 
 # %%
 try:
-    shard_config(config, 0, 16)
+    check_tensor(config, 16)
 except UserError as error:
     print(error)
 

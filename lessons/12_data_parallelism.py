@@ -28,11 +28,9 @@ from minigpt.ops import IGNORED
 from minigpt.optim import adam, adamw, clip_by_global_norm
 from minigpt.parallel import launch
 from minigpt.parallel.zero import (
-    REST,
     SlicedGradients,
     SlicedOptimizer,
     SlicedParams,
-    group_of,
     sum_gradients,
     sum_slices,
 )
@@ -297,10 +295,10 @@ expect("L12.stage_3_bytes", kept[3].sum(), equal=16 / WORKERS)
 
 # %%
 groups = {}
-for name, shape in params.shapes.items():
-    groups[group_of(name)] = groups.get(group_of(name), 0) + int(np.prod(shape))
-block = max(size for group, size in groups.items() if group != REST)
-at_once = 4 * (groups[REST] + block) / P  # of the gradients, or the parameters, bytes per parameter
+for record in params.arrays.values():
+    groups[record.block] = groups.get(record.block, 0) + int(np.prod(record.shape))
+block = max(size for group, size in groups.items() if group)
+at_once = 4 * (groups[""] + block) / P  # of the gradients, or the parameters, bytes per parameter
 moment = np.array([0, 0, at_once, 2 * at_once])
 figure, axes = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
 base = np.zeros(4)
@@ -338,7 +336,7 @@ show(figure)
 # with which the backward begins, and for what belongs to no block and stays. All of this to the byte.
 
 # %%
-again = P - groups[REST] - block  # what the backward gathers a second time
+again = P - groups[""] - block  # what the backward gathers a second time
 formula = [4 * P, 4 * (P + P), 4 * (P + P), 4 * (P + P + again)]
 how = [
     "sum of all gradients",

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
+from minigpt.model.params import Place
 
 State = dict[str, Any]
 Schedule = Callable[[int], float]
-Matrices = Sequence[tuple[int, tuple[int, int]]]  # where in the vector a matrix starts, and its shape
 
 BLOCK = 32768  # entries worked on at a time: a dozen arithmetic steps then stay in the processor's cache
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # coefficients of Jordan (2024); they make small singular values grow fast
@@ -89,32 +89,55 @@ def adam(
     def init(parameters):
         return {"step": 0, "first_moment": np.zeros_like(parameters), "second_moment": np.zeros_like(parameters)}
 
-    def rule(p, g, s, first, second, *, rate, decay, step):
-        if decoupled:
-            p *= 1 - rate * decay
-        elif decay:
-            g = g + decay * p
-        np.multiply(g, 1 - beta1, out=s)
-        first *= beta1
-        first += s
-        np.multiply(g, g, out=s)
-        s *= 1 - beta2
-        second *= beta2
-        second += s
-        np.sqrt(second, out=s)
-        s *= 1 / math.sqrt(1 - beta2**step)
-        s += epsilon
-        np.divide(first, s, out=s)
-        s *= rate / (1 - beta1**step)
-        p -= s
-
     def update(parameters, gradient, state, *, learning_rate, pool=None):
         state["step"] += 1
         moments = [state["first_moment"], state["second_moment"]]
-        numbers = {"rate": learning_rate, "step": state["step"]}
-        _in_blocks(rule, parameters, gradient, moments, decayed, weight_decay, pool, **numbers)
+        numbers = {"rate": learning_rate, "step": state["step"], "beta1": beta1, "beta2": beta2, "epsilon": epsilon}
+        _in_blocks(
+            adam_rule, parameters, gradient, moments, decayed, weight_decay, pool, decoupled=decoupled, **numbers
+        )
 
     return Optimizer(init, update)
+
+
+def adam_rule(
+    p: np.ndarray,
+    g: np.ndarray,
+    scratch: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    *,
+    rate: float,
+    decay: float,
+    step: int,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    decoupled: bool,
+) -> None:
+    """One step of Adam on some entries: p, m and v change in place; g stays; scratch is overwritten. All: (n,).
+
+    In formulas, with decoupled decay: p -= rate * decay * p;  m = beta1 m + (1 - beta1) g;
+    v = beta2 v + (1 - beta2) g^2;  p -= rate * m / (1 - beta1^step) / (sqrt(v / (1 - beta2^step)) + epsilon).
+    step: the number of this one, from 1. The lines go through `scratch` so that nothing is allocated.
+    """
+    if decoupled:
+        p *= 1 - rate * decay
+    elif decay:
+        g = g + decay * p
+    np.multiply(g, 1 - beta1, out=scratch)
+    m *= beta1
+    m += scratch
+    np.multiply(g, g, out=scratch)
+    scratch *= 1 - beta2
+    v *= beta2
+    v += scratch
+    np.sqrt(v, out=scratch)
+    scratch *= 1 / math.sqrt(1 - beta2**step)
+    scratch += epsilon
+    np.divide(m, scratch, out=scratch)
+    scratch *= rate / (1 - beta1**step)
+    p -= scratch
 
 
 def adamw(
@@ -134,7 +157,7 @@ def adamw(
 
 
 def muon(
-    matrices: Matrices,
+    matrices: Sequence[Place],
     *,
     momentum: float = 0.95,
     weight_decay: float = 0.01,
@@ -145,7 +168,7 @@ def muon(
 
     Jordan et al. (2024), https://kellerjordan.github.io/posts/muon. With 0.2 * sqrt(larger side) as its factor, an
     update has the size of AdamW's, so one learning rate serves both (Liu et al. 2025, arXiv:2502.16982, eq. 4).
-    matrices: which parts of the vector are hidden matrices; see `hidden_matrices`.
+    matrices: where in the vector they lie; see `Params.block_matrices`.
     """
     rest = adamw(beta2=0.95, weight_decay=weight_decay, decayed=decayed)
 
@@ -153,15 +176,14 @@ def muon(
         return {**rest.init(parameters), "momentum": np.zeros_like(parameters)}
 
     def update(parameters, gradient, state, *, learning_rate, pool=None):
-        before = [parameters[start : start + math.prod(shape)].copy() for start, shape in matrices]
+        before = [place.view(parameters).copy() for place in matrices]
         rest.update(parameters, gradient, state, learning_rate=learning_rate, pool=pool)
-        for (start, shape), old in zip(matrices, before, strict=True):
-            part = slice(start, start + old.size)
-            velocity, g = state["momentum"][part], gradient[part]
+        for place, old in zip(matrices, before, strict=True):
+            velocity, g = place.view(state["momentum"]), place.view(gradient)
             velocity += (1 - momentum) * (g - velocity)
-            direction = orthogonal((g + momentum * (velocity - g)).reshape(shape), iterations)
-            step = learning_rate * 0.2 * math.sqrt(max(shape))
-            parameters[part] = old * (1 - learning_rate * weight_decay) - step * direction.reshape(-1)
+            direction = orthogonal(g + momentum * (velocity - g), iterations)
+            step = learning_rate * 0.2 * math.sqrt(max(old.shape))
+            place.view(parameters)[...] = old * (1 - learning_rate * weight_decay) - step * direction
 
     return Optimizer(init, update)
 
@@ -182,16 +204,6 @@ def orthogonal(matrix: np.ndarray, iterations: int = 5) -> np.ndarray:
     return x.T if tall else x
 
 
-def hidden_matrices(params) -> list[tuple[int, tuple[int, int]]]:
-    """Where in `params.flat` the matrices inside the blocks are: what Muon is for. Embeddings and the head are not."""
-    found, start = [], 0
-    for name, shape in params.shapes.items():
-        if name.startswith("blocks.") and len(shape) == 2:
-            found.append((start, shape))
-        start += math.prod(shape)
-    return found
-
-
 def clip_by_global_norm(gradient: np.ndarray, maximum: float) -> float:
     """Shorten the gradient, (P,), in place to at most `maximum`; its direction stays. Returns the norm it had.
 
@@ -200,9 +212,14 @@ def clip_by_global_norm(gradient: np.ndarray, maximum: float) -> float:
     """
     squares = (gradient[start : start + BLOCK] for start in range(0, gradient.size, BLOCK))
     norm = math.sqrt(sum(float(np.vdot(block, block)) for block in squares))  # blocks keep float32's digits
+    shorten(gradient, norm, maximum)
+    return norm
+
+
+def shorten(gradient: np.ndarray, norm: float, maximum: float) -> None:
+    """`clip_by_global_norm` of a gradient, or of a part of one, whose whole has the length `norm`."""
     if math.isfinite(norm) and norm + 1e-6 > maximum:
         gradient *= maximum / (norm + 1e-6)
-    return norm
 
 
 def constant(peak: float, *, warmup: int = 0) -> Schedule:

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from minigpt import Transformer, UserError, preset
 from minigpt.check.optimizer_check import check_clip, check_optimizer
+from minigpt.model import Place
 from minigpt.optim import (
     BLOCK,
     adam,
     adamw,
     clip_by_global_norm,
     constant,
-    hidden_matrices,
     muon,
     orthogonal,
     sgd,
@@ -134,7 +134,7 @@ def test_only_the_leading_entries_decay(make):
         (sgd(momentum=0.9, nesterov=True), 1e-3),
         (adam(), 0.02),
         (adamw(weight_decay=0), 0.02),
-        (muon([(0, (1, 2))]), 0.02),
+        (muon([Place(0, (1, 2))]), 0.02),
     ],
     ids=["nesterov", "adam", "adamw", "muon"],
 )
@@ -154,8 +154,8 @@ def test_muon_orthogonalizes_hidden_matrices_and_leaves_the_rest_to_adamw():
     params = Transformer(preset("tiny-gpt2", vocabulary_size=9, layers=1, width=8, heads=2)).init(
         np.random.default_rng(0)
     )
-    matrices = hidden_matrices(params)
-    assert [shape for _, shape in matrices] == [(8, 8)] * 4 + [(8, 32), (32, 8)]
+    matrices = params.block_matrices()
+    assert [place.view(params.flat).shape for place in matrices] == [(8, 8)] * 4 + [(8, 32), (32, 8)]
     gradient = np.random.default_rng(1).standard_normal(params.flat.size).astype(np.float32)
     ours, reference = params.copy(), params.copy()
     optimizer, plain = muon(matrices, weight_decay=0.0), adamw(beta2=0.95, weight_decay=0.0)
@@ -184,7 +184,7 @@ def test_muon_equals_pytorchs_within_bfloat16():
     rng = np.random.default_rng(4)
     ours = rng.standard_normal((6, 10))  # (in, out); PyTorch keeps (out, in)
     theirs = torch.nn.Parameter(torch.tensor(ours.T.copy()))
-    optimizer = muon([(0, (6, 10))], weight_decay=0.1)
+    optimizer = muon([Place(0, (6, 10))], weight_decay=0.1)
     reference = torch.optim.Muon([theirs], lr=0.02, weight_decay=0.1, momentum=0.95, adjust_lr_fn="match_rms_adamw")
     flat = ours.reshape(-1)
     state = optimizer.init(flat)

@@ -7,6 +7,7 @@ import numpy as np
 from minigpt.check.gradient import check_gradient
 from minigpt.check.report import GradientReport
 from minigpt.model import Batch, Call, Params, Transformer, TransformerConfig
+from minigpt.model.arrays import BIAS, GAIN
 from minigpt.ops import IGNORED, cross_entropy_backward, cross_entropy_forward
 
 SMALL: dict[str, Any] = {  # V, T, C, L, H, F and D = 5 all differ; the batch of 2 is shorter than the context
@@ -25,7 +26,7 @@ BERT: dict[str, Any] = {
     "segments": 3,
     "embedding_norm": True,
 }
-TWO_STACKS: dict[str, Any] = {"architecture": "encoder-decoder", "encoder_layers": 1}
+TWO_STACKS: dict[str, Any] = {"architecture": "encoder-decoder", "encoder": {"layers": 1}}
 
 CONFIGS: dict[str, TransformerConfig] = {
     "GPT-2": TransformerConfig(**SMALL),
@@ -52,9 +53,13 @@ CONFIGS: dict[str, TransformerConfig] = {
         **SMALL, head="sequence", labels=4, pooled="last", pooler=False, head_bias=False
     ),
     "BART": TransformerConfig(
-        **{**SMALL, **BERT, **TWO_STACKS, "segments": 0},
-        encoder_heads=3,
-        encoder_feed_forward_width=17,
+        **{
+            **SMALL,
+            **BERT,
+            **TWO_STACKS,
+            "segments": 0,
+            "encoder": {"layers": 1, "heads": 3, "feed_forward_width": 17},
+        },
         scale_embedding=True,
         head_bias=True,
     ),
@@ -97,7 +102,7 @@ def check_model(
     batch = _random_batch(model.config, rng)
 
     def filled(arrays) -> Params:
-        filled = Params(params.shapes, dtype=arrays[0].dtype)
+        filled = Params(params.arrays, dtype=arrays[0].dtype)
         for name, array in zip(params, arrays, strict=True):
             filled[name] = array
         return filled
@@ -111,7 +116,7 @@ def check_model(
 
     def backward(dloss, caches):
         flat, cache, loss_caches = caches
-        current = Params(params.shapes, flat=flat)
+        current = Params(params.arrays, flat=flat)
         doutput = tuple(cross_entropy_backward(dloss, loss_cache) for loss_cache in loss_caches)
         grads = model.backward(current, cache, doutput[0] if len(doutput) == 1 else doutput)
         return tuple(grads[name] for name in params)
@@ -125,9 +130,10 @@ def check_model(
 def _random_params(model: Transformer, rng: np.random.Generator) -> Params:
     params = model.init(rng, dtype=np.float64)
     for name, array in params.items():
-        if name.endswith(".gain"):
+        kind = params.arrays[name].kind
+        if kind == GAIN:
             array[...] = rng.uniform(0.5, 1.5, array.shape)
-        elif array.ndim == 1:
+        elif kind == BIAS:
             array[...] = rng.uniform(-0.5, 0.5, array.shape)
         else:
             array[...] = rng.standard_normal(array.shape) / np.sqrt(array.shape[0])

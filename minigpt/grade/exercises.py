@@ -1,4 +1,4 @@
-"""Every exercise by name: the functions of the lessons, in the order of the course, then every operation."""
+"""Every exercise by name: those of the lessons, in the order of the course, then the operations that none asks for."""
 
 from dataclasses import replace
 from importlib import import_module
@@ -21,8 +21,7 @@ def _gather() -> dict[str, Exercise]:
             if not exercise.right and exercise.name not in OPERATIONS:
                 raise ValueError(f"{exercise.name} is no operation of minigpt.check; name one, or use Exercise.of")
             found[exercise.name] = replace(exercise, lesson=name.removeprefix("l"))
-    functions = {name: exercise for name, exercise in found.items() if exercise.right}
-    return functions | {name: found.get(name, Exercise(name, POINTS)) for name in OPERATIONS}
+    return found | {name: Exercise(name, POINTS) for name in OPERATIONS if name not in found}
 
 
 EXERCISES = _gather()

@@ -7,6 +7,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.infer.generate import check_tokenizer
+from minigpt.infer.rewrite import BEGIN, between_marks
 from minigpt.model import Batch, Params, Transformer
 
 
@@ -35,7 +36,10 @@ def _framed(tokenizer: Any, sentence: str, longest: int) -> tuple[np.ndarray, np
     """The ids and segments of a sentence, (T,), between the marks that the tokenizer has for one, if it has any."""
     if hasattr(tokenizer, "encode_pair"):
         return tokenizer.encode_pair(sentence, longest=longest)
-    ids = tokenizer.encode(sentence)[:longest]
+    marked = BEGIN in tokenizer.special_tokens  # as in RoBERTa's vocabulary
+    ids = between_marks(tokenizer, sentence) if marked else tokenizer.encode(sentence)
+    if len(ids) > longest:
+        ids = np.append(ids[: longest - 1], ids[-1:] if marked else ids[longest - 1])
     if len(ids) == 0:
         raise UserError(f"{sentence!r:.50} has no tokens in this vocabulary; leave the line out")
     return ids, np.zeros_like(ids)

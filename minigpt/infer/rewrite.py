@@ -41,7 +41,7 @@ def rewrite(
     longest = min(max_new_tokens, model.config.context - 1)
     written = []
     for part in text.split() if words else [text]:
-        source = tokenizer.encode(part) if words else _between_marks(tokenizer, part)
+        source = tokenizer.encode(part) if words else between_marks(tokenizer, part)
         ids = generate(
             model,
             params,
@@ -57,7 +57,7 @@ def rewrite(
     return " ".join(written)
 
 
-def _between_marks(tokenizer: Any, text: str) -> np.ndarray:
-    """The ids that the encoder reads, (S,)."""
+def between_marks(tokenizer: Any, text: str) -> np.ndarray:
+    """The ids that an encoder reads, (S,): those of a text, after a beginning if the vocabulary has one, and an end."""
     first = [tokenizer.special_tokens[BEGIN]] if BEGIN in tokenizer.special_tokens else []
     return np.array([*first, *tokenizer.encode(text).tolist(), document_end(tokenizer)], np.int64)

@@ -5,7 +5,7 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.infer.past import KeyValuePast
 from minigpt.model import Batch, Call, Params, Transformer
-from minigpt.model.stack import TOKENS
+from minigpt.model.inputs import TOKENS
 
 
 class Window:

@@ -8,20 +8,21 @@ that works on 64 queries at a time and skips keys that none of them sees), so th
 operation's cache keeps. Letters: N tokens that a rank works on at once, C width, F hidden width, V vocabulary.
 """
 
+import math
+from collections import Counter
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.measure.scale import Layout, micro_batches
-from minigpt.model import TransformerConfig
+from minigpt.model import Transformer, TransformerConfig
+from minigpt.model.arrays import Arrays, cut_arrays, part
 from minigpt.model.params import Params
-from minigpt.model.parts import Shapes
 from minigpt.ops import ACTIVATIONS
 from minigpt.ops.attention import QUERIES
-from minigpt.parallel.pipeline import Stage
-from minigpt.parallel.tensor import shard_config
-from minigpt.parallel.zero import REST, group_of, places
+from minigpt.parallel.tensor import check_tensor
 
 NUMBER = 4  # bytes, float32
 MOMENTS = 2  # numbers that Adam keeps for each parameter
@@ -52,8 +53,9 @@ def predict(config: TransformerConfig, layout: Layout, batch: int, *, stage: int
     if config.dropout or config.experts:
         raise UserError("the ledger of a training step is for models without dropout and experts; set both to none")
     micros = micro_batches(layout, batch)
-    shard = config if layout.tensor == 1 else shard_config(config, 0, layout.tensor)
-    here = Stage(shard, stage, layout.pipeline)
+    check_tensor(config, layout.tensor)
+    shard = _shard(config, layout.tensor)
+    here = Transformer(config, stage=stage, stages=layout.pipeline)
     tokens = layout.micro_batch * config.context
     waiting = min(layout.pipeline - stage, micros)
     activations = waiting * stage_numbers(config, shard, here, tokens, recompute=layout.recompute)
@@ -62,7 +64,7 @@ def predict(config: TransformerConfig, layout: Layout, batch: int, *, stage: int
     classes = shard.vocabulary_size if here.last else 0
     # A pipeline stage lets go of scores and of their gradient; without a pipeline (ZeRO 2 and 3) they stay to the end.
     logits = tokens * classes * (3 if layout.zero >= 2 else 1)
-    states = _states(here.shapes(), layout, micros)
+    states = _states(cut_arrays(here.arrays(), 0, layout.tensor), layout, micros)
     block = (3 if config.gated else 2) * shard.feed_forward_width + 5 * config.width
     working = tokens * max(block, classes + config.width)  # in the backward of a block, or of the head
     working += 0 if here.last else waiting * tokens * config.width  # on their way to the next stage
@@ -76,13 +78,16 @@ def block_numbers(config: TransformerConfig, shard: TransformerConfig) -> float:
     shard: the configuration of this tensor-parallel rank, which has some of the heads and hidden units.
     """
     queries, keys = shard.heads * shard.head_width, shard.key_value_heads * shard.head_width
-    hidden = ACTIVATIONS[config.activation].kept + (2 if config.gated else 0)
+    activation = ACTIVATIONS[config.activation]
+    hidden = activation.kept
+    if config.gated:  # up and the product; and gate, which lies beside up
+        hidden += 2 if activation.keeps_input else 3
     weights = shard.heads * mean_seen(config.context)
     return 4 * config.width + 2 + 2 * queries + 2 * keys + weights + hidden * shard.feed_forward_width
 
 
 def stage_numbers(
-    config: TransformerConfig, shard: TransformerConfig, stage: Stage, tokens: int, *, recompute: bool
+    config: TransformerConfig, shard: TransformerConfig, stage: Transformer, tokens: int, *, recompute: bool
 ) -> float:
     """What the forward of one micro-batch leaves behind on a pipeline stage."""
     block = config.width if recompute else block_numbers(config, shard)
@@ -113,16 +118,27 @@ def held(*things: Any) -> int:
     return sum(found.values())
 
 
-def _states(shapes: Shapes, layout: Layout, micros: int) -> tuple[int, int, int]:
+def _shard(config: TransformerConfig, ranks: int) -> TransformerConfig:
+    """The sizes of the first of the tensor-parallel ranks' parts."""
+    return replace(
+        config,
+        heads=config.heads // ranks,
+        key_value_heads=config.key_value_heads // ranks,
+        feed_forward_width=len(part(config.feed_forward_width, 0, ranks)),
+        vocabulary_size=len(part(config.vocabulary_size, 0, ranks)),
+        padding=None,
+    )
+
+
+def _states(arrays: Arrays, layout: Layout, micros: int) -> tuple[int, int, int]:
     """Numbers of parameters, gradients and optimizer states. A slice is a replica's share; what is gathered or summed
     at the moment, the rest and one block, comes on top."""
-    total = _size(shapes)
+    sizes: Counter[str] = Counter()
+    for record in arrays.values():
+        sizes[record.block] += math.prod(record.shape)
+    total = sizes.total()
     share = -(-total // layout.data)
-    open_ = _size(shapes, REST) + max(_size(shapes, group) for group in set(map(group_of, shapes)) - {REST})
+    open_ = sizes.pop("", 0) + max(sizes.values())
     parameters = share + open_ if layout.zero == 3 else total
     gradients = share + open_ if layout.zero >= 2 else total * min(2, micros)  # a micro-batch's, and the sum of all
     return parameters, gradients, MOMENTS * (share if layout.zero else total)
-
-
-def _size(shapes: Shapes, group: str | None = None) -> int:
-    return sum(len(place) for name, place in places(shapes).items() if group in (None, group_of(name)))

@@ -8,27 +8,32 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigpt.model.parts import Shapes, apply_linear, apply_row_linear, back_linear, linear_shapes
+from minigpt.model.arrays import COLUMNS, ROWS, Arrays, linear_arrays
+from minigpt.model.parts import apply_linears, apply_row_linear, back_linear, back_linears
 from minigpt.ops import attention_backward, attention_forward, draw_dropout_mask, rotary_backward, rotary_forward
 
 
 class AttentionBlockCache(NamedTuple):
-    query: Any
-    sources: tuple[Any, Any, Any] | None  # of key, value and the key's rotation; None when they came from the past
-    rotary: Any
+    query: Any  # of the projection; of self-attention: of query, key and value together
+    source: Any  # of key and value in cross-attention; None when they came from the past
+    rotary: tuple[Any, Any]  # of query and key
     attention: Any
     output: Any
 
 
-def attention_shapes(name: str, config) -> Shapes:
-    """The arrays of one multi-head attention."""
+def attention_arrays(name: str, config, *, cross: bool = False) -> Arrays:
+    """The arrays of one multi-head attention. What multiplies the same input lies side by side.
+
+    cross: queries come from one text, keys and values from another.
+    """
     width, inner, shared = config.width, config.heads * config.head_width, config.key_value_heads * config.head_width
-    bias = config.bias if config.attention_bias is None else config.attention_bias
+    bias, std = config.bias if config.attention_bias is None else config.attention_bias, config.init_std
+    of_x, of_source = ("", f"{name}.key_value") if cross else (f"{name}.query_key_value",) * 2
     return {
-        **linear_shapes(f"{name}.query", width, inner, bias),
-        **linear_shapes(f"{name}.key", width, shared, bias),
-        **linear_shapes(f"{name}.value", width, shared, bias),
-        **linear_shapes(f"{name}.output", inner, width, bias),
+        **linear_arrays(f"{name}.query", width, inner, bias=bias, std=std, cut=COLUMNS, beside=of_x),
+        **linear_arrays(f"{name}.key", width, shared, bias=bias, std=std, cut=COLUMNS, beside=of_source),
+        **linear_arrays(f"{name}.value", width, shared, bias=bias, std=std, cut=COLUMNS, beside=of_source),
+        **linear_arrays(f"{name}.output", inner, width, bias=bias, std=config.residual_std, cut=ROWS),
     }
 
 
@@ -39,42 +44,66 @@ def attention_block_forward(params, name: str, config, x, source, *, mask, rotar
     booleans that broadcast to (B, H, T, S), or None. rotary: (cos, sin) for the positions of x, or None. Returns
     y: (B, T, C) and the cache.
     """
-    query, query_cache = apply_linear(params, f"{name}.query", x)
+    (query, key, value), query_cache, source_cache = _project(params, name, x, source, call)
     query, query_rotary = _rotate(_split_heads(query, config.head_width), rotary)
-    stored = call.past.stored(name) if call.past is not None and source is not x else None
-    if stored is not None:
-        (key, value), sources = stored, None
+    key_rotary = None
+    if key is None:
+        key, value = call.past.stored(name)
     else:
-        key, key_cache = apply_linear(params, f"{name}.key", source)
-        value, value_cache = apply_linear(params, f"{name}.value", source)
         key, key_rotary = _rotate(_split_heads(key, config.head_width), rotary)
-        value, sources = _split_heads(value, config.head_width), (key_cache, value_cache, key_rotary)
+        value = _split_heads(value, config.head_width)
         if call.past is not None and source is x:
             key, value = call.past.extend(name, key, value)
         elif call.past is not None:
             call.past.store(name, key, value)
-
-    dropout_mask = draw_dropout_mask(call.rng, (*query.shape[:3], key.shape[2]), config.dropout)
-    hook = (lambda last, weights: call.hook(f"{name}.{last}", weights)) if call.watched else None
-    heads, attention_cache = attention_forward(
-        query, key, value, mask=mask, dropout_mask=dropout_mask, rate=config.dropout, hook=hook
+    query, key, value = (
+        call.hook(f"{name}.{last}", part)
+        for last, part in zip(("query", "key", "value"), (query, key, value), strict=True)
     )
+    dropout_mask = draw_dropout_mask(call.rng, (*query.shape[:3], key.shape[2]), config.dropout)
+    heads, attention_cache = attention_forward(
+        query, key, value, mask=mask, dropout_mask=dropout_mask, rate=config.dropout, hook=call.hook_of(name)
+    )
+    heads = call.hook(f"{name}.heads", heads)  # (B, H, T, D)
     y, output_cache = apply_row_linear(params, f"{name}.output", _merge_heads(heads), call)
-    cache = AttentionBlockCache(query_cache, sources, query_rotary, attention_cache, output_cache)
+    cache = AttentionBlockCache(query_cache, source_cache, (query_rotary, key_rotary), attention_cache, output_cache)
     return call.hook(f"{name}.output", y), cache
 
 
-def attention_block_backward(grads, name: str, config, dy, cache):
-    """Gradients of x and source: (B, T, C), (B, S, C). For self-attention the caller adds the two."""
-    key_cache, value_cache, key_rotary = cache.sources
-    dheads = back_linear(grads, f"{name}.output", dy, cache.output)
-    dquery, dkey, dvalue = attention_backward(_split_heads(dheads, config.head_width), cache.attention)
-    if cache.rotary is not None:
-        dquery, dkey = rotary_backward(dquery, cache.rotary), rotary_backward(dkey, key_rotary)
-    dx = back_linear(grads, f"{name}.query", _merge_heads(dquery), cache.query)
-    dsource = back_linear(grads, f"{name}.key", _merge_heads(dkey), key_cache)
-    dsource += back_linear(grads, f"{name}.value", _merge_heads(dvalue), value_cache)
-    return dx, dsource
+def attention_block_backward(grads, name: str, config, dy, cache, *, call):
+    """Gradient of x: (B, T, C), for self-attention; of x and of source, (B, S, C), for cross-attention."""
+    dy = call.hook(f"{name}.doutput", dy)
+    dheads = _split_heads(back_linear(grads, f"{name}.output", dy, cache.output), config.head_width)
+    dheads = call.hook(f"{name}.dheads", dheads)
+    dquery, dkey, dvalue = attention_backward(dheads, cache.attention, hook=call.hook_of(name))
+    dquery, dkey, dvalue = (
+        call.hook(f"{name}.d{last}", part)
+        for last, part in zip(("query", "key", "value"), (dquery, dkey, dvalue), strict=True)
+    )
+    if cache.rotary[0] is not None:
+        dquery, dkey = rotary_backward(dquery, cache.rotary[0]), rotary_backward(dkey, cache.rotary[1])
+    if cache.source is None:
+        return back_linears(
+            grads, _names(name, "query", "key", "value"), _side_by_side(dquery, dkey, dvalue), cache.query
+        )
+    dx = back_linears(grads, _names(name, "query"), _side_by_side(dquery), cache.query)
+    return dx, back_linears(grads, _names(name, "key", "value"), _side_by_side(dkey, dvalue), cache.source)
+
+
+def _project(params, name, x, source, call):
+    """Query, key and value, (B, T, H * D) each, and the caches; key and value are None if the past has them."""
+    if source is x:
+        answers, cache = apply_linears(params, _names(name, "query", "key", "value"), x)
+        return answers, cache, None
+    (query,), query_cache = apply_linears(params, _names(name, "query"), x)
+    if call.past is not None and call.past.stored(name) is not None:
+        return (query, None, None), query_cache, None
+    (key, value), source_cache = apply_linears(params, _names(name, "key", "value"), source)
+    return (query, key, value), query_cache, source_cache
+
+
+def _names(name: str, *parts: str) -> tuple[str, ...]:
+    return tuple(f"{name}.{part}" for part in parts)
 
 
 def _rotate(x: np.ndarray, rotary) -> tuple[np.ndarray, Any]:
@@ -91,3 +120,14 @@ def _merge_heads(x: np.ndarray) -> np.ndarray:
     """(B, H, T, D) -> (B, T, H * D), the inverse of `_split_heads`."""
     batch, heads, length, width = x.shape
     return x.swapaxes(1, 2).reshape(batch, length, heads * width)
+
+
+def _side_by_side(*parts: np.ndarray) -> np.ndarray:
+    """`_merge_heads` of each, (B, H, T, D), in one array: (B, T, all widths)."""
+    batch, _, length, width = parts[0].shape
+    merged = np.empty((batch, length, sum(part.shape[1] for part in parts), width), parts[0].dtype)
+    start = 0
+    for part in parts:
+        merged[:, :, start : start + part.shape[1]] = part.swapaxes(1, 2)
+        start += part.shape[1]
+    return merged.reshape(batch, length, -1)

@@ -51,10 +51,9 @@ class Call:
     vocabulary_offset: int = 0
     share: float = 1.0
 
-    @property
-    def watched(self) -> bool:
-        """Whether a hook was given."""
-        return self.hook is not _unchanged
+    def hook_of(self, name: str) -> Callable[[str, np.ndarray], np.ndarray] | None:
+        """The hook of an operation, whose activations are called NAME.LAST; None where nobody looks."""
+        return None if self.hook is _unchanged else lambda last, x: self.hook(f"{name}.{last}", x)
 
     def random_state(self) -> Any:
         """The state of the generator, to which `replayed` can go back; None without one."""

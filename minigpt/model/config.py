@@ -1,39 +1,42 @@
 """What a transformer is made of: one frozen description, checked when it is made."""
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from minigpt.errors import UserError
+from minigpt.model.head import HEADS, ties_tokens
+from minigpt.model.inputs import INPUTS
 from minigpt.ops import ACTIVATIONS
 
 CHOICES = {
     "architecture": ("decoder", "encoder", "encoder-decoder"),
-    "head": ("language", "masked", "pretraining", "sequence", "token", "span", "none"),
+    "input": tuple(INPUTS),
+    "head": tuple(HEADS),
     "pooled": ("first", "last"),
     "norm": ("layer", "rms"),
     "norm_place": ("pre", "post"),
     "activation": tuple(ACTIVATIONS),
-    "position": ("learned", "sinusoidal", "rotary"),
+    "position": ("learned", "sinusoidal", "rotary", "none"),
 }
 WHOLE = ("vocabulary_size", "context", "width", "layers", "heads", "labels", "experts_per_token")
-OPTIONAL = (
-    "key_value_heads",
-    "head_width",
-    "feed_forward_width",
-    "encoder_layers",
-    "encoder_heads",
-    "encoder_feed_forward_width",
-    "experts",
-)
-
-
+OPTIONAL = ("key_value_heads", "head_width", "feed_forward_width", "input_width", "experts")
 DERIVED: Any = None  # the default of a size that follows from the others; a finished configuration holds the number
 FORMER = {  # names in files of version 0.1 -> now
     "head_size": "head_width",
     "hidden": "feed_forward_width",
-    "encoder_hidden": "encoder_feed_forward_width",
     "balance": "load_balancing",
 }
+HEADLESS: dict[str, Any] = {  # an encoder beside a decoder says nothing itself
+    "architecture": "encoder",
+    "encoder": None,
+    "head": "none",
+    "labels": 2,
+    "pooled": "first",
+    "pooler": True,
+    "head_bias": None,
+}
+FORMER_ENCODER = {"encoder_layers": "layers", "encoder_heads": "heads", "encoder_hidden": "feed_forward_width"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +57,10 @@ class TransformerConfig:
     head_width: int = DERIVED  # D; None: C / H
     feed_forward_width: int = DERIVED  # F; None: 4 C, or 8/3 C up to a multiple of 32 when gated (equal parameters)
     architecture: str = "decoder"  # decoder | encoder | encoder-decoder
-    encoder_layers: int | None = None  # of an encoder-decoder's encoder; None, here and below: as in its decoder
-    encoder_heads: int | None = None
-    encoder_feed_forward_width: int | None = None
+    encoder: Any = None  # of an encoder-decoder: its encoder's configuration, or the fields in which that differs
+    input: str = "tokens"  # tokens | patches | frames: see `model.inputs`
+    input_width: int | None = None  # numbers in a patch, bands in a frame
+    class_token: bool = False  # a learnt vector before the patches
     head: str = "language"  # language | masked | pretraining | sequence | token | span | none: see `model.head`
     labels: int = 2  # classes of a sequence or token head
     pooled: str = "first"  # which token stands for the sequence: first | last
@@ -67,7 +71,7 @@ class TransformerConfig:
     norm_epsilon: float = 1e-5
     activation: str = "gelu_tanh"  # one of `minigpt.ops.ACTIVATIONS`
     gated: bool = False  # down(activation(gate(x)) * up(x)) instead of down(activation(up(x)))
-    position: str = "learned"  # learned | sinusoidal | rotary
+    position: str = "learned"  # learned | sinusoidal | rotary | none
     rotary_theta: float = 10000.0
     segments: int = 0  # kinds of segment embedding (BERT has 2)
     embedding_norm: bool = False  # normalize the sum of the embeddings, as BERT and BART do
@@ -86,29 +90,72 @@ class TransformerConfig:
     def __post_init__(self) -> None:
         for name in WHOLE + OPTIONAL:
             value = getattr(self, name)
-            if not (name in OPTIONAL and value is None) and (not isinstance(value, int) or value < 1):
+            if not (name in OPTIONAL and value is None) and (type(value) is not int or value < 1):
                 raise UserError(f"{name} is {value!r}, but it must be a whole number of at least 1")
         for name, choices in CHOICES.items():
             if getattr(self, name) not in choices:
                 raise UserError(f"{name} is {getattr(self, name)!r}, but it must be one of {', '.join(choices)}")
-        for heads in {self.heads, self.encoder_heads or self.heads}:
-            if self.head_width is None and self.width % heads:
-                raise UserError(f"{heads} heads do not divide the width {self.width}; choose heads that do")
+        if self.head_width is None and self.width % self.heads:
+            raise UserError(f"{self.heads} heads do not divide the width {self.width}; choose heads that do")
+        object.__setattr__(self, "encoder", self._encoder())
         self._derive()
+        self._check_positions()
+        self._check_input()
         if self.heads % self.key_value_heads:
             raise UserError(
-                f"{self.key_value_heads} key-value heads do not divide {self.heads} heads; choose a divisor"
+                f"{self.key_value_heads} key-value heads do not divide the {self.heads} heads; choose a divisor"
             )
-        if self.position == "rotary" and self.head_width % 2:
-            raise UserError(f"rotary positions need an even head width, not {self.width} / {self.heads}; change heads")
-        if self.position == "sinusoidal" and self.width % 2:
-            raise UserError(f"sinusoidal positions need an even width, not {self.width}")
         if self.experts is not None:
             self._check_experts()
         if not 0 <= self.dropout < 1:
             raise UserError(f"dropout is {self.dropout}, but it must be at least 0 and less than 1")
         if self.padding is not None and not 0 <= self.padding < self.vocabulary_size:
             raise UserError(f"the padding token {self.padding} is outside the vocabulary of {self.vocabulary_size}")
+
+    def _encoder(self) -> "TransformerConfig | None":
+        """The encoder beside a decoder: as the decoder, but for the fields that were given."""
+        given = self.encoder
+        if self.architecture != "encoder-decoder":
+            if given is not None:
+                raise UserError(f"{self.architecture} models have no second encoder; use architecture encoder-decoder")
+            return None
+        if isinstance(given, TransformerConfig):
+            encoder = given
+        else:
+            changes = {**HEADLESS, **(given or {})}
+            if "heads" in changes:
+                changes.setdefault("key_value_heads", None)
+            unknown = set(changes) - {field.name for field in fields(self)}
+            if unknown:
+                raise UserError(f"an encoder's configuration has no field {sorted(unknown)[0]!r}; check its name")
+            encoder = replace(self, **changes)
+        if (encoder.architecture, encoder.width) != ("encoder", self.width):
+            raise UserError(
+                f"the encoder is {encoder.architecture} of width {encoder.width}, but what a decoder of width "
+                f"{self.width} looks at is made by an encoder of that width"
+            )
+        if encoder.input == self.input == "tokens" and encoder.vocabulary_size != self.vocabulary_size:
+            raise UserError(
+                f"the encoder has {encoder.vocabulary_size} tokens and the decoder {self.vocabulary_size}, but both "
+                "read one table; make them equal"
+            )
+        return encoder
+
+    def _check_positions(self) -> None:
+        if self.position == "rotary" and self.head_width % 2:
+            raise UserError(f"rotary positions need an even head width, not {self.width} / {self.heads}; change heads")
+        if self.position == "sinusoidal" and self.width % 2:
+            raise UserError(f"sinusoidal positions need an even width, not {self.width}")
+
+    def _check_input(self) -> None:
+        if (self.input == "tokens") != (self.input_width is None):
+            raise UserError(
+                f"input_width is {self.input_width} for {self.input}; patches and frames need one, tokens not"
+            )
+        if self.class_token and self.input != "patches":
+            raise UserError(f"class_token is for patches; {self.input} have no need of it")
+        if self.input != "tokens" and ties_tokens(self):
+            raise UserError(f"a tied head needs a token table, which {self.input} have not; set tied to False")
 
     def _derive(self) -> None:
         """Fill in the sizes that were left to follow from the others."""
@@ -133,17 +180,11 @@ class TransformerConfig:
         """Whether the last linear layer of the head has a bias."""
         return self.head != "language" if self.head_bias is None else self.head_bias
 
-    def encoder(self) -> "TransformerConfig":
-        """The configuration of an encoder-decoder's encoder, alone."""
-        return replace(
-            self,
-            architecture="encoder",
-            layers=self.encoder_layers or self.layers,
-            heads=self.encoder_heads or self.heads,
-            key_value_heads=DERIVED if self.encoder_heads else self.key_value_heads,
-            head_width=DERIVED if self.encoder_heads else self.head_width,
-            feed_forward_width=self.encoder_feed_forward_width or self.feed_forward_width,
-        )
+    @property
+    def residual_std(self) -> float:
+        """Of the matrices that write into the residual stream: smaller by sqrt(2 L), so that the sum of 2 L such writes
+        does not grow with depth (Radford et al. 2019, section 2.3)."""
+        return self.init_std / math.sqrt(2 * self.layers)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as plain values, for JSON."""
@@ -152,7 +193,10 @@ class TransformerConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TransformerConfig":
         """The configuration that `to_dict` wrote; `UserError` for unknown or missing fields."""
-        values = {FORMER.get(name, name): value for name, value in values.items()}
+        former = {new: values[old] for old, new in FORMER_ENCODER.items() if values.get(old) is not None}
+        values = {FORMER.get(name, name): value for name, value in values.items() if name not in FORMER_ENCODER}
+        if former and "encoder" not in values:
+            values["encoder"] = former
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise UserError(f"unknown configuration field {sorted(unknown)[0]!r}; this minigpt is older than the file?")

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigpt.model.feed_forward import feed_forward_backward, feed_forward_forward, feed_forward_shapes
-from minigpt.model.parts import Shapes, apply_linear, back_linear, linear_shapes
+from minigpt.model.arrays import Arrays, linear_arrays
+from minigpt.model.feed_forward import feed_forward_arrays, feed_forward_backward, feed_forward_forward
+from minigpt.model.parts import apply_linear, back_linear
 from minigpt.ops import load_balancing_backward, load_balancing_forward, router_backward, router_forward
 
 
@@ -31,12 +32,12 @@ class ExpertsCache(NamedTuple):
     visits: list[Visit]
 
 
-def experts_shapes(name: str, config) -> Shapes:
+def experts_arrays(name: str, config) -> Arrays:
     """The arrays of the router and of every expert."""
-    shapes = linear_shapes(f"{name}.router", config.width, config.experts, bias=False)
+    arrays = linear_arrays(f"{name}.router", config.width, config.experts, bias=False, std=config.init_std)
     for expert in range(config.experts):
-        shapes.update(feed_forward_shapes(f"{name}.experts.{expert}", config))
-    return shapes
+        arrays |= feed_forward_arrays(f"{name}.experts.{expert}", config)
+    return arrays
 
 
 def experts_forward(params, name: str, config, x, *, call):

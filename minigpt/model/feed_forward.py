@@ -5,27 +5,26 @@ Vaswani et al. (2017), arXiv:1706.03762, section 3.3; the gated form: Shazeer (2
 
 from typing import Any, NamedTuple
 
-from minigpt.model.parts import Shapes, apply_linear, apply_row_linear, back_linear, linear_shapes, sum_over_ranks
+from minigpt.model.arrays import COLUMNS, ROWS, Arrays, linear_arrays
+from minigpt.model.parts import apply_linears, apply_row_linear, back_linear, back_linears, sum_over_ranks
 from minigpt.ops import activation, gated_backward, gated_forward
 
 
 class FeedForwardCache(NamedTuple):
-    gate: Any
-    up: Any
+    up: Any  # of the first layer, or of gate and up together
     activation: Any
     down: Any
 
 
-def feed_forward_shapes(name: str, config) -> Shapes:
-    """The arrays of one feed-forward network."""
-    width, hidden = config.width, config.feed_forward_width
+def feed_forward_arrays(name: str, config) -> Arrays:
+    """The arrays of one feed-forward network. Gate and up multiply the same input, so they lie side by side."""
+    width, inner, std = config.width, config.feed_forward_width, config.init_std
     bias = config.bias if config.feed_forward_bias is None else config.feed_forward_bias
-    gate = linear_shapes(f"{name}.gate", width, hidden, bias) if config.gated else {}
-    return {
-        **gate,
-        **linear_shapes(f"{name}.up", width, hidden, bias),
-        **linear_shapes(f"{name}.down", hidden, width, bias),
-    }
+    beside = f"{name}.gate_up" if config.gated else ""
+    arrays: Arrays = {}
+    for layer in _first_layers(config):
+        arrays |= linear_arrays(f"{name}.{layer}", width, inner, bias=bias, std=std, cut=COLUMNS, beside=beside)
+    return arrays | linear_arrays(f"{name}.down", inner, width, bias=bias, std=config.residual_std, cut=ROWS)
 
 
 def feed_forward_forward(params, name: str, config, x, *, call):
@@ -33,25 +32,31 @@ def feed_forward_forward(params, name: str, config, x, *, call):
 
     x: (B, T, C). Returns y: (B, T, C) and the cache.
     """
-    up, up_cache = apply_linear(params, f"{name}.up", x)  # (B, T, F)
-    gate_cache = None
+    answers, up_cache = apply_linears(params, _names(name, config), x)  # (B, T, F) each
     if config.gated:
-        gate, gate_cache = apply_linear(params, f"{name}.gate", x)
-        hidden, activation_cache = gated_forward(gate, up, name=config.activation)
+        hidden, activation_cache = gated_forward(*answers, name=config.activation)
     else:
-        hidden, activation_cache = activation(config.activation)[0](up)
+        hidden, activation_cache = activation(config.activation)[0](answers[0])
     hidden = call.hook(f"{name}.hidden", hidden)
     y, down_cache = apply_row_linear(params, f"{name}.down", hidden, call)
-    return call.hook(f"{name}.output", y), FeedForwardCache(gate_cache, up_cache, activation_cache, down_cache)
+    return call.hook(f"{name}.output", y), FeedForwardCache(up_cache, activation_cache, down_cache)
 
 
 def feed_forward_backward(grads, name: str, config, dy, cache, *, call):
     """Gradient of x: (B, T, C)."""
-    dhidden = back_linear(grads, f"{name}.down", dy, cache.down)
-    if not config.gated:
-        dup = activation(config.activation)[1](dhidden, cache.activation)
-        return sum_over_ranks(back_linear(grads, f"{name}.up", dup, cache.up), call)
-    dgate, dup = gated_backward(dhidden, cache.activation)
-    dx = back_linear(grads, f"{name}.up", dup, cache.up)
-    dx += back_linear(grads, f"{name}.gate", dgate, cache.gate)
+    dy = call.hook(f"{name}.doutput", dy)
+    dhidden = call.hook(f"{name}.dhidden", back_linear(grads, f"{name}.down", dy, cache.down))
+    if config.gated:
+        danswers = list(gated_backward(dhidden, cache.activation))
+    else:
+        danswers = [activation(config.activation)[1](dhidden, cache.activation)]
+    dx = back_linears(grads, _names(name, config), danswers, cache.up)
     return sum_over_ranks(dx, call)  # each rank has some of the hidden units
+
+
+def _first_layers(config) -> tuple[str, ...]:
+    return ("gate", "up") if config.gated else ("up",)
+
+
+def _names(name: str, config) -> tuple[str, ...]:
+    return tuple(f"{name}.{layer}" for layer in _first_layers(config))

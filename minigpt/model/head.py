@@ -1,4 +1,4 @@
-"""Heads: from the last hidden states to answers.
+"""Heads: from the last hidden states to answers. A head is a record: arrays, forward, backward, what it is asked for.
 
 language: a score for every token of the vocabulary, at every position (GPT; BART).
 masked: the same after one more layer, BERT's "transform" (Devlin et al. 2018, arXiv:1810.04805, section 3.1).
@@ -7,22 +7,22 @@ sequence: a class for the whole text, from one of its tokens. token: a class for
 span: at which token the answer begins and at which it ends (BERT, section 4.2). none: the hidden states themselves.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigpt.model.arrays import BIAS, COLUMNS, MATRIX, ArrayRecord, Arrays, linear_arrays
+from minigpt.model.inputs import TOKENS
 from minigpt.model.parts import (
-    Shapes,
     apply_dropout,
     apply_linear,
     apply_norm,
     back_linear,
     back_norm,
-    linear_shapes,
-    norm_shapes,
+    norm_arrays,
     sum_over_ranks,
 )
-from minigpt.model.stack import TOKENS
 from minigpt.ops import activation, dropout_backward, linear_backward, linear_forward, tanh_backward, tanh_forward
 
 
@@ -47,23 +47,23 @@ class TokenCache(NamedTuple):
     classifier: Any
 
 
-def head_shapes(config) -> Shapes:
-    """The arrays of the head. A tied one has no matrix of its own."""
-    shapes: Shapes = {}
-    if config.head in ("masked", "pretraining"):
-        shapes.update(linear_shapes("masked_head.dense", config.width, config.width, True))
-        shapes.update(norm_shapes("masked_head.norm", config))
-    if config.head in ("language", "masked", "pretraining"):
-        if not config.tied:
-            shapes["head.weight"] = (config.width, config.vocabulary_size)
-        if config.has_head_bias:
-            shapes["head.bias"] = (config.vocabulary_size,)
-    if config.head in ("sequence", "pretraining") and config.pooler:
-        shapes.update(linear_shapes("pooler", config.width, config.width, True))
-    classes = {"sequence": config.labels, "token": config.labels, "span": 2, "pretraining": 2}
-    if config.head in classes:
-        shapes.update(linear_shapes("classifier", config.width, classes[config.head], config.has_head_bias))
-    return shapes
+class Head(NamedTuple):
+    """What a model says at its end.
+
+    arrays(config); forward(params, config, x, present, call) -> output, cache, with x: (B, T, C) and present: (B, T)
+    booleans or None; backward(grads, config, doutput, cache, call) -> dx, which writes the gradients of its arrays.
+    """
+
+    arrays: Callable[[Any], Arrays]
+    forward: Callable[..., tuple[Any, Any]]
+    backward: Callable[..., np.ndarray]
+    asked: tuple[str, ...]  # what scores each of its outputs: targets | labels | spans (the two ends, in labels)
+    scores_tokens: bool = False  # (B, T, V), through the token embedding when it is tied
+
+
+def head_arrays(config) -> Arrays:
+    """The arrays of the configuration's head."""
+    return HEADS[config.head].arrays(config)
 
 
 def head_forward(params, config, x, present, call):
@@ -72,13 +72,17 @@ def head_forward(params, config, x, present, call):
     language, masked: (B, T, V). sequence: (B, labels). token: (B, T, labels). span: (B, T, 2). none: x.
     pretraining: a pair, that of `masked` and (B, 2).
     """
-    return HEADS[config.head][0](params, config, x, present, call)
+    return HEADS[config.head].forward(params, config, x, present, call)
 
 
 def head_backward(grads, config, doutput, cache, call):
     """Gradient of x: (B, T, C). Writes those of the head's arrays; that of a tied table is overwritten."""
-    dx = HEADS[config.head][1](grads, config, doutput, cache)
-    return sum_over_ranks(dx, call)  # a tensor-parallel rank has some of the vocabulary
+    return HEADS[config.head].backward(grads, config, doutput, cache, call)
+
+
+def ties_tokens(config) -> bool:
+    """Whether the head uses the token table, and so writes its gradient first."""
+    return config.tied and HEADS[config.head].scores_tokens
 
 
 def language_logits(params, config, x):
@@ -87,16 +91,37 @@ def language_logits(params, config, x):
     return linear_forward(x, weight, params.get("head.bias"))
 
 
-def _language_forward(params, config, x, _present, _run):
+def _language_arrays(config) -> Arrays:
+    """A tied head has no matrix of its own."""
+    arrays: Arrays = {}
+    if not config.tied:
+        shape = (config.width, config.vocabulary_size)
+        arrays["head.weight"] = ArrayRecord(shape, MATRIX, std=config.init_std, cut=COLUMNS)
+    if config.has_head_bias:
+        arrays["head.bias"] = ArrayRecord((config.vocabulary_size,), BIAS, cut=COLUMNS)
+    return arrays
+
+
+def _language_forward(params, config, x, _present, _call):
     return language_logits(params, config, x)
 
 
-def _language_backward(grads, config, dlogits, cache):
-    dweight = grads[TOKENS].T if config.tied else grads["head.weight"]
-    return linear_backward(dlogits, cache, out=(dweight, grads.get("head.bias")))[0]
+def _language_backward(grads, config, dlogits, cache, call):
+    table, bias = grads.get(TOKENS if config.tied else "head.weight"), grads.get("head.bias")
+    weight = table.T if config.tied and table is not None else table
+    dx = linear_backward(dlogits, cache, out=(weight, bias), trained=(weight is not None, bias is not None))[0]
+    return sum_over_ranks(dx, call)  # a tensor-parallel rank has some of the vocabulary
 
 
-def _masked_forward(params, config, x, _present, _run):
+def _masked_arrays(config) -> Arrays:
+    return {
+        **linear_arrays("masked_head.dense", config.width, config.width, bias=True, std=config.init_std),
+        **norm_arrays("masked_head.norm", config),
+        **_language_arrays(config),
+    }
+
+
+def _masked_forward(params, config, x, _present, _call):
     h, dense_cache = apply_linear(params, "masked_head.dense", x)
     h, activation_cache = activation(config.activation)[0](h)
     h, norm_cache = apply_norm(params, "masked_head.norm", config, h)
@@ -104,11 +129,22 @@ def _masked_forward(params, config, x, _present, _run):
     return logits, MaskedCache(dense_cache, activation_cache, norm_cache, linear_cache)
 
 
-def _masked_backward(grads, config, dlogits, cache):
-    dh = _language_backward(grads, config, dlogits, cache.linear)
+def _masked_backward(grads, config, dlogits, cache, call):
+    dh = _language_backward(grads, config, dlogits, cache.linear, call)
     dh = back_norm(grads, "masked_head.norm", config, dh, cache.norm)
     dh = activation(config.activation)[1](dh, cache.activation)
     return back_linear(grads, "masked_head.dense", dh, cache.dense)
+
+
+def _classifier(classes: Callable[[Any], int], *, pooled: bool) -> Callable[[Any], Arrays]:
+    """The arrays of a classifier; pooled: after a pooler, where the configuration has one."""
+
+    def arrays(config) -> Arrays:
+        width, std = config.width, config.init_std
+        pooler = linear_arrays("pooler", width, width, bias=True, std=std) if pooled and config.pooler else {}
+        return pooler | linear_arrays("classifier", width, classes(config), bias=config.has_head_bias, std=std)
+
+    return arrays
 
 
 def _sequence_forward(params, config, x, present, call):
@@ -123,7 +159,7 @@ def _sequence_forward(params, config, x, present, call):
     return y, PooledCache(rows, x.shape, dense_cache, tanh_cache, dropout_cache, classifier_cache)
 
 
-def _sequence_backward(grads, config, dy, cache):
+def _sequence_backward(grads, config, dy, cache, _call):
     dpooled = dropout_backward(back_linear(grads, "classifier", dy, cache.classifier), cache.dropout)
     if config.pooler:
         dpooled = back_linear(grads, "pooler", tanh_backward(dpooled, cache.tanh), cache.dense)
@@ -138,8 +174,12 @@ def _token_forward(params, config, x, _present, call):
     return y, TokenCache(dropout_cache, classifier_cache)
 
 
-def _token_backward(grads, _config, dy, cache):
+def _token_backward(grads, _config, dy, cache, _call):
     return dropout_backward(back_linear(grads, "classifier", dy, cache.classifier), cache.dropout)
+
+
+def _pretraining_arrays(config) -> Arrays:
+    return _masked_arrays(config) | _two_classes_pooled(config)
 
 
 def _pretraining_forward(params, config, x, present, call):
@@ -148,18 +188,22 @@ def _pretraining_forward(params, config, x, present, call):
     return (logits, follows), (masked_cache, pooled_cache)
 
 
-def _pretraining_backward(grads, config, doutput, cache):
+def _pretraining_backward(grads, config, doutput, cache, call):
     (dlogits, dfollows), (masked_cache, pooled_cache) = doutput, cache
-    dx = _masked_backward(grads, config, dlogits, masked_cache)
-    dx += _sequence_backward(grads, config, dfollows, pooled_cache)
+    dx = _masked_backward(grads, config, dlogits, masked_cache, call)
+    dx += _sequence_backward(grads, config, dfollows, pooled_cache, call)
     return dx
 
 
-def _none_forward(_params, _config, x, _present, _run):
+def _no_arrays(_config) -> Arrays:
+    return {}
+
+
+def _none_forward(_params, _config, x, _present, _call):
     return x, None
 
 
-def _none_backward(_grads, _config, dx, _cache):
+def _none_backward(_grads, _config, dx, _cache, _call):
     return dx
 
 
@@ -171,12 +215,17 @@ def _last(x, present):
     return length - 1 - np.argmax(present[:, ::-1], axis=1)
 
 
+_labels, _two = (lambda config: config.labels), (lambda config: 2)
+_two_classes_pooled = _classifier(_two, pooled=True)
+
 HEADS = {
-    "language": (_language_forward, _language_backward),
-    "masked": (_masked_forward, _masked_backward),
-    "pretraining": (_pretraining_forward, _pretraining_backward),
-    "sequence": (_sequence_forward, _sequence_backward),
-    "token": (_token_forward, _token_backward),
-    "span": (_token_forward, _token_backward),
-    "none": (_none_forward, _none_backward),
+    "language": Head(_language_arrays, _language_forward, _language_backward, ("targets",), scores_tokens=True),
+    "masked": Head(_masked_arrays, _masked_forward, _masked_backward, ("targets",), scores_tokens=True),
+    "pretraining": Head(
+        _pretraining_arrays, _pretraining_forward, _pretraining_backward, ("targets", "labels"), scores_tokens=True
+    ),
+    "sequence": Head(_classifier(_labels, pooled=True), _sequence_forward, _sequence_backward, ("labels",)),
+    "token": Head(_classifier(_labels, pooled=False), _token_forward, _token_backward, ("targets",)),
+    "span": Head(_classifier(_two, pooled=False), _token_forward, _token_backward, ("spans",)),
+    "none": Head(_no_arrays, _none_forward, _none_backward, ()),
 }

@@ -1,13 +1,16 @@
-"""A stack: embeddings, then blocks. An encoder, a decoder, and both halves of an encoder-decoder are this code."""
+"""A stack: a beginning, then blocks, then an end. An encoder, a decoder, both halves of an encoder-decoder and every
+stage of a pipeline are this code."""
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model.block import Sight, block_backward, block_forward, block_shapes
-from minigpt.model.parts import Shapes, apply_dropout, apply_norm, back_norm, norm_shapes, sum_over_ranks
+from minigpt.model.arrays import Arrays, embedding_array
+from minigpt.model.block import block_arrays, block_backward, block_forward
+from minigpt.model.inputs import INPUTS
+from minigpt.model.masks import Sight
+from minigpt.model.parts import apply_dropout, apply_norm, back_norm, norm_arrays
 from minigpt.ops import (
     dropout_backward,
     embedding_backward,
@@ -16,14 +19,9 @@ from minigpt.ops import (
     sinusoidal_positions,
 )
 
-TOKENS = "token_embedding.weight"  # one table, for every stack and for a tied head
 
-
-class EmbeddedCache(NamedTuple):
-    tokens: Any
-    inside: (
-        np.ndarray | None
-    )  # (B, T)  tokens whose rows learn from this: not padding, and here on this rank; None: all
+class BeginCache(NamedTuple):
+    inputs: Any
     positions: np.ndarray  # (T,)
     segments: Any
     norm: Any
@@ -39,38 +37,59 @@ class Recomputed(NamedTuple):
 
 
 class StackCache(NamedTuple):
-    embedded: EmbeddedCache
+    begin: Any  # a `BeginCache`; None on a later stage of a pipeline
     blocks: list[tuple[str, Any]]  # name and cache of each block
     norm: Any
 
 
-def stack_shapes(prefix: str, config, *, cross: bool = False) -> Shapes:
-    """The arrays of a stack but for the token embedding. prefix: of their names. cross: with cross-attention."""
-    shapes: Shapes = {}
+def begin_arrays(prefix: str, config) -> Arrays:
+    """The arrays of a stack's beginning."""
+    arrays = INPUTS[config.input].arrays(prefix, config)
     if config.position == "learned":
-        shapes[f"{prefix}position_embedding.weight"] = (config.context, config.width)
+        table = embedding_array(config.context, config.width, std=config.init_std)
+        arrays[f"{prefix}position_embedding.weight"] = table
     if config.segments:
-        shapes[f"{prefix}segment_embedding.weight"] = (config.segments, config.width)
+        table = embedding_array(config.segments, config.width, std=config.init_std)
+        arrays[f"{prefix}segment_embedding.weight"] = table
     if config.embedding_norm:
-        shapes.update(norm_shapes(f"{prefix}embedding_norm", config))
-    for layer in range(config.layers):
-        shapes.update(block_shapes(f"{prefix}blocks.{layer}", config, cross=cross))
-    if config.norm_place == "pre":
-        shapes.update(norm_shapes(f"{prefix}final_norm", config))
-    return shapes
+        arrays |= norm_arrays(f"{prefix}embedding_norm", config)
+    return arrays
 
 
-def stack_forward(params, prefix: str, config, tokens, *, sight: Sight, start: int = 0, segments=None, call):
-    """tokens: (B, T) integers, at the positions from `start` on. Returns the hidden states (B, T, C) and the cache.
+def blocks_arrays(prefix: str, config, layers: range, *, cross: bool = False) -> Arrays:
+    """The arrays of the blocks `layers`. cross: with cross-attention."""
+    arrays: Arrays = {}
+    for layer in layers:
+        arrays |= block_arrays(f"{prefix}blocks.{layer}", config, cross=cross)
+    return arrays
+
+
+def end_arrays(prefix: str, config) -> Arrays:
+    """The arrays of a stack's end."""
+    return norm_arrays(f"{prefix}final_norm", config) if config.norm_place == "pre" else {}
+
+
+def stack_arrays(prefix: str, config, *, cross: bool = False) -> Arrays:
+    """The arrays of a whole stack. prefix: of their names. cross: with cross-attention."""
+    return {
+        **begin_arrays(prefix, config),
+        **blocks_arrays(prefix, config, range(config.layers), cross=cross),
+        **end_arrays(prefix, config),
+    }
+
+
+def stack_forward(params, prefix: str, config, inputs, *, sight: Sight, segments=None, start: int = 0, call):
+    """inputs: (B, T) tokens at the positions from `start` on, or what else the configuration's kind of input takes.
 
     segments: (B, T) integers, or None for all zeros. sight: what may be seen; its rotary angles are filled in here.
-    `UserError` if there are more positions than the context, or a token is outside the vocabulary.
+    Returns the hidden states (B, T, C) and the cache. `UserError` if there are more positions than the context, or a
+    token is outside the vocabulary.
     """
-    x, embedded = embed_forward(params, prefix, config, tokens, start=start, segments=segments, call=call)
-    sight = sight._replace(rotary=rotary_of(config, embedded.positions, x.dtype))
+    x, begun = begin_forward(params, prefix, config, inputs, start=start, segments=segments, call=call)
+    sight = sight._replace(rotary=rotary_of(config, begun.positions, x.dtype))
     x, blocks = blocks_forward(params, prefix, config, range(config.layers), x, sight=sight, call=call)
     x, norm_cache = end_forward(params, prefix, config, x, call=call)
-    return x, StackCache(embedded, blocks, norm_cache)
+    return x, StackCache(begun, blocks, norm_cache)
 
 
 def stack_backward(params, grads, prefix: str, config, dx, cache: StackCache, *, call, dmemory=None):
@@ -79,38 +98,48 @@ def stack_backward(params, grads, prefix: str, config, dx, cache: StackCache, *,
     dx: (B, T, C), of the hidden states. dmemory: where to add the gradient of the memory, (B, M, C).
     """
     dx = end_backward(grads, prefix, config, dx, cache.norm, call=call)
-    dx = blocks_backward(params, grads, prefix, config, dx, cache.blocks, call=call, dmemory=dmemory)
-    embed_backward(grads, prefix, config, dx, cache.embedded, call=call)
+    lowest = 0 if dmemory is not None else lowest_trained(grads, prefix, config, cache.blocks)
+    dx = blocks_backward(params, grads, prefix, config, dx, cache.blocks[lowest:], call=call, dmemory=dmemory)
+    if lowest == 0:
+        begin_backward(grads, prefix, config, dx, cache.begin, call=call)
 
 
-def embed_forward(params, prefix: str, config, tokens, *, start: int = 0, segments=None, call):
-    """Tokens, positions and segments to the beginning of the residual stream: (B, T, C), and the cache."""
-    positions = np.arange(start, start + tokens.shape[1])
+def begin_forward(params, prefix: str, config, inputs, *, start: int = 0, segments=None, call):
+    """Inputs, positions and segments to the beginning of the residual stream: (B, T, C), and the cache."""
+    x, inputs_cache = INPUTS[config.input].forward(params, prefix, config, inputs, call)
+    positions = np.arange(start, start + x.shape[1])
     if len(positions) == 0 or positions[-1] >= config.context:
         raise UserError(
             f"{start + len(positions)} positions do not fit the context of 1 to {config.context}; shorten the input"
         )
-    x, tokens_cache, inside = _look_up(tokens, params[TOKENS], call)  # (B, T, C)
-    if config.padding is not None:
-        learns = tokens != config.padding
-        inside = learns if inside is None else inside & learns
     segments_cache = norm_cache = None
-    if config.scale_embedding:
-        x = x * math.sqrt(config.width)
     if config.position == "learned":
         x = x + params[f"{prefix}position_embedding.weight"][positions]
     elif config.position == "sinusoidal":
         x = x + sinusoidal_positions(positions, config.width, dtype=x.dtype)
     if config.segments:
-        segments = np.zeros_like(tokens) if segments is None else segments
+        segments = np.zeros(x.shape[:2], np.int64) if segments is None else segments
         kinds, segments_cache = embedding_forward(segments, params[f"{prefix}segment_embedding.weight"])
         x = x + kinds
     if config.embedding_norm:
         x, norm_cache = apply_norm(params, f"{prefix}embedding_norm", config, x)
     x, dropout_cache = apply_dropout(config, x, call)
-    return call.hook(f"{prefix}embedding", x), EmbeddedCache(
-        tokens_cache, inside, positions, segments_cache, norm_cache, dropout_cache
-    )
+    x = call.hook(f"{prefix}embedding", x)
+    return x, BeginCache(inputs_cache, positions, segments_cache, norm_cache, dropout_cache)
+
+
+def begin_backward(grads, prefix: str, config, dx, cache: BeginCache, *, call) -> None:
+    """Write the gradients of the beginning; that of a token table is added, since it may have more uses."""
+    dx = dropout_backward(call.hook(f"{prefix}dembedding", dx), cache.dropout)
+    if config.embedding_norm:
+        dx = back_norm(grads, f"{prefix}embedding_norm", config, dx, cache.norm)
+    if config.segments and f"{prefix}segment_embedding.weight" in grads:
+        grads[f"{prefix}segment_embedding.weight"] = embedding_backward(dx, cache.segments)
+    if config.position == "learned" and f"{prefix}position_embedding.weight" in grads:
+        table = grads[f"{prefix}position_embedding.weight"]
+        table[...] = 0
+        table[cache.positions] = dx.sum(axis=0)  # every sequence used the same rows
+    INPUTS[config.input].backward(grads, prefix, config, dx, cache.inputs)
 
 
 def rotary_of(config, positions, dtype):
@@ -145,6 +174,16 @@ def blocks_backward(params, grads, prefix: str, config, dx, caches, *, call, dme
     return dx
 
 
+def lowest_trained(grads, prefix: str, config, caches) -> int:
+    """The first of these blocks that the backward has to reach, since it or what is before it learns.
+
+    It is the number of blocks, none, if all of them and the beginning are frozen.
+    """
+    if any(name in grads for name in begin_arrays(prefix, config)):
+        return 0
+    return next((number for number, (name, _) in enumerate(caches) if name in grads.blocks), len(caches))
+
+
 def end_forward(params, prefix: str, config, x, *, call):
     """The last normalization, if there is one. Returns the hidden states (B, T, C) and the cache."""
     cache = None
@@ -157,35 +196,3 @@ def end_backward(grads, prefix: str, config, dx, cache, *, call):
     """Gradient of the residual stream after the last block: (B, T, C)."""
     dx = call.hook(f"{prefix}dfinal", dx)
     return back_norm(grads, f"{prefix}final_norm", config, dx, cache) if config.norm_place == "pre" else dx
-
-
-def embed_backward(grads, prefix: str, config, dx, cache: EmbeddedCache, *, call) -> None:
-    """Write the gradients of the embeddings; that of the tokens is added: a tied or shared table has more uses."""
-    dx = dropout_backward(call.hook(f"{prefix}dembedding", dx), cache.dropout)
-    if config.embedding_norm:
-        dx = back_norm(grads, f"{prefix}embedding_norm", config, dx, cache.norm)
-    if config.segments:
-        grads[f"{prefix}segment_embedding.weight"] = embedding_backward(dx, cache.segments)
-    if config.position == "learned":
-        grads[f"{prefix}position_embedding.weight"][...] = 0
-        # Every sequence used the same rows.
-        grads[f"{prefix}position_embedding.weight"][cache.positions] = dx.sum(axis=0)
-    if config.scale_embedding:
-        dx = dx * math.sqrt(config.width)
-    if cache.inside is not None:
-        dx = dx * cache.inside[..., None]
-    embedding_backward(dx, cache.tokens, add_to=grads[TOKENS])
-
-
-def _look_up(tokens, table, call):
-    """Rows of the token table; of one that is shared among ranks, each looks up what it has, and the sum is complete.
-
-    Returns x: (B, T, C), the cache, and which tokens' rows learn from this: None for all.
-    """
-    if call.comm is None:
-        x, cache = embedding_forward(tokens, table)
-        return x, cache, None
-    local = tokens - call.vocabulary_offset
-    inside = (local >= 0) & (local < len(table))
-    x, cache = embedding_forward(local * inside, table)
-    return sum_over_ranks(x * inside[..., None], call), cache, inside

@@ -1,115 +1,176 @@
-"""The transformer: a decoder, an encoder, or both, from one stack.
+"""The transformer: a decoder, an encoder, or both, from one stack; or a pipeline stage's part of it.
 
 Decoder: Radford et al. (2018, 2019), GPT-1 and GPT-2. Encoder: Devlin et al. (2018), BERT. Both: Vaswani et al. (2017)
-and Lewis et al. (2020), BART. They differ in what each position may see, which is `_sight`, and in nothing else.
+and Lewis et al. (2020), BART. They differ in what each position may see, which is in `minigpt.model.masks`, and in
+nothing else.
 """
 
-import math
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model.block import Sight
+from minigpt.model.arrays import Arrays, cut_array, cut_arrays, part
 from minigpt.model.call import Batch, Call
 from minigpt.model.config import TransformerConfig
-from minigpt.model.head import head_backward, head_forward, head_shapes, language_logits
-from minigpt.model.params import Params
-from minigpt.model.parts import Shapes
-from minigpt.model.stack import TOKENS, StackCache, stack_backward, stack_forward, stack_shapes
-from minigpt.ops import causal_mask, padding_mask
+from minigpt.model.head import head_arrays, head_backward, head_forward, language_logits, ties_tokens
+from minigpt.model.inputs import TOKENS
+from minigpt.model.masks import Sight, decoder_sight, encoder_sight
+from minigpt.model.params import Params, Weights
+from minigpt.model.stack import (
+    StackCache,
+    begin_arrays,
+    begin_backward,
+    begin_forward,
+    blocks_arrays,
+    blocks_backward,
+    blocks_forward,
+    end_arrays,
+    end_backward,
+    end_forward,
+    lowest_trained,
+    rotary_of,
+    stack_arrays,
+    stack_backward,
+    stack_forward,
+)
 
 
 class TransformerCache(NamedTuple):
-    stack: StackCache
+    stack: StackCache  # of a pipeline stage: what it has of it
     encoder: StackCache | None  # of an encoder-decoder
     memory: np.ndarray | None  # (B, S, C)  what it made of the source
     head: Any
 
 
 class Transformer:
-    """A configuration and what follows from it. Parameters, activations and randomness are passed in and out."""
+    """A configuration and what follows from it. Parameters, activations and randomness are passed in and out.
 
-    def __init__(self, config: TransformerConfig):
-        self.config = config
+    stage, stages: of a pipeline, in which every stage has some of the blocks; the first also begins, the last also
+    answers. Alone, a model is the first and the last of one.
+    """
+
+    def __init__(self, config: TransformerConfig, *, stage: int = 0, stages: int = 1):
+        """`UserError` if the model cannot be cut into so many stages."""
+        if stages > config.layers:
+            raise UserError(f"{stages} pipeline stages are more than the {config.layers} layers; use fewer stages")
+        if stages > 1 and config.architecture == "encoder-decoder":
+            raise UserError("a pipeline is for one stack, and an encoder-decoder has two; cut it in another way")
+        if stages > 1 and config.experts:
+            raise UserError("a mixture of experts is trained in one process; the other schemes do not share it out yet")
+        self.config, self.stage, self.stages = config, stage, stages
+        self.layers = part(config.layers, stage, stages)
+        self.first, self.last = stage == 0, stage == stages - 1
 
     @property
     def two_stacks(self) -> bool:
         """Whether there is an encoder beside a decoder."""
-        return self.config.architecture == "encoder-decoder"
+        return self.config.encoder is not None
 
-    def shapes(self) -> Shapes:
-        """Name and shape of every parameter array."""
+    def arrays(self) -> Arrays:
+        """Name and record of every parameter array. A tied token table is on the first and on the last stage."""
         config = self.config
-        shapes: Shapes = {TOKENS: (config.vocabulary_size, config.width)}
+        arrays: Arrays = {}
         if self.two_stacks:
-            shapes.update(stack_shapes("encoder.", config.encoder()))
-        shapes.update(stack_shapes("", config, cross=self.two_stacks))
-        return {**shapes, **head_shapes(config)}
+            arrays |= stack_arrays("encoder.", config.encoder)
+        begin = begin_arrays("", config)
+        if self.first:
+            arrays |= begin
+        elif self.last and ties_tokens(config):
+            arrays[TOKENS] = begin[TOKENS]
+        arrays |= blocks_arrays("", config, self.layers, cross=self.two_stacks)
+        if self.last:
+            arrays |= end_arrays("", config) | head_arrays(config)
+        return arrays
 
-    def init(self, rng: np.random.Generator, *, dtype: Any = np.float32) -> Params:
-        """Fresh parameters: matrices normal with `init_std`, gains 1, biases 0.
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name and shape of every parameter array."""
+        return {name: record.shape for name, record in self.arrays().items()}
 
-        The matrices that write into the residual stream are smaller by sqrt(2 L), so that the sum of 2 L such writes
-        does not grow with depth (Radford et al. 2019, section 2.3).
+    def init(self, rng: np.random.Generator, *, dtype: Any = np.float32, rank: int = 0, ranks: int = 1) -> Params:
+        """Fresh parameters: matrices normal with `init_std`, or `residual_std`, gains 1, biases 0.
+
+        Each array is a function of one number from `rng` and of its name. So a pipeline stage, and a tensor-parallel
+        rank (number `rank` of `ranks`), makes its own part alone and equal to that of the whole model.
         """
-        params = Params(self.shapes(), dtype=dtype)
-        for name, array in params.items():
-            if name.endswith(".gain"):
-                array[...] = 1
-            elif array.ndim > 1:
-                residual = name.endswith(("attention.output.weight", ".down.weight"))
-                std = self.config.init_std / (math.sqrt(2 * self.config.layers) if residual else 1)
-                array[...] = std * rng.standard_normal(array.shape)
+        root = int(rng.integers(1 << 63))
+        arrays = self.arrays()
+        params = Params(cut_arrays(arrays, rank, ranks), dtype=dtype)
+        for name, record in arrays.items():
+            array = np.full(record.shape, record.mean)
+            if record.std:
+                array += record.std * np.random.default_rng([root, *name.encode()]).standard_normal(record.shape)
+            params[name] = cut_array(array, record, rank, ranks)
         return params
 
-    def forward(self, params: Params, batch: Batch | np.ndarray, call: Call = Call()) -> tuple[Any, TransformerCache]:
+    def forward(
+        self, params: Weights, batch: Batch | np.ndarray, call: Call = Call(), x: np.ndarray | None = None
+    ) -> tuple[Any, TransformerCache]:
         """What the head says (with a language head the scores of the next token, (B, T, V)), and the cache.
 
         batch: a `Batch`, or its tokens alone, (B, T) integers. For the other heads see `minigpt.model.head`.
+        x: (B, T, C), from the pipeline stage before this one; all stages but the last return the same for the next.
         `UserError` if there are more positions than the context, or a token is outside the vocabulary.
         """
-        batch = _as_batch(batch)
-        x, cache = self.hidden_states(params, batch, call)
+        batch = as_batch(batch)
+        x, cache = self.hidden_states(params, batch, call, x=x)
+        if not self.last:
+            return x, cache
         output, head_cache = head_forward(params, self.config, x, batch.present, call)
         if isinstance(output, np.ndarray):
             output = call.hook("logits", output)
         return output, cache._replace(head=head_cache)
 
-    def encode(self, params: Params, batch: Batch, call: Call = Call()) -> tuple[np.ndarray, StackCache]:
+    def encode(self, params: Weights, batch: Batch, call: Call = Call()) -> tuple[np.ndarray, StackCache]:
         """What the encoder of an encoder-decoder makes of the source: (B, S, C), and the cache."""
         if batch.source is None:
             raise UserError("an encoder-decoder needs a text for its encoder; give the batch a source")
-        mask = None if batch.source_present is None else padding_mask(batch.source_present)
         call = replace(call, past=None)  # what is read as a whole has no past
-        return stack_forward(params, "encoder.", self.config.encoder(), batch.source, sight=Sight(mask), call=call)
+        sight = encoder_sight(batch.source_present)
+        return stack_forward(params, "encoder.", self.config.encoder, batch.source, sight=sight, call=call)
 
     def hidden_states(
-        self, params: Params, batch: Batch | np.ndarray, call: Call = Call(), *, memory: np.ndarray | None = None
+        self,
+        params: Weights,
+        batch: Batch | np.ndarray,
+        call: Call = Call(),
+        *,
+        memory: np.ndarray | None = None,
+        x: np.ndarray | None = None,
     ) -> tuple[np.ndarray, TransformerCache]:
         """All of `forward` but the head: the final hidden states (B, T, C) and their cache.
 
-        memory: what `encode` gave before, while writing; None encodes the batch's source.
+        memory: what `encode` gave before, while writing; None encodes the batch's source. x: as in `forward`.
         """
-        batch = _as_batch(batch)
-        encoder_cache = None
+        batch, config = as_batch(batch), self.config
+        encoder_cache = begun = norm_cache = None
         if self.two_stacks and memory is None:
             memory, encoder_cache = self.encode(params, batch, call)
         start = call.past.length if call.past is not None else 0
-        sight = self._sight(batch, start, memory)
-        x, stack_cache = stack_forward(
-            params, "", self.config, batch.tokens, sight=sight, start=start, segments=batch.segments, call=call
-        )
-        return x, TransformerCache(stack_cache, encoder_cache, memory, None)
+        if self.first:
+            x, begun = begin_forward(params, "", config, batch.tokens, start=start, segments=batch.segments, call=call)
+        assert x is not None, "a stage after the first needs what the one before it made"
+        sight = self.sight(batch, x.shape[1], start=start, memory=memory)
+        sight = sight._replace(rotary=rotary_of(config, np.arange(start, start + x.shape[1]), x.dtype))
+        x, blocks = blocks_forward(params, "", config, self.layers, x, sight=sight, call=call)
+        if self.last:
+            x, norm_cache = end_forward(params, "", config, x, call=call)
+        return x, TransformerCache(StackCache(begun, blocks, norm_cache), encoder_cache, memory, None)
 
-    def logits(self, params: Params, x: np.ndarray) -> tuple[np.ndarray, Any]:
+    def sight(self, batch: Batch, length: int, *, start: int = 0, memory: np.ndarray | None = None) -> Sight:
+        """Who may look where. This is the difference between an encoder and a decoder, all of it."""
+        if self.config.architecture == "encoder":
+            return encoder_sight(batch.present)
+        return decoder_sight(batch, length, start=start, memory=memory)
+
+    def logits(self, params: Weights, x: np.ndarray) -> tuple[np.ndarray, Any]:
         """A language head alone: hidden states (..., C) to logits (..., V)."""
         return language_logits(params, self.config, x)
 
     def backward(
         self,
-        params: Params,
+        params: Weights,
         cache: TransformerCache,
         doutput: Any,
         call: Call = Call(),
@@ -118,33 +179,32 @@ class Transformer:
     ) -> Params:
         """Gradients of all parameters, given that of what `forward` returned.
 
-        grads: where to write them (overwritten); None makes a new `Params`.
+        grads: where to write them (overwritten); None makes a new `Params`. An array that it lacks is frozen, and costs
+        nothing.
         """
-        config = self.config
-        grads = params.zeros_like() if grads is None else grads
-        if not config.tied or config.head not in ("language", "masked", "pretraining"):
-            grads[TOKENS][...] = 0  # a tied head overwrites it; everything after adds to it
-        dx = head_backward(grads, config, doutput, cache.head, call)
-        dmemory = None if cache.memory is None else np.zeros_like(cache.memory)
-        stack_backward(params, grads, "", config, dx, cache.stack, call=call, dmemory=dmemory)
-        if cache.encoder is not None:
-            stack_backward(params, grads, "encoder.", config.encoder(), dmemory, cache.encoder, call=call)
+        grads = params.zeros_like() if grads is None else grads  # type: ignore[attr-defined]
+        self.back(params, grads, cache, doutput, call)
         return grads
 
-    def _sight(self, batch: Batch, start: int, memory: np.ndarray | None) -> Sight:
-        """Who may look where. This is the difference between an encoder and a decoder, all of it."""
-        length = batch.tokens.shape[1]
-        mask = None
-        # A single query is the last position, which sees everything: no mask.
-        if self.config.architecture != "encoder" and length > 1:
-            mask = causal_mask(length, start + length)  # (T, S)
-            if batch.prefix is not None:
-                mask = mask | (np.arange(start + length) < batch.prefix[:, None, None, None])  # (B, 1, T, S)
-        if batch.present is not None:
-            mask = padding_mask(batch.present) if mask is None else mask & padding_mask(batch.present)
-        memory_mask = None if batch.source_present is None else padding_mask(batch.source_present)
-        return Sight(mask, None, memory, memory_mask)
+    def back(self, params: Weights, grads: Any, cache: TransformerCache, dx: Any, call: Call = Call()) -> np.ndarray:
+        """Write the gradients into `grads`; dx: of what `forward` returned. Returns that of its `x`: (B, T, C)."""
+        config = self.config
+        if TOKENS in grads and not (self.last and ties_tokens(config)):
+            grads[TOKENS][...] = 0  # a tied head overwrites it; everything after adds to it
+        if self.last:
+            dx = head_backward(grads, config, dx, cache.head, call)
+            dx = end_backward(grads, "", config, dx, cache.stack.norm, call=call)
+        dmemory = None if cache.memory is None else np.zeros_like(cache.memory)
+        lowest = lowest_trained(grads, "", config, cache.stack.blocks) if self.first and dmemory is None else 0
+        blocks = cache.stack.blocks[lowest:]
+        dx = blocks_backward(params, grads, "", config, dx, blocks, call=call, dmemory=dmemory)
+        if self.first and lowest == 0:
+            begin_backward(grads, "", config, dx, cache.stack.begin, call=call)
+        if cache.encoder is not None:
+            stack_backward(params, grads, "encoder.", config.encoder, dmemory, cache.encoder, call=call)
+        return dx
 
 
-def _as_batch(batch: Batch | np.ndarray) -> Batch:
+def as_batch(batch: Batch | np.ndarray) -> Batch:
+    """A batch, also of tokens alone."""
     return batch if isinstance(batch, Batch) else Batch(batch)

@@ -6,7 +6,7 @@ import numpy as np
 
 from minigpt.model import Batch, Call, Params, Transformer
 from minigpt.objectives.refusal import check_suits
-from minigpt.objectives.score import Counts, head_losses
+from minigpt.objectives.score import Counts, score_forward
 from minigpt.ops import IGNORED
 
 
@@ -35,7 +35,7 @@ def judge(model: Transformer, params: Params, held_out: HeldOut, call: Call = Ca
     batch = held_out.batch
     check_suits(model.config, batch)
     output, _ = model.forward(params, batch, call)
-    loss = sum(float(value) for value, _ in head_losses(model.config.head, output, batch, counts, call))
+    loss, _ = score_forward(model.config.head, output, batch, call, counts=counts)
     return Judged(loss, *right_answers(output, held_out, call))
 
 

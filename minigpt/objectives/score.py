@@ -1,13 +1,13 @@
 """One loss for all objectives: the cross-entropy of what the head says against what the batch asks for."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model import Batch, Call, Params, Transformer
+from minigpt.model import Batch, Call, Overlay, Params, Transformer
+from minigpt.model.head import HEADS
 from minigpt.objectives.refusal import check_suits
 from minigpt.objectives.sharded import (
     ShardedCache,
@@ -28,13 +28,13 @@ class Counts(NamedTuple):
 
 
 def scored(batch: Batch) -> Counts:
-    """How many targets and labels of the batch count in its loss."""
-    return Counts(*(0 if array is None else int(np.count_nonzero(array != IGNORED)) for array in batch[1:3]))
+    """How many targets and labels of the batch count in its loss. `UserError` if they are not whole numbers."""
+    return Counts(_count("targets", batch.targets), _count("labels", batch.labels))
 
 
 def loss(
     model: Transformer,
-    params: Params,
+    params: Params | Overlay,
     batch: Batch,
     call: Call = Call(),
     *,
@@ -50,12 +50,12 @@ def loss(
     if not against_advice:
         check_suits(model.config, batch)
     output, _ = model.forward(params, batch, call)
-    return sum(float(value) for value, _ in head_losses(model.config.head, output, batch, counts, call))
+    return score_forward(model.config.head, output, batch, call, counts=counts)[0]
 
 
 def loss_and_gradient(
     model: Transformer,
-    params: Params,
+    params: Params | Overlay,
     batch: Batch,
     call: Call = Call(),
     *,
@@ -71,45 +71,61 @@ def loss_and_gradient(
     if counts is not None and model.config.experts:
         call = replace(call, share=scored(batch).targets / max(1, counts.targets))
     output, cache = model.forward(params, batch, call)
-    losses = list(head_losses(model.config.head, output, batch, counts, call))
-    doutput: Any = tuple(_backward(loss_cache) for _, loss_cache in losses)
-    if model.config.head == "span":
-        doutput = (doutput[0].swapaxes(1, 2),)
-    if len(doutput) == 1:
-        doutput = call.hook("dlogits", doutput[0])
-    return sum(float(value) for value, _ in losses), model.backward(params, cache, doutput, call, grads=grads)
+    value, score_cache = score_forward(model.config.head, output, batch, call, counts=counts)
+    return value, model.backward(params, cache, score_backward(score_cache, call), call, grads=grads)
 
 
-def head_losses(head: str, output: Any, batch: Batch, counts: Counts | None, call: Call) -> Iterator[tuple[Any, Any]]:
-    """The loss and its cache of each question that this head answers."""
-    questions: tuple[tuple[Any, str], ...]
-    if head == "pretraining":
-        questions = ((output[0], "targets"), (output[1], "labels"))
-    elif head == "span":
-        questions = ((output.swapaxes(1, 2), "labels"),)  # (B, 2, T): which of the T tokens, twice
-    elif head in ("language", "masked", "token", "sequence"):
-        questions = ((output, "labels" if head == "sequence" else "targets"),)
-    else:
+class ScoreCache(NamedTuple):
+    """Of each question that a head answers: what it is asked for, and the cache of its cross-entropy."""
+
+    questions: list[tuple[str, Any]]
+
+
+def score_forward(
+    head: str, output: Any, batch: Batch, call: Call = Call(), *, counts: Counts | None = None
+) -> tuple[float, ScoreCache]:
+    """The loss of what a head said, in nats: the sum of the mean cross-entropies of its questions; and the cache.
+
+    output: what the model's forward returned. counts: as in `loss`. `UserError` if the head says nothing that could be
+    scored, or the batch lacks what it is scored against.
+    """
+    if not HEADS[head].asked:
         raise UserError("a model without a head says nothing that could be scored; give its configuration a head")
-    for logits, kind in questions:
+    total, questions = 0.0, []
+    cache: Any
+    outputs = output if isinstance(output, tuple) else (output,)
+    for logits, asked in zip(outputs, HEADS[head].asked, strict=True):
+        kind = "targets" if asked == "targets" else "labels"
         wanted = getattr(batch, kind)
         if wanted is None:
             raise UserError(f"a {head} head is scored against {kind}, but the batch has none; add them")
+        if asked == "spans":
+            logits = logits.swapaxes(1, 2)  # (B, 2, T): which of the T tokens, twice
         count = getattr(counts, kind) if counts else None
-        if call.comm is None:
-            yield cross_entropy_forward(logits, wanted, count=count)
-        else:
-            yield sharded_cross_entropy_forward(
+        if call.comm is not None and asked == "targets" and HEADS[head].scores_tokens:
+            one, cache = sharded_cross_entropy_forward(
                 logits, wanted, comm=call.comm, first=call.vocabulary_offset, count=count
             )
+        else:
+            one, cache = cross_entropy_forward(logits, wanted, count=count)
+        total += float(one)
+        questions.append((asked, cache))
+    return total, ScoreCache(questions)
 
 
-def head_loss(output: Any, batch: Batch, counts: Counts, call: Call) -> tuple[Any, Any]:
-    """The loss of a language head alone, and a function that gives its gradient: for the last stage of a pipeline."""
-    ((value, cache),) = head_losses("language", output, batch, counts, call)
-    return value, lambda: _backward(cache)
+def score_backward(cache: ScoreCache, call: Call = Call()) -> Any:
+    """Gradient of the head's output: an array, or a tuple of them for a head that answers several questions."""
+    gradients = []
+    for asked, one in cache.questions:
+        backward = sharded_cross_entropy_backward if isinstance(one, ShardedCache) else cross_entropy_backward
+        dlogits = backward(1.0, one)
+        gradients.append(dlogits.swapaxes(1, 2) if asked == "spans" else dlogits)
+    return tuple(gradients) if len(gradients) > 1 else call.hook("dlogits", gradients[0])
 
 
-def _backward(cache):
-    backward = sharded_cross_entropy_backward if isinstance(cache, ShardedCache) else cross_entropy_backward
-    return backward(1.0, cache)
+def _count(name: str, wanted: np.ndarray | None) -> int:
+    if wanted is None:
+        return 0
+    if wanted.dtype.kind not in "iu":
+        raise UserError(f"{name} are {wanted.dtype} values, but classes and tokens are whole numbers; convert them")
+    return int(np.count_nonzero(wanted != IGNORED))

@@ -39,6 +39,7 @@ from minigpt.ops.layer_norm import layer_norm_backward as layer_norm_backward
 from minigpt.ops.layer_norm import layer_norm_forward as layer_norm_forward
 from minigpt.ops.linear import linear_backward as linear_backward
 from minigpt.ops.linear import linear_forward as linear_forward
+from minigpt.ops.linear import weight_gradient as weight_gradient
 from minigpt.ops.low_rank import low_rank_backward as low_rank_backward
 from minigpt.ops.low_rank import low_rank_forward as low_rank_forward
 from minigpt.ops.masks import causal_mask as causal_mask

@@ -17,6 +17,7 @@ class Activation(NamedTuple):
     operation: Operation
     kept: int  # numbers that stay in memory for each hidden unit until the backward: the cache's and y
     published: tuple[str, ...]  # its names in the files of Hugging Face models; the first is the one to write
+    keeps_input: bool = True  # whether x is among the kept
 
 
 def identity_forward(x: np.ndarray) -> tuple[np.ndarray, None]:
@@ -30,7 +31,7 @@ def identity_backward(dy: np.ndarray, _cache: None) -> np.ndarray:
 
 
 ACTIVATIONS = {
-    "relu": Activation(Operation(relu_forward, relu_backward), 1, ("relu",)),
+    "relu": Activation(Operation(relu_forward, relu_backward), 1, ("relu",), keeps_input=False),
     "gelu": Activation(Operation(gelu_forward, gelu_backward), 3, ("gelu",)),
     "gelu_tanh": Activation(Operation(gelu_tanh_forward, gelu_tanh_backward), 3, ("gelu_new", "gelu_pytorch_tanh")),
     "silu": Activation(Operation(silu_forward, silu_backward), 3, ("silu", "swish")),

@@ -12,10 +12,16 @@ BLOCK = 65536  # entries
 
 
 def blocks(*arrays: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
-    """Matching views of `arrays`, at most `BLOCK` entries at a time. All have one shape and are contiguous."""
+    """Matching views of `arrays`, at most `BLOCK` entries at a time. All have one shape; what is written is contiguous.
+
+    Some may be columns of a wider matrix, as gate and up are: then the blocks are whole rows.
+    """
     if arrays[0].size <= BLOCK:  # one token's worth, where every microsecond of Python counts
         yield arrays
         return
-    flat = [array.reshape(-1) for array in arrays]
-    for start in range(0, flat[0].size, BLOCK):
-        yield tuple(array[start : start + BLOCK] for array in flat)
+    width = arrays[0].shape[-1]
+    whole = all(array.flags.c_contiguous for array in arrays)
+    flat = [array.reshape(-1) if whole else array.reshape(-1, width) for array in arrays]
+    step = BLOCK if whole else max(1, BLOCK // width)
+    for start in range(0, len(flat[0]), step):
+        yield tuple(array[start : start + step] for array in flat)

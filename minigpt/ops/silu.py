@@ -17,8 +17,7 @@ class SiLUCache(NamedTuple):
 
 def silu_forward(x: np.ndarray) -> tuple[np.ndarray, SiLUCache]:
     """y = x * sigmoid(x). x: (...). Returns y: (...) and the cache for `silu_backward`."""
-    x = np.ascontiguousarray(x)
-    y, sigmoid = np.empty_like(x), np.empty_like(x)
+    y, sigmoid = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
     for x_, y_, s in blocks(x, y, sigmoid):
         np.multiply(x_, 0.5, out=s)  # sigmoid(x) = (1 + tanh(x / 2)) / 2, which never overflows
         np.tanh(s, out=s)

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model import Batch, Call, Params, TransformerConfig
-from minigpt.model.parts import Shapes
-from minigpt.model.stack import TOKENS
+from minigpt.model import Batch, Call, Params, Transformer, TransformerConfig
+from minigpt.model.arrays import part
+from minigpt.model.inputs import TOKENS
 from minigpt.objectives import Counts
-from minigpt.optim import Optimizer
-from minigpt.parallel.pipeline import Stage, pipeline_gradient
+from minigpt.optim import Optimizer, shorten
+from minigpt.parallel.pipeline import pipeline_gradient
 from minigpt.parallel.schedule import Actions
-from minigpt.parallel.tensor import cut_axis, part, shard_call, shard_config, shard_params
-from minigpt.parallel.zero import SlicedOptimizer, overlaps, places, sum_gradients, sum_slices
+from minigpt.parallel.tensor import check_tensor, shard_call, shard_params
+from minigpt.parallel.zero import SlicedOptimizer, overlaps, sum_gradients, sum_slices
 from minigpt.train import take_rows
 
 
@@ -53,20 +53,19 @@ class Part:
 
     def __init__(self, config: TransformerConfig, grid: Grid):
         """config: of the whole model. `UserError` if it cannot be cut like this."""
+        if config.experts and grid.world.size > 1:
+            raise UserError("a mixture of experts is trained in one process; the other schemes do not share it out yet")
+        check_tensor(config, grid.tensor.size)
         self.config, self.grid = config, grid
-        self.shard_config = config
-        if grid.tensor.size > 1:
-            self.shard_config = shard_config(config, grid.tensor.rank, grid.tensor.size)
-        self.stage = Stage(self.shard_config, grid.pipeline.rank, grid.pipeline.size)
+        self.stage = Transformer(config, stage=grid.pipeline.rank, stages=grid.pipeline.size)
+
+    def init(self, rng: np.random.Generator, *, dtype: Any = np.float32) -> Params:
+        """This rank's part of fresh parameters, made alone and equal to that of one process's."""
+        return self.stage.init(rng, dtype=dtype, rank=self.grid.tensor.rank, ranks=self.grid.tensor.size)
 
     def params(self, whole: Params) -> Params:
         """This rank's part of all parameters, copied."""
-        tensor = self.grid.tensor
-        shard = whole if tensor.size == 1 else shard_params(whole, self.config, tensor.rank, tensor.size)
-        mine = Params(self.stage.shapes(), dtype=whole.flat.dtype)
-        for name in mine:
-            mine[name] = shard[name]
-        return mine
+        return shard_params(whole.only(list(self.stage.arrays())), self.grid.tensor.rank, self.grid.tensor.size)
 
     def rows(self, batch: Batch) -> Batch:
         """The texts of a batch that this replica works on. `UserError` if they cannot be shared out evenly."""
@@ -108,24 +107,24 @@ class Part:
 
     def clip(self, grads: Params, maximum: float) -> float:
         """`clip_by_global_norm` of the whole model's gradient, in place. Every replica has all of this part's."""
-        return self.clip_slice(grads.shapes, grads.flat, slice(0, grads.flat.size), maximum, copies=self.grid.data.size)
+        return self.clip_slice(grads, grads.flat, slice(0, grads.flat.size), maximum, copies=self.grid.data.size)
 
-    def clip_slice(self, shapes: Shapes, mine: np.ndarray, where: slice, maximum: float, *, copies: int = 1) -> float:
+    def clip_slice(self, layout: Params, mine: np.ndarray, where: slice, maximum: float, *, copies: int = 1) -> float:
         """The same when this rank has a slice of the flat gradient, `mine`, from `where`. Returns the norm.
 
-        Every array counts once, wherever its copies are. copies: ranks that have the same slice.
+        layout: of this part's parameters. Every array counts once, wherever its copies are. copies: ranks that have the
+        same slice.
         """
         squares = 0.0
-        for name, place in places(shapes).items():
-            twice = name == TOKENS and self.stage.last and not self.stage.first  # the first stage counts it
-            for _, _, inside in overlaps(place, [where]):
-                shared = 1 if cut_axis(name) is not None else self.grid.tensor.size
+        for whole in layout.wholes:
+            twice = TOKENS in whole.columns and self.stage.last and not self.stage.first  # the first stage counts it
+            for _, _, inside in overlaps(whole.place, [where]):
+                shared = 1 if whole.record.cut is not None else self.grid.tensor.size
                 squares += 0.0 if twice else float(np.vdot(mine[inside], mine[inside])) / shared
         total = np.array([squares / copies])
         self.grid.world.Allreduce(total.copy(), total)
         norm = math.sqrt(total[0])
-        if math.isfinite(norm) and norm + 1e-6 > maximum:
-            mine *= maximum / (norm + 1e-6)
+        shorten(mine, norm, maximum)
         return norm
 
     def optimizer(self, make: Callable[[int], Optimizer], params: Params) -> SlicedOptimizer:

@@ -9,13 +9,14 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Batch, Call, Params, Transformer
-from minigpt.model.stack import TOKENS
+from minigpt.model.arrays import part
+from minigpt.model.inputs import TOKENS
 from minigpt.objectives import Counts, HeldOut, Judged, judge, loss_and_gradient, scored
 from minigpt.parallel.grid import Grid, Part
 from minigpt.parallel.pipeline import pipeline_judge
-from minigpt.parallel.tensor import cut_axis, part, shard_call
-from minigpt.parallel.zero import SlicedGradients, SlicedOptimizer, SlicedParams, overlaps, places
-from minigpt.train import RunFolder, starting_point
+from minigpt.parallel.tensor import shard_call
+from minigpt.parallel.zero import SlicedGradients, SlicedOptimizer, SlicedParams, overlaps
+from minigpt.train import Progress, RunFolder, starting_point
 from minigpt.train.engine import weight
 from minigpt.train.shards import MODEL, Piece, point, write_shard
 
@@ -36,23 +37,23 @@ class Ranks:
         self.folder, self.grid, self.zero = folder, grid, zero
         self.speaks = grid.world.rank == 0
         self.part = Part(folder.config, grid)
-        whole, _, state, self.progress = starting_point(folder)
-        self.params = self.part.params(whole)
+        self.params, state, self.progress = self._begin()
         own = grid.data if zero else grid.data.Split(grid.data.rank)  # without ZeRO: every replica has all states
         self.optimizer = SlicedOptimizer(folder.settings.elementwise_optimizer, self.params, own)
         self.optimizer.start(self.params.flat[self.optimizer.mine])
-        for name, value in state.items() if self.progress.step else ():  # a fresh state is what `start` made
+        arrays = Transformer(folder.config).arrays()
+        for name, value in state.items():
             if isinstance(value, np.ndarray):
-                here = self.part.params(Params(whole.shapes, flat=value))
+                here = self.part.params(Params(arrays, flat=value))
                 self.optimizer.state[name][...] = here.flat[self.optimizer.mine]
             else:
                 self.optimizer.state[name] = value
-        self.model = Transformer(self.part.shard_config)
+        self.model = self.part.stage
         self._sliced = None
         if zero == 3:
             self._sliced = SlicedParams(self.params, grid.data, self.params.flat[self.optimizer.mine].copy())
             # Names and places only; the numbers are in slices.
-            self.params = Params(self.params.shapes, flat=np.broadcast_to(np.float32(0), self.params.flat.shape))
+            self.params = Params(self.params.arrays, flat=np.broadcast_to(np.float32(0), self.params.flat.shape))
         self._grads: Any = None
 
     def gradient(self, batches: Sequence[Batch], step: int) -> tuple[float, float]:
@@ -68,7 +69,7 @@ class Ranks:
             )
             if not self.zero:
                 return value, self.part.clip(self._grads, clip)
-            return value, self.part.clip_slice(self.params.shapes, self._grads.flat[own], own, clip)
+            return value, self.part.clip_slice(self.params, self._grads.flat[own], own, clip)
         self._grads = SlicedGradients(self.params, self.grid.data)
         call = shard_call(self.folder.config, self.grid.tensor, Call(rng=rng, recompute=self.zero == 3))
         value = 0.0
@@ -78,7 +79,7 @@ class Ranks:
             self._grads.finish()
         total = np.array([value])
         self.grid.data.Allreduce(total.copy(), total)
-        norm = self.part.clip_slice(self.params.shapes, self._grads.mine, self.optimizer.mine, clip)
+        norm = self.part.clip_slice(self.params, self._grads.mine, self.optimizer.mine, clip)
         return float(total[0]), norm
 
     def update(self, learning_rate: float) -> None:
@@ -132,19 +133,28 @@ class Ranks:
         for kind, value in self.optimizer.state.items():
             if isinstance(value, np.ndarray):
                 numbers[kind] = value if self.zero else value[own]
-        stage, pieces = self.part.stage, []
-        wholes = Transformer(self.folder.config).shapes()
-        for name, place in places(self.params.shapes).items():
-            axis = cut_axis(name) if tensor.size > 1 else None
-            if (axis is None and tensor.rank > 0) or (name == TOKENS and stage.last and not stage.first):
-                continue  # another rank writes it
-            shape = self.params.shapes[name]
-            axis = 0 if axis is None else axis % len(shape)
-            offset = part(wholes[name][axis], tensor.rank, tensor.size).start if wholes[name] != shape else 0
-            for _, inside, mine in overlaps(place, [own]):
-                here = {kind: array[mine] for kind, array in numbers.items()}
-                pieces.append(Piece(name, here, shape, inside.start, axis, offset))
+        stage, pieces, arrays = self.part.stage, [], self.part.stage.arrays()
+        for whole in self.params.wholes:
+            for name, columns in whole.columns.items():
+                record = arrays[name]
+                cut = record.cut if tensor.size > 1 else None
+                if (cut is None and tensor.rank > 0) or (name == TOKENS and stage.last and not stage.first):
+                    continue  # another rank writes it
+                shape = self.params.arrays[name].shape
+                axis = 0 if cut is None else cut % len(shape)
+                offset = 0 if cut is None else part(record.shape[axis], tensor.rank, tensor.size).start
+                for _, inside, mine in overlaps(whole.place, [own]):
+                    begin, chosen = _of_columns(inside, whole.record.shape[-1], columns)
+                    here = {kind: array[mine][chosen] for kind, array in numbers.items()}
+                    pieces.append(Piece(name, here, shape, begin, axis, offset))
         return pieces
+
+    def _begin(self) -> tuple[Params, dict[str, Any], Progress]:
+        """Parameters, the optimizer's state and the progress: from the newest checkpoint, or fresh."""
+        if not self.folder.has_checkpoint("last"):
+            return self.part.init(np.random.default_rng(self.folder.settings.seed)), {}, Progress()
+        whole, _, state, progress = starting_point(self.folder)
+        return self.part.params(whole), state, progress
 
     def anyone(self, flag: bool) -> bool:
         """See `minigpt.train.Engine`."""
@@ -154,6 +164,17 @@ class Ranks:
 
     def close(self) -> None:
         """See `minigpt.train.Engine`."""
+
+
+def _of_columns(run: slice, width: int, columns: slice) -> tuple[int, np.ndarray]:
+    """A run of numbers of a matrix, row by row, as one of its columns: where it begins there, and which numbers it has.
+
+    width: of the matrix. The numbers of some columns keep their order, so they are a run of those columns' own numbers.
+    """
+    row, column = divmod(run.start, width)
+    own = columns.stop - columns.start
+    place = np.arange(run.start, run.stop) % width
+    return row * own + min(max(0, column - columns.start), own), (place >= columns.start) & (place < columns.stop)
 
 
 def check_sharing(folder: RunFolder, grid: Grid, zero: int) -> None:

@@ -5,7 +5,7 @@ training faster and no model larger. Stage 1 slices the optimizer states, stage 
 parameters too. A slice is a slice of the flat vector. Rajbhandari et al. (2020), arXiv:1910.02054, section 5.
 """
 
-import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,9 +13,8 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Params
-from minigpt.model.parts import Shapes
+from minigpt.model.arrays import Whole, part
 from minigpt.optim import Optimizer
-from minigpt.parallel.tensor import part
 
 BUCKET = 1 << 22  # numbers that are summed at a time: a message large enough to be fast, small enough to fit anywhere
 
@@ -63,58 +62,91 @@ class SlicedOptimizer:
             self.comm.Bcast(flat[where], root=owner)
 
 
-class SlicedGradients:
-    """Gradients of which every rank keeps one slice (ZeRO stage 2): a block's are summed and dropped once it is done.
+class Slices(ABC):
+    """What SlicedGradients and SlicedParams share: where everything lies, and which arrays are here at the moment.
 
-    It takes the place of `Params` in a model's backward: `grads[name]` is an array to write into. Only the arrays of
-    one block, and those outside of the blocks, exist at a time; asking for those of another block sends the last away.
-    Call `finish` at the end. `mine`: (n,), this rank's slice of the sum over ranks.
+    Only the arrays of one block, and those outside of the blocks, are here at a time.
     """
 
     def __init__(self, layout: Params, comm: Any):
-        self.comm, self.shapes = comm, layout.shapes
+        """layout: of all parameters."""
+        # Not `layout` itself: what is sliced must not be kept whole.
+        self.comm, self.arrays, self.wholes, self.blocks = comm, layout.arrays, layout.wholes, layout.blocks
+        self._groups = {tuple(whole.columns) for whole in layout.wholes if len(whole.columns) > 1}
         self.slices = slices(layout.flat.size, comm.size)
-        own = self.slices[comm.rank]
-        self.mine = np.zeros(own.stop - own.start, layout.flat.dtype)
-        self._places = places(layout.shapes)
-        self._open: dict[str, dict[str, np.ndarray]] = {}  # group -> name -> array
+        self._here: dict[str, list[tuple[Whole, np.ndarray]]] = {}  # block -> what lies in it, with its numbers
+        self._views: dict[str, dict[Any, np.ndarray]] = {}  # block -> name, or the names of all together -> array
 
     def __getitem__(self, name: str) -> np.ndarray:
-        group = group_of(name)
-        if group not in self._open:
-            self._close([other for other in self._open if other != REST])
-            dtype = self.mine.dtype
-            self._open[group] = {
-                other: np.empty(shape, dtype) for other, shape in self.shapes.items() if group_of(other) == group
-            }
-        return self._open[group][name]
+        return self._block(name)[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.arrays
+
+    def get(self, name: str) -> np.ndarray | None:
+        """The array called `name`, or None."""
+        return self[name] if name in self.arrays else None
+
+    def together(self, names: tuple[str, ...]) -> np.ndarray | None:
+        """The one matrix in which just these arrays lie side by side, in this order; None if they do not."""
+        return self._block(names[0])[names] if names in self._groups else None
+
+    def _block(self, name: str) -> dict[Any, np.ndarray]:
+        """All arrays that are here together with the one called `name`; those of another block go."""
+        block = self.arrays[name].block
+        if block not in self._here:
+            self._leave([other for other in self._here if other])
+            inside = [whole for whole in self.wholes if whole.record.block == block]
+            self._here[block] = [(whole, self._make(whole)) for whole in inside]
+            self._views[block] = {}
+            for whole, numbers in self._here[block]:
+                self._views[block] |= whole.arrays(numbers)
+                self._views[block][tuple(whole.columns)] = numbers.reshape(whole.record.shape)
+        return self._views[block]
+
+    @abstractmethod
+    def _make(self, whole: Whole) -> np.ndarray:
+        """The numbers of something that is to be here from now on."""
+
+    def _leave(self, blocks: list[str]) -> None:
+        for block in blocks:
+            del self._here[block], self._views[block]
+
+
+class SlicedGradients(Slices):
+    """Gradients of which every rank keeps one slice (ZeRO stage 2): a block's are summed and dropped once it is done.
+
+    It takes the place of `Params` in a model's backward: `grads[name]` is an array to write into. Asking for those of
+    another block sends the last away. Call `finish` at the end. `mine`: (n,), this rank's slice of the sum over ranks.
+    """
+
+    def __init__(self, layout: Params, comm: Any):
+        super().__init__(layout, comm)
+        own = self.slices[comm.rank]
+        self.mine = np.zeros(own.stop - own.start, layout.flat.dtype)
 
     def __setitem__(self, name: str, value: np.ndarray) -> None:
         self[name][...] = value
 
-    def __contains__(self, name: object) -> bool:
-        return name in self.shapes
-
-    def get(self, name: str) -> np.ndarray | None:
-        """The array called `name`, or None."""
-        return self[name] if name in self.shapes else None
-
     def finish(self) -> None:
         """Send away what is still here."""
-        self._close(list(self._open))
+        self._leave(list(self._here))
 
-    def _close(self, groups):
-        for group in groups:
-            for name, array in self._open.pop(group).items():
-                for owner, inside, theirs in overlaps(self._places[name], self.slices):
-                    piece = array.reshape(-1)[inside]
-                    total = np.empty_like(piece) if owner == self.comm.rank else None
-                    self.comm.Reduce(piece, total, root=owner)
-                    if total is not None:
-                        self.mine[theirs] += total
+    def _make(self, whole: Whole) -> np.ndarray:
+        return np.empty(len(whole.place), self.mine.dtype)
+
+    def _leave(self, blocks: list[str]) -> None:
+        for whole, numbers in (one for block in blocks for one in self._here[block]):
+            for owner, inside, theirs in overlaps(whole.place, self.slices):
+                piece = numbers[inside]
+                total = np.empty_like(piece) if owner == self.comm.rank else None
+                self.comm.Reduce(piece, total, root=owner)
+                if total is not None:
+                    self.mine[theirs] += total
+        super()._leave(blocks)
 
 
-class SlicedParams:
+class SlicedParams(Slices):
     """Parameters of which every rank keeps one slice (ZeRO stage 3): a block's are gathered while it works.
 
     It takes the place of `Params` in a model. Use it with `Call(recompute=True)`: what a block leaves behind for its
@@ -122,57 +154,21 @@ class SlicedParams:
     """
 
     def __init__(self, layout: Params, comm: Any, mine: np.ndarray):
-        self.comm, self.shapes, self.mine = comm, layout.shapes, mine
-        self.slices = slices(layout.flat.size, comm.size)
-        self._places = places(layout.shapes)
-        self._here: dict[str, dict[str, np.ndarray]] = {}
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        group = group_of(name)
-        if group not in self._here:
-            for other in [other for other in self._here if other != REST]:
-                del self._here[other]
-            names = [other for other in self.shapes if group_of(other) == group]
-            self._here[group] = {other: self._gather(other) for other in names}
-        return self._here[group][name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.shapes
-
-    def get(self, name: str) -> np.ndarray | None:
-        """The array called `name`, or None."""
-        return self[name] if name in self.shapes else None
+        super().__init__(layout, comm)
+        self.mine = mine
 
     def forget(self) -> None:
         """Drop everything but the slice, as after an update, when the rest is out of date."""
-        self._here.clear()
+        self._leave(list(self._here))
 
-    def _gather(self, name):
-        array = np.empty(self.shapes[name], self.mine.dtype)
-        for owner, inside, theirs in overlaps(self._places[name], self.slices):
-            piece = array.reshape(-1)[inside]
+    def _make(self, whole: Whole) -> np.ndarray:
+        numbers = np.empty(len(whole.place), self.mine.dtype)
+        for owner, inside, theirs in overlaps(whole.place, self.slices):
+            piece = numbers[inside]
             if owner == self.comm.rank:
                 piece[...] = self.mine[theirs]
             self.comm.Bcast(piece, root=owner)
-        return array
-
-
-REST = "rest"  # the group of what belongs to no block: embeddings, the last norm, the head
-
-
-def group_of(name: str) -> str:
-    """What is here at the same time: `encoder.blocks.3` for the arrays of that block, else `rest`."""
-    before, found, after = name.partition("blocks.")
-    return f"{before}{found}{after.split('.')[0]}" if found else REST
-
-
-def places(shapes: Shapes) -> dict[str, range]:
-    """Where each array lies in the flat vector. shapes: in the vector's order."""
-    found, start = {}, 0
-    for name, shape in shapes.items():
-        found[name] = range(start, start + math.prod(shape))
-        start = found[name].stop
-    return found
+        return numbers
 
 
 def slices(total: int, size: int) -> list[slice]:

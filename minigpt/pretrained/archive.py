@@ -39,4 +39,4 @@ def model_of_archive(path: Path, *, dtype: Any) -> tuple[Transformer, Params, So
     cls = family.head_class("BartForConditionalGeneration")
     model = Transformer(TransformerConfig(**family.read_config(theirs, cls)))
     links = family.all_links(model.config, cls, family.base)
-    return model, read_params(model.shapes(), links, tensors, dtype=dtype), alphabets
+    return model, read_params(model.arrays(), links, tensors, dtype=dtype), alphabets

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Params, Transformer, TransformerConfig
-from minigpt.model.stack import TOKENS
+from minigpt.model.inputs import TOKENS
 from minigpt.pretrained.families import check_all_read
 from minigpt.pretrained.gguf import GGUF, Tensor
 from minigpt.pretrained.quantized_matrix import QuantizedMatrix, StoredWeights
@@ -66,7 +66,7 @@ def model_of_gguf(file: GGUF, *, dtype: Any, quantized: bool = False) -> tuple[T
     check_all_read(file.tensors, [place.theirs for place in places], [r"rope_freqs\.weight"])
     if quantized:
         return model, StoredWeights({place.ours: _stored(place, file, config) for place in places})
-    params = Params(shapes, dtype=dtype)
+    params = Params(model.arrays(), dtype=dtype)
     for place in places:
         if place.theirs in file.tensors:
             params[place.ours] = _decoded(place, file, config)

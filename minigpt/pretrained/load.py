@@ -85,13 +85,13 @@ def _from_folder(folder: Path, dtype: Any) -> Pretrained:
     check_depth(config, len(tensors))
     model = Transformer(config)
     links = family.all_links(config, cls, base)
-    params = read_params(model.shapes(), links, tensors, unused=unused, dtype=dtype)
+    params = read_params(model.arrays(), links, tensors, unused=unused, dtype=dtype)
     return Pretrained(model, params, load_folder_tokenizer(folder))
 
 
 def check_depth(config: TransformerConfig, arrays: int) -> None:
     """`UserError` for more layers than there are arrays, before anything is made for each layer."""
-    layers = max(config.layers, config.encoder_layers or 0)
+    layers = max(config.layers, config.encoder.layers if config.encoder else 0)
     if layers > arrays:
         raise UserError(f"the configuration says {layers} layers, but there are {arrays} arrays; the file is damaged")
 

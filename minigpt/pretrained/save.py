@@ -69,8 +69,8 @@ def differences(config: TransformerConfig, family: Family, cls: HeadClass) -> li
         again = resolved(TransformerConfig(**family.read_config(family.write_config(config), cls)))
     except UserError as error:
         return [str(error)]
-    names = [name for name in wanted if name not in _without_effect(config) and wanted[name] != again[name]]
-    return [f"its {name} is {wanted[name]!r}, not {again[name]!r}" for name in names]
+    names = [name for name in wanted if name not in _without_effect(config) and wanted[name] != again.get(name)]
+    return [f"its {name} is {wanted[name]!r}, not {again.get(name)!r}" for name in names]
 
 
 def _without_effect(config: TransformerConfig) -> set[str]:
@@ -85,6 +85,7 @@ def _without_effect(config: TransformerConfig) -> set[str]:
         "rotary_theta": config.position == "rotary",
         "experts_per_token": config.experts is not None,
         "bias": config.norm == "layer",
-        **{name: config.architecture == "encoder-decoder" for name in vars(config) if name.startswith("encoder_")},
+        "class_token": config.input == "patches",
     }
-    return {name for name, has_effect in said.items() if not has_effect}.union(TRAINING)
+    inner = {f"encoder.{name}" for name in _without_effect(config.encoder)} if config.encoder else set()
+    return {name for name, has_effect in said.items() if not has_effect}.union(TRAINING) | inner

@@ -5,6 +5,7 @@ disagree. Nothing is unpickled: safetensors holds arrays and strings only.
 """
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from safetensors.numpy import save_file
 from minigpt.errors import UserError
 from minigpt.files import replacing
 from minigpt.model import Params, Transformer, TransformerConfig
+from minigpt.model.arrays import Arrays
 
-FORMAT = "minigpt checkpoint 1"
+FORMAT = "minigpt checkpoint 2"
+FORMER = "minigpt checkpoint 1"  # whose optimizer kept each array in one vector, with every parameter alone in it
 
 
 def save_checkpoint(
@@ -27,8 +30,11 @@ def save_checkpoint(
     state: of the optimizer; its arrays become tensors, its numbers go into the header with the configuration and
     `progress`, plain values such as the step. `UserError` if the disk is full.
     """
-    tensors = {f"model.{name}": array for name, array in params.items()}
-    tensors |= {f"optimizer.{name}": value for name, value in state.items() if isinstance(value, np.ndarray)}
+    tensors = {f"model.{name}": np.ascontiguousarray(array) for name, array in params.items()}
+    for kind, value in state.items():
+        if isinstance(value, np.ndarray):
+            views = Params(params.arrays, flat=value)
+            tensors |= {f"optimizer.{kind}.{name}": np.ascontiguousarray(array) for name, array in views.items()}
     numbers = {name: value for name, value in state.items() if not isinstance(value, np.ndarray)}
     header = {"config": config.to_dict(), "optimizer": numbers, "progress": progress}
     with replacing(path) as temporary:
@@ -48,15 +54,16 @@ def load_checkpoint(path: str | Path, config: TransformerConfig, *, state: dict[
         with safe_open(path, framework="np") as file:
             header = _header(path, file.metadata())
             check_config(path, header["config"], config)
-            shapes = Transformer(config).shapes()
-            params = Params(shapes)
-            for name in shapes:
+            params = Params(Transformer(config).arrays())
+            for name in params:
                 params[name] = file.get_tensor(f"model.{name}")
-            for name, value in (state or {}).items():
+            for kind, value in (state or {}).items():
                 if isinstance(value, np.ndarray):
-                    value[...] = file.get_tensor(f"optimizer.{name}")
+                    views = Params(params.arrays, flat=value)
+                    for name, array in _optimizer_arrays(file, kind, params.arrays):
+                        views[name] = array
                 elif state is not None:
-                    state[name] = header["optimizer"][name]
+                    state[kind] = header["optimizer"][kind]
             return params, header["progress"]
     except FileNotFoundError:
         raise UserError(f"there is no checkpoint {path}; train for longer, or choose another run") from None
@@ -68,8 +75,18 @@ def load_checkpoint(path: str | Path, config: TransformerConfig, *, state: dict[
         ) from None
 
 
+def _optimizer_arrays(file, kind: str, arrays: Arrays) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and array of one of the optimizer's kinds."""
+    if file.metadata()["format"] == FORMER:
+        alone = {name: record._replace(beside="") for name, record in arrays.items()}
+        yield from Params(alone, flat=file.get_tensor(f"optimizer.{kind}")).items()
+        return
+    for name in arrays:
+        yield name, file.get_tensor(f"optimizer.{kind}.{name}")
+
+
 def _header(path, metadata):
-    if not metadata or metadata.get("format") != FORMAT:
+    if not metadata or metadata.get("format") not in (FORMAT, FORMER):
         raise UserError(f"{path} was not written by minigpt as {FORMAT!r}; choose a checkpoint that was")
     return json.loads(metadata["json"])
 

@@ -11,7 +11,6 @@ from minigpt.optim import (
     adam,
     adamw,
     constant,
-    hidden_matrices,
     muon,
     sgd,
     warmup_cosine,
@@ -74,7 +73,7 @@ class TrainSettings:
     def make_optimizer(self, params: Params) -> Optimizer:
         """The optimizer for parameters of this layout; gains and biases do not decay."""
         if self.optimizer == "muon":
-            return muon(hidden_matrices(params), weight_decay=self.weight_decay, decayed=params.matrix_size)
+            return muon(params.block_matrices(), weight_decay=self.weight_decay, decayed=params.matrix_size)
         return self.elementwise_optimizer(params.matrix_size)
 
     def elementwise_optimizer(self, decayed: int) -> Optimizer:

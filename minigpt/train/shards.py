@@ -76,9 +76,9 @@ def load_shards(run: Path, which: str, config: TransformerConfig, *, state: dict
     pointer = read_json(run / f"{which}.json")
     try:
         folder, ranks = run / str(pointer["folder"]), int(pointer["ranks"])
-        params = Params(Transformer(config).shapes())
+        params = Params(Transformer(config).arrays())
         arrays = {name: value for name, value in (state or {}).items() if isinstance(value, np.ndarray)}
-        wholes = {MODEL: params} | {kind: Params(params.shapes, flat=array) for kind, array in arrays.items()}
+        wholes = {MODEL: params} | {kind: Params(params.arrays, flat=array) for kind, array in arrays.items()}
         filled = 0
         for rank in range(ranks):
             path = folder / f"rank-{rank:04}.safetensors"

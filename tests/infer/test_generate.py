@@ -12,7 +12,7 @@ PROMPT = np.array([3, 1, 4, 1, 5])
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_greedy_text_is_the_same_without_the_cache(variant):
-    model, params = small_model(seed=2, **VARIANTS[variant])
+    model, params = small_model(seed=8, **VARIANTS[variant])
     cached = list(generate(model, params, PROMPT, 200, sampling=GREEDY))
     uncached = list(generate(model, params, PROMPT, 200, sampling=GREEDY, cached=False))
     assert cached == uncached

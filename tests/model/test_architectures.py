@@ -57,7 +57,7 @@ def test_padding_changes_nothing_that_is_real(architecture):
 
 
 def test_writing_with_a_past_equals_writing_anew():
-    model, params = model_of(architecture="encoder-decoder", encoder_layers=3, encoder_heads=2)
+    model, params = model_of(architecture="encoder-decoder", encoder={"layers": 3, "heads": 2})
     batch = Batch(TOKENS, source=SOURCE, source_present=np.arange(5) < np.array([[3], [5]]))
     whole = model.forward(params, batch)[0]
     memory, _ = model.encode(params, batch)
@@ -100,8 +100,8 @@ def test_an_encoder_decoder_without_a_source_says_so():
 @pytest.mark.parametrize(("choices", "message"), [
     ({"architecture": "both"}, "architecture is 'both', but it must be one of"),
     ({"head": "lm"}, "head is 'lm', but it must be one of"),
-    ({"encoder_heads": 3}, "3 heads do not divide the width 20"),
-    ({"encoder_layers": 0}, "encoder_layers is 0"),
+    ({"architecture": "encoder-decoder", "encoder": {"heads": 3}}, "3 heads do not divide the width 20"),
+    ({"architecture": "encoder-decoder", "encoder": {"layers": 0}}, "layers is 0"),
     ({"padding": 13}, "padding token 13 is outside"),
 ])  # fmt: skip
 def test_bad_choices_are_named(choices, message):

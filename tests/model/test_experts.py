@@ -8,8 +8,7 @@ import pytest
 from minigpt import Call, Transformer, TransformerConfig, UserError
 from minigpt.objectives import causal_lm, loss, loss_and_gradient, scored
 from minigpt.optim import warmup_cosine
-from minigpt.parallel.pipeline import Stage
-from minigpt.parallel.tensor import shard_config
+from minigpt.parallel.tensor import check_tensor
 from minigpt.train import fit
 
 CONFIG = TransformerConfig(
@@ -114,6 +113,6 @@ def test_what_does_not_fit_is_named():
         replace(CONFIG, experts=0)
     with pytest.raises(UserError, match="load_balancing is -1"):
         replace(CONFIG, load_balancing=-1)
-    for cut in (lambda: shard_config(CONFIG, 0, 2), lambda: Stage(CONFIG, 0, 1)):
+    for cut in (lambda: check_tensor(CONFIG, 2), lambda: Transformer(CONFIG, stage=0, stages=2)):
         with pytest.raises(UserError, match="trained in one process"):
             cut()

@@ -56,7 +56,7 @@ def test_no_table_knows_an_operation_that_is_not_there():
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_every_activation_can_be_chosen_gated_published_and_billed(name):
-    operation, kept, published = ACTIVATIONS[name]
+    operation, kept, published, _ = ACTIVATIONS[name]
     assert name in CHOICES["activation"]
     assert f"gated, {name}" in {case.name for case in CASES}
     assert name == "identity" or OPERATIONS[name] == operation

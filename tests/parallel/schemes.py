@@ -11,7 +11,6 @@ from minigpt import Batch, Call, Transformer, TransformerConfig
 from minigpt.objectives import causal_lm, loss_and_gradient, scored
 from minigpt.optim import adamw, clip_by_global_norm
 from minigpt.parallel.grid import Part, make_grid
-from minigpt.parallel.tensor import cut_axis
 from minigpt.parallel.zero import SlicedGradients, SlicedOptimizer, SlicedParams, slices, sum_gradients, sum_slices
 
 SIZES = {
@@ -108,7 +107,7 @@ def check_gradients(comm, kind, dtype, *, order="1f1b", recompute=False, **grid)
     )
     assert abs(found - loss) < BOUNDS[dtype]
     close(ours, part.params(grads), dtype)
-    shared = [ours[name] for name in ours if cut_axis(name) is None]
+    shared = [ours[name] for name in ours if ours.arrays[name].cut is None]
     for array in shared:  # what every tensor-parallel rank has stays equal to the bit
         theirs = np.empty((part.grid.tensor.size, *array.shape), array.dtype)
         part.grid.tensor.Allgather(array, theirs)

@@ -91,11 +91,11 @@ def test_zero_keeps_a_slice():
 @pytest.mark.parametrize(("grid", "message"), [
     ({"data": 3}, "3 x 1 x 1 ranks .* but 2 are here"),
     ({"pipeline": 2, "layers": 1}, "2 pipeline stages are more than the 1 layers"),
-    ({"tensor": 2, "heads": 3}, "do not divide 3 heads"),
+    ({"tensor": 2, "heads": 3, "key_value_heads": 3}, "do not divide 3 heads"),
     ({"data": 2, "batch": 3}, "a batch of 3 cannot be shared among 2 replicas"),
 ])  # fmt: skip
 def test_what_cannot_be_shared_out_is_named(grid, message):
-    changes = {name: grid.pop(name) for name in ("layers", "heads") if name in grid}
+    changes = {name: grid.pop(name) for name in ("layers", "heads", "key_value_heads") if name in grid}
     rows = grid.pop("batch", None)
     config = replace(CONFIGS["GPT-2"], **changes)
 

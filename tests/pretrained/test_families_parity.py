@@ -8,7 +8,7 @@ import pytest
 from conftest import optional
 from drawn import LENGTH, drawn_config
 
-from minigpt import Batch
+from minigpt import Batch, TransformerConfig
 from minigpt.objectives import loss_and_gradient
 from minigpt.ops import IGNORED, activation
 from minigpt.pretrained import load_pretrained
@@ -20,13 +20,6 @@ TOLERANCE = 1e-9
 DRAWS = 2
 PRESENT = np.arange(S) < np.array([[9], [6], [7]])
 SPANS = np.array([[0, 3], [2, 2], [4, 5]])
-EQUAL = {  # two arrays of theirs where nothing is tied, one of ours
-    "cls.predictions.bias": "cls.predictions.decoder.bias",
-    "model.encoder.embed_tokens.weight": "model.shared.weight",
-    "model.decoder.embed_tokens.weight": "model.shared.weight",
-    "encoder.embed_tokens.weight": "shared.weight",
-    "decoder.embed_tokens.weight": "shared.weight",
-}
 END = 3  # of a text, for those that look for it
 CASES = [(family, cls, draw) for family in FAMILIES for cls in FAMILIES[family].classes for draw in range(DRAWS)]
 
@@ -73,15 +66,22 @@ class Case(NamedTuple):
     rng: np.random.Generator
 
 
+def links_of(family, cls, config):
+    found = FAMILIES[family].classes[cls]
+    base = "" if config.head == "none" else found.base or FAMILIES[family].base
+    return FAMILIES[family].all_links(config, found, base)
+
+
 def their_model(torch, family, cls, draw):
     """A model with random arrays; those that are one array by our reckoning are equal."""
     transformers = optional("transformers")
     rng = np.random.default_rng([draw, *map(ord, cls)])
     torch.manual_seed(draw)
-    labels = FAMILIES[family].classes[cls].fields.get("labels", int(rng.integers(2, 6)))
-    labels = 2 if FAMILIES[family].classes[cls].fields["head"] == "span" else labels
+    found = FAMILIES[family].classes[cls]
+    labels = 2 if found.fields["head"] == "span" else found.fields.get("labels", int(rng.integers(2, 6)))
     sizes = {"eos_token_id": END, "forced_eos_token_id": END, "num_labels": labels, "pad_token_id": 0}
-    config = getattr(transformers, cls).config_class(**{**sizes, **drawn_config(FAMILIES[family], rng)})
+    drawn = {**drawn_config(FAMILIES[family], rng), "tie_word_embeddings": bool(draw)}
+    config = getattr(transformers, cls).config_class(**{**sizes, **drawn})
     config._attn_implementation = "sdpa"
     model = getattr(transformers, cls)(config).eval()
     with torch.no_grad():
@@ -91,9 +91,9 @@ def their_model(torch, family, cls, draw):
             if name == "final_logits_bias" and draw:
                 buffer.copy_(torch.randn_like(buffer))
         arrays = dict(model.named_parameters())
-        for name, other in EQUAL.items():
-            if name in arrays and other in arrays:
-                arrays[name].copy_(arrays[other])
+        for link in links_of(family, cls, TransformerConfig(**FAMILIES[family].read_config(drawn, found))):
+            for name in {link.theirs, *link.also} & arrays.keys():
+                arrays[name].copy_(arrays[link.theirs if link.theirs in arrays else name])
     return model, rng
 
 
@@ -179,9 +179,7 @@ def test_equals_transformers(torch, monkeypatch, tmp_path, family, cls, draw):
         reference = their_loss(torch, head, out, batch)
         reference.backward()
         assert value == pytest.approx(float(reference), abs=TOLERANCE)
-    found = FAMILIES[family].classes[cls]
-    base = "" if head == "none" else found.base or FAMILIES[family].base
-    links = FAMILIES[family].all_links(model.config, found, base)
+    links = links_of(family, cls, model.config)
     by_name, theirs_by_name = write_params(grads, links, also=True), dict(theirs.named_parameters())
     for link in links:
         parameters = [theirs_by_name[name] for name in (link.theirs, *link.also) if name in theirs_by_name]

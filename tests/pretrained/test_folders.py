@@ -32,7 +32,7 @@ CASES = [
     ("gpt2", "GPT2ForSequenceClassification", {"labels": 3}),
     ("bert", "BertForPreTraining", {**ENCODER, "activation": "gelu", "norm_epsilon": 1e-12}),
     ("bert", "BertModel", {**ENCODER, "activation": "gelu", "norm_epsilon": 1e-12}),
-    ("bart", "BartForConditionalGeneration", {**BOTH, "activation": "gelu", "encoder_layers": 1}),
+    ("bart", "BartForConditionalGeneration", {**BOTH, "activation": "gelu", "encoder": {"layers": 1}}),
     ("llama", "LlamaForCausalLM", {**MODERN, "tied": False, "norm_epsilon": 1e-6}),
 ]
 cases = pytest.mark.parametrize(("family", "cls", "choices"), CASES)
@@ -121,6 +121,7 @@ def any_config(rng):
     fields |= {"segments": int(rng.integers(3)), "padding": [None, 1][rng.integers(2)]}
     fields |= {"key_value_heads": int(rng.choice([1, 2, 4])), "experts": [None, None, 3][rng.integers(3)]}
     fields |= {"feed_forward_width": 28, "rotary_theta": 77.0, "norm_epsilon": 1e-3}
+    fields |= {"input": "tokens"} if rng.random() < 0.9 else {"input_width": 5}
     try:
         return TransformerConfig(**fields)
     except UserError:
@@ -134,8 +135,9 @@ def near(family, cls, rng):
     if other is None:
         return None
     name = str(rng.choice([n for n in other.to_dict() if n not in ("vocabulary_size", "head_width")]))
+    changes = {field: getattr(other, field) for field in ((name, "input_width") if name == "input" else (name,))}
     try:
-        return TransformerConfig(**{**fields, name: getattr(other, name)})
+        return TransformerConfig(**{**fields, **changes})
     except (UserError, TypeError):
         return None
 

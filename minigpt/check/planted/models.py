@@ -40,7 +40,7 @@ class tied_head_counted_once(Hooked):
 
     def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
         grads = super().backward(params, cache, dlogits, call, grads=grads)
-        grads["token_embedding.weight"] -= embedding_backward(self.seen["dembedding"], cache.stack.embedded.tokens)
+        grads["token_embedding.weight"] -= embedding_backward(self.seen["dembedding"], cache.stack.begin.inputs.rows)
         return grads
 
 
@@ -81,7 +81,7 @@ class positions_of_the_first_sequence(Hooked):
 
     def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
         grads = super().backward(params, cache, dlogits, call, grads=grads)
-        grads["position_embedding.weight"][cache.stack.embedded.positions] = self.seen["dembedding"][0]
+        grads["position_embedding.weight"][cache.stack.begin.positions] = self.seen["dembedding"][0]
         return grads
 
 
@@ -91,7 +91,7 @@ class positions_averaged(Hooked):
 
     def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
         grads = super().backward(params, cache, dlogits, call, grads=grads)
-        grads["position_embedding.weight"][cache.stack.embedded.positions] = self.seen["dembedding"].mean(axis=0)
+        grads["position_embedding.weight"][cache.stack.begin.positions] = self.seen["dembedding"].mean(axis=0)
         return grads
 
 
@@ -128,9 +128,9 @@ class dropout_drawn_again(Transformer):
     """This is the gradient you get when the backward draws a dropout mask of its own: it must use the forward's."""
 
     def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
-        embedded = cache.stack.embedded
-        dropout = embedded.dropout._replace(mask=np.roll(embedded.dropout.mask, 1, axis=-1))
-        changed = cache._replace(stack=cache.stack._replace(embedded=embedded._replace(dropout=dropout)))
+        begun = cache.stack.begin
+        dropout = begun.dropout._replace(mask=np.roll(begun.dropout.mask, 1, axis=-1))
+        changed = cache._replace(stack=cache.stack._replace(begin=begun._replace(dropout=dropout)))
         return super().backward(params, changed, dlogits, call, grads=grads)
 
 

@@ -9,14 +9,17 @@ from minigpt.pretrained.families.bert import BERT
 from minigpt.pretrained.families.family import Family, HeadClass, resolved
 from minigpt.pretrained.families.gpt2 import GPT2
 from minigpt.pretrained.families.llama import LLAMA
+from minigpt.pretrained.families.roberta import ROBERTA
 
-FAMILIES = {family.name: family for family in (GPT2, BERT, BART, LLAMA)}
+FAMILIES = {family.name: family for family in (GPT2, BERT, BART, LLAMA, ROBERTA)}
 
 
 def family_of(name: Any) -> Family:
     """The family called `name`. `UserError` if it is not supported."""
     if not isinstance(name, str) or name not in FAMILIES:
-        raise UserError(f"models of the family {name!r:.50} are not supported; {', '.join(FAMILIES)} are")
+        own = ", ".join(family.name for family in FAMILIES.values() if family.kin is None)
+        kinds = "".join(f", and {family.name}, a kind of {family.kin}" for family in FAMILIES.values() if family.kin)
+        raise UserError(f"models of the family {name!r:.50} are not supported; {own} are{kinds}")
     return FAMILIES[name]
 
 

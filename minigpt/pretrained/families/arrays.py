@@ -8,6 +8,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Params
+from minigpt.model.arrays import Arrays
 from minigpt.pretrained.families.family import Link
 
 WRAPPERS = {  # what some programs put before every name
@@ -18,9 +19,9 @@ WRAPPERS = {  # what some programs put before every name
 
 
 def read_params(
-    shapes: Any, links: Iterable[Link], tensors: Mapping[str, np.ndarray], *, unused: Iterable[str] = (), dtype: Any
+    arrays: Arrays, links: Iterable[Link], tensors: Mapping[str, np.ndarray], *, unused: Iterable[str] = (), dtype: Any
 ) -> Params:
-    """Parameters of these shapes, copied from their arrays. `UserError` names one that is missing or does not fit.
+    """Parameters of these records, copied from their arrays. `UserError` names one that is missing or does not fit.
 
     unused: patterns of arrays that may be there and are not read; any other that no link reads is refused by name.
     Nothing is made before everything fits, so a damaged configuration cannot ask for more memory than the file has.
@@ -29,15 +30,15 @@ def read_params(
     parts: dict[str, np.ndarray] = {}
     for link in links:
         array = _from_theirs(link, _find(link, tensors))
-        widths = [shapes[name][-1] for name in link.ours]
-        expected = (*shapes[link.ours[0]][:-1], sum(widths))
+        widths = [arrays[name].shape[-1] for name in link.ours]
+        expected = (*arrays[link.ours[0]].shape[:-1], sum(widths))
         if array.shape != expected:
             wanted = _their_shape(link, expected)
             found = _find(link, tensors).shape
             raise UserError(f"{link.theirs} has the shape {found}, but its configuration asks for {wanted}")
         parts.update(zip(link.ours, np.split(array, np.cumsum(widths)[:-1], axis=-1), strict=True))
     check_all_read(tensors, [name for link in links for name in (link.theirs, *link.also)], unused)
-    params = Params(shapes, dtype=dtype)
+    params = Params(arrays, dtype=dtype)
     for name, part in parts.items():
         params[name] = part
     return params

@@ -14,7 +14,7 @@ def links(config: TransformerConfig, base: str) -> Iterable[Link]:
     """Their names and ours."""
     copies = tuple(f"{base}{stack}.embed_tokens.weight" for stack in ("encoder", "decoder"))
     yield Link(f"{base}shared.weight", ("token_embedding.weight",), also=copies)
-    yield from _stack(f"{base}encoder", "encoder.", config.encoder(), {"self_attn": "attention"})
+    yield from _stack(f"{base}encoder", "encoder.", config.encoder, {"self_attn": "attention"})
     yield from _stack(f"{base}decoder", "", config, {"self_attn": "attention", "encoder_attn": "cross_attention"})
 
 
@@ -56,9 +56,9 @@ BART = Family(
         Setting("decoder_layers", "layers", 12),
         Setting("decoder_attention_heads", "heads", 16),
         Setting("decoder_ffn_dim", "feed_forward_width", 4096),
-        Setting("encoder_layers", "encoder_layers", 12),
-        Setting("encoder_attention_heads", "encoder_heads", 16),
-        Setting("encoder_ffn_dim", "encoder_feed_forward_width", 4096),
+        Setting("encoder_layers", "encoder.layers", 12),
+        Setting("encoder_attention_heads", "encoder.heads", 16),
+        Setting("encoder_ffn_dim", "encoder.feed_forward_width", 4096),
         Setting("activation_function", "activation", "gelu", OURS),
         Setting("scale_embedding", "scale_embedding", False),
         Setting("pad_token_id", "padding", 1),

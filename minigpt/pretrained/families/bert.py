@@ -18,6 +18,12 @@ POOLER, NEXT, WORDS = r"(bert\.)?pooler\.dense\.(weight|bias)", r"cls\.seq_relat
 
 def links(config: TransformerConfig, base: str) -> Iterable[Link]:
     """Their names and ours."""
+    yield from body(config, base)
+    yield from linear(f"{base}pooler.dense", "pooler")
+
+
+def body(config: TransformerConfig, base: str) -> Iterable[Link]:
+    """All but the pooler."""
     embeddings = f"{base}embeddings"
     yield Link(f"{embeddings}.word_embeddings.weight", ("token_embedding.weight",))
     yield Link(f"{embeddings}.position_embeddings.weight", ("position_embedding.weight",))
@@ -32,7 +38,6 @@ def links(config: TransformerConfig, base: str) -> Iterable[Link]:
         yield from linear(f"{theirs}.intermediate.dense", f"{ours}.feed_forward.up")
         yield from linear(f"{theirs}.output.dense", f"{ours}.feed_forward.down")
         yield from norm(f"{theirs}.output.LayerNorm", f"{ours}.feed_forward_norm")
-    yield from linear(f"{base}pooler.dense", "pooler")
 
 
 BERT = Family(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from minigpt.errors import UserError
 from minigpt.model import Transformer, TransformerConfig
-from minigpt.model.stack import TOKENS
+from minigpt.model.inputs import TOKENS
 from minigpt.ops import ACTIVATIONS
 
 HEAD = "head.weight"  # the array that a tied model does not have
@@ -29,11 +29,14 @@ class Link(NamedTuple):
     also: tuple[str, ...] = ()  # other names under which a file may hold the same array, instead or as well
 
 
+ENCODER = "encoder."
+
+
 class Setting(NamedTuple):
     """One of their settings, and the field of ours that says the same."""
 
     theirs: str
-    ours: str
+    ours: str  # encoder.NAME: of an encoder-decoder's encoder
     default: Any  # what they mean by leaving it out
     words: Mapping[Any, Any] | None = None  # their value -> ours, where the two differ
 
@@ -41,8 +44,9 @@ class Setting(NamedTuple):
         """Our value. `UserError` if theirs is of the wrong kind, or not one that we have."""
         value = theirs.get(self.theirs, self.default)
         if self.words is None:
-            if not _is_of_kind(value, KINDS[self.ours]):
-                wanted = getattr(KINDS[self.ours], "__name__", KINDS[self.ours])
+            kind = KINDS[self.ours.removeprefix(ENCODER)]
+            if not _is_of_kind(value, kind):
+                wanted = getattr(kind, "__name__", kind)
                 raise UserError(f"{self.ours} is {value!r:.50} ({self.theirs} in the file), but it must be of {wanted}")
             return value
         if not isinstance(value, str) or value not in self.words:
@@ -77,6 +81,7 @@ class Family:
     classes: Mapping[str, HeadClass]  # class in config.json; the first is meant where config.json names none
     settings: tuple[Setting, ...]
     links: Callable[[TransformerConfig, str], Iterable[Link]]  # of the body, under a base name
+    kin: str | None = None  # the family that it is a kind of
     fixed: Mapping[str, Any] = field(default_factory=dict)  # our fields that are so in the whole family
     refused: Mapping[str, Any] = field(default_factory=dict)  # their settings -> the one value that is supported
     constants: Mapping[str, Any] = field(default_factory=dict)  # their settings that are written and not read
@@ -101,6 +106,9 @@ class Family:
         theirs = self.before(theirs)
         ours = {setting.ours: setting.read(theirs) for setting in self.settings}
         ours |= {**self.fixed, **cls.fields}
+        inner = {name: ours.pop(name) for name in list(ours) if name.startswith(ENCODER)}
+        if inner:
+            ours["encoder"] = {name.removeprefix(ENCODER): value for name, value in inner.items()}
         if ours["head"] in ("sequence", "token") and "labels" not in ours:
             names = theirs.get("id2label")
             ours["labels"] = theirs.get("num_labels") or (len(names) if isinstance(names, dict) else 0) or 2
@@ -109,7 +117,8 @@ class Family:
     def write_config(self, config: TransformerConfig) -> dict[str, Any]:
         """Our configuration in their words."""
         known = resolved(config)
-        theirs = {setting.theirs: setting.write(known[setting.ours]) for setting in self.settings}
+        said = [setting for setting in self.settings if setting.ours in known]  # no encoder, nothing to say of it
+        theirs = {setting.theirs: setting.write(known[setting.ours]) for setting in said}
         if config.head in ("sequence", "token"):
             theirs |= {"num_labels": config.labels, "id2label": {str(i): f"LABEL_{i}" for i in range(config.labels)}}
         return self.after({**theirs, **self.constants})
@@ -139,9 +148,9 @@ def resolved(config: TransformerConfig) -> dict[str, Any]:
     values = vars(config) | {"head_bias": config.has_head_bias}
     for name in ("attention_bias", "feed_forward_bias"):
         values[name] = config.bias if values[name] is None else values[name]
-    if config.architecture == "encoder-decoder":
-        encoder = config.encoder()
-        values |= {f"encoder_{name}": getattr(encoder, name) for name in ("layers", "heads", "feed_forward_width")}
+    encoder = values.pop("encoder")
+    if encoder is not None:
+        values |= {f"{ENCODER}{name}": value for name, value in resolved(encoder).items()}
     return values
 
 

@@ -1,0 +1,59 @@
+"""Patches: an image cut into squares, each its pixels in a row, (B, N, P), through one linear layer.
+
+Dosovitskiy et al. (2021), "An Image is Worth 16x16 Words", arXiv:2010.11929, eq. 1. The same numbers come from a
+convolution whose stride is its kernel.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.model.arrays import Arrays, embedding_array, linear_arrays
+from minigpt.model.parts import apply_linear, back_linear
+
+
+class PatchesCache(NamedTuple):
+    linear: Any
+
+
+def arrays(prefix: str, config) -> Arrays:
+    """The layer from P pixels to C, and the class token, (1, C), if there is one."""
+    name = f"{prefix}patch_embedding"
+    found = linear_arrays(name, config.input_width, config.width, bias=config.bias, std=config.init_std)
+    if config.class_token:
+        found[f"{prefix}class_token"] = embedding_array(1, config.width, std=config.init_std)
+    return found
+
+
+def forward(params, prefix: str, config, patches, _call):
+    """patches: (B, N, P) numbers. Returns (B, N, C), or (B, N + 1, C) with the class token first, and the cache."""
+    check_numbers("patches", patches, config.input_width)
+    x, cache = apply_linear(params, f"{prefix}patch_embedding", patches)
+    if config.class_token:
+        token = np.broadcast_to(params[f"{prefix}class_token"], (len(x), 1, config.width))
+        x = np.concatenate([token, x], axis=1)
+    return x, PatchesCache(cache)
+
+
+def backward(grads, prefix: str, config, dx, cache: PatchesCache) -> None:
+    """Write the gradients of the layer and of the class token, which every image used."""
+    if config.class_token:
+        if f"{prefix}class_token" in grads:
+            grads[f"{prefix}class_token"] = dx[:, :1].sum(axis=0)
+        dx = dx[:, 1:]
+    back_linear(grads, f"{prefix}patch_embedding", dx, cache.linear)
+
+
+def length(config, patches) -> int:
+    """A vector for each patch, and the class token's."""
+    return patches.shape[1] + config.class_token
+
+
+def check_numbers(what: str, inputs: Any, width: int) -> None:
+    """`UserError` unless `inputs` are floating-point numbers, (B, any, width)."""
+    if not (isinstance(inputs, np.ndarray) and inputs.dtype.kind == "f" and inputs.shape[2:] == (width,)):
+        kind = getattr(inputs, "dtype", type(inputs).__name__)
+        raise UserError(
+            f"{what} must be floating-point numbers of shape (B, any, {width}), not {kind} of shape {np.shape(inputs)}"
+        )
