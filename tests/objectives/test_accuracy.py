@@ -22,28 +22,36 @@ def by_hand(counted):
 def test_scored_targets_are_counted_unless_it_is_said_which():
     batch = Batch(TARGETS, TARGETS)
     every = TARGETS != IGNORED
-    assert right_answers(LOGITS, HeldOut(batch)) == (by_hand(every), 12)
+    assert right_answers("language", LOGITS, HeldOut(batch)) == (by_hand(every), 12)
     some = every & (np.arange(5) > 2)
-    assert right_answers(LOGITS, HeldOut(batch, some)) == (by_hand(some), 6)
+    assert right_answers("language", LOGITS, HeldOut(batch, some)) == (by_hand(some), 6)
     assert Judged(1.0, 3, 4).accuracy == 0.75
 
 
 def test_labels_and_ends_of_spans():
     labels = np.array([1, 0, 2])
     classes = RNG.standard_normal((3, 4))
-    assert right_answers(classes, HeldOut(Batch(TARGETS, labels=labels)))[0] == (classes.argmax(-1) == labels).sum()
+    assert (
+        right_answers("sequence", classes, HeldOut(Batch(TARGETS, labels=labels)))[0]
+        == (classes.argmax(-1) == labels).sum()
+    )
     ends, output = np.array([[0, 2], [1, 1], [3, 4]]), RNG.standard_normal((3, 5, 2))
     expected = sum(output[b, :, e].argmax() == ends[b, e] for b in range(3) for e in range(2))
-    assert right_answers(output, HeldOut(Batch(TARGETS, labels=ends))) == (expected, 6)
+    assert right_answers("span", output, HeldOut(Batch(TARGETS, labels=ends))) == (expected, 6)
 
 
 def test_ranks_that_share_the_vocabulary_count_the_same():
     def rank(comm):
         mine = LOGITS[..., :3] if comm.rank == 0 else LOGITS[..., 3:]
         call = Call(comm=comm, vocabulary_offset=3 * comm.rank)
-        return right_answers(mine, HeldOut(Batch(TARGETS, TARGETS)), call)
+        return right_answers("language", mine, HeldOut(Batch(TARGETS, TARGETS)), call)
 
-    assert launch(rank, 2) == [right_answers(LOGITS, HeldOut(Batch(TARGETS, TARGETS)))] * 2
+    def classes(comm):  # which are not shared out
+        call = Call(comm=comm, vocabulary_offset=3 * comm.rank)
+        return right_answers("token", LOGITS, HeldOut(Batch(TARGETS, TARGETS)), call)
+
+    assert launch(classes, 2) == launch(rank, 2)
+    assert launch(rank, 2) == [right_answers("language", LOGITS, HeldOut(Batch(TARGETS, TARGETS)))] * 2
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
