@@ -89,32 +89,55 @@ def adam(
     def init(parameters):
         return {"step": 0, "first_moment": np.zeros_like(parameters), "second_moment": np.zeros_like(parameters)}
 
-    def rule(p, g, s, first, second, *, rate, decay, step):
-        if decoupled:
-            p *= 1 - rate * decay
-        elif decay:
-            g = g + decay * p
-        np.multiply(g, 1 - beta1, out=s)
-        first *= beta1
-        first += s
-        np.multiply(g, g, out=s)
-        s *= 1 - beta2
-        second *= beta2
-        second += s
-        np.sqrt(second, out=s)
-        s *= 1 / math.sqrt(1 - beta2**step)
-        s += epsilon
-        np.divide(first, s, out=s)
-        s *= rate / (1 - beta1**step)
-        p -= s
-
     def update(parameters, gradient, state, *, learning_rate, pool=None):
         state["step"] += 1
         moments = [state["first_moment"], state["second_moment"]]
-        numbers = {"rate": learning_rate, "step": state["step"]}
-        _in_blocks(rule, parameters, gradient, moments, decayed, weight_decay, pool, **numbers)
+        numbers = {"rate": learning_rate, "step": state["step"], "beta1": beta1, "beta2": beta2, "epsilon": epsilon}
+        _in_blocks(
+            adam_rule, parameters, gradient, moments, decayed, weight_decay, pool, decoupled=decoupled, **numbers
+        )
 
     return Optimizer(init, update)
+
+
+def adam_rule(
+    p: np.ndarray,
+    g: np.ndarray,
+    scratch: np.ndarray,
+    m: np.ndarray,
+    v: np.ndarray,
+    *,
+    rate: float,
+    decay: float,
+    step: int,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    decoupled: bool,
+) -> None:
+    """One step of Adam on some entries: p, m and v change in place; g stays; scratch is overwritten. All: (n,).
+
+    In formulas, with decoupled decay: p -= rate * decay * p;  m = beta1 m + (1 - beta1) g;
+    v = beta2 v + (1 - beta2) g^2;  p -= rate * m / (1 - beta1^step) / (sqrt(v / (1 - beta2^step)) + epsilon).
+    step: the number of this one, from 1. The lines go through `scratch` so that nothing is allocated.
+    """
+    if decoupled:
+        p *= 1 - rate * decay
+    elif decay:
+        g = g + decay * p
+    np.multiply(g, 1 - beta1, out=scratch)
+    m *= beta1
+    m += scratch
+    np.multiply(g, g, out=scratch)
+    scratch *= 1 - beta2
+    v *= beta2
+    v += scratch
+    np.sqrt(v, out=scratch)
+    scratch *= 1 / math.sqrt(1 - beta2**step)
+    scratch += epsilon
+    np.divide(m, scratch, out=scratch)
+    scratch *= rate / (1 - beta1**step)
+    p -= scratch
 
 
 def adamw(

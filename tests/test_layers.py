@@ -15,6 +15,7 @@ FLOORS = (
     ("check",),
     ("text",),
     ("objectives",),
+    ("adapt",),
     ("train",),
     ("parallel",),
     ("infer",),

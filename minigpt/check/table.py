@@ -7,6 +7,8 @@ from tqdm import tqdm
 from minigpt.check.cases import CASES
 from minigpt.check.model import CONFIGS, check_model
 from minigpt.check.report import GradientReport
+from minigpt.model import Transformer
+from minigpt.model.arrays import Arrays
 
 Row = dict[str, Any]
 
@@ -23,7 +25,7 @@ def gradcheck_rows(*, seed: int = 0, progress: bool = False) -> list[Row]:
             rows += [_row(case.name, argument.name, [argument]) for argument in case.check(seed=seed).arguments]
             bar.update()
         for name, config in CONFIGS.items():
-            rows += _model_rows(f"transformer, {name}", check_model(config, seed=seed))
+            rows += _model_rows(f"transformer, {name}", Transformer(config).arrays(), check_model(config, seed=seed))
             bar.update()
     return rows
 
@@ -40,11 +42,12 @@ def format_rows(rows: list[Row]) -> str:
     return "\n".join([*lines, f"{passed} of {len(rows)} gradients are right"])
 
 
-def _model_rows(operation: str, report: GradientReport) -> list[Row]:
+def _model_rows(operation: str, arrays: Arrays, report: GradientReport) -> list[Row]:
+    """A row for each kind of array: those of all blocks of a stack together."""
     kinds: dict[str, list] = {}
     for argument in report.arguments:
-        parts = argument.name.split(".")
-        kinds.setdefault(".".join(parts[2:] if parts[0] == "blocks" else parts), []).append(argument)
+        block = arrays[argument.name].block
+        kinds.setdefault(argument.name.replace(f"{block}.", "", 1) if block else argument.name, []).append(argument)
     return [_row(operation, kind, arguments) for kind, arguments in kinds.items()]
 
 

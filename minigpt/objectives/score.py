@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model import Batch, Call, Params, Transformer
+from minigpt.model import Batch, Call, Overlay, Params, Transformer
 from minigpt.model.head import HEADS
 from minigpt.objectives.refusal import check_suits
 from minigpt.objectives.sharded import (
@@ -34,7 +34,7 @@ def scored(batch: Batch) -> Counts:
 
 def loss(
     model: Transformer,
-    params: Params,
+    params: Params | Overlay,
     batch: Batch,
     call: Call = Call(),
     *,
@@ -55,7 +55,7 @@ def loss(
 
 def loss_and_gradient(
     model: Transformer,
-    params: Params,
+    params: Params | Overlay,
     batch: Batch,
     call: Call = Call(),
     *,

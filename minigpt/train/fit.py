@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterable
 
 from minigpt import objectives
 from minigpt.errors import UserError
-from minigpt.model import Batch, Call, Params, Transformer
+from minigpt.model import Batch, Call, Overlay, Params, Transformer
 from minigpt.optim import Schedule, adamw, clip_by_global_norm
 
-Score = Callable[[Transformer, Params, Batch, Call], tuple[float, Params]]
+Score = Callable[[Transformer, Params | Overlay, Batch, Call], tuple[float, Params]]
 
 
 def fit(
     model: Transformer,
-    params: Params,
+    params: Params | Overlay,
     batches: Iterable[Batch],
     learning_rate: Schedule,
     *,
@@ -23,11 +23,13 @@ def fit(
 ) -> list[float]:
     """Train `params` in place with AdamW, one step for each batch. Returns the loss of every step, before it.
 
+    params: all of them, or an `Overlay`, of which only what is on top learns: the base is neither moved nor decayed.
     learning_rate: the rate at each step, as `minigpt.optim.warmup_cosine` makes it. score(model, params, batch, call):
     the loss and its gradient. `UserError` as soon as the loss is not a number.
     """
-    optimizer = adamw(weight_decay=weight_decay, decayed=params.matrix_size)
-    state = optimizer.init(params.flat)
+    trained = params.trained if isinstance(params, Overlay) else params
+    optimizer = adamw(weight_decay=weight_decay, decayed=trained.matrix_size)
+    state = optimizer.init(trained.flat)
     losses = []
     for step, batch in enumerate(batches):
         loss, grads = score(model, params, batch, call)
@@ -35,5 +37,5 @@ def fit(
         if not loss < float("inf"):
             raise UserError(f"the loss of step {step} is {loss}; lower the learning rate")
         clip_by_global_norm(grads.flat, clip)
-        optimizer.update(params.flat, grads.flat, state, learning_rate=learning_rate(step))
+        optimizer.update(trained.flat, grads.flat, state, learning_rate=learning_rate(step))
     return losses

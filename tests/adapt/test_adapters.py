@@ -1,0 +1,129 @@
+"""Low-rank adapters on frozen models: nothing at first, then what the formula says; merged and unmerged."""
+
+import numpy as np
+import pytest
+
+from minigpt import Call, Transformer, TransformerConfig, UserError
+from minigpt.adapt import ATTENTION, low_rank_adapters, merge, unmerge
+from minigpt.check.gradient import check_gradient
+from minigpt.model import Overlay, Params
+from minigpt.objectives import causal_lm, loss, loss_and_gradient
+from minigpt.parallel import launch
+from minigpt.parallel.tensor import shard_call, shard_params
+from minigpt.train import fit
+
+SIZES = {"vocabulary_size": 13, "context": 9, "width": 24, "layers": 2, "heads": 4, "feed_forward_width": 20}
+MODERN = {"norm": "rms", "activation": "silu", "gated": True, "position": "rotary", "bias": False, "key_value_heads": 2}
+EVERY = (*ATTENTION, "feed_forward.gate", "feed_forward.up", "feed_forward.down")
+BATCH = causal_lm(np.random.default_rng(5).integers(0, 13, (3, 9)))
+KINDS = {"GPT-2": {}, "modern": MODERN}
+
+
+def start(kind, layers=EVERY, rank=3):
+    model = Transformer(TransformerConfig(**{**SIZES, **KINDS[kind], "init_std": 0.2}))
+    params = model.init(np.random.default_rng(0), dtype=np.float64)
+    adapters = low_rank_adapters(model, np.random.default_rng(1), rank=rank, layers=layers, dtype=np.float64)
+    return model, params, adapters
+
+
+def noisy(adapters):
+    adapters.flat += 0.3 * np.random.default_rng(2).standard_normal(adapters.flat.size)
+    return adapters
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_fresh_adapters_change_nothing(kind):
+    model, params, adapters = start(kind)
+    assert loss(model, Overlay(params, adapters), BATCH) == loss(model, params, BATCH)
+    downs = [adapters[name] for name in adapters if name.endswith("down")]
+    assert len(downs) == 2 * (len(EVERY) - (kind == "GPT-2"))
+    assert all(0.5 < down.std() * np.sqrt(len(down)) < 1.5 for down in downs)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_adapter_adds_its_product_to_its_matrix(kind):
+    model, params, adapters = start(kind)
+    noisy(adapters)
+    written_out = params.copy()
+    for name in adapters:
+        if name.endswith(".down"):
+            layer = name[: -len(".adapter.down")]
+            written_out[f"{layer}.weight"] = (
+                params[f"{layer}.weight"] + adapters[name] @ adapters[f"{layer}.adapter.up"]
+            )
+    wanted = model.forward(written_out, BATCH.tokens)[0]
+    np.testing.assert_allclose(model.forward(Overlay(params, adapters), BATCH.tokens)[0], wanted, rtol=0, atol=1e-12)
+    merged = merge(params, adapters)
+    assert np.array_equal(model.forward(merged, BATCH.tokens)[0], wanted)
+    np.testing.assert_allclose(unmerge(merged, adapters).flat, params.flat, rtol=0, atol=1e-14)
+    assert np.abs(merged.flat - params.flat).max() > 0.1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("layers", [EVERY, ("attention.query",), ("attention.value", "feed_forward.up")])
+def test_gradients_of_adapters_are_numerically_right(kind, layers):
+    model, params, adapters = start(kind, layers)
+    noisy(adapters)
+
+    def forward(*arrays):
+        current = Params(adapters.arrays, dtype=arrays[0].dtype)
+        for name, array in zip(adapters, arrays, strict=True):
+            current[name] = array
+        over = Overlay(params.astype(arrays[0].dtype), current)
+        value, grads = loss_and_gradient(model, over, BATCH)
+        return np.asarray(value, arrays[0].dtype), grads
+
+    def backward(dy, grads):
+        return tuple((dy * array).astype(dy.dtype) for _, array in grads.items())
+
+    report = check_gradient(
+        forward, backward, *(array for _, array in adapters.items()), names=list(adapters), samples=3, absolute=1e-9
+    )
+    report.raise_if_wrong()
+
+
+def test_only_the_adapters_learn():
+    model, params, adapters = start("GPT-2", ATTENTION)
+    before = params.copy()
+    losses = fit(model, Overlay(params, adapters), [BATCH] * 60, lambda step: 0.02)
+    assert losses[-1] < losses[0] - 0.5
+    assert np.array_equal(params.flat, before.flat)
+    assert loss(model, merge(params, adapters), BATCH) == pytest.approx(
+        loss(model, Overlay(params, adapters), BATCH), abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tensor_parallel_ranks_share_adapters_out(kind):
+    model, params, adapters = start(kind)
+    noisy(adapters)
+    value, whole = loss_and_gradient(model, Overlay(params, adapters), BATCH)
+
+    def rank(comm):
+        over = Overlay(shard_params(params, comm.rank, 2), shard_params(adapters, comm.rank, 2))
+        mine, grads = loss_and_gradient(model, over, BATCH, shard_call(model.config, comm, Call()))
+        # What is whole on every rank gets a part of its gradient from each.
+        for name, record in adapters.arrays.items():
+            if record.cut is None:
+                total = np.empty_like(grads[name])
+                comm.Allreduce(np.ascontiguousarray(grads[name]), total)
+                grads[name] = total
+        wanted = shard_params(whole, comm.rank, 2)
+        return mine, max(np.abs(grads[name] - wanted[name]).max() for name in grads)
+
+    for mine, difference in launch(rank, 2):
+        assert mine == pytest.approx(value, abs=1e-12) and difference < 1e-12
+
+
+def test_what_does_not_fit_is_named():
+    model, _, adapters = start("GPT-2")
+    with pytest.raises(UserError, match="rank of an adapter is 0"):
+        low_rank_adapters(model, np.random.default_rng(0), rank=0)
+    with pytest.raises(UserError, match=r"rank 30 is more than .*query"):
+        low_rank_adapters(model, np.random.default_rng(0), rank=30)
+    with pytest.raises(UserError, match=r"no layer of this model is called attention\.q"):
+        low_rank_adapters(model, np.random.default_rng(0), layers=("attention.q",))
+    with pytest.raises(UserError, match="belongs to another model"):
+        merge(Transformer(TransformerConfig(**{**SIZES, "width": 28})).init(np.random.default_rng(0)), adapters)
+    with pytest.raises(UserError, match=r"no layer blocks\.1\."):
+        merge(Transformer(TransformerConfig(**{**SIZES, "layers": 1})).init(np.random.default_rng(0)), adapters)
