@@ -2,10 +2,11 @@
 
 import sys
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
-from minigpt.cli.options import MODEL, add_command, checkpoint_option, positive, sampling_of, sampling_options
+from minigpt.cli.options import MODEL, add_command, checkpoint_option, positive, sampling_of, sampling_options, visible
 from minigpt.errors import UserError
 from minigpt.infer import Sampling, generate
 from minigpt.infer.generate import whole_characters
@@ -43,11 +44,14 @@ def execute(arguments) -> int:
             _answer(opened, messages, arguments.say, arguments.max_new_tokens, sampling, rng)
             return 0
         while (said := _ask()) is not None:
+            before = list(messages)
             try:
                 _answer(opened, messages, said, arguments.max_new_tokens, sampling, rng)
             except UserError as error:  # the conversation goes on
-                messages.pop()
+                messages[:] = before
                 print(f"minigpt: {error}", file=sys.stderr)
+            except KeyboardInterrupt:  # ends the answer, and what was said of it stands
+                print("\n[stopped; Ctrl-C once more ends the conversation]", file=sys.stderr)
     return 0
 
 
@@ -73,7 +77,10 @@ def _answer(
         stop_tokens=stop,
         vocabulary_size=tokenizer.vocabulary_size,
     )
-    messages.append({"role": "assistant", "content": _speak(ids, tokenizer)})
+    answer = {"role": "assistant", "content": ""}
+    messages.append(answer)
+    for piece in _speak(ids, tokenizer):
+        answer["content"] += piece
 
 
 def _ask() -> str | None:
@@ -85,8 +92,8 @@ def _ask() -> str | None:
         return None
 
 
-def _speak(ids, tokenizer) -> str:
-    """Print the answer as it is written, then how fast it came. Returns it."""
+def _speak(ids, tokenizer) -> Iterator[str]:
+    """Print the answer as it is written, then how fast it came. Yields its pieces, each before it is printed."""
     start, times = time.perf_counter(), []
 
     def chunks():
@@ -95,12 +102,10 @@ def _speak(ids, tokenizer) -> str:
             if id_ != tokenizer.special_tokens[END]:
                 yield tokenizer.decode_bytes([id_])
 
-    pieces = []
     for piece in whole_characters(chunks()):
-        print(piece, end="", flush=True)
-        pieces.append(piece)
+        yield piece
+        print(visible(piece), end="", flush=True)
     print()
     if times:
         speed = (len(times) - 1) / (times[-1] - times[0]) if len(times) > 1 else 0.0
         print(f"[first token after {times[0] - start:.2f} s, then {speed:.1f} tokens/s]", file=sys.stderr)
-    return "".join(pieces)

@@ -13,6 +13,7 @@ from minigpt.cli.options import (
     print_json,
     sampling_of,
     sampling_options,
+    visible,
 )
 from minigpt.errors import UserError
 from minigpt.files import equal_line_ends
@@ -24,6 +25,15 @@ from minigpt.pretrained import OpenedModel, open_model
 from minigpt.text import document_end
 
 TEMPERATURE = 0.8  # of a model that continues a text; one that reads and writes takes the likeliest token
+
+MOST_BEAMS = 256  # each keeps the keys and values of a whole text
+
+
+def beams(text: str) -> int:
+    """How many beams, for argparse."""
+    if positive(text) > MOST_BEAMS:
+        raise argparse.ArgumentTypeError(f"{text} beams would take too much memory; ask for at most {MOST_BEAMS}")
+    return int(text)
 
 
 def add(subparsers) -> None:
@@ -46,7 +56,9 @@ def add(subparsers) -> None:
     parser.add_argument("--max-new-tokens", type=positive, default=200, help="how many tokens at most (default 200)")
     sampling_options(parser, temperature=TEMPERATURE)
     parser.set_defaults(temperature=None)  # so that one that was asked for is told from one that was not
-    parser.add_argument("--beams", type=positive, help="search for the likeliest text with this many beams instead")
+    parser.add_argument(
+        "--beams", type=beams, help=f"search for the likeliest text with this many beams instead, at most {MOST_BEAMS}"
+    )
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before this text (repeatable)")
     checkpoint_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object when done instead of streaming")
@@ -109,7 +121,7 @@ def _show(pieces: Iterable[str], arguments: argparse.Namespace, *, echo: bool) -
         return
     print(arguments.prompt if echo else "", end="", flush=True)
     for piece in pieces:
-        print(piece, end="", flush=True)
+        print(visible(piece), end="", flush=True)
     print()
 
 

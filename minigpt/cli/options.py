@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import subprocess
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from minigpt.errors import UserError
 from minigpt.files import read_text
 from minigpt.infer import Sampling
 
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # turn the direction of writing
 MODEL = "a run's folder, a folder in the Hugging Face layout, a .gguf file, smollm2, minilm or g2p"
 
 
@@ -67,6 +69,15 @@ def sampling_of(arguments: argparse.Namespace) -> Sampling:
     if arguments.seed < 0:
         raise UserError(f"--seed is {arguments.seed}, but it must be 0 or more")
     return Sampling(arguments.temperature, arguments.top_k, arguments.top_p)
+
+
+def visible(text: str) -> str:
+    """What a model wrote, for a terminal: characters that would steer it, rather than be shown, are spelled out."""
+    return "".join(repr(c)[1:-1] if _steers(c) else c for c in text)
+
+
+def _steers(character: str) -> bool:
+    return (unicodedata.category(character) == "Cc" and character not in "\n\t") or character in TURNING
 
 
 def print_json(value: Any) -> None:

@@ -11,10 +11,11 @@ from minigpt.errors import UserError
 from minigpt.infer.generate import check_tokenizer
 from minigpt.infer.window import check_writes
 from minigpt.measure.baselines import compressed_bits_per_byte, counted_nats, uniform_nats
-from minigpt.model import Batch, Params, Transformer
+from minigpt.model import Batch, Call, Params, Transformer
 from minigpt.ops import cross_entropy_forward
 from minigpt.text import Tokenizer, document_end, evaluation_windows
 
+LONGEST, MOST_SCORES = 1024, 1 << 27  # tokens in a window; logits at a time, half a GB
 NATS_PER_BIT = float(np.log(2))
 
 
@@ -55,15 +56,18 @@ def mean_loss(
 ) -> float:
     """Nats per token of all but the first of `tokens`: (N,) integers, each predicted from those before it.
 
-    stride: how far a window of the model's context moves at a time; see `evaluation_windows`. Default: half the
-    context, so that every token but the first few has at least that many before it. threads: share the windows.
+    stride: how far a window moves at a time; see `evaluation_windows`. Default: half a window, so that every token but
+    the first few has at least that many before it. threads: share the windows. A window is the model's context, but at
+    most 1,024 tokens; it takes fewer than `batch` of them where the vocabulary is large, for memory.
     """
-    context = model.config.context
+    context = min(model.config.context, LONGEST)
     stride = max(1, context // 2) if stride is None else stride
+    batch = max(1, min(batch, MOST_SCORES // (context * model.config.vocabulary_size)))
+    call = Call(recompute=True)  # no backward will come, so nothing is kept for it
 
     def score(window):
         inputs, targets = window
-        logits, _ = model.forward(params, Batch(inputs))
+        logits, _ = model.forward(params, Batch(inputs), call)
         return float(cross_entropy_forward(logits, targets, count=1)[0])
 
     windows = evaluation_windows(tokens, context, stride=stride, batch=batch)

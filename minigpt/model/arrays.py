@@ -25,7 +25,8 @@ class ArrayRecord(NamedTuple):
     std: float = 0.0  # and this standard deviation
     cut: int | None = None  # the axis that tensor-parallel ranks share out; None: every rank has all of it
     block: str = ""  # the block that it belongs to, such as encoder.blocks.3; "" outside of the blocks
-    beside: str = ""  # arrays with the same word lie side by side in one matrix; "": it lies alone
+    beside: str = ""  # the matrix, in which it lies beside others of the same word; "": it lies alone
+    siblings: int = 1  # how many arrays that matrix holds when it is whole
 
     @property
     def decays(self) -> bool:
@@ -36,22 +37,35 @@ class ArrayRecord(NamedTuple):
 Arrays = dict[str, ArrayRecord]
 
 
-def linear_arrays(
-    name: str, inputs: int, outputs: int, *, bias: bool, std: float, cut: int | None = None, beside: str = ""
-) -> Arrays:
+def linear_arrays(name: str, inputs: int, outputs: int, *, bias: bool, std: float, cut: int | None = None) -> Arrays:
     """The arrays of a linear layer.
 
-    cut: `COLUMNS` (the outputs), `ROWS` (the inputs; the bias is then whole on every rank) or None. beside: a word that
-    is shared by the layers that multiply the same input.
+    cut: `COLUMNS` (the outputs), `ROWS` (the inputs; the bias is then whole on every rank) or None.
     """
-    weight = ArrayRecord((inputs, outputs), MATRIX, std=std, cut=cut, beside=beside and f"{beside}.weight")
-    if not bias:
-        return {f"{name}.weight": weight}
-    bias_cut = COLUMNS if cut == COLUMNS else None
-    return {
-        f"{name}.weight": weight,
-        f"{name}.bias": ArrayRecord((outputs,), BIAS, cut=bias_cut, beside=beside and f"{beside}.bias"),
-    }
+    arrays = {f"{name}.weight": ArrayRecord((inputs, outputs), MATRIX, std=std, cut=cut)}
+    if bias:
+        arrays[f"{name}.bias"] = ArrayRecord((outputs,), BIAS, cut=COLUMNS if cut == COLUMNS else None)
+    return arrays
+
+
+def linears_arrays(name: str, inputs: int, layers: dict[str, int], *, bias: bool, std: float) -> Arrays:
+    """The arrays of layers of one input, NAME.LAYER: their matrices lie side by side, so that one product serves all.
+
+    layers: their names and numbers of outputs, which tensor-parallel ranks share out.
+    """
+    together, arrays = side_by_side(name, tuple(layers)), {}
+    for layer, outputs in layers.items():
+        for array, record in linear_arrays(f"{name}.{layer}", inputs, outputs, bias=bias, std=std, cut=COLUMNS).items():
+            kind = "weight" if record.kind == MATRIX else "bias"
+            if len(layers) > 1:
+                record = record._replace(beside=f"{together}.{kind}", siblings=len(layers))
+            arrays[array] = record
+    return arrays
+
+
+def side_by_side(name: str, layers: tuple[str, ...]) -> str:
+    """What the matrix of these layers together is called: `blocks.0.attention.query_key_value`."""
+    return f"{name}.{'_'.join(layers)}"
 
 
 def gain_array(width: int) -> ArrayRecord:

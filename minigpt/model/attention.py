@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigpt.model.arrays import COLUMNS, ROWS, Arrays, linear_arrays
+from minigpt.model.arrays import ROWS, Arrays, linear_arrays, linears_arrays
 from minigpt.model.parts import apply_linears, apply_row_linear, back_linear, back_linears
 from minigpt.ops import attention_backward, attention_forward, draw_dropout_mask, rotary_backward, rotary_forward
+
+QUERY, KEY_VALUE, QUERY_KEY_VALUE = ("query",), ("key", "value"), ("query", "key", "value")
 
 
 class AttentionBlockCache(NamedTuple):
@@ -28,11 +30,13 @@ def attention_arrays(name: str, config, *, cross: bool = False) -> Arrays:
     """
     width, inner, shared = config.width, config.heads * config.head_width, config.key_value_heads * config.head_width
     bias, std = config.bias if config.attention_bias is None else config.attention_bias, config.init_std
-    of_x, of_source = ("", f"{name}.key_value") if cross else (f"{name}.query_key_value",) * 2
+    queries, sources = {"query": inner}, {"key": shared, "value": shared}
+    projections = [queries, sources] if cross else [queries | sources]
+    arrays: Arrays = {}
+    for layers in projections:
+        arrays |= linears_arrays(name, width, layers, bias=bias, std=std)
     return {
-        **linear_arrays(f"{name}.query", width, inner, bias=bias, std=std, cut=COLUMNS, beside=of_x),
-        **linear_arrays(f"{name}.key", width, shared, bias=bias, std=std, cut=COLUMNS, beside=of_source),
-        **linear_arrays(f"{name}.value", width, shared, bias=bias, std=std, cut=COLUMNS, beside=of_source),
+        **arrays,
         **linear_arrays(f"{name}.output", inner, width, bias=bias, std=config.residual_std, cut=ROWS),
     }
 
@@ -57,8 +61,9 @@ def attention_block_forward(params, name: str, config, x, source, *, mask, rotar
         elif call.past is not None:
             call.past.store(name, key, value)
     query, key, value = (
-        call.hook(f"{name}.{last}", part)
-        for last, part in zip(("query", "key", "value"), (query, key, value), strict=True)
+        call.hook(f"{name}.query", query),
+        call.hook(f"{name}.key", key),
+        call.hook(f"{name}.value", value),
     )
     dropout_mask = draw_dropout_mask(call.rng, (*query.shape[:3], key.shape[2]), config.dropout)
     heads, attention_cache = attention_forward(
@@ -76,34 +81,26 @@ def attention_block_backward(grads, name: str, config, dy, cache, *, call):
     dheads = _split_heads(back_linear(grads, f"{name}.output", dy, cache.output), config.head_width)
     dheads = call.hook(f"{name}.dheads", dheads)
     dquery, dkey, dvalue = attention_backward(dheads, cache.attention, hook=call.hook_of(name))
-    dquery, dkey, dvalue = (
-        call.hook(f"{name}.d{last}", part)
-        for last, part in zip(("query", "key", "value"), (dquery, dkey, dvalue), strict=True)
-    )
+    dquery, dkey = call.hook(f"{name}.dquery", dquery), call.hook(f"{name}.dkey", dkey)
+    dvalue = call.hook(f"{name}.dvalue", dvalue)
     if cache.rotary[0] is not None:
         dquery, dkey = rotary_backward(dquery, cache.rotary[0]), rotary_backward(dkey, cache.rotary[1])
     if cache.source is None:
-        return back_linears(
-            grads, _names(name, "query", "key", "value"), _side_by_side(dquery, dkey, dvalue), cache.query
-        )
-    dx = back_linears(grads, _names(name, "query"), _side_by_side(dquery), cache.query)
-    return dx, back_linears(grads, _names(name, "key", "value"), _side_by_side(dkey, dvalue), cache.source)
+        return back_linears(grads, name, QUERY_KEY_VALUE, _side_by_side(dquery, dkey, dvalue), cache.query)
+    dx = back_linears(grads, name, QUERY, _side_by_side(dquery), cache.query)
+    return dx, back_linears(grads, name, KEY_VALUE, _side_by_side(dkey, dvalue), cache.source)
 
 
 def _project(params, name, x, source, call):
     """Query, key and value, (B, T, H * D) each, and the caches; key and value are None if the past has them."""
     if source is x:
-        answers, cache = apply_linears(params, _names(name, "query", "key", "value"), x)
+        answers, cache = apply_linears(params, name, QUERY_KEY_VALUE, x)
         return answers, cache, None
-    (query,), query_cache = apply_linears(params, _names(name, "query"), x)
+    (query,), query_cache = apply_linears(params, name, QUERY, x)
     if call.past is not None and call.past.stored(name) is not None:
         return (query, None, None), query_cache, None
-    (key, value), source_cache = apply_linears(params, _names(name, "key", "value"), source)
+    (key, value), source_cache = apply_linears(params, name, KEY_VALUE, source)
     return (query, key, value), query_cache, source_cache
-
-
-def _names(name: str, *parts: str) -> tuple[str, ...]:
-    return tuple(f"{name}.{part}" for part in parts)
 
 
 def _rotate(x: np.ndarray, rotary) -> tuple[np.ndarray, Any]:

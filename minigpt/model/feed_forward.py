@@ -5,7 +5,7 @@ Vaswani et al. (2017), arXiv:1706.03762, section 3.3; the gated form: Shazeer (2
 
 from typing import Any, NamedTuple
 
-from minigpt.model.arrays import COLUMNS, ROWS, Arrays, linear_arrays
+from minigpt.model.arrays import ROWS, Arrays, linear_arrays, linears_arrays
 from minigpt.model.parts import apply_linears, apply_row_linear, back_linear, back_linears, sum_over_ranks
 from minigpt.ops import activation, gated_backward, gated_forward
 
@@ -20,10 +20,7 @@ def feed_forward_arrays(name: str, config) -> Arrays:
     """The arrays of one feed-forward network. Gate and up multiply the same input, so they lie side by side."""
     width, inner, std = config.width, config.feed_forward_width, config.init_std
     bias = config.bias if config.feed_forward_bias is None else config.feed_forward_bias
-    beside = f"{name}.gate_up" if config.gated else ""
-    arrays: Arrays = {}
-    for layer in _first_layers(config):
-        arrays |= linear_arrays(f"{name}.{layer}", width, inner, bias=bias, std=std, cut=COLUMNS, beside=beside)
+    arrays = linears_arrays(name, width, dict.fromkeys(_first_layers(config), inner), bias=bias, std=std)
     return arrays | linear_arrays(f"{name}.down", inner, width, bias=bias, std=config.residual_std, cut=ROWS)
 
 
@@ -32,7 +29,7 @@ def feed_forward_forward(params, name: str, config, x, *, call):
 
     x: (B, T, C). Returns y: (B, T, C) and the cache.
     """
-    answers, up_cache = apply_linears(params, _names(name, config), x)  # (B, T, F) each
+    answers, up_cache = apply_linears(params, name, _first_layers(config), x)  # (B, T, F) each
     if config.gated:
         hidden, activation_cache = gated_forward(*answers, name=config.activation)
     else:
@@ -50,13 +47,9 @@ def feed_forward_backward(grads, name: str, config, dy, cache, *, call):
         danswers = list(gated_backward(dhidden, cache.activation))
     else:
         danswers = [activation(config.activation)[1](dhidden, cache.activation)]
-    dx = back_linears(grads, _names(name, config), danswers, cache.up)
+    dx = back_linears(grads, name, _first_layers(config), danswers, cache.up)
     return sum_over_ranks(dx, call)  # each rank has some of the hidden units
 
 
 def _first_layers(config) -> tuple[str, ...]:
     return ("gate", "up") if config.gated else ("up",)
-
-
-def _names(name: str, config) -> tuple[str, ...]:
-    return tuple(f"{name}.{layer}" for layer in _first_layers(config))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model.arrays import MATRIX, ArrayRecord, Arrays, as_records, lay_out
+from minigpt.model.arrays import MATRIX, ArrayRecord, Arrays, Whole, as_records, lay_out
 
 
 class Weights(Protocol):
@@ -25,8 +25,15 @@ class Weights(Protocol):
     def items(self) -> Any:
         """Pairs of name and array."""
 
-    def together(self, names: tuple[str, ...]) -> Any:
-        """The one matrix in which just these arrays lie side by side, in this order; None if they do not."""
+    def together(self, beside: str) -> "Together | None":
+        """The arrays whose records say `beside`, in the one matrix in which they lie; None unless all of them do."""
+
+
+class Together(NamedTuple):
+    """Arrays side by side."""
+
+    matrix: np.ndarray
+    columns: list[slice]  # which are whose, in the order of the layers
 
 
 class Place(NamedTuple):
@@ -41,6 +48,26 @@ class Place(NamedTuple):
         return flat[self.start : self.start + math.prod(self.shape)].reshape(self.shape)[..., self.columns]
 
 
+class Layout:
+    """Where named arrays lie in a flat vector: the same for parameters, gradients and moments."""
+
+    def __init__(self, arrays: Arrays):
+        self.arrays, self.wholes = arrays, lay_out(arrays)
+        self.blocks = {record.block for record in arrays.values()}
+        self.words = {record.beside for record in arrays.values()}
+        sizes = [(math.prod(whole.record.shape), whole.record.decays) for whole in self.wholes]
+        self.size = sum(size for size, _ in sizes)
+        self.matrix_size = sum(size for size, decays in sizes if decays)
+        self.places: dict[str, Place] = {}
+        self.together: dict[str, tuple[Place, list[slice]]] = {}
+        for whole in self.wholes:
+            for name, columns in whole.columns.items():
+                self.places[name] = Place(whole.start, whole.record.shape, columns)
+            if len(whole.columns) == whole.record.siblings > 1:
+                place = Place(whole.start, whole.record.shape)
+                self.together[whole.record.beside] = place, list(whole.columns.values())
+
+
 class Params:
     """Named arrays that lie one after another, or side by side in one matrix, in the vector `flat`.
 
@@ -50,28 +77,41 @@ class Params:
     """
 
     def __init__(
-        self, arrays: Mapping[str, ArrayRecord | tuple[int, ...]], *, flat: np.ndarray | None = None, dtype: Any = None
+        self,
+        arrays: "Mapping[str, ArrayRecord | tuple[int, ...]] | Layout",
+        *,
+        flat: np.ndarray | None = None,
+        dtype: Any = None,
     ):
         """arrays: name -> record (or bare shape). flat: the vector to view; None makes one of zeros (float32)."""
-        self.arrays: Arrays = as_records(arrays)
-        self.wholes = lay_out(self.arrays)
-        self.blocks = {record.block for record in self.arrays.values()}
-        size = sum(math.prod(whole.record.shape) for whole in self.wholes)
-        self.matrix_size = sum(math.prod(whole.record.shape) for whole in self.wholes if whole.record.decays)
-        self.flat = np.zeros(size, dtype or np.float32) if flat is None else flat
-        if self.flat.shape != (size,):
-            raise UserError(f"the vector has shape {self.flat.shape}, but these parameters need ({size},)")
-        self.places = {
-            name: Place(whole.start, whole.record.shape, columns)
-            for whole in self.wholes
-            for name, columns in whole.columns.items()
-        }
-        self._views = {name: place.view(self.flat) for name, place in self.places.items()}
+        self.layout = arrays if isinstance(arrays, Layout) else Layout(as_records(arrays))
+        self.flat = np.zeros(self.layout.size, dtype or np.float32) if flat is None else flat
+        if self.flat.shape != (self.layout.size,):
+            raise UserError(f"the vector has shape {self.flat.shape}, but these parameters need ({self.layout.size},)")
+        self._views = {name: place.view(self.flat) for name, place in self.layout.places.items()}
         self._together = {
-            tuple(whole.columns): Place(whole.start, whole.record.shape).view(self.flat)
-            for whole in self.wholes
-            if len(whole.columns) > 1
+            word: Together(place.view(self.flat), columns) for word, (place, columns) in self.layout.together.items()
         }
+
+    @property
+    def arrays(self) -> Arrays:
+        """Name and record of every array."""
+        return self.layout.arrays
+
+    @property
+    def wholes(self) -> list[Whole]:
+        """What lies in one piece in `flat`, in order."""
+        return self.layout.wholes
+
+    @property
+    def blocks(self) -> set[str]:
+        """The blocks that the arrays belong to; "" for those outside."""
+        return self.layout.blocks
+
+    @property
+    def matrix_size(self) -> int:
+        """How many numbers decay; they come first in `flat`."""
+        return self.layout.matrix_size
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -91,9 +131,9 @@ class Params:
         """The array called `name`, or None."""
         return self._views.get(name)
 
-    def together(self, names: tuple[str, ...]) -> np.ndarray | None:
-        """The one matrix in which just these arrays lie side by side, in this order; None if they do not."""
-        return self._together.get(names)
+    def together(self, beside: str) -> Together | None:
+        """The arrays whose records say `beside`, in the one matrix in which they lie; None unless all of them do."""
+        return self._together.get(beside)
 
     def items(self) -> ItemsView[str, np.ndarray]:
         """Pairs of name and view, in the order of `flat`."""
@@ -111,7 +151,7 @@ class Params:
     def block_matrices(self) -> list[Place]:
         """Where the matrices inside of the blocks lie: what Muon is for. Embeddings and the head are not among them."""
         return [
-            self.places[name]
+            self.layout.places[name]
             for name, record in self.arrays.items()
             if record.kind == MATRIX and record.block and len(record.shape) == 2
         ]
@@ -132,15 +172,15 @@ class Params:
 
     def zeros_like(self) -> "Params":
         """Zeros in the same layout, for gradients and moments."""
-        return Params(self.arrays, dtype=self.flat.dtype)
+        return Params(self.layout, dtype=self.flat.dtype)
 
     def copy(self) -> "Params":
         """The same values in a new vector."""
-        return Params(self.arrays, flat=self.flat.copy())
+        return Params(self.layout, flat=self.flat.copy())
 
     def astype(self, dtype: Any) -> "Params":
         """The same values in a new vector of another dtype."""
-        return Params(self.arrays, flat=self.flat.astype(dtype))
+        return Params(self.layout, flat=self.flat.astype(dtype))
 
     def __repr__(self) -> str:
         return f"Params({len(self)} arrays, {self.flat.size:,} values, {self.flat.dtype})"
@@ -166,10 +206,9 @@ class Overlay:
         """The array called `name`, or None."""
         return self.trained[name] if name in self.trained else self.base.get(name)
 
-    def together(self, names: tuple[str, ...]) -> Any:
-        """The one matrix in which just these arrays lie side by side, in this order; None if they do not."""
-        hidden = sum(name in self.trained for name in names)
-        return self.trained.together(names) if hidden == len(names) else None if hidden else self.base.together(names)
+    def together(self, beside: str) -> Together | None:
+        """The arrays whose records say `beside`, in the one matrix in which they lie; None unless all of them do."""
+        return self.trained.together(beside) if beside in self.trained.layout.words else self.base.together(beside)
 
     def items(self) -> Iterator[tuple[str, Any]]:
         """Pairs of name and array, the base's own first."""

@@ -14,6 +14,7 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.model import Params
 from minigpt.model.arrays import Whole, part
+from minigpt.model.params import Together
 from minigpt.optim import Optimizer
 
 BUCKET = 1 << 22  # numbers that are summed at a time: a message large enough to be fast, small enough to fit anywhere
@@ -72,10 +73,11 @@ class Slices(ABC):
         """layout: of all parameters."""
         # Not `layout` itself: what is sliced must not be kept whole.
         self.comm, self.arrays, self.wholes, self.blocks = comm, layout.arrays, layout.wholes, layout.blocks
-        self._groups = {tuple(whole.columns) for whole in layout.wholes if len(whole.columns) > 1}
+        complete = [whole for whole in layout.wholes if len(whole.columns) == whole.record.siblings > 1]
+        self._first = {whole.record.beside: next(iter(whole.columns)) for whole in complete}
         self.slices = slices(layout.flat.size, comm.size)
         self._here: dict[str, list[tuple[Whole, np.ndarray]]] = {}  # block -> what lies in it, with its numbers
-        self._views: dict[str, dict[Any, np.ndarray]] = {}  # block -> name, or the names of all together -> array
+        self._views: dict[str, dict[str, Any]] = {}  # block -> name -> array, word of a matrix -> `Together`
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self._block(name)[name]
@@ -87,11 +89,11 @@ class Slices(ABC):
         """The array called `name`, or None."""
         return self[name] if name in self.arrays else None
 
-    def together(self, names: tuple[str, ...]) -> np.ndarray | None:
-        """The one matrix in which just these arrays lie side by side, in this order; None if they do not."""
-        return self._block(names[0])[names] if names in self._groups else None
+    def together(self, beside: str) -> Together | None:
+        """The arrays whose records say `beside`, in the one matrix in which they lie; None unless all of them do."""
+        return self._block(self._first[beside])[beside] if beside in self._first else None
 
-    def _block(self, name: str) -> dict[Any, np.ndarray]:
+    def _block(self, name: str) -> dict[str, Any]:
         """All arrays that are here together with the one called `name`; those of another block go."""
         block = self.arrays[name].block
         if block not in self._here:
@@ -101,7 +103,9 @@ class Slices(ABC):
             self._views[block] = {}
             for whole, numbers in self._here[block]:
                 self._views[block] |= whole.arrays(numbers)
-                self._views[block][tuple(whole.columns)] = numbers.reshape(whole.record.shape)
+                if whole.record.beside in self._first:
+                    matrix = numbers.reshape(whole.record.shape)
+                    self._views[block][whole.record.beside] = Together(matrix, list(whole.columns.values()))
         return self._views[block]
 
     @abstractmethod

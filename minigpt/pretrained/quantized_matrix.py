@@ -95,5 +95,5 @@ class QuantizedMatrix:
 class StoredWeights(dict[str, Any]):
     """Named weights, some of them quantized, as a model asks for them. Nothing of them can be trained."""
 
-    def together(self, _names: tuple[str, ...]) -> None:
+    def together(self, _beside: str) -> None:
         """None: no two of them lie side by side in one matrix."""

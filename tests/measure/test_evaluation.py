@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigpt import Transformer, TransformerConfig, UserError
-from minigpt.measure import evaluate_text, mean_loss
+from minigpt.measure import evaluate_text, evaluation, mean_loss
 from minigpt.ops import cross_entropy_forward
 from minigpt.text import CharacterTokenizer
 
@@ -51,3 +51,14 @@ def test_an_evaluation_counts_bytes_and_converts_units():
     assert "this model" in result.table()
     with pytest.raises(UserError, match="is empty"):
         evaluate_text(model, params, tokenizer, "", training)
+
+
+def test_a_long_context_is_read_through_windows_of_at_most_1024_tokens(monkeypatch):
+    sizes = {"vocabulary_size": 11, "width": 4, "layers": 1, "heads": 1, "position": "rotary", "init_std": 0.8}
+    model = Transformer(TransformerConfig(context=5000, **sizes))
+    params = model.init(np.random.default_rng(0), dtype=np.float64)
+    tokens = np.random.default_rng(1).integers(0, 11, 2600)
+    loss = mean_loss(model, params, tokens)
+    assert loss == pytest.approx(mean_loss(Transformer(TransformerConfig(context=1024, **sizes)), params, tokens))
+    monkeypatch.setattr(evaluation, "MOST_SCORES", 11 * 1024)
+    assert mean_loss(model, params, tokens) == pytest.approx(loss, rel=1e-12), "one window at a time"

@@ -112,12 +112,14 @@ def test_muon_moves_every_block_matrix_along_orthogonal_directions(choices):
 def test_arrays_beside_each_other_are_views_of_one_matrix():
     _, params = start()
     names = tuple(f"blocks.1.attention.{part}.weight" for part in ("query", "key", "value"))
-    together = params.together(names)
+    together, columns = params.together("blocks.1.attention.query_key_value.weight")
+    assert columns == [slice(0, 24), slice(24, 48), slice(48, 72)]
     assert together.shape == (24, 72)
     assert np.array_equal(together, np.concatenate([params[name] for name in names], axis=1))
     together[3, 30] = 7.0
     assert params[names[1]][3, 6] == 7.0 and np.count_nonzero(params.flat == 7.0) == 1
-    assert params.together(names[:2]) is None and params.together(names[::-1]) is None
+    assert params.only(list(names)).together("blocks.1.attention.query_key_value.weight") is not None
+    assert params.only(list(names[:2])).together("blocks.1.attention.query_key_value.weight") is None
     assert sum(array.size for _, array in params.items()) == params.flat.size
 
 
@@ -133,7 +135,8 @@ def test_side_by_side_and_apart_are_the_same_model(choices):
     apart = Params({name: record._replace(beside="") for name, record in params.arrays.items()}, dtype=np.float64)
     for name, array in params.items():
         apart[name] = array
-    assert apart.together(tuple(f"blocks.0.attention.{part}.weight" for part in ("query", "key", "value"))) is None
+    assert apart.together("blocks.0.attention.query_key_value.weight") is None
+    assert params.together("blocks.0.attention.query_key_value.weight") is not None
     (loss, grads), (other, others) = (loss_and_gradient(model, one, BATCH) for one in (params, apart))
     assert loss == pytest.approx(other, abs=1e-13)
     for name in grads:
@@ -204,7 +207,7 @@ class Counted:
 class CountedWeights(dict):
     """A base of such weights."""
 
-    def together(self, names):
+    def together(self, beside):
         return None
 
 
@@ -249,14 +252,15 @@ def test_what_is_frozen_is_neither_moved_nor_decayed():
 def test_an_overlay_hides_what_lies_under_it():
     _, params = start()
     names = tuple(f"blocks.0.attention.{part}.weight" for part in ("query", "key", "value"))
+    word = "blocks.0.attention.query_key_value.weight"
     one = params.only([names[0]])
     one[names[0]] = np.zeros((24, 24))
     over = Overlay(params, one)
     assert not over[names[0]].any() and over[names[1]] is params[names[1]]
-    assert over.together(names) is None and over.get("nothing") is None and "nothing" not in over
+    assert over.together(word) is None and over.get("nothing") is None and "nothing" not in over
     every = Overlay(params, params.only(list(names)))
-    assert every.together(names) is every.trained.together(names)
-    assert Overlay(params, params.only(["final_norm.gain"])).together(names) is params.together(names)
+    assert every.together(word) is every.trained.together(word)
+    assert Overlay(params, params.only(["final_norm.gain"])).together(word) is params.together(word)
     assert dict(over.items()).keys() == dict(params.items()).keys()
 
 

@@ -7,8 +7,10 @@ import pytest
 from runs import a_run
 from test_gguf import little_llama, save
 
-from minigpt import UserError
+from minigpt import Params, UserError
 from minigpt.infer import GREEDY, generate
+from minigpt.model import Overlay
+from minigpt.objectives import causal_lm, loss_and_gradient
 from minigpt.pretrained import open_model
 from minigpt.pretrained import quantized_matrix as module
 from minigpt.pretrained.quantized import KINDS, decode_blocks
@@ -99,6 +101,22 @@ def test_a_model_that_stays_quantized_writes_the_same(tmp_path):
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
     texts = [list(generate(m.model, m.params, ids[0, :3], 6, sampling=GREEDY)) for m in (plain, stored)]
     assert texts[0] == texts[1]
+
+
+def test_adapters_are_trained_on_top_of_a_model_that_stays_quantized(tmp_path):
+    path, rng = quantized_llama(tmp_path), np.random.default_rng(0)
+    plain, stored = open_model(path), open_model(path, quantized=True)
+    name = "blocks.0.attention.query"
+    shapes = {f"{name}.adapter.down": (32, 3), f"{name}.adapter.up": (3, 32), "blocks.0.feed_forward_norm.gain": (32,)}
+    trained = Params(shapes)
+    trained.flat[...] = rng.standard_normal(trained.flat.size) / 9
+    batch = causal_lm(rng.integers(0, 257, (2, 7)))
+    found, wanted = (
+        loss_and_gradient(opened.model, Overlay(opened.params, trained), batch) for opened in (stored, plain)
+    )
+    assert found[0] == pytest.approx(wanted[0], rel=1e-5)
+    assert set(found[1]) == set(shapes)
+    np.testing.assert_allclose(found[1].flat, wanted[1].flat, rtol=0, atol=1e-4 * np.abs(wanted[1].flat).max())
 
 
 def test_only_files_with_quantized_weights_stay_quantized(tmp_path):
