@@ -61,6 +61,28 @@ def test_the_same_seed_trains_the_same_model(trained, story, tmp_path):
     assert not np.array_equal(first, other)
 
 
+def test_the_sentence_of_the_article_trains_an_encoder(story, tmp_path, capsys):
+    out = tmp_path / "masked"
+    assert main(["train", str(story), "--objective", "masked", *SMALL, "--out", str(out), "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["objective"] == "masked" and result["counted"] == "masked tokens"
+    assert set(result["baselines"]) == {"most frequent", "bigram"} and result["bits_per_byte"] is None
+    assert 0 < result["accuracy"] < 1
+    assert main(["train", "--resume", "--out", str(out), "--steps", "32"]) == 0
+    assert "Accuracy of masked tokens in the held-out text" in capsys.readouterr().out
+    assert main(["generate", str(out)]) == 2
+    assert "it does not continue a text; train one that does" in capsys.readouterr().err
+
+
+def test_the_choices_are_the_registry_s(capsys):
+    from minigpt.objectives import OBJECTIVES
+
+    with pytest.raises(SystemExit):
+        main(["train", "--objective", "rlhf"])
+    error = capsys.readouterr().err
+    assert all(name in error for name in OBJECTIVES)
+
+
 def test_generate_streams_text_that_the_seed_decides(trained, capsys):
     words = ["generate", str(trained), "--prompt", "On day", "--max-new-tokens", "20"]
     texts = []
@@ -169,6 +191,22 @@ BAD_INPUT = {
     "a missing tokenizer": (
         lambda t, s, r: ["train", str(s), "--tokenizer", "nothing.json"],
         "--tokenizer nothing.json",
+    ),
+    "an architecture that the objective cannot train": (
+        lambda t, s, r: ["train", str(s), "--objective", "masked", "--architecture", "decoder"],
+        "masked_lm cannot train a decoder: under a causal mask",
+    ),
+    "an encoder that would see what it is asked": (
+        lambda t, s, r: ["train", str(s), "--architecture", "encoder"],
+        "causal_lm cannot train an encoder: every position",
+    ),
+    "pairs of sentences from one document": (
+        lambda t, s, r: ["train", str(s), "--objective", "next-sentence", "--context", "16", "--vocabulary", "300"],
+        "must be two or more documents",
+    ),
+    "a tokenizer without a mask": (
+        lambda t, s, r: ["train", str(s), "--objective", "masked", "--tokenizer", str(r / "tokenizer.json")],
+        "needs a special token <|mask|>",
     ),
     "a learning rate below zero": (lambda t, s, r: ["train", str(s), "--learning-rate", "-1"], "learning_rate is -1.0"),
     "dropout of everything": (lambda t, s, r: ["train", str(s), "--dropout", "1"], "dropout is 1.0"),

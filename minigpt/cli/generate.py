@@ -67,6 +67,8 @@ def add(subparsers) -> None:
 def execute(arguments) -> int:
     """Write to standard output as the tokens come."""
     opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
+    if opened.run is not None and not opened.model.two_stacks:
+        opened.run.check_writes()
     check_writes(opened.model)
     check_tokenizer(opened.model, opened.tokenizer)
     sampling = _sampling(arguments, opened)

@@ -1,10 +1,11 @@
 """How often a model is right: what people ask beside the loss."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigpt.model import Batch, Call, Params, Transformer
+from minigpt.model.head import HEADS
 from minigpt.objectives.refusal import check_suits
 from minigpt.objectives.score import Counts, score_forward
 from minigpt.ops import IGNORED
@@ -36,31 +37,29 @@ def judge(model: Transformer, params: Params, held_out: HeldOut, call: Call = Ca
     check_suits(model.config, batch)
     output, _ = model.forward(params, batch, call)
     loss, _ = score_forward(model.config.head, output, batch, call, counts=counts)
-    return Judged(loss, *right_answers(output, held_out, call))
+    return Judged(loss, *right_answers(model.config.head, output, held_out, call))
 
 
-def right_answers(output, held_out: HeldOut, call: Call = Call()) -> tuple[int, int]:
+def right_answers(head: str, output: Any, held_out: HeldOut, call: Call = Call()) -> tuple[int, int]:
     """How many answers are right, and how many were counted. output: what the model's forward returned.
 
-    Of several questions the first one counts: of a pretraining head, the masked tokens.
+    Of several questions that the head answers the first one counts: of a pretraining head, the masked tokens.
     """
+    record, (batch, counted) = HEADS[head], held_out
     logits = output[0] if isinstance(output, tuple) else output
-    batch, counted = held_out
-    wanted = batch.targets
-    if wanted is None:
-        wanted = batch.labels
-        assert wanted is not None
-        logits = logits.swapaxes(1, 2) if wanted.ndim == 2 else logits  # (B, 2, T): the ends of spans
+    wanted = batch.targets if record.asked[0] == "targets" else batch.labels
+    assert wanted is not None
+    if record.asked[0] == "spans":
+        logits = logits.swapaxes(1, 2)  # (B, 2, T): which of the T tokens, twice
     counted = wanted != IGNORED if counted is None else counted
-    likeliest = _likeliest(logits[counted], call)
+    shared = call.comm is not None and record.scores_tokens
+    likeliest = _likeliest(logits[counted], call) if shared else logits[counted].argmax(axis=-1)
     return int(np.count_nonzero(likeliest == wanted[counted])), int(np.count_nonzero(counted))
 
 
 def _likeliest(logits: np.ndarray, call: Call) -> np.ndarray:
-    """The class of the highest score: (N,). logits: (N, V), or what this tensor-parallel rank has of them."""
+    """The token of the highest score: (N,). logits: (N, V / ranks), what this tensor-parallel rank has of them."""
     best = logits.argmax(axis=-1)
-    if call.comm is None:
-        return best
     mine = np.stack([logits[np.arange(len(best)), best], best + call.vocabulary_offset]).astype(np.float64)
     every = np.empty((call.comm.size, *mine.shape))  # every rank's best: its score and which token it is
     call.comm.Allgather(mine, every)

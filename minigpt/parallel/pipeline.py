@@ -128,7 +128,7 @@ def pipeline_judge(
     said = np.zeros(3)
     if stage.last:
         loss, _ = score_forward(stage.config.head, y, batch, call, counts=counts)
-        said[:] = loss, *right_answers(y, held_out, call)
+        said[:] = loss, *right_answers(stage.config.head, y, held_out, call)
     else:
         _send(comm, y, stage.stage + 1, FORWARD).request.Wait()
     comm.Bcast(said, root=stage.stages - 1)

@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from minigpt.errors import UserError
 from minigpt.model import Params, Transformer, TransformerConfig, preset
 from minigpt.objectives import Objective, check_trains, find_special_tokens, objective_of, special_tokens
@@ -76,7 +74,9 @@ def prepare_run(
         tokenizer = start.tokenizer
     special = tuple(special_tokens(record, draft.context).values())
     made = _tokenizer(tokenizer, vocabulary, corpus, special, progress)
-    config = draft if start is not None else replace(draft, vocabulary_size=made.vocabulary_size)
+    config = draft
+    if start is None:
+        config = preset(model, vocabulary_size=made.vocabulary_size, **fields_of_model)
     counts = _write_tokens(path, made, corpus, config.context, progress)
     made.save(path / "tokenizer.json")
     description = {
@@ -111,7 +111,11 @@ def _continued(
 def _with_first_parameters(folder: RunFolder, start: Opened) -> RunFolder:
     """The run with its first checkpoint, and with what of the opened model it has in its description."""
     shapes = Transformer(folder.config).shapes()
-    taken = {name: _shortened(name, array, folder.config) for name, array in start.params.items() if name in shapes}
+    taken = {
+        name: array[: shapes[name][0]] if name in POSITIONS else array  # of a shorter context, as many as it has
+        for name, array in start.params.items()
+        if name in shapes
+    }
     left_out = [name for name in start.params if name not in shapes]
     without_head = Transformer(replace(start.model.config, head="none")).shapes()
     if lost := [name for name in left_out if name in without_head]:
@@ -119,11 +123,6 @@ def _with_first_parameters(folder: RunFolder, start: Opened) -> RunFolder:
     first_checkpoint(folder, taken)
     fresh = [name for name in shapes if name not in taken]
     return replace(folder, start={"name": start.name, "left_out": left_out, "fresh": fresh})
-
-
-def _shortened(name: str, array: np.ndarray, config: TransformerConfig) -> np.ndarray:
-    """A table of positions with as many as the run's context, any other array as it is."""
-    return array[: config.context] if name in POSITIONS else array
 
 
 def _tokenizer(wanted: Any, vocabulary: int, corpus: Corpus, special: tuple[str, ...], progress: bool) -> Tokenizer:

@@ -1,0 +1,122 @@
+"""Training that begins with parameters that are there already."""
+
+import numpy as np
+import pytest
+from objective_run import SIZES, STORIES, objective_run
+from tiny_run import make_run, parameters
+
+from minigpt import Transformer, UserError
+from minigpt.parallel import launch
+from minigpt.parallel.grid import make_grid
+from minigpt.parallel.ranks import Ranks
+from minigpt.train import Interrupted, TrainSettings, first_checkpoint, open_run, prepare_run, train
+
+
+def drawn(config):
+    return Transformer(config).init(np.random.default_rng(77))
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_the_first_step_is_taken_from_the_start(tmp_path, by_name):
+    folder = make_run(tmp_path, steps=1, learning_rate=1e-6, weight_decay=0.0, warmup=0, dropout=0.0)
+    start = dict(drawn(folder.config).items()) if by_name else drawn
+    params, progress = train(folder, start=start, show_progress=False)
+    assert progress.step == 1
+    moved = np.abs(params.flat - drawn(folder.config).flat)
+    assert 0 < moved.max() < 2e-6
+
+
+def test_a_run_that_is_killed_before_its_first_validation_still_begins_there(tmp_path):
+    whole, killed = (make_run(tmp_path / name) for name in ("whole", "killed"))
+    train(whole, start=drawn, show_progress=False)
+
+    class Killed(Exception):
+        pass
+
+    def kill(config):
+        first_checkpoint(killed, drawn)
+        raise Killed
+
+    with pytest.raises(Killed):
+        train(killed, start=kill, show_progress=False)
+    assert open_run(killed.path, "last").progress["step"] == 0
+    train(killed, show_progress=False)
+    assert parameters(killed.path) == parameters(whole.path)
+
+
+def test_a_start_does_not_undo_what_was_trained_since(tmp_path):
+    whole, parts = (make_run(tmp_path / name) for name in ("whole", "parts"))
+    train(whole, start=drawn, show_progress=False)
+
+    def stop(params, row):
+        if row["step"] == 20:
+            raise Interrupted(20)
+
+    with pytest.raises(Interrupted):
+        train(parts, start=drawn, on_validation=stop, show_progress=False)
+    train(parts, start=drawn, show_progress=False)
+    assert parameters(parts.path) == parameters(whole.path)
+
+
+def test_ranks_begin_there_too(tmp_path):
+    folder = make_run(tmp_path, steps=1, learning_rate=1e-6, weight_decay=0.0, warmup=0, dropout=0.0)
+    first_checkpoint(folder, drawn)
+    launch(lambda comm: train(folder, engine=Ranks(folder, make_grid(comm, data=2)), show_progress=False), 2)
+    assert np.abs(open_run(tmp_path, "last").params.flat - drawn(folder.config).flat).max() < 2e-6
+
+    def late(comm):
+        train(folder, start=drawn, engine=Ranks(folder, make_grid(comm, data=2)), show_progress=False)
+
+    with pytest.raises(UserError, match="call first_checkpoint before"):
+        launch(late, 2)
+
+
+def test_arrays_that_do_not_fit_are_named(tmp_path):
+    folder = make_run(tmp_path)
+    with pytest.raises(UserError, match=r"an array blocks\.9\.odd, but the model of this run has none"):
+        train(folder, start={"blocks.9.odd": np.zeros(3)}, show_progress=False)
+    with pytest.raises(UserError, match=r"final_norm.gain of the start has shape \(3,\), but .* needs \(16,\)"):
+        train(folder, start={"final_norm.gain": np.zeros(3)}, show_progress=False)
+    assert not folder.has_checkpoint("last")
+
+
+def test_a_decoder_goes_on_with_another_objective_and_a_shorter_context(tmp_path):
+    first = objective_run(tmp_path / "first", "fill-in-the-middle", steps=10)
+    train(first, show_progress=False)
+    opened = open_run(first.path, "last")
+    then = prepare_run(
+        tmp_path / "then", STORIES, objective="mixture", changes={"context": 16}, start=opened, progress=False
+    )
+    assert then.special == first.special and then.config.context == 16
+    assert then.start == {"name": str(first.path), "left_out": [], "fresh": []}
+    begun = open_run(then.path, "last")
+    assert np.array_equal(begun.params.flat, opened.params.flat)
+    with pytest.raises(UserError, match="was made for 24 tokens, not 32"):
+        prepare_run(tmp_path / "longer", STORIES, changes={"context": 32}, start=opened)
+    with pytest.raises(UserError, match="masked_lm cannot train a decoder"):
+        prepare_run(tmp_path / "masked", STORIES, objective="masked", start=opened)
+    with pytest.raises(UserError, match="architecture decoder, which cannot be changed"):
+        prepare_run(tmp_path / "other", STORIES, objective="masked", architecture="encoder", start=opened)
+
+
+def test_learned_positions_are_cut_and_the_old_head_is_left_out(tmp_path):
+    learned = {**SIZES, "position": "learned", "segments": 2}
+    first = prepare_run(
+        tmp_path / "first",
+        STORIES,
+        objective="masked",
+        changes=learned,
+        tokenizer="characters",
+        settings=TrainSettings(steps=2, batch=4),
+        progress=False,
+    )
+    train(first, show_progress=False)
+    opened = open_run(first.path)
+    then = prepare_run(
+        tmp_path / "then", STORIES, objective="masked", changes={"context": 9}, start=opened, progress=False
+    )
+    begun = open_run(then.path, "last").params
+    assert np.array_equal(begun["position_embedding.weight"], opened.params["position_embedding.weight"][:9])
+    assert then.start["fresh"] == []
+    with pytest.raises(UserError, match=r"next-sentence needs a special token <\|classify\|>"):
+        prepare_run(tmp_path / "pairs", STORIES, objective="next-sentence", start=opened, progress=False)
