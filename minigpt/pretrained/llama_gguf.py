@@ -165,8 +165,10 @@ def _number(meta: dict[str, Any], name: str, left_out: Any) -> Any:
     value = meta.get(f"{ARCHITECTURE}.{name}", left_out)
     if value is ...:
         raise UserError(f"the file does not say llama.{name}; it is damaged or of another kind")
-    if value is not left_out and (type(value) not in (int, float) or not math.isfinite(value)):
-        raise UserError(f"llama.{name} is {value!r:.50}, but it must be one number; models with more are not supported")
+    if value is not left_out and (type(value) not in (int, float) or not 0 < value < math.inf):
+        raise UserError(
+            f"llama.{name} is {value!r:.50}, but it must be one number above 0; models with more are not supported"
+        )
     return value
 
 

@@ -324,6 +324,31 @@ def test_what_does_not_fit_is_named(tmp_path, values, message):
         load_pretrained(tmp_path)
 
 
+BAD = [[1], {}, "1", None, -1, 0, 10**9, 1.5, float("nan")]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_setting_of_any_kind_is_read_or_refused(family, tmp_path):
+    rng, record = np.random.default_rng(7), FAMILIES[family]
+    cls = next(iter(record.classes))
+    theirs = {**drawn_config(record, rng), "num_labels": 3}
+    model, params = noisy(TransformerConfig(**record.read_config(theirs, record.classes[cls])), rng)
+    save_pretrained(tmp_path, model, params, family, cls)
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    further = {"rope_scaling", "rope_parameters", "rope_theta", "quantization_config", "id2label", "num_labels"}
+    tokens = np.array([[3, 4, 5]])
+    batch = Batch(tokens, source=tokens if model.two_stacks else None)
+    for name in sorted({*config, *record.refused, *further}):
+        for value in BAD:
+            (tmp_path / "config.json").write_text(json.dumps({**config, name: value}), encoding="utf-8")
+            try:
+                again = load_pretrained(tmp_path)
+            except UserError:
+                continue
+            answer = again.model.forward(again.params, batch)[0]
+            assert all(np.isfinite(part).all() for part in (answer if isinstance(answer, tuple) else (answer,)))
+
+
 def test_damaged_files_are_named(tmp_path):
     weights = folder(tmp_path) / "model.safetensors"
     whole = weights.read_bytes()

@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from minigpt import UserError
+from minigpt import Transformer, UserError
 from minigpt.pretrained import load_pretrained
 from minigpt.pretrained.gguf import open_gguf
 from minigpt.pretrained.quantized import KINDS
@@ -264,7 +264,7 @@ def test_settings_that_change_nothing_are_accepted(settings, tmp_path):
     ({"llama.logit_scale": 0.5}, "llama.logit_scale = 0.5"),
     ({"llama.expert_count": 8}, "llama.expert_count = 8"),
     ({"llama.attention.clamp_kqv": 8.0}, "llama.attention.clamp_kqv = 8.0"),
-    ({"llama.rope.freq_base": "high"}, "llama.rope.freq_base is 'high', but it must be one number"),
+    ({"llama.rope.freq_base": "high"}, "llama.rope.freq_base is 'high', but it must be one number above 0"),
     ({"split.count": 3, "split.no": 1}, "one of 3 that belong together; join them with gguf-split"),
 ])  # fmt: skip
 def test_settings_that_we_cannot_do_are_named(settings, message, tmp_path):
@@ -321,3 +321,17 @@ def test_a_vocabulary_may_be_padded_past_the_tokenizer(tmp_path):
     path = save(tmp_path, little_llama(arrays={"token_embd.weight": little_arrays(200)["token_embd.weight"]}))
     with pytest.raises(UserError, match="has 200 rows, but there are 257 tokens"):
         load_pretrained(path)
+
+
+def test_a_setting_of_any_kind_is_read_or_refused(tmp_path):
+    values = ["x", True, 0, 1, 7, 1 << 30, 0.0, 1.5, -1.0, float("nan"), float("inf")]
+    ids, plain = np.array([[1]]), load_pretrained(save(tmp_path, little_llama()))
+    for name in (*SIZES, "attention.layer_norm_rms_epsilon", "rope.freq_base", "attention.sliding_window", "new"):
+        for value in values:
+            settings = {f"llama.{name}": value}
+            try:
+                model, params, _ = load_pretrained(save(tmp_path, little_llama(settings)))
+            except UserError:
+                continue
+            assert np.isfinite(model.forward(params, ids)[0]).all(), settings
+            assert name != "new" and Transformer(model.config).shapes() == plain.model.shapes()

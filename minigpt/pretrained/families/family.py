@@ -159,5 +159,5 @@ def _is_of_kind(value: Any, kind: Any) -> bool:
     if value is None:
         return kind in (int, int | None, bool | None)
     if kind is float:
-        return type(value) in (int, float) and math.isfinite(value)
+        return type(value) in (int, float) and 0 <= value < math.inf
     return any(type(value) is one for one in (int, bool, str) if kind in (one, one | None))

@@ -37,7 +37,10 @@ def lift_rotary(theirs: dict[str, Any]) -> dict[str, Any]:
     for name, value in ROPE.items():
         if rope.get(name, value) != value:
             raise UserError(f"rotary positions with {name} = {rope[name]!r:.50} are not supported; only {value!r} is")
-    return {**theirs, "rope_theta": rope.get("rope_theta", theirs.get("rope_theta", 10000.0))}
+    theta = rope.get("rope_theta", theirs.get("rope_theta", 10000.0))
+    if theta == 0:
+        raise UserError("rope_theta is 0, but it must be a positive number")
+    return {**theirs, "rope_theta": theta}
 
 
 def sink_rotary(theirs: dict[str, Any]) -> dict[str, Any]:
