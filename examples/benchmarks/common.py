@@ -22,13 +22,13 @@ class Contest:
 
     def __init__(self, ours: Callable, rivals: dict[str, Callable], rounds: int):
         contestants = {"minigpt": ours, **rivals}
-        for run in contestants.values():
-            run()
+        for contestant in contestants.values():
+            contestant()
         self.seconds: dict[str, list[float]] = {name: [] for name in contestants}
         for _ in range(rounds):
-            for name, run in contestants.items():
+            for name, contestant in contestants.items():
                 start = time.perf_counter()
-                run()
+                contestant()
                 self.seconds[name].append(time.perf_counter() - start)
 
     @property
@@ -45,9 +45,9 @@ class Contest:
         ]
 
 
-def best_of(run: Callable, rounds: int = 10) -> float:
-    """The shortest of some runs, in seconds: what the machine can do when nothing disturbs it."""
-    return min(Contest(run, {}, rounds).seconds["minigpt"])
+def best_of(contestant: Callable, rounds: int = 10) -> float:
+    """The shortest of some rounds, in seconds: what the machine can do when nothing disturbs it."""
+    return min(Contest(contestant, {}, rounds).seconds["minigpt"])
 
 
 def measure_sgemm(size: int = 2048) -> float:
