@@ -70,14 +70,19 @@ class Call:
 
 
 class Batch(NamedTuple):
-    """What a model is trained on, or asked, at once. All but the tokens may be left out."""
+    """What a model is trained on, or asked, at once. All but the tokens may be left out.
 
-    tokens: np.ndarray  # (B, T) integers, what the model (of an encoder-decoder: the decoder) sees
+    `tokens` and `source` are what the configuration's kind of input takes (`model.inputs`): tokens, (B, T) integers;
+    image patches, (B, N, P) floats; sound frames, (B, F, M) floats. T, or S, is the number of vectors that they become:
+    N + 1 with a class token, and one for every two frames. What is said about positions counts these.
+    """
+
+    tokens: np.ndarray  # (B, T) integers, what the model (of an encoder-decoder: the decoder) sees; or other inputs
     targets: np.ndarray | None = None  # (B, T) integers, what it should say at each position; `IGNORED` is not scored
     labels: np.ndarray | None = None  # (B,) the class of each sequence; (B, 2) the first and last token of a span
     present: np.ndarray | None = None  # (B, T) booleans, False = padding; None: no padding
     segments: np.ndarray | None = None  # (B, T) integers, which text each token belongs to; None: all to the first
     prefix: np.ndarray | None = None  # (B,) integers: in a decoder, the first `prefix` tokens see each other
-    source: np.ndarray | None = None  # (B, S) integers, what the encoder of an encoder-decoder sees
+    source: np.ndarray | None = None  # (B, S) integers, what the encoder of an encoder-decoder sees; or other inputs
     source_present: np.ndarray | None = None  # (B, S) booleans
     objective: str | None = None  # what made the batch; it is refused by a model that would learn to cheat

@@ -26,14 +26,14 @@ from minigpt.model.stack import (
     blocks_arrays,
     blocks_backward,
     blocks_forward,
+    encoder_backward,
+    encoder_forward,
     end_arrays,
     end_backward,
     end_forward,
     lowest_trained,
     rotary_of,
     stack_arrays,
-    stack_backward,
-    stack_forward,
 )
 
 
@@ -126,9 +126,11 @@ class Transformer:
         """What the encoder of an encoder-decoder makes of the source: (B, S, C), and the cache."""
         if batch.source is None:
             raise UserError("an encoder-decoder needs a text for its encoder; give the batch a source")
+        if len(batch.source) != len(batch.tokens):
+            raise UserError(f"{len(batch.source)} sources cannot go with {len(batch.tokens)} rows of tokens; pair them")
         call = replace(call, past=None)  # what is read as a whole has no past
-        sight = encoder_sight(batch.source_present)
-        return stack_forward(params, "encoder.", self.config.encoder, batch.source, sight=sight, call=call)
+        config, present = self.config.encoder, batch.source_present
+        return encoder_forward(params, "encoder.", config, batch.source, present=present, call=call)
 
     def hidden_states(
         self,
@@ -161,7 +163,7 @@ class Transformer:
     def sight(self, batch: Batch, length: int, *, start: int = 0, memory: np.ndarray | None = None) -> Sight:
         """Who may look where. This is the difference between an encoder and a decoder, all of it."""
         if self.config.architecture == "encoder":
-            return encoder_sight(batch.present)
+            return encoder_sight(batch.present, (len(batch.tokens), length))
         return decoder_sight(batch, length, start=start, memory=memory)
 
     def logits(self, params: Weights, x: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -201,7 +203,7 @@ class Transformer:
         if self.first and lowest == 0:
             begin_backward(grads, "", config, dx, cache.stack.begin, call=call)
         if cache.encoder is not None:
-            stack_backward(params, grads, "encoder.", config.encoder, dmemory, cache.encoder, call=call)
+            encoder_backward(params, grads, "encoder.", config.encoder, dmemory, cache.encoder, call=call)
         return dx
 
 
