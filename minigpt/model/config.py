@@ -53,6 +53,12 @@ class TransformerConfig:
     Three architectures come from one stack. A decoder sees the past only (GPT). An encoder sees both sides (BERT).
     An encoder-decoder has one of each, and its decoder also looks at what the encoder made of another text (BART).
     `UserError` names any field that does not fit. Letters: V, C, T, L, H, G, D, F as in `minigpt.ops`.
+
+    Examples
+    --------
+    >>> config = minigpt.TransformerConfig(vocabulary_size=50, context=16, width=24, layers=2, heads=3)
+    >>> config.head_width, config.feed_forward_width  # follow from the others
+    (8, 96)
     """
 
     vocabulary_size: int  # V
