@@ -140,8 +140,8 @@ def check_model(
     """
     model = config if isinstance(config, Transformer) else Transformer(config)
     rng = np.random.default_rng(seed)
-    params = _random_params(model, rng)
-    batch = _random_batch(model.config, rng)
+    params = random_params(model, rng)
+    batch = random_batch(model.config, rng)
 
     def filled(arrays) -> Params:
         filled = Params(params.arrays, dtype=arrays[0].dtype)
@@ -169,7 +169,8 @@ def check_model(
     )
 
 
-def _random_params(model: Transformer, rng: np.random.Generator) -> Params:
+def random_params(model: Transformer, rng: np.random.Generator) -> Params:
+    """Parameters in float64: matrices at the size that keeps activations', gains and biases away from 1 and 0."""
     params = model.init(rng, dtype=np.float64)
     for name, array in params.items():
         kind = params.arrays[name].kind
@@ -182,7 +183,7 @@ def _random_params(model: Transformer, rng: np.random.Generator) -> Params:
     return params
 
 
-def _random_batch(config: TransformerConfig, rng: np.random.Generator) -> Batch:
+def random_batch(config: TransformerConfig, rng: np.random.Generator) -> Batch:
     """Inputs, and where the architecture has a use for them padding, segments, a prefix and a source."""
     shape = (2, max(1, config.context - 1))
     batch = Batch(_random_inputs(config, rng, shape[1]))

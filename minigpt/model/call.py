@@ -1,4 +1,35 @@
-"""What one call of a model carries and no model stores."""
+"""What one call of a model carries and no model stores.
+
+A hook sees these activations, in this order. N is a number; the names in an encoder beside a decoder begin with
+`encoder.`. The backward shows the gradient of each, of the same shape, with a d before the last part of its name.
+
+    embedding                              (B, T, C)     what the first block takes: inputs, positions, norm, dropout
+    blocks.N.attention.query               (B, H, T, D)  of each head, with rotary positions turned into it
+    blocks.N.attention.key                 (B, G, S, D)  the same of each key-value head
+    blocks.N.attention.value               (B, G, S, D)
+    blocks.N.attention.scores              (B, H, T, S)  scaled; masked ones are far below all others
+    blocks.N.attention.weights             (B, H, T, S)  their softmax, before dropout
+    blocks.N.attention.heads               (B, H, T, D)  what each head takes from the values
+    blocks.N.attention.output              (B, T, C)     of all heads together, after the last linear layer
+    blocks.N.residual_cross                (B, T, C)     after attention, where cross-attention follows
+    blocks.N.cross_attention.query         (B, H, T, D)  and so on: as in attention, S positions of the memory
+    blocks.N.cross_attention.key           (B, G, S, D)
+    blocks.N.cross_attention.value         (B, G, S, D)
+    blocks.N.cross_attention.scores        (B, H, T, S)
+    blocks.N.cross_attention.weights       (B, H, T, S)
+    blocks.N.cross_attention.heads         (B, H, T, D)
+    blocks.N.cross_attention.output        (B, T, C)
+    blocks.N.residual_mid                  (B, T, C)     before the feed-forward network
+    blocks.N.feed_forward.routing          (B * T, E)    how much each expert counts, in a mixture of experts
+    blocks.N.feed_forward.experts.N.hidden (n, F)        of the n tokens that use this expert
+    blocks.N.feed_forward.experts.N.output (n, C)
+    blocks.N.feed_forward.hidden           (B, T, F)     after the activation function
+    blocks.N.feed_forward.output           (B, T, C)
+    blocks.N.residual_post                 (B, T, C)     after the block
+    final                                  (B, T, C)     the hidden states: what the head, or a decoder, looks at
+    logits                                 see `head`    what the head says, if it says something
+    order_logits                           (B, 2)        what a pretraining head says of the sentences' order
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -36,9 +67,9 @@ class Call:
     Parameters
     ----------
     hook : callable
-        hook(name, x) sees every named activation and returns what to use in its place (x itself to only look). The
-        backward calls it with gradients, named with a d before the last part: `blocks.3.residual_mid` and
-        `blocks.3.dresidual_mid`.
+        hook(name, x) sees every activation named above and returns what to use in its place (x itself to only look; it
+        must not write into x). The backward calls it with the gradients: after `blocks.3.residual_mid` comes
+        `blocks.3.dresidual_mid`. Only looking changes no bit.
     rng : numpy.random.Generator, optional
         For dropout; None evaluates, without dropout.
     past : KeyValuePast, optional
@@ -77,14 +108,32 @@ class Call:
         """The state of the generator, to which `replayed` can go back; None without one."""
         return self.rng.bit_generator.state if self.rng is not None and self.recompute else None
 
-    def replayed(self, random_state: Any) -> "Call":
-        """The same call with the generator as it was, and without hooks, which have seen everything already."""
+    def recording(self, replaced: dict[str, np.ndarray]) -> "Call":
+        """The same call, which also writes what its hook puts in place of an activation into `replaced`."""
+        if self.hook is _unchanged:
+            return self
+
+        def hook(name: str, x: np.ndarray) -> np.ndarray:
+            y = self.hook(name, x)
+            if y is not x:
+                replaced[name] = y
+            return y
+
+        return replace(self, hook=hook)
+
+    def replayed(self, random_state: Any, replaced: dict[str, np.ndarray]) -> "Call":
+        """The same call with the generator as it was; its hook has seen everything, and what it replaced stays so."""
+
+        def again(name: str, x: np.ndarray) -> np.ndarray:
+            return replaced.get(name, x)
+
+        hook = again if replaced else _unchanged
         if random_state is None:
-            return replace(self, hook=_unchanged)
+            return replace(self, hook=hook)
         kind = type(self.rng.bit_generator)  # type: ignore[union-attr]
         rng = np.random.Generator(kind())
         rng.bit_generator.state = random_state
-        return replace(self, hook=_unchanged, rng=rng)
+        return replace(self, hook=hook, rng=rng)
 
 
 class Batch(NamedTuple):

@@ -34,6 +34,7 @@ class Recomputed(NamedTuple):
     x: np.ndarray  # (B, T, C)  what went into the block
     sight: Sight
     random_state: Any  # of dropout, before the block
+    replaced: dict[str, np.ndarray]  # what a hook put in place of activations
 
 
 class StackCache(NamedTuple):
@@ -158,10 +159,14 @@ def blocks_forward(params, prefix: str, config, layers: range, x, *, sight: Sigh
     """
     caches: list[Any] = []
     for layer in layers:
-        name, state = f"{prefix}blocks.{layer}", call.random_state()
-        y, cache = block_forward(params, name, config, x, sight=sight, call=call)
-        caches.append((name, Recomputed(x, sight, state) if call.recompute else cache))
-        x = y
+        name = f"{prefix}blocks.{layer}"
+        if call.recompute:
+            kept = Recomputed(x, sight, call.random_state(), {})
+            x, _ = block_forward(params, name, config, x, sight=sight, call=call.recording(kept.replaced))
+            caches.append((name, kept))
+        else:
+            x, cache = block_forward(params, name, config, x, sight=sight, call=call)
+            caches.append((name, cache))
     return x, caches
 
 
@@ -169,7 +174,7 @@ def blocks_backward(params, grads, prefix: str, config, dx, caches, *, call, dme
     """Gradient of what went into the first of these blocks: (B, T, C)."""
     for name, cache in reversed(caches):
         if isinstance(cache, Recomputed):
-            again = call.replayed(cache.random_state)
+            again = call.replayed(cache.random_state, cache.replaced)
             cache = block_forward(params, name, config, cache.x, sight=cache.sight, call=again)[1]
         dx = block_backward(grads, name, config, dx, cache, call=call, dmemory=dmemory)
     return dx

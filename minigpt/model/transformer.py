@@ -14,7 +14,7 @@ from minigpt.errors import UserError
 from minigpt.model.arrays import Arrays, cut_array, cut_arrays, part
 from minigpt.model.call import Batch, Call
 from minigpt.model.config import TransformerConfig
-from minigpt.model.head import head_arrays, head_backward, head_forward, language_logits, ties_tokens
+from minigpt.model.head import head_arrays, head_backward, head_forward, hook_answers, language_logits, ties_tokens
 from minigpt.model.inputs import TOKENS
 from minigpt.model.masks import Sight, decoder_sight, encoder_sight
 from minigpt.model.params import Params, Weights
@@ -136,9 +136,7 @@ class Transformer:
         if not self.last:
             return x, cache
         output, head_cache = head_forward(params, self.config, x, batch.present, call)
-        if isinstance(output, np.ndarray):
-            output = call.hook("logits", output)
-        return output, cache._replace(head=head_cache)
+        return hook_answers(self.config, output, call), cache._replace(head=head_cache)
 
     def encode(self, params: Weights, batch: Batch, call: Call = Call()) -> tuple[np.ndarray, StackCache]:
         """What the encoder of an encoder-decoder makes of the source: (B, S, C), and the cache."""
@@ -212,6 +210,7 @@ class Transformer:
         if TOKENS in grads and not (self.last and ties_tokens(config)):
             grads[TOKENS][...] = 0  # a tied head overwrites it; everything after adds to it
         if self.last:
+            dx = hook_answers(config, dx, call, "d")
             dx = head_backward(grads, config, dx, cache.head, call)
             dx = end_backward(grads, "", config, dx, cache.stack.norm, call=call)
         dmemory = None if cache.memory is None else np.zeros_like(cache.memory)

@@ -113,7 +113,7 @@ def loss_and_gradient(
         call = replace(call, share=scored(batch).targets / max(1, counts.targets))
     output, cache = model.forward(params, batch, call)
     value, score_cache = score_forward(model.config.head, output, batch, call, counts=counts)
-    return value, model.backward(params, cache, score_backward(score_cache, call), call, grads=grads)
+    return value, model.backward(params, cache, score_backward(score_cache), call, grads=grads)
 
 
 class ScoreCache(NamedTuple):
@@ -154,14 +154,14 @@ def score_forward(
     return total, ScoreCache(questions)
 
 
-def score_backward(cache: ScoreCache, call: Call = Call()) -> Any:
+def score_backward(cache: ScoreCache) -> Any:
     """Gradient of the head's output: an array, or a tuple of them for a head that answers several questions."""
     gradients = []
     for asked, one in cache.questions:
         backward = sharded_cross_entropy_backward if isinstance(one, ShardedCache) else cross_entropy_backward
         dlogits = backward(1.0, one)
         gradients.append(dlogits.swapaxes(1, 2) if asked == "spans" else dlogits)
-    return tuple(gradients) if len(gradients) > 1 else call.hook("dlogits", gradients[0])
+    return tuple(gradients) if len(gradients) > 1 else gradients[0]
 
 
 def _count(name: str, wanted: np.ndarray | None) -> int:

@@ -109,7 +109,7 @@ def _forward(stage, params, batch, x, call, counts):
 
 def _backward(stage, params, grads, dy, cache, call):
     """Write this stage's gradients of one micro-batch; the gradient for the stage before, (B, T, C)."""
-    dy = score_backward(cache.score, call) if stage.last else dy
+    dy = score_backward(cache.score) if stage.last else dy
     return stage.back(params, grads, cache.model, dy, call)
 
 

@@ -72,7 +72,7 @@ def train(
         clock = _Clock(progress)
         for step in range(progress.step, settings.steps):
             batches = data.batches(step)
-            clock.tokens += sum(batch.tokens.size for batch in batches)
+            clock.tokens += sum(math.prod(batch.tokens.shape[:2]) for batch in batches)
             loss, norm = engine.gradient(batches, step)
             _check_finite(loss, norm, step, folder)
             engine.update(rate(step))

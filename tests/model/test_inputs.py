@@ -6,6 +6,8 @@ from conftest import optional
 
 from minigpt import Batch, Call, Transformer, TransformerConfig, UserError
 from minigpt.check import CONFIGS
+from minigpt.objectives import causal_lm, loss_and_gradient, scored
+from minigpt.train.gradient import split_rows
 
 SIZES = {"vocabulary_size": 11, "context": 5, "width": 12, "layers": 1, "heads": 3, "architecture": "encoder"}
 PATCHES = {"input": "patches", "input_width": 6, "tied": False, "head": "none"}
@@ -224,6 +226,27 @@ def test_sources_are_paired_with_rows_and_their_padding_counts_positions():
         model.forward(params, Batch(tokens, source=sound, source_present=np.ones((2, 7), bool)))
     part = np.arange(4) < np.array([[4], [3]])
     assert model.forward(params, Batch(tokens, source=sound, source_present=part))[0].shape == (2, 3, 11)
+
+
+def test_images_are_trained_on_like_texts_whole_or_in_parts():
+    head = {"head": "sequence", "labels": 3, "class_token": True}
+    model, params = start(**{**PATCHES, **head})
+    batch = Batch(RNG.standard_normal((5, 4, 6)), labels=RNG.integers(0, 3, 5))
+    whole, grads = loss_and_gradient(model, params, batch)
+    parts = [loss_and_gradient(model, params, part, counts=scored(batch)) for part in split_rows(batch, 2)]
+    assert sum(loss for loss, _ in parts) == pytest.approx(whole, rel=1e-12)
+    np.testing.assert_allclose(sum(part.flat for _, part in parts), grads.flat, rtol=0, atol=1e-12)
+
+
+def test_an_objective_that_makes_tokens_refuses_what_reads_none():
+    listener = {"architecture": "encoder-decoder", "encoder": {"input": "frames", "input_width": 4}}
+    for choices in ({**PATCHES, "architecture": "decoder", "head": "language"}, listener):
+        model, params = start(**choices)
+        batch = causal_lm(RNG.integers(0, 11, (2, 4)))
+        if choices is listener:
+            batch = batch._replace(source=batch.tokens, objective="infilling")
+        with pytest.raises(UserError, match=r"is about tokens, but the model reads (patches|frames)"):
+            loss_and_gradient(model, params, batch)
 
 
 @pytest.mark.parametrize(("choices", "message"), [
