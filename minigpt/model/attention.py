@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.model.arrays import ROWS, Arrays, linear_arrays, linears_arrays
+from minigpt.model.call import Call
+from minigpt.model.config import TransformerConfig
+from minigpt.model.params import Gradients, Weights
 from minigpt.model.parts import apply_linears, apply_row_linear, back_linear, back_linears
 from minigpt.ops import attention_backward, attention_forward, draw_dropout_mask, rotary_backward, rotary_forward
 
@@ -23,7 +26,7 @@ class AttentionBlockCache(NamedTuple):
     output: Any
 
 
-def attention_arrays(name: str, config, *, cross: bool = False) -> Arrays:
+def attention_arrays(name: str, config: TransformerConfig, *, cross: bool = False) -> Arrays:
     """The arrays of one multi-head attention. What multiplies the same input lies side by side.
 
     cross: queries come from one text, keys and values from another.
@@ -41,7 +44,17 @@ def attention_arrays(name: str, config, *, cross: bool = False) -> Arrays:
     }
 
 
-def attention_block_forward(params, name: str, config, x, source, *, mask, rotary, call):
+def attention_block_forward(
+    params: Weights,
+    name: str,
+    config: TransformerConfig,
+    x: np.ndarray,
+    source: np.ndarray,
+    *,
+    mask: np.ndarray | None,
+    rotary: tuple[np.ndarray, np.ndarray] | None,
+    call: Call,
+) -> tuple[np.ndarray, AttentionBlockCache]:
     """Every position of x attends to the positions of `source` that the mask allows.
 
     x: (B, T, C); source: (B, S, C), x itself for self-attention, the encoder's output for cross-attention. mask:
@@ -51,15 +64,16 @@ def attention_block_forward(params, name: str, config, x, source, *, mask, rotar
     (query, key, value), query_cache, source_cache = _project(params, name, x, source, call)
     query, query_rotary = _rotate(_split_heads(query, config.head_width), rotary)
     key_rotary = None
+    past: Any = call.past
     if key is None:
-        key, value = call.past.stored(name)
+        key, value = past.stored(name)
     else:
         key, key_rotary = _rotate(_split_heads(key, config.head_width), rotary)
         value = _split_heads(value, config.head_width)
-        if call.past is not None and source is x:
-            key, value = call.past.extend(name, key, value)
-        elif call.past is not None:
-            call.past.store(name, key, value)
+        if past is not None and source is x:
+            key, value = past.extend(name, key, value)
+        elif past is not None:
+            past.store(name, key, value)
     query, key, value = (
         call.hook(f"{name}.query", query),
         call.hook(f"{name}.key", key),
@@ -75,7 +89,9 @@ def attention_block_forward(params, name: str, config, x, source, *, mask, rotar
     return call.hook(f"{name}.output", y), cache
 
 
-def attention_block_backward(grads, name: str, config, dy, cache, *, call):
+def attention_block_backward(
+    grads: Gradients, name: str, config: TransformerConfig, dy: np.ndarray, cache: Any, *, call: Call
+) -> Any:
     """Gradient of x: (B, T, C), for self-attention; of x and of source, (B, S, C), for cross-attention."""
     dy = call.hook(f"{name}.doutput", dy)
     dheads = _split_heads(back_linear(grads, f"{name}.output", dy, cache.output), config.head_width)
@@ -91,11 +107,13 @@ def attention_block_backward(grads, name: str, config, dy, cache, *, call):
     return dx, back_linears(grads, name, KEY_VALUE, _side_by_side(dkey, dvalue), cache.source)
 
 
-def _project(params, name, x, source, call):
+def _project(
+    params: Weights, name: str, x: np.ndarray, source: np.ndarray, call: Call
+) -> tuple[tuple[Any, Any, Any], Any, Any]:
     """Query, key and value, (B, T, H * D) each, and the caches; key and value are None if the past has them."""
     if source is x:
-        answers, cache = apply_linears(params, name, QUERY_KEY_VALUE, x)
-        return answers, cache, None
+        (query, key, value), cache = apply_linears(params, name, QUERY_KEY_VALUE, x)
+        return (query, key, value), cache, None
     (query,), query_cache = apply_linears(params, name, QUERY, x)
     if call.past is not None and call.past.stored(name) is not None:
         return (query, None, None), query_cache, None
@@ -103,7 +121,7 @@ def _project(params, name, x, source, call):
     return (query, key, value), query_cache, source_cache
 
 
-def _rotate(x: np.ndarray, rotary) -> tuple[np.ndarray, Any]:
+def _rotate(x: np.ndarray, rotary: tuple[np.ndarray, np.ndarray] | None) -> tuple[np.ndarray, Any]:
     """x with its positions turned into it, and the cache; x itself and None without rotary positions."""
     return (x, None) if rotary is None else rotary_forward(x, cos=rotary[0], sin=rotary[1])
 

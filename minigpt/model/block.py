@@ -7,11 +7,16 @@ and the residual stream.
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from minigpt.model.arrays import Arrays
 from minigpt.model.attention import attention_arrays, attention_block_backward, attention_block_forward
+from minigpt.model.call import Call
+from minigpt.model.config import TransformerConfig
 from minigpt.model.experts import experts_arrays, experts_backward, experts_forward
 from minigpt.model.feed_forward import feed_forward_arrays, feed_forward_backward, feed_forward_forward
 from minigpt.model.masks import Sight
+from minigpt.model.params import Gradients, Weights
 from minigpt.model.parts import apply_dropout, apply_norm, back_norm, norm_arrays, sum_over_ranks
 from minigpt.ops import dropout_backward
 
@@ -30,7 +35,7 @@ class BlockCache(NamedTuple):
     feed_forward: SublayerCache
 
 
-def block_arrays(name: str, config, *, cross: bool = False) -> Arrays:
+def block_arrays(name: str, config: TransformerConfig, *, cross: bool = False) -> Arrays:
     """The arrays of one block. cross: with cross-attention to a memory."""
     arrays = {
         **norm_arrays(f"{name}.attention_norm", config),
@@ -44,9 +49,12 @@ def block_arrays(name: str, config, *, cross: bool = False) -> Arrays:
     return {array: record._replace(block=name) for array, record in arrays.items()}
 
 
-def block_forward(params, name: str, config, x, *, sight: Sight, call):
+def block_forward(
+    params: Weights, name: str, config: TransformerConfig, x: np.ndarray, *, sight: Sight, call: Call
+) -> tuple[np.ndarray, BlockCache]:
     """x: (B, T, C). Returns the residual stream after the block, (B, T, C), and the cache."""
     pre = config.norm_place == "pre"
+    inner_cache: Any
 
     normed, norm_cache = _norm_if(pre, params, f"{name}.attention_norm", config, x)
     y, inner_cache = attention_block_forward(
@@ -84,7 +92,16 @@ def block_forward(params, name: str, config, x, *, sight: Sight, call):
     return call.hook(f"{name}.residual_post", x), BlockCache(attention_cache, cross_cache, feed_forward_cache)
 
 
-def block_backward(grads, name: str, config, dx, cache: BlockCache, *, call, dmemory=None):
+def block_backward(
+    grads: Gradients,
+    name: str,
+    config: TransformerConfig,
+    dx: np.ndarray,
+    cache: BlockCache,
+    *,
+    call: Call,
+    dmemory: Any = None,
+) -> np.ndarray:
     """Gradient of the block's x: (B, T, C). dmemory: where to add that of the memory, (B, M, C), if there is one.
 
     The forward's lines, last first. x + y has two paths: dx flows straight through the sum, and through what made y.
@@ -117,10 +134,14 @@ def block_backward(grads, name: str, config, dx, cache: BlockCache, *, call, dme
     return dx + _back_norm_if(pre, grads, f"{name}.attention_norm", config, dy, cache.attention.norm)
 
 
-def _norm_if(here: bool, params, name: str, config, x):
+def _norm_if(
+    here: bool, params: Weights, name: str, config: TransformerConfig, x: np.ndarray
+) -> tuple[np.ndarray, Any]:
     """The norm, where its place is here; otherwise x itself, and no cache."""
     return apply_norm(params, name, config, x) if here else (x, None)
 
 
-def _back_norm_if(here: bool, grads, name: str, config, dy, cache):
+def _back_norm_if(
+    here: bool, grads: Gradients, name: str, config: TransformerConfig, dy: np.ndarray, cache: Any
+) -> np.ndarray:
     return back_norm(grads, name, config, dy, cache) if here else dy

@@ -5,7 +5,12 @@ Vaswani et al. (2017), arXiv:1706.03762, section 3.3; the gated form: Shazeer (2
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from minigpt.model.arrays import ROWS, Arrays, linear_arrays, linears_arrays
+from minigpt.model.call import Call
+from minigpt.model.config import TransformerConfig
+from minigpt.model.params import Gradients, Weights
 from minigpt.model.parts import apply_linears, apply_row_linear, back_linear, back_linears, sum_over_ranks
 from minigpt.ops import activation, gated_backward, gated_forward
 
@@ -16,7 +21,7 @@ class FeedForwardCache(NamedTuple):
     down: Any
 
 
-def feed_forward_arrays(name: str, config) -> Arrays:
+def feed_forward_arrays(name: str, config: TransformerConfig) -> Arrays:
     """The arrays of one feed-forward network. Gate and up multiply the same input, so they lie side by side."""
     width, inner, std = config.width, config.feed_forward_width, config.init_std
     bias = config.bias if config.feed_forward_bias is None else config.feed_forward_bias
@@ -24,7 +29,9 @@ def feed_forward_arrays(name: str, config) -> Arrays:
     return arrays | linear_arrays(f"{name}.down", inner, width, bias=bias, std=config.residual_std, cut=ROWS)
 
 
-def feed_forward_forward(params, name: str, config, x, *, call):
+def feed_forward_forward(
+    params: Weights, name: str, config: TransformerConfig, x: np.ndarray, *, call: Call
+) -> tuple[np.ndarray, FeedForwardCache]:
     """y = down(activation(up(x))), or down(activation(gate(x)) * up(x)) when gated.
 
     x: (B, T, C). Returns y: (B, T, C) and the cache.
@@ -39,7 +46,9 @@ def feed_forward_forward(params, name: str, config, x, *, call):
     return call.hook(f"{name}.output", y), FeedForwardCache(up_cache, activation_cache, down_cache)
 
 
-def feed_forward_backward(grads, name: str, config, dy, cache, *, call):
+def feed_forward_backward(
+    grads: Gradients, name: str, config: TransformerConfig, dy: np.ndarray, cache: Any, *, call: Call
+) -> np.ndarray:
     """Gradient of x: (B, T, C)."""
     dy = call.hook(f"{name}.doutput", dy)
     dhidden = call.hook(f"{name}.dhidden", back_linear(grads, f"{name}.down", dy, cache.down))
@@ -51,5 +60,5 @@ def feed_forward_backward(grads, name: str, config, dy, cache, *, call):
     return sum_over_ranks(dx, call)  # each rank has some of the hidden units
 
 
-def _first_layers(config) -> tuple[str, ...]:
+def _first_layers(config: TransformerConfig) -> tuple[str, ...]:
     return ("gate", "up") if config.gated else ("up",)

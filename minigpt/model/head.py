@@ -9,13 +9,17 @@ span: at which token the answer begins and at which it ends, (B, T, 2) (BERT, se
 none: the hidden states themselves, (B, T, C).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from minigpt.model.arrays import BIAS, COLUMNS, MATRIX, ArrayRecord, Arrays, linear_arrays
+from minigpt.model.call import Call
 from minigpt.model.inputs import TOKENS
+from minigpt.model.params import Gradients, Weights
 from minigpt.model.parts import (
     apply_dropout,
     apply_linear,
@@ -26,6 +30,9 @@ from minigpt.model.parts import (
     sum_over_ranks,
 )
 from minigpt.ops import activation, dropout_backward, linear_backward, linear_forward, tanh_backward, tanh_forward
+
+if TYPE_CHECKING:
+    from minigpt.model.config import TransformerConfig
 
 
 class MaskedCache(NamedTuple):
@@ -68,22 +75,24 @@ class Head(NamedTuple):
 HEAD_FIELDS = ("labels", "pooled", "pooler", "head_bias", "tied")
 
 
-def head_arrays(config) -> Arrays:
+def head_arrays(config: TransformerConfig) -> Arrays:
     """The arrays of the configuration's head."""
     return HEADS[config.head].arrays(config)
 
 
-def head_forward(params, config, x, present, call):
+def head_forward(
+    params: Weights, config: TransformerConfig, x: np.ndarray, present: np.ndarray | None, call: Call
+) -> tuple[Any, Any]:
     """x: (B, T, C); present: (B, T) booleans or None. Returns the head's output, of the shape above, and the cache."""
     return HEADS[config.head].forward(params, config, x, present, call)
 
 
-def head_backward(grads, config, doutput, cache, call):
+def head_backward(grads: Gradients, config: TransformerConfig, doutput: Any, cache: Any, call: Call) -> np.ndarray:
     """Gradient of x: (B, T, C). Writes those of the head's arrays; that of a tied table is overwritten."""
     return HEADS[config.head].backward(grads, config, doutput, cache, call)
 
 
-def hook_answers(config, output, call, d: str = ""):
+def hook_answers(config: TransformerConfig, output: Any, call: Call, d: str = "") -> Any:
     """The head's output as the call's hook leaves it. d: "d" for its gradient."""
     names = HEADS[config.head].answers
     if len(names) > 1:
@@ -91,18 +100,18 @@ def hook_answers(config, output, call, d: str = ""):
     return call.hook(f"{d}{names[0]}", output) if names else output
 
 
-def ties_tokens(config) -> bool:
+def ties_tokens(config: TransformerConfig) -> bool:
     """Whether the head uses the token table, and so writes its gradient first."""
     return config.tied and HEADS[config.head].scores_tokens
 
 
-def language_logits(params, config, x):
+def language_logits(params: Weights, config: TransformerConfig, x: np.ndarray) -> tuple[np.ndarray, Any]:
     """Hidden states (..., C) to scores (..., V), through the token embedding when it is tied."""
     weight = params[TOKENS].T if config.tied else params["head.weight"]  # (C, V)
     return linear_forward(x, weight, params.get("head.bias"))
 
 
-def _language_arrays(config) -> Arrays:
+def _language_arrays(config: TransformerConfig) -> Arrays:
     """A tied head has no matrix of its own."""
     arrays: Arrays = {}
     if not config.tied:
@@ -113,18 +122,22 @@ def _language_arrays(config) -> Arrays:
     return arrays
 
 
-def _language_forward(params, config, x, _present, _call):
+def _language_forward(
+    params: Weights, config: TransformerConfig, x: np.ndarray, _present: np.ndarray | None, _call: Call
+) -> tuple[Any, Any]:
     return language_logits(params, config, x)
 
 
-def _language_backward(grads, config, dlogits, cache, call):
+def _language_backward(
+    grads: Gradients, config: TransformerConfig, dlogits: np.ndarray, cache: Any, call: Call
+) -> np.ndarray:
     table, bias = grads.get(TOKENS if config.tied else "head.weight"), grads.get("head.bias")
     weight = table.T if config.tied and table is not None else table
     dx = linear_backward(dlogits, cache, out=(weight, bias), trained=(weight is not None, bias is not None))[0]
     return sum_over_ranks(dx, call)  # a tensor-parallel rank has some of the vocabulary
 
 
-def _masked_arrays(config) -> Arrays:
+def _masked_arrays(config: TransformerConfig) -> Arrays:
     return {
         **linear_arrays("masked_head.dense", config.width, config.width, bias=True, std=config.init_std),
         **norm_arrays("masked_head.norm", config),
@@ -132,7 +145,9 @@ def _masked_arrays(config) -> Arrays:
     }
 
 
-def _masked_forward(params, config, x, _present, _call):
+def _masked_forward(
+    params: Weights, config: TransformerConfig, x: np.ndarray, _present: np.ndarray | None, _call: Call
+) -> tuple[Any, Any]:
     h, dense_cache = apply_linear(params, "masked_head.dense", x)
     h, activation_cache = activation(config.activation)[0](h)
     h, norm_cache = apply_norm(params, "masked_head.norm", config, h)
@@ -140,7 +155,9 @@ def _masked_forward(params, config, x, _present, _call):
     return logits, MaskedCache(dense_cache, activation_cache, norm_cache, linear_cache)
 
 
-def _masked_backward(grads, config, dlogits, cache, call):
+def _masked_backward(
+    grads: Gradients, config: TransformerConfig, dlogits: np.ndarray, cache: Any, call: Call
+) -> np.ndarray:
     dh = _language_backward(grads, config, dlogits, cache.linear, call)
     dh = back_norm(grads, "masked_head.norm", config, dh, cache.norm)
     dh = activation(config.activation)[1](dh, cache.activation)
@@ -150,7 +167,7 @@ def _masked_backward(grads, config, dlogits, cache, call):
 def _classifier(classes: Callable[[Any], int], *, pooled: bool) -> Callable[[Any], Arrays]:
     """The arrays of a classifier; pooled: after a pooler, where the configuration has one."""
 
-    def arrays(config) -> Arrays:
+    def arrays(config: TransformerConfig) -> Arrays:
         width, std = config.width, config.init_std
         pooler = linear_arrays("pooler", width, width, bias=True, std=std) if pooled and config.pooler else {}
         return pooler | linear_arrays("classifier", width, classes(config), bias=config.has_head_bias, std=std)
@@ -158,7 +175,9 @@ def _classifier(classes: Callable[[Any], int], *, pooled: bool) -> Callable[[Any
     return arrays
 
 
-def _sequence_forward(params, config, x, present, call):
+def _sequence_forward(
+    params: Weights, config: TransformerConfig, x: np.ndarray, present: np.ndarray | None, call: Call
+) -> tuple[Any, Any]:
     rows = np.zeros(len(x), int) if config.pooled == "first" else _last(x, present)
     pooled = x[np.arange(len(x)), rows]  # (B, C)
     dense_cache = tanh_cache = None
@@ -170,7 +189,9 @@ def _sequence_forward(params, config, x, present, call):
     return y, PooledCache(rows, x.shape, dense_cache, tanh_cache, dropout_cache, classifier_cache)
 
 
-def _sequence_backward(grads, config, dy, cache, _call):
+def _sequence_backward(
+    grads: Gradients, config: TransformerConfig, dy: np.ndarray, cache: Any, _call: Call
+) -> np.ndarray:
     dpooled = dropout_backward(back_linear(grads, "classifier", dy, cache.classifier), cache.dropout)
     if config.pooler:
         dpooled = back_linear(grads, "pooler", tanh_backward(dpooled, cache.tanh), cache.dense)
@@ -179,46 +200,58 @@ def _sequence_backward(grads, config, dy, cache, _call):
     return dx
 
 
-def _token_forward(params, config, x, _present, call):
+def _token_forward(
+    params: Weights, config: TransformerConfig, x: np.ndarray, _present: np.ndarray | None, call: Call
+) -> tuple[Any, Any]:
     x, dropout_cache = apply_dropout(config, x, call)
     y, classifier_cache = apply_linear(params, "classifier", x)
     return y, TokenCache(dropout_cache, classifier_cache)
 
 
-def _token_backward(grads, _config, dy, cache, _call):
+def _token_backward(
+    grads: Gradients, _config: TransformerConfig, dy: np.ndarray, cache: Any, _call: Call
+) -> np.ndarray:
     return dropout_backward(back_linear(grads, "classifier", dy, cache.classifier), cache.dropout)
 
 
-def _pretraining_arrays(config) -> Arrays:
+def _pretraining_arrays(config: TransformerConfig) -> Arrays:
     return _masked_arrays(config) | _two_classes_pooled(config)
 
 
-def _pretraining_forward(params, config, x, present, call):
+def _pretraining_forward(
+    params: Weights, config: TransformerConfig, x: np.ndarray, present: np.ndarray | None, call: Call
+) -> tuple[Any, Any]:
     logits, masked_cache = _masked_forward(params, config, x, present, call)
     follows, pooled_cache = _sequence_forward(params, config, x, present, call)
     return (logits, follows), (masked_cache, pooled_cache)
 
 
-def _pretraining_backward(grads, config, doutput, cache, call):
+def _pretraining_backward(
+    grads: Gradients, config: TransformerConfig, doutput: Any, cache: Any, call: Call
+) -> np.ndarray:
     (dlogits, dfollows), (masked_cache, pooled_cache) = doutput, cache
     dx = _masked_backward(grads, config, dlogits, masked_cache, call)
     dx += _sequence_backward(grads, config, dfollows, pooled_cache, call)
     return dx
 
 
-def _no_arrays(_config) -> Arrays:
+def _no_arrays(_config: TransformerConfig) -> Arrays:
     return {}
 
 
-def _none_forward(_params, _config, x, _present, _call):
+def _none_forward(
+    _params: Weights, _config: TransformerConfig, x: np.ndarray, _present: np.ndarray | None, _call: Call
+) -> tuple[Any, Any]:
     return x, None
 
 
-def _none_backward(_grads, _config, dx, _cache, _call):
+def _none_backward(
+    _grads: Gradients, _config: TransformerConfig, dx: np.ndarray, _cache: Any, _call: Call
+) -> np.ndarray:
     return dx
 
 
-def _last(x, present):
+def _last(x: np.ndarray, present: np.ndarray | None) -> np.ndarray:
     """The last token that is not padding, of every sequence: (B,)."""
     length = x.shape[1]
     if present is None:

@@ -36,6 +36,23 @@ class Together(NamedTuple):
     columns: list[slice]  # which are whose, in the order of the layers
 
 
+class Gradients(Protocol):
+    """What a backward writes gradients into; an array that is absent is frozen. `Params` answers."""
+
+    @property
+    def blocks(self) -> Any:
+        """The names of the blocks in which something is trained, a set."""
+
+    def __getitem__(self, name: str) -> np.ndarray: ...
+    def __setitem__(self, name: str, value: np.ndarray) -> None: ...
+    def __contains__(self, name: object) -> bool: ...
+    def get(self, name: str) -> Any:
+        """The array called `name`, or None."""
+
+    def together(self, beside: str) -> "Together | None":
+        """The arrays whose records say `beside`, in the one matrix in which they lie; None unless all of them do."""
+
+
 class Place(NamedTuple):
     """Where an array lies in a flat vector: some columns of the matrix (or vector) that begins at `start`."""
 
@@ -225,7 +242,7 @@ class Overlay:
     (2048, 207488)
     """
 
-    def __init__(self, base: Weights, trained: Params):
+    def __init__(self, base: Weights, trained: Params) -> None:
         self.base, self.trained = base, trained
 
     def __getitem__(self, name: str) -> Any:

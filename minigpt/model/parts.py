@@ -3,11 +3,15 @@
 An array that is absent from `grads` is frozen: no gradient is made for it.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from minigpt.model.arrays import BIAS, ArrayRecord, Arrays, gain_array, side_by_side
+from minigpt.model.call import Call
+from minigpt.model.params import Gradients, Weights
 from minigpt.ops import (
     draw_dropout_mask,
     dropout_forward,
@@ -21,6 +25,9 @@ from minigpt.ops import (
     rms_norm_forward,
     weight_gradient,
 )
+
+if TYPE_CHECKING:
+    from minigpt.model.config import TransformerConfig
 
 
 class AdaptedCache(NamedTuple):
@@ -45,7 +52,7 @@ class TogetherCache(NamedTuple):
         return [linear if adapter is None else AdaptedCache(linear, adapter) for linear, adapter in pairs]
 
 
-def apply_linear(params, name: str, x):
+def apply_linear(params: Weights, name: str, x: np.ndarray) -> tuple[np.ndarray, Any]:
     """The linear layer called `name` on x: (..., C). Returns y: (..., F) and its cache.
 
     An adapter, where there is one, adds x @ down @ up (Hu et al. 2021, arXiv:2106.09685, eq. 3; their factor alpha / r
@@ -55,7 +62,7 @@ def apply_linear(params, name: str, x):
     return _adapt(params, name, x, y, cache)
 
 
-def back_linear(grads, name: str, dy, cache):
+def back_linear(grads: Gradients, name: str, dy: np.ndarray, cache: Any) -> np.ndarray:
     """Gradient of x; those of the weight and bias go into `grads`."""
     if isinstance(cache, AdaptedCache):
         return back_linear(grads, name, dy, cache.linear) + _back_adapter(grads, name, dy, cache.adapter)
@@ -63,7 +70,7 @@ def back_linear(grads, name: str, dy, cache):
     return linear_backward(dy, cache, out=out, trained=(out[0] is not None, out[1] is not None))[0]
 
 
-def apply_linears(params, name: str, layers: tuple[str, ...], x):
+def apply_linears(params: Weights, name: str, layers: tuple[str, ...], x: np.ndarray) -> tuple[list[np.ndarray], Any]:
     """Linear layers of one input x: (..., C), called NAME.LAYER. Returns a list of their y: (..., F), and the cache.
 
     Where their matrices lie side by side one product serves them all.
@@ -84,7 +91,9 @@ def apply_linears(params, name: str, layers: tuple[str, ...], x):
     return answers, TogetherCache(linear_cache, weights.columns, adapters)
 
 
-def back_linears(grads, name: str, layers: tuple[str, ...], dys, cache):
+def back_linears(
+    grads: Gradients, name: str, layers: tuple[str, ...], dys: list[np.ndarray] | np.ndarray, cache: Any
+) -> np.ndarray:
     """Gradient of x.
 
     dys: a list of the gradients of each layer's y, which need a product each; or one array in which they lie side by
@@ -107,7 +116,7 @@ def back_linears(grads, name: str, layers: tuple[str, ...], dys, cache):
     return dx
 
 
-def apply_row_linear(params, name: str, x, call):
+def apply_row_linear(params: Weights, name: str, x: np.ndarray, call: Call) -> tuple[np.ndarray, Any]:
     """`apply_linear` where tensor-parallel ranks hold some rows each: their sum is y, and the bias is added once."""
     if call.comm is None:
         return apply_linear(params, name, x)
@@ -121,7 +130,7 @@ def apply_row_linear(params, name: str, x, call):
     return y, cache._replace(linear=linear) if isinstance(cache, AdaptedCache) else linear
 
 
-def sum_over_ranks(x: np.ndarray, call) -> np.ndarray:
+def sum_over_ranks(x: np.ndarray, call: Call) -> np.ndarray:
     """The sum of the tensor-parallel ranks' x; x itself when there is only one.
 
     Shoeybi et al. (2019), arXiv:1909.08053, section 3, call it g in the forward (its backward is the identity) and,
@@ -134,7 +143,7 @@ def sum_over_ranks(x: np.ndarray, call) -> np.ndarray:
     return total
 
 
-def norm_arrays(name: str, config) -> Arrays:
+def norm_arrays(name: str, config: TransformerConfig) -> Arrays:
     """The arrays of a normalization."""
     arrays = {f"{name}.gain": gain_array(config.width)}
     if config.norm == "layer" and config.bias:
@@ -142,14 +151,14 @@ def norm_arrays(name: str, config) -> Arrays:
     return arrays
 
 
-def apply_norm(params, name: str, config, x):
+def apply_norm(params: Weights, name: str, config: TransformerConfig, x: np.ndarray) -> tuple[np.ndarray, Any]:
     """The normalization called `name` on x: (..., C). Returns y: (..., C) and its cache."""
     if config.norm == "rms":
         return rms_norm_forward(x, params[f"{name}.gain"], epsilon=config.norm_epsilon)
     return layer_norm_forward(x, params[f"{name}.gain"], params.get(f"{name}.bias"), epsilon=config.norm_epsilon)
 
 
-def back_norm(grads, name: str, config, dy, cache):
+def back_norm(grads: Gradients, name: str, config: TransformerConfig, dy: np.ndarray, cache: Any) -> np.ndarray:
     """Gradient of x; those of the gain and bias go into `grads`."""
     dx, dgain, *dbias = (rms_norm_backward if config.norm == "rms" else layer_norm_backward)(dy, cache)
     if f"{name}.gain" in grads:
@@ -159,16 +168,18 @@ def back_norm(grads, name: str, config, dy, cache):
     return dx
 
 
-def apply_dropout(config, x, call) -> tuple[np.ndarray, Any]:
+def apply_dropout(config: TransformerConfig, x: np.ndarray, call: Call) -> tuple[np.ndarray, Any]:
     """Dropout at the configuration's rate when `call` has a generator; otherwise x itself."""
     return dropout_forward(x, mask=draw_dropout_mask(call.rng, x.shape, config.dropout), rate=config.dropout)
 
 
-def _some_bias(params, name, layers) -> bool:
+def _some_bias(params: Weights, name: str, layers: tuple[str, ...]) -> bool:
     return any(f"{name}.{layer}.bias" in params for layer in layers)
 
 
-def _back_apart(grads, name, layers, dys, caches):
+def _back_apart(
+    grads: Gradients, name: str, layers: tuple[str, ...], dys: list[np.ndarray] | np.ndarray, caches: list[Any]
+) -> np.ndarray:
     """`back_linears` with a product for each layer."""
     if not isinstance(dys, list):
         widths = [_linear_of(cache).weight.shape[1] for cache in caches]
@@ -179,13 +190,13 @@ def _back_apart(grads, name, layers, dys, caches):
     return dx
 
 
-def _adapter(params, name, x):
+def _adapter(params: Weights, name: str, x: np.ndarray) -> Any:
     """What the adapter of the layer `name` adds, and its cache; None if it has none."""
     down = params.get(f"{name}.adapter.down")
     return None if down is None else low_rank_forward(x, down, params[f"{name}.adapter.up"], scale=1.0)
 
 
-def _adapt(params, name, x, y, cache):
+def _adapt(params: Weights, name: str, x: np.ndarray, y: np.ndarray, cache: Any) -> tuple[np.ndarray, Any]:
     adapter = _adapter(params, name, x)
     if adapter is None:
         return y, cache
@@ -193,7 +204,7 @@ def _adapt(params, name, x, y, cache):
     return y, AdaptedCache(cache, adapter[1])
 
 
-def _back_adapter(grads, name, dy, cache):
+def _back_adapter(grads: Gradients, name: str, dy: np.ndarray, cache: Any) -> np.ndarray:
     dx, ddown, dup = low_rank_backward(dy, cache)
     for last, gradient in (("down", ddown), ("up", dup)):
         if f"{name}.adapter.{last}" in grads:
@@ -201,5 +212,5 @@ def _back_adapter(grads, name, dy, cache):
     return dx
 
 
-def _linear_of(cache):
+def _linear_of(cache: Any) -> Any:
     return cache.linear if isinstance(cache, AdaptedCache) else cache

@@ -8,8 +8,11 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.model.arrays import Arrays, embedding_array
 from minigpt.model.block import block_arrays, block_backward, block_forward
+from minigpt.model.call import Call
+from minigpt.model.config import TransformerConfig
 from minigpt.model.inputs import INPUTS
 from minigpt.model.masks import Sight, encoder_sight
+from minigpt.model.params import Gradients, Weights
 from minigpt.model.parts import apply_dropout, apply_norm, back_norm, norm_arrays
 from minigpt.ops import (
     dropout_backward,
@@ -43,7 +46,7 @@ class StackCache(NamedTuple):
     norm: Any
 
 
-def begin_arrays(prefix: str, config) -> Arrays:
+def begin_arrays(prefix: str, config: TransformerConfig) -> Arrays:
     """The arrays of a stack's beginning."""
     arrays = INPUTS[config.input].arrays(prefix, config)
     if config.position == "learned":
@@ -57,7 +60,7 @@ def begin_arrays(prefix: str, config) -> Arrays:
     return arrays
 
 
-def blocks_arrays(prefix: str, config, layers: range, *, cross: bool = False) -> Arrays:
+def blocks_arrays(prefix: str, config: TransformerConfig, layers: range, *, cross: bool = False) -> Arrays:
     """The arrays of the blocks `layers`. cross: with cross-attention."""
     arrays: Arrays = {}
     for layer in layers:
@@ -65,12 +68,12 @@ def blocks_arrays(prefix: str, config, layers: range, *, cross: bool = False) ->
     return arrays
 
 
-def end_arrays(prefix: str, config) -> Arrays:
+def end_arrays(prefix: str, config: TransformerConfig) -> Arrays:
     """The arrays of a stack's end."""
     return norm_arrays(f"{prefix}final_norm", config) if config.norm_place == "pre" else {}
 
 
-def stack_arrays(prefix: str, config, *, cross: bool = False) -> Arrays:
+def stack_arrays(prefix: str, config: TransformerConfig, *, cross: bool = False) -> Arrays:
     """The arrays of a whole stack. prefix: of their names. cross: with cross-attention."""
     return {
         **begin_arrays(prefix, config),
@@ -79,7 +82,15 @@ def stack_arrays(prefix: str, config, *, cross: bool = False) -> Arrays:
     }
 
 
-def encoder_forward(params, prefix: str, config, inputs, *, present: np.ndarray | None, call):
+def encoder_forward(
+    params: Weights,
+    prefix: str,
+    config: TransformerConfig,
+    inputs: np.ndarray,
+    *,
+    present: np.ndarray | None,
+    call: Call,
+) -> tuple[np.ndarray, StackCache]:
     """A whole stack that sees both sides. inputs: what the configuration's kind of input takes, such as (B, S) tokens.
 
     present: (B, S) booleans, of the vectors that the inputs become; or None. Returns the hidden states (B, S, C) and
@@ -92,7 +103,16 @@ def encoder_forward(params, prefix: str, config, inputs, *, present: np.ndarray 
     return x, StackCache(begun, blocks, norm_cache)
 
 
-def encoder_backward(params, grads, prefix: str, config, dx, cache: StackCache, *, call) -> None:
+def encoder_backward(
+    params: Weights,
+    grads: Gradients,
+    prefix: str,
+    config: TransformerConfig,
+    dx: np.ndarray,
+    cache: StackCache,
+    *,
+    call: Call,
+) -> None:
     """Write the gradients of a stack into `grads`, and add that of the tokens to the token embedding's.
 
     dx: (B, S, C), of the hidden states.
@@ -104,7 +124,16 @@ def encoder_backward(params, grads, prefix: str, config, dx, cache: StackCache, 
         begin_backward(grads, prefix, config, dx, cache.begin, call=call)
 
 
-def begin_forward(params, prefix: str, config, inputs, *, start: int = 0, segments=None, call):
+def begin_forward(
+    params: Weights,
+    prefix: str,
+    config: TransformerConfig,
+    inputs: np.ndarray,
+    *,
+    start: int = 0,
+    segments: np.ndarray | None = None,
+    call: Call,
+) -> tuple[np.ndarray, BeginCache]:
     """Inputs, positions and segments to the beginning of the residual stream: (B, T, C), and the cache."""
     x, inputs_cache = INPUTS[config.input].forward(params, prefix, config, inputs, call)
     positions = np.arange(start, start + x.shape[1])
@@ -130,7 +159,9 @@ def begin_forward(params, prefix: str, config, inputs, *, start: int = 0, segmen
     return x, BeginCache(inputs_cache, positions, segments_cache, norm_cache, dropout_cache)
 
 
-def begin_backward(grads, prefix: str, config, dx, cache: BeginCache, *, call) -> None:
+def begin_backward(
+    grads: Gradients, prefix: str, config: TransformerConfig, dx: np.ndarray, cache: BeginCache, *, call: Call
+) -> None:
     """Write the gradients of the beginning; that of a token table is added, since it may have more uses."""
     dx = dropout_backward(call.hook(f"{prefix}dembedding", dx), cache.dropout)
     if config.embedding_norm:
@@ -144,14 +175,16 @@ def begin_backward(grads, prefix: str, config, dx, cache: BeginCache, *, call) -
     INPUTS[config.input].backward(grads, prefix, config, dx, cache.inputs)
 
 
-def rotary_of(config, positions, dtype):
+def rotary_of(config: TransformerConfig, positions: np.ndarray, dtype: Any) -> tuple[np.ndarray, np.ndarray] | None:
     """(cos, sin) of these positions, which act inside attention; None for the other kinds of position."""
     if config.position != "rotary":
         return None
     return rotary_angles(positions, config.head_width, theta=config.rotary_theta, dtype=dtype)
 
 
-def blocks_forward(params, prefix: str, config, layers: range, x, *, sight: Sight, call):
+def blocks_forward(
+    params: Weights, prefix: str, config: TransformerConfig, layers: range, x: np.ndarray, *, sight: Sight, call: Call
+) -> tuple[np.ndarray, list[tuple[str, Any]]]:
     """The blocks `layers`, one after another. Returns the residual stream, (B, T, C), and a cache for each.
 
     With `call.recompute` a cache is only what went into the block: the backward computes the rest again (Chen et al.
@@ -170,7 +203,17 @@ def blocks_forward(params, prefix: str, config, layers: range, x, *, sight: Sigh
     return x, caches
 
 
-def blocks_backward(params, grads, prefix: str, config, dx, caches, *, call, dmemory=None):
+def blocks_backward(
+    params: Weights,
+    grads: Gradients,
+    prefix: str,
+    config: TransformerConfig,
+    dx: np.ndarray,
+    caches: list[Any],
+    *,
+    call: Call,
+    dmemory: Any = None,
+) -> np.ndarray:
     """Gradient of what went into the first of these blocks: (B, T, C)."""
     for name, cache in reversed(caches):
         if isinstance(cache, Recomputed):
@@ -180,7 +223,7 @@ def blocks_backward(params, grads, prefix: str, config, dx, caches, *, call, dme
     return dx
 
 
-def lowest_trained(grads, prefix: str, config, caches) -> int:
+def lowest_trained(grads: Gradients, prefix: str, config: TransformerConfig, caches: list[Any]) -> int:
     """The first of these blocks that the backward has to reach, since it or what is before it learns.
 
     It is the number of blocks, none, if all of them and the beginning are frozen.
@@ -190,7 +233,9 @@ def lowest_trained(grads, prefix: str, config, caches) -> int:
     return next((number for number, (name, _) in enumerate(caches) if name in grads.blocks), len(caches))
 
 
-def end_forward(params, prefix: str, config, x, *, call):
+def end_forward(
+    params: Weights, prefix: str, config: TransformerConfig, x: np.ndarray, *, call: Call
+) -> tuple[np.ndarray, Any]:
     """The last normalization, if there is one. Returns the hidden states (B, T, C) and the cache."""
     cache = None
     if config.norm_place == "pre":
@@ -198,7 +243,9 @@ def end_forward(params, prefix: str, config, x, *, call):
     return call.hook(f"{prefix}final", x), cache
 
 
-def end_backward(grads, prefix: str, config, dx, cache, *, call):
+def end_backward(
+    grads: Gradients, prefix: str, config: TransformerConfig, dx: np.ndarray, cache: Any, *, call: Call
+) -> np.ndarray:
     """Gradient of the residual stream after the last block: (B, T, C)."""
     dx = call.hook(f"{prefix}dfinal", dx)
     return back_norm(grads, f"{prefix}final_norm", config, dx, cache) if config.norm_place == "pre" else dx

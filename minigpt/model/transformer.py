@@ -17,7 +17,7 @@ from minigpt.model.config import TransformerConfig
 from minigpt.model.head import head_arrays, head_backward, head_forward, hook_answers, language_logits, ties_tokens
 from minigpt.model.inputs import TOKENS
 from minigpt.model.masks import Sight, decoder_sight, encoder_sight
-from minigpt.model.params import Params, Weights
+from minigpt.model.params import Gradients, Params, Weights
 from minigpt.model.stack import (
     StackCache,
     begin_arrays,
@@ -69,7 +69,7 @@ class Transformer:
     (128, 128)
     """
 
-    def __init__(self, config: TransformerConfig, *, stage: int = 0, stages: int = 1):
+    def __init__(self, config: TransformerConfig, *, stage: int = 0, stages: int = 1) -> None:
         """`UserError` if the model cannot be cut into so many stages."""
         if stages > config.layers:
             raise UserError(f"{stages} pipeline stages are more than the {config.layers} layers; use fewer stages")
@@ -204,7 +204,9 @@ class Transformer:
         self.back(params, grads, cache, doutput, call)
         return grads
 
-    def back(self, params: Weights, grads: Any, cache: TransformerCache, dx: Any, call: Call = Call()) -> np.ndarray:
+    def back(
+        self, params: Weights, grads: Gradients, cache: TransformerCache, dx: Any, call: Call = Call()
+    ) -> np.ndarray:
         """Write the gradients into `grads`; dx: of what `forward` returned. Returns that of its `x`: (B, T, C)."""
         config = self.config
         if TOKENS in grads and not (self.last and ties_tokens(config)):
@@ -213,7 +215,7 @@ class Transformer:
             dx = hook_answers(config, dx, call, "d")
             dx = head_backward(grads, config, dx, cache.head, call)
             dx = end_backward(grads, "", config, dx, cache.stack.norm, call=call)
-        dmemory = None if cache.memory is None else np.zeros_like(cache.memory)
+        dmemory: Any = None if cache.memory is None else np.zeros_like(cache.memory)
         lowest = lowest_trained(grads, "", config, cache.stack.blocks) if self.first and dmemory is None else 0
         blocks = cache.stack.blocks[lowest:]
         dx = blocks_backward(params, grads, "", config, dx, blocks, call=call, dmemory=dmemory)

@@ -4,23 +4,33 @@ Radford et al. (2022), "Robust Speech Recognition via Large-Scale Weak Supervisi
 section 2.2.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model.arrays import BIAS, MATRIX, ArrayRecord, Arrays
+from minigpt.model.call import Call
 from minigpt.model.inputs.patches import numbers
+from minigpt.model.params import Gradients, Weights
 from minigpt.ops import convolution_1d_backward, convolution_1d_forward, gelu_backward, gelu_forward
 
 KERNEL = 3
 STRIDES = {"convolution_1": 1, "convolution_2": 2}
+
+if TYPE_CHECKING:
+    from minigpt.model.config import TransformerConfig
 
 
 class FramesCache(NamedTuple):
     layers: list[tuple[str, Any, Any]]  # name, cache of the convolution, of the activation
 
 
-def arrays(prefix: str, config) -> Arrays:
+def arrays(prefix: str, config: TransformerConfig) -> Arrays:
     """Two kernels, (C, M, 3) and (C, C, 3), and their biases."""
+    assert config.input_width is not None, "a configuration that reads frames has it"
     found, channels = {}, config.input_width
     for layer in STRIDES:
         shape = (config.width, channels, KERNEL)
@@ -30,7 +40,9 @@ def arrays(prefix: str, config) -> Arrays:
     return found
 
 
-def forward(params, prefix: str, config, frames, _call):
+def forward(
+    params: Weights, prefix: str, config: TransformerConfig, frames: np.ndarray, _call: Call
+) -> tuple[np.ndarray, FramesCache]:
     """frames: (B, F, M) numbers. Returns (B, ceil(F / 2), C) and the cache."""
     weight = params[f"{prefix}{next(iter(STRIDES))}.weight"]
     x, layers = numbers("frames", frames, config, weight.dtype).swapaxes(1, 2), []  # (B, M, F)
@@ -44,7 +56,7 @@ def forward(params, prefix: str, config, frames, _call):
     return x.swapaxes(1, 2), FramesCache(layers)
 
 
-def backward(grads, _prefix: str, _config, dx, cache: FramesCache) -> None:
+def backward(grads: Gradients, _prefix: str, _config: TransformerConfig, dx: np.ndarray, cache: FramesCache) -> None:
     """Write the gradients of both convolutions."""
     dx = dx.swapaxes(1, 2)
     for name, convolution_cache, activation_cache in reversed(cache.layers):
@@ -54,6 +66,6 @@ def backward(grads, _prefix: str, _config, dx, cache: FramesCache) -> None:
                 grads[array] = gradient
 
 
-def length(_config, frames) -> int:
+def length(_config: TransformerConfig, frames: np.ndarray) -> int:
     """A vector for every two frames."""
     return -(-frames.shape[1] // STRIDES["convolution_2"])

@@ -4,21 +4,29 @@ Dosovitskiy et al. (2021), "An Image is Worth 16x16 Words", arXiv:2010.11929, eq
 convolution whose stride is its kernel.
 """
 
-from typing import Any, NamedTuple
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from minigpt.errors import UserError, described
 from minigpt.model.arrays import Arrays, embedding_array, linear_arrays
+from minigpt.model.call import Call
+from minigpt.model.params import Gradients, Weights
 from minigpt.model.parts import apply_linear, back_linear
+
+if TYPE_CHECKING:
+    from minigpt.model.config import TransformerConfig
 
 
 class PatchesCache(NamedTuple):
     linear: Any
 
 
-def arrays(prefix: str, config) -> Arrays:
+def arrays(prefix: str, config: TransformerConfig) -> Arrays:
     """The layer from P pixels to C, and the class token, (1, C), if there is one."""
+    assert config.input_width is not None, "a configuration that reads patches has it"
     name = f"{prefix}patch_embedding"
     found = linear_arrays(name, config.input_width, config.width, bias=config.bias, std=config.init_std)
     if config.class_token:
@@ -26,7 +34,9 @@ def arrays(prefix: str, config) -> Arrays:
     return found
 
 
-def forward(params, prefix: str, config, patches, _call):
+def forward(
+    params: Weights, prefix: str, config: TransformerConfig, patches: np.ndarray, _call: Call
+) -> tuple[np.ndarray, PatchesCache]:
     """patches: (B, N, P) numbers. Returns (B, N, C), or (B, N + 1, C) with the class token first, and the cache."""
     weight = params[f"{prefix}patch_embedding.weight"]
     x, cache = apply_linear(params, f"{prefix}patch_embedding", numbers("patches", patches, config, weight.dtype))
@@ -36,7 +46,7 @@ def forward(params, prefix: str, config, patches, _call):
     return x, PatchesCache(cache)
 
 
-def backward(grads, prefix: str, config, dx, cache: PatchesCache) -> None:
+def backward(grads: Gradients, prefix: str, config: TransformerConfig, dx: np.ndarray, cache: PatchesCache) -> None:
     """Write the gradients of the layer and of the class token, which every image used."""
     if config.class_token:
         if f"{prefix}class_token" in grads:
@@ -45,12 +55,12 @@ def backward(grads, prefix: str, config, dx, cache: PatchesCache) -> None:
     back_linear(grads, f"{prefix}patch_embedding", dx, cache.linear)
 
 
-def length(config, patches) -> int:
+def length(config: TransformerConfig, patches: np.ndarray) -> int:
     """A vector for each patch, and the class token's."""
     return patches.shape[1] + config.class_token
 
 
-def numbers(what: str, inputs: Any, config, dtype: Any) -> np.ndarray:
+def numbers(what: str, inputs: Any, config: TransformerConfig, dtype: Any) -> np.ndarray:
     """The inputs in the precision of the weights. `UserError` unless they are floating-point numbers, (B, any, P)."""
     width = config.input_width
     if not (isinstance(inputs, np.ndarray) and inputs.dtype.kind == "f" and inputs.shape[2:] == (width,)):

@@ -1,16 +1,23 @@
 """Tokens: integers (B, T) that pick rows of the token table."""
 
+from __future__ import annotations
+
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from minigpt.errors import UserError, described
 from minigpt.model.arrays import ROWS, Arrays, embedding_array
+from minigpt.model.call import Call
+from minigpt.model.params import Gradients, Weights
 from minigpt.model.parts import sum_over_ranks
 from minigpt.ops import embedding_backward, embedding_forward
 
 TOKENS = "token_embedding.weight"  # one table, for every stack that reads tokens and for a tied head
+
+if TYPE_CHECKING:
+    from minigpt.model.config import TransformerConfig
 
 
 class TokensCache(NamedTuple):
@@ -18,12 +25,14 @@ class TokensCache(NamedTuple):
     learn: np.ndarray | None  # (B, T)  whose rows learn from this: not padding, and on this rank; None: all
 
 
-def arrays(_prefix: str, config) -> Arrays:
+def arrays(_prefix: str, config: TransformerConfig) -> Arrays:
     """The table, (V, C)."""
     return {TOKENS: embedding_array(config.vocabulary_size, config.width, std=config.init_std, cut=ROWS)}
 
 
-def forward(params, _prefix: str, config, tokens, call):
+def forward(
+    params: Weights, _prefix: str, config: TransformerConfig, tokens: np.ndarray, call: Call
+) -> tuple[np.ndarray, TokensCache]:
     """tokens: (B, T) integers in 0..V-1. Returns their vectors, (B, T, C), and the cache."""
     if not isinstance(tokens, np.ndarray) or tokens.dtype.kind not in "iu" or tokens.ndim != 2:
         raise UserError(f"tokens must be an array of whole numbers of shape (B, T), not {described(tokens)}")
@@ -36,7 +45,7 @@ def forward(params, _prefix: str, config, tokens, call):
     return x, TokensCache(cache, learn)
 
 
-def backward(grads, _prefix: str, config, dx, cache: TokensCache) -> None:
+def backward(grads: Gradients, _prefix: str, config: TransformerConfig, dx: np.ndarray, cache: TokensCache) -> None:
     """Add to the table's gradient: a tied or shared table has more uses."""
     if TOKENS not in grads:
         return
@@ -47,12 +56,12 @@ def backward(grads, _prefix: str, config, dx, cache: TokensCache) -> None:
     embedding_backward(dx, cache.rows, add_to=grads[TOKENS])
 
 
-def length(_config, tokens) -> int:
+def length(_config: TransformerConfig, tokens: np.ndarray) -> int:
     """A vector for each token."""
     return tokens.shape[1]
 
 
-def _look_up(tokens, table, call):
+def _look_up(tokens: np.ndarray, table: Any, call: Call) -> tuple[np.ndarray, Any, np.ndarray | None]:
     """Rows of the table; of one that is shared among ranks, each looks up what it has, and the sum is complete."""
     if call.comm is None:
         x, cache = embedding_forward(tokens, table)
