@@ -67,9 +67,9 @@ class Call:
     Parameters
     ----------
     hook : callable
-        hook(name, x) sees every activation named above and returns what to use in its place (x itself to only look; it
-        must not write into x). The backward calls it with the gradients: after `blocks.3.residual_mid` comes
-        `blocks.3.dresidual_mid`. Only looking changes no bit.
+        hook(name, x) sees every activation that `minigpt.model.call` lists and returns what to use in its place (x
+        itself to only look; it must not write into x). The backward calls it with the gradients: after
+        `blocks.3.residual_mid` comes `blocks.3.dresidual_mid`. Only looking changes no bit.
     rng : numpy.random.Generator, optional
         For dropout; None evaluates, without dropout.
     past : KeyValuePast, optional
