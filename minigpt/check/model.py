@@ -66,6 +66,8 @@ CONFIGS: dict[str, TransformerConfig] = {
     ),
     "BERT": TransformerConfig(**SMALL, **BERT, head="pretraining", dropout=0.2),
     "BERT, span": TransformerConfig(**SMALL, **BERT, head="span"),
+    "BERT, masked": TransformerConfig(**SMALL, **BERT, head="masked", tied=False),
+    "encoder without a head": TransformerConfig(**SMALL, architecture="encoder", head="none"),
     "encoder, token classes": TransformerConfig(**SMALL, architecture="encoder", head="token", labels=4, tied=False),
     "decoder, sequence classes": TransformerConfig(
         **SMALL, head="sequence", labels=4, pooled="last", pooler=False, head_bias=False
