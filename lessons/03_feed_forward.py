@@ -50,7 +50,7 @@ show_source(feed_forward_forward, docstring=False)
 # %% [markdown]
 # ## Why bend at all?
 #
-# Without an activation two linear layers are *one*: $W_2 (W_1 x) = (W_2 W_1)\, x$. The hidden width would buy nothing.
+# Without an activation two linear layers are *one*: $W_2 (W_1 x) = (W_2 W_1)\, x$. The feed-forward width would buy nothing.
 
 # %%
 rng = np.random.default_rng(0)
@@ -116,7 +116,7 @@ show_source(gated_backward, docstring=False)
 # ## Which one is it? (experiment E08)
 #
 # Four models learn the same real text, letter by letter: ReLU, GELU, SwiGLU and none at all (the identity). SwiGLU has
-# three matrices instead of two, so its hidden width is two thirds, and all four have the same number of parameters to
+# three matrices instead of two, so its feed-forward width is two thirds, and all four have the same number of parameters to
 # a few in a thousand. Three seeds each.
 #
 # **Prediction.** By *loss*, ReLU and GELU cannot be told apart at this size. By looking *inside*, at the hidden units,

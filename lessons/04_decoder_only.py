@@ -20,7 +20,7 @@ from minigpt.course import expect, quick, show, show_source, table
 from minigpt.infer import KeyValuePast, Sampling, generate_text
 from minigpt.measure import uniform_nats, unigram_nats
 from minigpt.model.block import block_forward
-from minigpt.model.stack import embed_forward
+from minigpt.model.stack import begin_forward
 from minigpt.objectives import causal_lm, loss
 from minigpt.ops import IGNORED, layer_norm_forward, rms_norm_forward
 from minigpt.optim import warmup_cosine
@@ -59,7 +59,7 @@ expect(
 # stream begins:
 
 # %%
-show_source(embed_forward, docstring=False)
+show_source(begin_forward, docstring=False)
 
 # %% [markdown]
 # ## Counting parameters
@@ -254,7 +254,7 @@ table(
 )
 
 # %% [markdown]
-# Same width, same number of parameters (to one in a hundred), same text, three seeds; and, for a shorter run, the
+# Same width, same number of parameters (to one in a hundred), same text, three seeds; and, for a shorter training, the
 # largest learning rate at which training does not break.
 #
 # **Prediction.** GPT-2's and the modern recipe differ by more than two standard deviations of seeds. Post-norm breaks

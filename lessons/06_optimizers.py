@@ -22,6 +22,7 @@ from minigpt.measure import uniform_nats, unigram_nats
 from minigpt.objectives import causal_lm, loss, loss_and_gradient
 from minigpt.optim import (
     adam,
+    adam_rule,
     adamw,
     clip_by_global_norm,
     constant,
@@ -114,6 +115,13 @@ expect("L06.uncorrected_first_step", plain[0], above=3.0, below=3.3)
 # %% [markdown]
 # *Under a constant gradient every step should be one learning rate long. Without the correction the first is three, and
 # they grow before they shrink.*
+#
+# The library's rule is the same three formulas, in place, since a large model has no room for copies:
+
+# %%
+show_source(adam_rule, docstring=False)
+
+# %% [markdown]
 #
 # ## Decay, decoupled
 #

@@ -17,6 +17,7 @@ from minigpt import Batch, Call, Transformer, TransformerConfig, preset
 from minigpt.course import expect, quick, show, show_source, table
 from minigpt.infer import GREEDY, generate
 from minigpt.model.attention import attention_block_forward
+from minigpt.model.masks import decoder_sight
 from minigpt.objectives import causal_lm, sequence_to_sequence
 from minigpt.ops import IGNORED
 from minigpt.optim import warmup_cosine
@@ -48,7 +49,13 @@ from minigpt.train import fit
 # In the library all three are one class. This is the only place in which they differ:
 
 # %%
-show_source(Transformer._sight)
+show_source(Transformer.sight)
+
+# %% [markdown]
+# An encoder's sight has no mask but that of padding. A decoder's is built here, with the prefix that we come to below:
+
+# %%
+show_source(decoder_sight, docstring=False)
 
 # %% [markdown]
 # And one function does both kinds of attention; `source` is `x` itself, or the encoder's output.
@@ -277,7 +284,7 @@ def right(written):
     return float((test[:, ::-1] == np.array(list(written)).T).all(axis=1).mean())
 
 
-options = {"count": LENGTH, "sampling": GREEDY}
+options = {"max_new_tokens": LENGTH, "sampling": GREEDY}
 two = right(generate(reader_writer, both_params, begin, source=test, **options))
 wrong = right(
     generate(reader_writer, both_params, begin, source=np.roll(test, 1, axis=0), **options)

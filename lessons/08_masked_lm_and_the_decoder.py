@@ -370,18 +370,23 @@ learnt = {
     for name, arm in arms.items()
 }
 passes = {
-    name: runs[:, 0].mean() / learnt["next token"][:, 0].mean() for name, runs in learnt.items()
+    name: found[:, 0].mean() / learnt["next token"][:, 0].mean() for name, found in learnt.items()
 }
 table(
     ["objective", "steps, each seed", "labels, mean", "passes, next token = 1"],
     [
-        (name, ", ".join(map(str, runs[:, 0])), f"{runs[:, 1].mean():,.0f}", f"{passes[name]:.1f}")
-        for name, runs in learnt.items()
+        (
+            name,
+            ", ".join(map(str, found[:, 0])),
+            f"{found[:, 1].mean():,.0f}",
+            f"{passes[name]:.1f}",
+        )
+        for name, found in learnt.items()
     ],
 )
 
 # %%
-labels = {name: runs[:, 1].mean() for name, runs in learnt.items()}
+labels = {name: found[:, 1].mean() for name, found in learnt.items()}
 expect("E06c.passes_ratio", passes["masked, 15%"], above=1.5, below=7)
 expect("E06c.passes_ratio_40", passes["masked, 40%"], above=1.1, below=7)
 expect("E06c.labels_ratio", labels["masked, 15%"] / labels["next token"], below=0.9)

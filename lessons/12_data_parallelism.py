@@ -70,7 +70,7 @@ show(figure)
 # ## The average is exact
 #
 # Workers here are **ranks**: threads of one process that share nothing but what they send. The same functions run on a
-# cluster, as MPI processes. `run(function, W)` calls `function(comm)` on W ranks at once; `comm.rank` says which one
+# cluster, as MPI processes. `launch(function, W)` calls `function(comm)` on W ranks at once; `comm.rank` says which one
 # you are. The library's sum over all of them:
 
 # %%
@@ -294,11 +294,13 @@ expect("L12.stage_3_bytes", kept[3].sum(), equal=16 / WORKERS)
 # (Activations are not in this picture: ZeRO leaves them alone.)
 
 # %%
-groups = {}
+numbers_of = {}
 for record in params.arrays.values():
-    groups[record.block] = groups.get(record.block, 0) + int(np.prod(record.shape))
-block = max(size for group, size in groups.items() if group)
-at_once = 4 * (groups[""] + block) / P  # of the gradients, or the parameters, bytes per parameter
+    numbers_of[record.block] = numbers_of.get(record.block, 0) + int(np.prod(record.shape))
+block = max(size for name, size in numbers_of.items() if name)
+at_once = (
+    4 * (numbers_of[""] + block) / P
+)  # of the gradients, or the parameters, bytes per parameter
 moment = np.array([0, 0, at_once, 2 * at_once])
 figure, axes = plt.subplots(figsize=(7.2, 3.4), layout="constrained")
 base = np.zeros(4)
@@ -336,7 +338,7 @@ show(figure)
 # with which the backward begins, and for what belongs to no block and stays. All of this to the byte.
 
 # %%
-again = P - groups[""] - block  # what the backward gathers a second time
+again = P - numbers_of[""] - block  # what the backward gathers a second time
 formula = [4 * P, 4 * (P + P), 4 * (P + P), 4 * (P + P + again)]
 how = [
     "sum of all gradients",
@@ -581,7 +583,7 @@ expect("L12.ceiling_at_1_percent", ceilings[0.01], above=90, below=100)
 #
 # We measure on real text: Python's documentation in 26 letters and spaces. An example is a window of 16 letters. For
 # each batch size a small transformer trains until its validation loss is 2.2 nats, with three learning rates; the
-# fastest counts, since larger batches bear larger rates. A run that is slower than the best so far is stopped.
+# fastest counts, since larger batches bear larger rates. A training that is slower than the best so far is stopped.
 
 # %%
 documents = load_corpus("pydocs", progress=False).documents[: 40 if quick() else 200]
@@ -770,8 +772,8 @@ show(figure)
 # *Left: the points leave the dashed line and turn to the dotted one where the upright lines stand. Middle: the same as
 # a bargain; numbers are batch sizes. Further down is faster, further right is dearer. Right: how the noise scale grew.*
 #
-# So the noise scale, which costs a few additions and no second training run, tells the order of magnitude of the batch
-# at which more workers stop helping. Not more than that: it changes tenfold within one run, and it knows nothing of
+# So the noise scale, which costs a few additions and no second training, tells the order of magnitude of the batch
+# at which more workers stop helping. Not more than that: it changes tenfold within one training, and it knows nothing of
 # Adam. Beyond the bend, workers are better used in another way: to hold parts of a larger model (lesson 11).
 #
 # ## Verdict
@@ -792,7 +794,7 @@ show(figure)
 #   as the loss falls, and Kaplan et al. (2020) put it at one to two million tokens for their largest language models.
 # * That a batch beyond the critical one is *harmful*. It is merely dear. Goyal et al. needed warm-up and larger rates
 #   to train with 8,192 images a step; without such care large batches also generalize worse in some tasks.
-# * One seed was run, with three rates. The points scatter by some percent, the fit more.
+# * One seed was tried, with three rates. The points scatter by some percent, the fit more.
 #
 # ## Exercises
 #

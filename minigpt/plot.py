@@ -43,7 +43,7 @@ def loss_curve(
     axes.plot(steps, losses, color=SKY, linewidth=0.8, alpha=0.6)
     axes.plot(steps, _smooth(losses), color=BLUE, linewidth=1.8, label="training (smoothed)")
     _validated(axes, curves["validation_loss"], baselines, "{:.2f}")
-    axes.set(ylabel="loss (nats per token)", ylim=(0, None))
+    axes.set(ylabel="loss (nats per token)" if accuracy is None else "loss (nats)", ylim=(0, None))
     axes.legend(frameon=False, loc="lower left")
     if accuracy is not None:
         label, guessed = accuracy

@@ -70,7 +70,7 @@ def test_an_upward_import_would_be_seen():
 
 
 def test_import_is_light_and_writes_nothing():
-    code = "import sys, minigpt; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    code = "import sys, minigpt; minigpt.Transformer; print(sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True, check=True)
     loaded = set(ast.literal_eval(done.stdout))
     assert "numpy" in loaded
@@ -85,3 +85,9 @@ def test_no_rival_framework_is_imported_anywhere():
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not [module for module in modules if module.split(".")[0] in rivals], path
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest puts every folder of tests on the path, so a module of the same name would hide another."""
+    names = [path.name for path in (PACKAGE.parent / "tests").rglob("*.py")]
+    assert sorted(names) == sorted(set(names))

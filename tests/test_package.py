@@ -42,7 +42,7 @@ def test_the_wheel_holds_every_module_and_the_course(built):
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         there = set(archive.namelist())
-    assert sources("minigpt", ".py", ".typed") <= there
+    assert sources("minigpt", ".py", ".pyi", ".typed") <= there
     assert {f"minigpt/{name}" for name in sources("lessons", *KINDS["lessons"])} <= there
     assert {name.split("/")[0] for name in there if "dist-info" not in name} == {"minigpt"}
     assert wheel.stat().st_size < 4 << 20, "a student downloads this"

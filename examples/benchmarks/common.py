@@ -1,4 +1,4 @@
-"""What the benchmarks share: contests in turn, the machine's own limits, a table or JSON at the end."""
+"""What the benchmarks share: contests of processes in turn, the machine's own limits, a table or JSON at the end."""
 
 import argparse
 import json
@@ -8,46 +8,122 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
+PAUSE = 0.1  # seconds after a turn: threads that have nothing to do still spin for a moment, on anyone's core
 
-class Contest:
-    """Runs ours and every rival in turn, `rounds` times, so that whatever slows the machine down slows all of them.
 
-    `ours` and `rivals` (by name) are functions without arguments. Each runs once before, untimed, to warm up.
-    """
+class Turns(NamedTuple):
+    """What a contestant did."""
 
-    def __init__(self, ours: Callable, rivals: dict[str, Callable], rounds: int):
-        contestants = {"minigpt": ours, **rivals}
-        for run in contestants.values():
-            run()
-        self.seconds: dict[str, list[float]] = {name: [] for name in contestants}
-        for _ in range(rounds):
-            for name, run in contestants.items():
-                start = time.perf_counter()
-                run()
-                self.seconds[name].append(time.perf_counter() - start)
+    said: Any  # what its first call returned
+    seconds: list[float]  # of its timed calls
+    megabytes: float | None  # the most that its process held beyond its imports
 
     @property
-    def ours(self) -> float:
-        """Our median, in seconds."""
-        return statistics.median(self.seconds["minigpt"])
-
-    def rows(self) -> list[dict]:
-        """For each rival both medians, in seconds, and their ratio: above 1, we are faster."""
-        medians = {name: statistics.median(values) for name, values in self.seconds.items() if name != "minigpt"}
-        return [
-            {"minigpt_seconds": self.ours, "rival": name, "rival_seconds": median, "ratio": median / self.ours}
-            for name, median in medians.items()
-        ]
+    def median(self) -> float:
+        """In seconds."""
+        return statistics.median(self.seconds)
 
 
-def best_of(run: Callable, rounds: int = 10) -> float:
-    """The shortest of some runs, in seconds: what the machine can do when nothing disturbs it."""
-    return min(Contest(run, {}, rounds).seconds["minigpt"])
+def compete(script: str, names: Sequence[str], turns: int, *arguments: str) -> dict[str, Turns]:
+    """Every contestant works in a process of its own, in turn, so that whatever slows the machine down slows all.
+
+    `script --contestant NAME *arguments` is started for each of `names` and must end in `take_turns`.
+    """
+    command = [sys.executable, script, *arguments, "--contestant"]
+    with ExitStack() as stack:
+        workers = {name: stack.enter_context(_start([*command, name])) for name in names}
+        said = {name: _answer(name, worker) for name, worker in workers.items()}
+        seconds: dict[str, list[float]] = {name: [] for name in names}
+        for _ in range(turns):
+            for name, worker in workers.items():
+                time.sleep(PAUSE)
+                print(file=worker.stdin, flush=True)
+                seconds[name] += _answer(name, worker)
+        for worker in workers.values():
+            worker.stdin.close()
+        return {name: Turns(said[name], seconds[name], _answer(name, workers[name])) for name in names}
+
+
+def take_turns(make: Callable[[], Callable], calls: int, *, imports: Sequence[str] = ()) -> None:
+    """The contestant's side: make() gives a function without arguments; every turn calls it once, then `calls` times.
+
+    Only the latter are timed. What the function returns the first time must be fit for JSON. imports: modules that
+    `make` will import, so that their memory is not counted.
+    """
+    answers, sys.stdout = sys.stdout, sys.stderr  # whatever libraries print is no answer
+    for module in imports:
+        import_module(module)
+    before = peak_memory()
+    function = make()
+    print(json.dumps(function()), file=answers, flush=True)
+    for _ in sys.stdin:
+        function()
+        print(json.dumps(seconds_of(function, calls)), file=answers, flush=True)
+    after = peak_memory()
+    print(json.dumps(None if before is None or after is None else (after - before) / 1e6), file=answers, flush=True)
+
+
+def free_environment() -> dict[str, str]:
+    """The environment without limits on threads, so that every contestant sets its own."""
+    return {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+
+
+def _start(command: list[str]) -> subprocess.Popen:
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        env=free_environment(),
+    )
+
+
+def _answer(name: str, worker: subprocess.Popen) -> Any:
+    line = worker.stdout.readline()
+    if not line:
+        raise SystemExit(f"{name} gave up; its message is above")
+    return json.loads(line)
+
+
+def compare(found: dict[str, Turns], ours: str = "minigpt") -> list[dict]:
+    """For each rival both medians, in seconds, their ratio (above 1, we are faster), and both peaks of memory."""
+    mine = found[ours]
+    return [
+        {
+            f"{ours.replace(' ', '_')}_seconds": mine.median,
+            "rival": name,
+            "rival_seconds": turns.median,
+            "ratio": turns.median / mine.median,
+            f"{ours.replace(' ', '_')}_megabytes": mine.megabytes,
+            "rival_megabytes": turns.megabytes,
+        }
+        for name, turns in found.items()
+        if name != ours
+    ]
+
+
+def seconds_of(function: Callable, rounds: int) -> list[float]:
+    """The seconds of each of `rounds` calls."""
+    seconds = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def best_of(function: Callable, rounds: int = 10) -> float:
+    """The shortest of some calls, in seconds: what the machine can do when nothing disturbs it."""
+    function()
+    return min(seconds_of(function, rounds))
 
 
 def measure_sgemm(size: int = 2048) -> float:
@@ -83,17 +159,12 @@ def peak_memory() -> float | None:
     return next((float(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), None)
 
 
-def peak_memory_of(script: str, *arguments: str) -> float | None:
-    """The peak memory of `script` run alone with `arguments`; it must print `peak_memory()` as JSON last."""
-    done = subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
 def arguments_for(description: str) -> argparse.ArgumentParser:
     """The options that every benchmark has."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print a list of objects instead of a table")
     parser.add_argument("--quick", action="store_true", help="fewer rounds: a glance, not a measurement")
+    parser.add_argument("--contestant", help=argparse.SUPPRESS)
     return parser
 
 

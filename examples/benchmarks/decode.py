@@ -1,28 +1,27 @@
-"""Writing greedily, one token at a time: minigpt against transformers.generate, on the same GPT-2 weights, in turn.
+"""Writing greedily, one token at a time: minigpt against transformers.generate, on the same GPT-2 weights.
 
-Both keep keys and values, stop at the same end-of-text token, and must write the same tokens.
+Each writes in a process of its own, in turn. Both keep keys and values, stop at the same end-of-text token, and must
+write the same tokens.
 Needs PyTorch and transformers: pip install '.[parity]'
 Run: python examples/benchmarks/decode.py [--sizes 4x128] [--quick] [--json]
 """
 
-import argparse
-import json
 import os
 
 import numpy as np
-from common import Contest, arguments_for, measure_gemv, peak_memory, peak_memory_of, report
+from common import arguments_for, compare, compete, measure_gemv, report, take_turns
 
 from minigpt import Transformer, TransformerConfig
 from minigpt.infer import GREEDY, generate
 from minigpt.machine import blas_threads
 
 PROMPT = 16  # tokens
-# name: (layers, width, heads, vocabulary, context, tokens to write, BLAS threads, rounds). The first two are the
-# character-level models that train_step.py trains, writing their context full; the last is GPT-2 124M.
+# name: (layers, width, heads, vocabulary, context, tokens to write, BLAS threads, turns, texts in a turn)
+# The first two are the character-level models that train_step.py trains, writing their context full; the last is GPT-2.
 SIZES = {
-    "4x128": (4, 128, 4, 65, 64, 48, 1, 41),
-    "6x384": (6, 384, 6, 65, 256, 240, None, 11),
-    "12x768": (12, 768, 12, 50257, 1024, 64, None, 7),
+    "4x128": (4, 128, 4, 65, 64, 48, 1, 10, 5),
+    "6x384": (6, 384, 6, 65, 256, 240, None, 6, 2),
+    "12x768": (12, 768, 12, 50257, 1024, 64, None, 7, 1),
 }
 NAMES = {
     "attention_norm.gain": "ln_1.weight",
@@ -49,12 +48,13 @@ def our_model(size):
     return model, model.init(np.random.default_rng(0))
 
 
-def our_writer(size):
-    """A function that writes and returns the tokens."""
+def our_writer(size, change=lambda params: params):
+    """A function that writes and returns the tokens. change: of the parameters, before it begins."""
     model, params = our_model(size)
+    params = change(params)
     prompt, count = prompt_and_count(size)
     stop = [model.config.vocabulary_size - 1]
-    return lambda: list(generate(model, params, prompt, count, sampling=GREEDY, stop_tokens=stop))
+    return lambda: [int(token) for token in generate(model, params, prompt, count, sampling=GREEDY, stop_tokens=stop)]
 
 
 def transformers_writer(size):
@@ -106,52 +106,43 @@ def prompt_and_count(size):
 WRITERS = {"minigpt": our_writer, "transformers.generate": transformers_writer}
 
 
+def turns_of(size, quick):
+    """How many turns, and how many timed texts in each."""
+    return (1, 1) if quick else SIZES[size][7:]
+
+
 def contest(size, quick):
     """Rows of the table for one size."""
-    count, threads, rounds = SIZES[size][5:]
-    writers = {name: make(size) for name, make in WRITERS.items()}
-    tokens = {name: write() for name, write in writers.items()}
-    assert len(tokens["minigpt"]) == count, "the end-of-text token came up; choose another seed"
-    assert tokens["minigpt"] == tokens["transformers.generate"], "the two must write the same tokens"
-    arrays = our_model(size)[1].items()
+    count, threads = SIZES[size][5:7]
+    turns, _ = turns_of(size, quick)
+    found = compete(__file__, list(WRITERS), turns, "--sizes", size, *(["--quick"] if quick else []))
+    tokens = found["minigpt"].said
+    assert len(tokens) == count, "the end-of-text token came up; choose another seed"
+    assert tokens == found["transformers.generate"].said, "the two must write the same tokens"
+    arrays, seconds = our_model(size)[1].items(), found["minigpt"].median
     read = sum(array.nbytes for name, array in arrays if array.ndim > 1 and name != "position_embedding.weight")
     with blas_threads(threads):
         bandwidth = measure_gemv(read / 1e6)
-        result = Contest(writers.pop("minigpt"), writers, 3 if quick else rounds)
     shared = {
-        "tokens_per_second": count / result.ours,
-        "share_of_gemv": read * count / result.ours / bandwidth,  # every token reads every matrix once
+        "tokens_per_second": count / seconds,
+        "share_of_gemv": read * count / seconds / bandwidth,  # every token reads every matrix once
         "gemv_gigabytes_per_second": bandwidth / 1e9,
     }
-    return [{"size": size, "tokens": count, **row, **shared} for row in result.rows()]
-
-
-def memory_of(size, side):
-    """The most memory that this process needs to write once, besides what the imports take."""
-    if side != "minigpt":
-        import torch  # noqa: F401
-        import transformers  # noqa: F401
-    before = peak_memory()
-    WRITERS[side](size)()
-    after = peak_memory()
-    print(json.dumps(None if before is None or after is None else (after - before) / 1e6))
+    return [{"size": size, "tokens": count, **row, **shared} for row in compare(found)]
 
 
 def main():
     """Every size in turn."""
     parser = arguments_for(__doc__)
     parser.add_argument("--sizes", nargs="+", choices=tuple(SIZES), default=tuple(SIZES))
-    parser.add_argument("--memory-of", choices=tuple(WRITERS), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.memory_of:
-        memory_of(arguments.sizes[0], arguments.memory_of)
+    if arguments.contestant:
+        (size,), make = arguments.sizes, WRITERS[arguments.contestant]
+        imports = () if make is our_writer else ("torch", "transformers")
+        with blas_threads(SIZES[size][6]):
+            take_turns(lambda: make(size), turns_of(size, arguments.quick)[1], imports=imports)
         return
-    rows = []
-    for size in arguments.sizes:
-        peaks = {side: peak_memory_of(__file__, "--memory-of", side, "--sizes", size) for side in WRITERS}
-        for row in contest(size, arguments.quick):
-            rows.append({**row, "minigpt_megabytes": peaks["minigpt"], "rival_megabytes": peaks[row["rival"]]})
-    report(rows, arguments.json)
+    report([row for size in arguments.sizes for row in contest(size, arguments.quick)], arguments.json)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ imports, at their peaks. Run: python examples/benchmarks/parallel.py [--quick] [
 import argparse
 import importlib.util
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -20,7 +19,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from common import arguments_for, peak_memory, report
+from common import arguments_for, free_environment, peak_memory, report
 
 from minigpt import objectives, parallel, preset
 from minigpt.machine import blas_threads, keep_freed_memory
@@ -134,9 +133,8 @@ def start(size, name, steps):
     where, zero, threads = CONTESTANTS[name]
     words = [__file__, "--contestant", where, "--zero", zero, "--threads", threads, "--steps", steps, "--sizes", size]
     launcher = [mpiexec(), "-n", "2", sys.executable, "-m", "mpi4py"] if where == "mpi" else [sys.executable]
-    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     done = subprocess.run(
-        [*launcher, *map(str, words)], capture_output=True, text=True, check=True, env=environment, timeout=900
+        [*launcher, *map(str, words)], capture_output=True, text=True, check=True, env=free_environment(), timeout=900
     )
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -192,7 +190,7 @@ def names_of(*places):
 def main():
     parser = arguments_for(__doc__)
     parser.add_argument("--sizes", nargs="+", choices=tuple(SIZES), default=tuple(SIZES))
-    for name, kind in (("contestant", str), ("zero", int), ("threads", int), ("steps", int)):
+    for name, kind in (("zero", int), ("threads", int), ("steps", int)):
         parser.add_argument(f"--{name}", type=kind, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.contestant:

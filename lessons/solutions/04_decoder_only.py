@@ -19,8 +19,8 @@ def rms_norm_forward(x, gain, *, epsilon=1e-5):
 def parameter_count(layers: int, width: int, vocabulary: int, context: int) -> int:
     """How many numbers a GPT-2 has.
 
-    Learnt positions, a hidden width of 4 C, biases in every linear layer, layer norms with gain and bias (two in each
-    block, one at the end), and a head that is the token embedding itself.
+    Learnt positions, a feed-forward width of 4 C, biases in every linear layer, layer norms with gain and bias (two in
+    each block, one at the end), and a head that is the token embedding itself.
 
     Returns the count.
     """

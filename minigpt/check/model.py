@@ -27,6 +27,23 @@ BERT: dict[str, Any] = {
     "embedding_norm": True,
 }
 TWO_STACKS: dict[str, Any] = {"architecture": "encoder-decoder", "encoder": {"layers": 1}}
+VIT: dict[str, Any] = {"architecture": "encoder", "input": "patches", "input_width": 9, "tied": False}
+WHISPER: dict[str, Any] = {  # an encoder that differs from its decoder wherever it can; 11 frames become 6 positions
+    "input": "frames",
+    "input_width": 4,
+    "context": 6,
+    "position": "sinusoidal",
+    "layers": 3,
+    "heads": 3,
+    "feed_forward_width": 14,
+    "norm": "rms",
+    "norm_place": "post",
+    "activation": "relu",
+    "gated": True,
+    "attention_bias": True,
+    "feed_forward_bias": False,
+    "embedding_norm": True,
+}
 
 CONFIGS: dict[str, TransformerConfig] = {
     "GPT-2": TransformerConfig(**SMALL),
@@ -77,6 +94,13 @@ CONFIGS: dict[str, TransformerConfig] = {
         tied=False,
         dropout=0.2,
     ),
+    "ViT": TransformerConfig(
+        **SMALL, **VIT, class_token=True, head="sequence", labels=4, pooler=False, activation="gelu", dropout=0.2
+    ),
+    "ViT, patch classes": TransformerConfig(
+        **SMALL, **VIT, head="token", labels=4, position="sinusoidal", norm="rms", embedding_norm=True, bias=False
+    ),
+    "Whisper": TransformerConfig(**SMALL, **TWO_STACKS | {"encoder": WHISPER}, activation="gelu", attention_bias=False),
 }
 
 
@@ -90,16 +114,34 @@ def check_model(
 ) -> GradientReport:
     """`check_gradient` of the cross-entropy of what a transformer's head says, for every one of its parameter arrays.
 
-    config: what to check, at a size at which a forward takes about a millisecond; or a model, to check one of your own.
     Matrices are random, gains and biases away from 1 and 0, tokens and targets random with some targets ignored;
     dropout, if the configuration has any, draws the same masks every time.
-    samples, absolute, settings: as in `check_gradient`; besides its sampled entries every array is checked along a
-    random direction, which no wrong entry escapes.
+
+    Parameters
+    ----------
+    config : TransformerConfig or Transformer
+        What to check, at a size at which a forward takes about a millisecond; or a model, to check one of your own.
+    seed, samples, absolute, **settings
+        As in `check_gradient`; besides its sampled entries every array is checked along a random direction, which no
+        wrong entry escapes.
+
+    Returns
+    -------
+    GradientReport
+        One `ArgumentReport` for each parameter array.
+
+    Examples
+    --------
+    >>> sizes = {"vocabulary_size": 5, "context": 3, "width": 4, "layers": 1, "heads": 2, "feed_forward_width": 3}
+    >>> config = minigpt.TransformerConfig(**sizes)
+    >>> report = minigpt.check_model(config, samples=1)
+    >>> report.passed, len(report.arguments)
+    (True, 20)
     """
     model = config if isinstance(config, Transformer) else Transformer(config)
     rng = np.random.default_rng(seed)
-    params = _random_params(model, rng)
-    batch = _random_batch(model.config, rng)
+    params = random_params(model, rng)
+    batch = random_batch(model.config, rng)
 
     def filled(arrays) -> Params:
         filled = Params(params.arrays, dtype=arrays[0].dtype)
@@ -127,7 +169,8 @@ def check_model(
     )
 
 
-def _random_params(model: Transformer, rng: np.random.Generator) -> Params:
+def random_params(model: Transformer, rng: np.random.Generator) -> Params:
+    """Parameters in float64: matrices at the size that keeps activations', gains and biases away from 1 and 0."""
     params = model.init(rng, dtype=np.float64)
     for name, array in params.items():
         kind = params.arrays[name].kind
@@ -140,19 +183,28 @@ def _random_params(model: Transformer, rng: np.random.Generator) -> Params:
     return params
 
 
-def _random_batch(config: TransformerConfig, rng: np.random.Generator) -> Batch:
-    """Tokens, and where the architecture has a use for them padding, segments, a prefix and a source."""
+def random_batch(config: TransformerConfig, rng: np.random.Generator) -> Batch:
+    """Inputs, and where the architecture has a use for them padding, segments, a prefix and a source."""
     shape = (2, max(1, config.context - 1))
-    batch = Batch(rng.integers(0, config.vocabulary_size, shape))
+    batch = Batch(_random_inputs(config, rng, shape[1]))
     if config.architecture == "decoder" and config.head == "language":
         return batch
     present = np.arange(shape[1]) < [[shape[1]], [max(1, shape[1] - 2)]]
     segments = rng.integers(0, config.segments, shape) if config.segments else None
     if config.architecture == "encoder-decoder":
-        source = rng.integers(0, config.vocabulary_size, (2, config.context))
-        source_present = np.arange(config.context) < [[config.context - 1], [config.context]]
+        length = config.encoder.context
+        source = _random_inputs(config.encoder, rng, length)
+        source_present = np.arange(length) < [[length - 1], [length]]
         return batch._replace(source=source, source_present=source_present, prefix=np.array([1, 2]))
     return batch._replace(present=present, segments=segments)
+
+
+def _random_inputs(config: TransformerConfig, rng: np.random.Generator, length: int) -> np.ndarray:
+    """What becomes `length` positions: two of tokens, patches or (an odd number of) frames."""
+    if config.input == "tokens":
+        return rng.integers(0, config.vocabulary_size, (2, length))
+    count = {"patches": length - config.class_token, "frames": 2 * length - 1}[config.input]
+    return rng.standard_normal((2, count, config.input_width or 1))
 
 
 def _random_targets(output: np.ndarray, seed: int) -> np.ndarray:

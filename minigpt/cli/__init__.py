@@ -2,11 +2,24 @@
 
 import argparse
 import sys
+from importlib import import_module
 
-from minigpt.cli import chat, claims, corpus, embed, evaluate, export, generate, gradcheck, grade, lessons, scale, train
 from minigpt.errors import UserError
 
-COMMANDS = (train, generate, chat, embed, evaluate, export, gradcheck, corpus, claims, lessons, grade, scale)
+COMMANDS = {  # the file of a subcommand, and its line in `minigpt --help`
+    "train": "train a model on a text",
+    "generate": "let a trained model continue a text",
+    "chat": "talk with a published model",
+    "embed": "compare the lines of a file by meaning",
+    "evaluate": "measure how well a model predicts a text, beside baselines and compressors",
+    "export": "write a model as a folder that transformers opens, with the same answers",
+    "gradcheck": "compare every hand-written gradient with numerical derivatives",
+    "corpus": "list the texts that can be trained on by name, or fetch them",
+    "claims": "list the claims of the article with their verdicts and what was measured",
+    "lessons": "copy the notebooks and exercises of the course into a folder of yours",
+    "grade": "grade exercises of the course",
+    "scale": "compute parameters, memory, operations, communication and days of a model",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -17,7 +30,8 @@ def main(argv: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a Windows console may default to a code page without most characters
             stream.reconfigure(encoding="utf-8", errors="replace")
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = _parser(words[0] if words else None).parse_args(words)
     try:
         return arguments.execute(arguments)
     except UserError as error:
@@ -31,13 +45,17 @@ def main(argv: list[str] | None = None) -> int:
         return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    """The parser of the subcommand `chosen`, whose module alone is imported; of the others it knows name and help."""
     parser = argparse.ArgumentParser(
         prog="minigpt",
         description="A transformer in plain NumPy: train it, let it write, and check every gradient.",
         epilog="Start with `minigpt train`: no arguments, no download, about two minutes.",
     )
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in COMMANDS:
-        command.add(subparsers)
+    for name, help in COMMANDS.items():
+        if name == chosen:
+            import_module(f"minigpt.cli.{name}").add(subparsers)
+        else:
+            subparsers.add_parser(name, help=help)
     return parser

@@ -22,7 +22,6 @@ def add(subparsers) -> None:
         subparsers,
         "chat",
         execute,
-        "talk with a published model",
         "  minigpt chat smollm2\n  minigpt chat smollm2 --say 'Why is the sky blue?'",
     )
     parser.add_argument("model", metavar="MODEL", help=f"a decoder that was trained to chat: {MODEL}")

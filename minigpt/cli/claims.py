@@ -15,7 +15,6 @@ def add(subparsers) -> None:
         subparsers,
         "claims",
         execute,
-        "list the claims of the article with their verdicts and what was measured",
         "  minigpt claims\n  minigpt claims C09\n  minigpt claims C09 --json",
     )
     parser.add_argument("claim", nargs="?", metavar="ID", help="show this one in full, such as C09 (default: all)")

@@ -10,7 +10,6 @@ def add(subparsers) -> None:
         subparsers,
         "corpus",
         execute,
-        "list the texts that can be trained on by name, or fetch them",
         "  minigpt corpus list\n  minigpt corpus fetch shakespeare kjv\n  minigpt train shakespeare",
     )
     parser.add_argument("action", choices=("list", "fetch"), help="list them, or download and unpack some")

@@ -14,7 +14,6 @@ def add(subparsers) -> None:
         subparsers,
         "embed",
         execute,
-        "compare the lines of a file by meaning",
         "  minigpt embed minilm sentences.txt\n  minigpt embed minilm sentences.txt --json",
     )
     parser.add_argument("model", help=f"an encoder: {MODEL}")

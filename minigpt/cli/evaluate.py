@@ -12,7 +12,6 @@ def add(subparsers) -> None:
         subparsers,
         "evaluate",
         execute,
-        "measure how well a model predicts a text, beside baselines and compressors",
         "  minigpt evaluate runs/pydocs-tiny README.md\n"
         "  minigpt evaluate runs/pydocs-tiny README.md --json\n"
         "  minigpt evaluate smollm2 README.md",

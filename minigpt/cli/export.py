@@ -14,7 +14,6 @@ def add(subparsers) -> None:
         subparsers,
         "export",
         execute,
-        "write a model as a folder that transformers opens, with the same answers",
         "  minigpt export runs/pydocs-tiny my-model\n"
         "  python -c \"from transformers import AutoModelForCausalLM as M; M.from_pretrained('my-model')\"",
     )

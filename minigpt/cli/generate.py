@@ -42,7 +42,6 @@ def add(subparsers) -> None:
         subparsers,
         "generate",
         execute,
-        "let a trained model continue a text",
         "  minigpt generate runs/pydocs-tiny --prompt 'The function returns'\n"
         "  minigpt generate runs/pydocs-tiny --max-new-tokens 500 --temperature 0.8 --top-p 0.95 --seed 7\n"
         "  minigpt generate runs/pydocs-tiny --prompt 'class ' --temperature 0\n"

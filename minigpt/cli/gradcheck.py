@@ -10,7 +10,6 @@ def add(subparsers) -> None:
         subparsers,
         "gradcheck",
         execute,
-        "compare every hand-written gradient with numerical derivatives",
         "  minigpt gradcheck\n  minigpt gradcheck --json",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON list instead of a table")

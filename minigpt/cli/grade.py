@@ -16,7 +16,6 @@ def add(subparsers) -> None:
         subparsers,
         "grade",
         execute,
-        "grade exercises of the course",
         "  minigpt grade lessons/exercises/05_backprop.py\n"
         "  minigpt grade my_file.py --exercise softmax_backward\n"
         "  minigpt grade submissions/ --csv                 a whole class, one folder or file per student",

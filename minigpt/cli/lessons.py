@@ -10,7 +10,6 @@ def add(subparsers) -> None:
         subparsers,
         "lessons",
         execute,
-        "copy the notebooks and exercises of the course into a folder of yours",
         "  minigpt lessons my-course\n  minigpt lessons my-course --solutions",
     )
     parser.add_argument("folder", metavar="DIR", help="is made if need be; what is there already is left alone")

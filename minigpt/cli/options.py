@@ -10,16 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from minigpt.cli import COMMANDS
 from minigpt.errors import UserError
 from minigpt.files import read_text
 from minigpt.infer import Sampling
+from minigpt.pretrained import NAMED
 
 TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # turn the direction of writing
-MODEL = "a run's folder, a folder in the Hugging Face layout, a .gguf file, smollm2, minilm or g2p"
+MODEL = f"a run's folder, a folder in the Hugging Face layout, a .gguf file, or one of {', '.join(NAMED)}"
 
 
-def add_command(subparsers, name: str, execute: Callable, help: str, examples: str) -> argparse.ArgumentParser:
-    """A subcommand's parser: `help` in one line, examples at the end of its --help."""
+def add_command(subparsers: Any, name: str, execute: Callable, examples: str) -> argparse.ArgumentParser:
+    """A subcommand's parser: its line of `COMMANDS` as the description, examples at the end of its --help."""
+    help = COMMANDS[name]
     parser = subparsers.add_parser(
         name,
         help=help,

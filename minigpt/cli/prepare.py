@@ -14,9 +14,9 @@ from minigpt.machine import threads_for_width
 from minigpt.model import PRESETS
 from minigpt.pretrained import OpenedModel, open_model
 from minigpt.train import RunFolder, TrainSettings, has_run, open_folder, prepare_run
+from minigpt.train.prepare import PRESET
 
 RUNS = Path("runs")
-PRESET, VOCABULARY = "tiny", 1024
 FRESH_RATE, START_RATE = 3e-3, 1e-4  # a model that has learned is easily spoiled by steps as large as a fresh one's
 CONTEXT = 256  # tokens at most, of a model that is trained on, where no --context says otherwise
 
@@ -34,10 +34,10 @@ def new_run(arguments: argparse.Namespace, check: Callable[[RunFolder], None] = 
         arguments.corpus,
         objective=arguments.objective,
         architecture=arguments.architecture,
-        model=arguments.preset or PRESET,
+        model=arguments.preset,
         changes={name: value for name, value in changes.items() if value is not None},
-        tokenizer=arguments.tokenizer or "bpe",
-        vocabulary=arguments.vocabulary or VOCABULARY,
+        tokenizer=arguments.tokenizer,
+        vocabulary=arguments.vocabulary,
         settings=_settings(arguments, width),
         start=start,
         check=check,

@@ -30,7 +30,6 @@ def add(subparsers) -> None:
         subparsers,
         "scale",
         execute,
-        "compute parameters, memory, operations, communication and days of a model",
         EXAMPLES,
     )
     parser.add_argument("--preset", default="gpt2", help="where the sizes start from (default gpt2)")

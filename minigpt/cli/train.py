@@ -22,7 +22,6 @@ def add(subparsers) -> None:
         subparsers,
         "train",
         execute,
-        "train a model on a text",
         "  minigpt train                                    Python's documentation, about two minutes\n"
         "  minigpt train --objective masked                 hide tokens and ask for them, as BERT\n"
         "  minigpt train shakespeare --tokenizer characters --steps 2000\n"

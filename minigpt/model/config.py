@@ -1,7 +1,7 @@
 """What a transformer is made of: one frozen description, checked when it is made."""
 
 import math
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
 from minigpt.errors import UserError
@@ -21,6 +21,13 @@ CHOICES = {
 }
 WHOLE = ("vocabulary_size", "context", "width", "layers", "heads", "labels", "experts_per_token")
 OPTIONAL = ("key_value_heads", "head_width", "feed_forward_width", "input_width", "experts")
+RANGES = {  # of numbers that need not be whole: the least, and what is already too much
+    "norm_epsilon": (0.0, math.inf),
+    "rotary_theta": (1.0, math.inf),
+    "load_balancing": (0.0, math.inf),
+    "dropout": (0.0, 1.0),
+    "init_std": (0.0, math.inf),
+}
 DERIVED: Any = None  # the default of a size that follows from the others; a finished configuration holds the number
 FORMER = {  # names in files of version 0.1 -> now
     "head_size": "head_width",
@@ -46,6 +53,12 @@ class TransformerConfig:
     Three architectures come from one stack. A decoder sees the past only (GPT). An encoder sees both sides (BERT).
     An encoder-decoder has one of each, and its decoder also looks at what the encoder made of another text (BART).
     `UserError` names any field that does not fit. Letters: V, C, T, L, H, G, D, F as in `minigpt.ops`.
+
+    Examples
+    --------
+    >>> config = minigpt.TransformerConfig(vocabulary_size=50, context=16, width=24, layers=2, heads=3)
+    >>> config.head_width, config.feed_forward_width  # follow from the others
+    (8, 96)
     """
 
     vocabulary_size: int  # V
@@ -88,13 +101,8 @@ class TransformerConfig:
     init_std: float = 0.02
 
     def __post_init__(self) -> None:
-        for name in WHOLE + OPTIONAL:
-            value = getattr(self, name)
-            if not (name in OPTIONAL and value is None) and (type(value) is not int or value < 1):
-                raise UserError(f"{name} is {value!r}, but it must be a whole number of at least 1")
-        for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise UserError(f"{name} is {getattr(self, name)!r}, but it must be one of {', '.join(choices)}")
+        for field in fields(self):
+            self._check_kind(field.name, getattr(self, field.name))
         if self.head_width is None and self.width % self.heads:
             raise UserError(f"{self.heads} heads do not divide the width {self.width}; choose heads that do")
         object.__setattr__(self, "encoder", self._encoder())
@@ -105,12 +113,30 @@ class TransformerConfig:
             raise UserError(
                 f"{self.key_value_heads} key-value heads do not divide the {self.heads} heads; choose a divisor"
             )
-        if self.experts is not None:
-            self._check_experts()
-        if not 0 <= self.dropout < 1:
-            raise UserError(f"dropout is {self.dropout}, but it must be at least 0 and less than 1")
+        if self.experts is not None and self.experts_per_token > self.experts:
+            raise UserError(f"a token uses {self.experts_per_token} experts, but there are {self.experts}; use fewer")
         if self.padding is not None and not 0 <= self.padding < self.vocabulary_size:
             raise UserError(f"the padding token {self.padding} is outside the vocabulary of {self.vocabulary_size}")
+
+    def _check_kind(self, name: str, value: Any) -> None:
+        """`UserError` unless the value is of the kind of its field."""
+        if name in CHOICES:
+            fits, kind = isinstance(value, str) and value in CHOICES[name], f"one of {', '.join(CHOICES[name])}"
+        elif name in RANGES:
+            least, most = RANGES[name]
+            fits = isinstance(value, int | float) and not isinstance(value, bool) and least <= value < most
+            kind = f"a number of at least {least:g}" + ("" if most == math.inf else f" and less than {most:g}")
+        elif name in WHOLE + OPTIONAL:
+            fits, kind = type(value) is int and value >= 1, "a whole number of at least 1"
+        elif name in ("segments", "padding"):
+            fits, kind = type(value) is int and value >= 0, "a whole number of at least 0"
+        elif name == "encoder":
+            fits, kind = isinstance(value, TransformerConfig | dict), "a configuration, or the fields that differ"
+        else:
+            fits, kind = isinstance(value, bool), "True or False"
+        may_be_none = getattr(type(self), name, ...) is None
+        if not (fits or (value is None and may_be_none)):
+            raise UserError(f"{name} is {value!r}, but it must be {kind}{' or None' if may_be_none else ''}")
 
     def _encoder(self) -> "TransformerConfig | None":
         """The encoder beside a decoder: as the decoder, but for the fields that were given."""
@@ -125,10 +151,10 @@ class TransformerConfig:
             changes = {**HEADLESS, **(given or {})}
             if "heads" in changes:
                 changes.setdefault("key_value_heads", None)
-            unknown = set(changes) - {field.name for field in fields(self)}
-            if unknown:
-                raise UserError(f"an encoder's configuration has no field {sorted(unknown)[0]!r}; check its name")
+            _check_names(changes, "an encoder's configuration has no field {!r}; check its name")
             encoder = replace(self, **changes)
+        if encoder.head != "none":
+            raise UserError(f"an encoder beside a decoder says nothing, but its head is {encoder.head}; give it none")
         if (encoder.architecture, encoder.width) != ("encoder", self.width):
             raise UserError(
                 f"the encoder is {encoder.architecture} of width {encoder.width}, but what a decoder of width "
@@ -169,12 +195,6 @@ class TransformerConfig:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
 
-    def _check_experts(self) -> None:
-        if self.experts_per_token > (self.experts or 0):
-            raise UserError(f"a token uses {self.experts_per_token} experts, but there are {self.experts}; use fewer")
-        if not 0 <= self.load_balancing < float("inf"):
-            raise UserError(f"load_balancing is {self.load_balancing}, but it must be a number of at least 0")
-
     @property
     def has_head_bias(self) -> bool:
         """Whether the last linear layer of the head has a bias."""
@@ -193,14 +213,21 @@ class TransformerConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "TransformerConfig":
         """The configuration that `to_dict` wrote; `UserError` for unknown or missing fields."""
+        if not isinstance(values, dict):
+            raise UserError(f"a configuration is a table of fields, not a {type(values).__name__}; check the file")
         former = {new: values[old] for old, new in FORMER_ENCODER.items() if values.get(old) is not None}
         values = {FORMER.get(name, name): value for name, value in values.items() if name not in FORMER_ENCODER}
         if former and "encoder" not in values:
             values["encoder"] = former
-        unknown = set(values) - {field.name for field in fields(cls)}
-        if unknown:
-            raise UserError(f"unknown configuration field {sorted(unknown)[0]!r}; this minigpt is older than the file?")
-        try:
-            return cls(**values)
-        except TypeError as error:
-            raise UserError(f"the configuration is incomplete: {error}") from None
+        _check_names(values, "unknown configuration field {!r}; this minigpt is older than the file?")
+        missing = [field.name for field in fields(cls) if field.default is MISSING and field.name not in values]
+        if missing:
+            raise UserError(f"the configuration is incomplete: it has no {' and no '.join(missing)}")
+        return cls(**values)
+
+
+def _check_names(values: dict[str, Any], message: str) -> None:
+    known = {field.name for field in fields(TransformerConfig)}
+    for name in values:
+        if name not in known:
+            raise UserError(message.format(name))

@@ -57,17 +57,19 @@ def experts_forward(params, name: str, config, x, *, call):
     cache = ExpertsCache(
         router_cache, routing_cache, balancing_cache, float(uneven), call.share * config.load_balancing, visits
     )
-    return y.reshape(x.shape), cache
+    return call.hook(f"{name}.output", y.reshape(x.shape)), cache
 
 
 def experts_backward(grads, name: str, config, dy, cache, *, call):
     """Gradient of x: (B, T, C), of the loss and of `config.load_balancing` times the experts' unevenness."""
+    dy = call.hook(f"{name}.doutput", dy)
     rows_of = dy.reshape(-1, config.width)  # (N, C)
     dx, dweights = np.zeros_like(rows_of), np.zeros_like(cache.routing.y)
     for expert, (rows, weight, answer, inner) in enumerate(cache.visits):
         mine = rows_of[rows]  # (n, C)
         dweights[rows, expert] = np.vecdot(mine, answer)
         dx[rows] += feed_forward_backward(grads, f"{name}.experts.{expert}", config, weight * mine, inner, call=call)
+    dweights = call.hook(f"{name}.drouting", dweights)
     dscores = router_backward(dweights, cache.routing) + load_balancing_backward(cache.weight, cache.balancing)
     dx += back_linear(grads, f"{name}.router", dscores, cache.router)
     return dx.reshape(dy.shape)

@@ -57,8 +57,9 @@ class Head(NamedTuple):
     arrays: Callable[[Any], Arrays]
     forward: Callable[..., tuple[Any, Any]]
     backward: Callable[..., np.ndarray]
-    asked: tuple[str, ...]  # what scores each of its outputs: targets | labels | spans (the two ends, in labels)
+    asked: tuple[str, ...]  # what scores each of its answers: targets | labels | spans (the two ends, in labels)
     scores_tokens: bool = False  # (B, T, V), through the token embedding when it is tied
+    answers: tuple[str, ...] = ("logits",)  # what a hook calls them: one array, or a tuple of several
 
 
 def head_arrays(config) -> Arrays:
@@ -78,6 +79,14 @@ def head_forward(params, config, x, present, call):
 def head_backward(grads, config, doutput, cache, call):
     """Gradient of x: (B, T, C). Writes those of the head's arrays; that of a tied table is overwritten."""
     return HEADS[config.head].backward(grads, config, doutput, cache, call)
+
+
+def hook_answers(config, output, call, d: str = ""):
+    """The head's output as the call's hook leaves it. d: "d" for its gradient."""
+    names = HEADS[config.head].answers
+    if len(names) > 1:
+        return tuple(call.hook(f"{d}{name}", answer) for name, answer in zip(names, output, strict=True))
+    return call.hook(f"{d}{names[0]}", output) if names else output
 
 
 def ties_tokens(config) -> bool:
@@ -222,10 +231,15 @@ HEADS = {
     "language": Head(_language_arrays, _language_forward, _language_backward, ("targets",), scores_tokens=True),
     "masked": Head(_masked_arrays, _masked_forward, _masked_backward, ("targets",), scores_tokens=True),
     "pretraining": Head(
-        _pretraining_arrays, _pretraining_forward, _pretraining_backward, ("targets", "labels"), scores_tokens=True
+        _pretraining_arrays,
+        _pretraining_forward,
+        _pretraining_backward,
+        ("targets", "labels"),
+        scores_tokens=True,
+        answers=("logits", "order_logits"),
     ),
     "sequence": Head(_classifier(_labels, pooled=True), _sequence_forward, _sequence_backward, ("labels",)),
     "token": Head(_classifier(_labels, pooled=False), _token_forward, _token_backward, ("targets",)),
     "span": Head(_classifier(_two, pooled=False), _token_forward, _token_backward, ("spans",)),
-    "none": Head(_no_arrays, _none_forward, _none_backward, ()),
+    "none": Head(_no_arrays, _none_forward, _none_backward, (), answers=()),
 }

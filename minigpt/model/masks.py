@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.errors import UserError
+from minigpt.errors import UserError, described
 from minigpt.model.call import Batch
 from minigpt.ops import causal_mask, padding_mask
 
@@ -21,9 +21,12 @@ class Sight(NamedTuple):
     memory_mask: np.ndarray | None = None  # booleans that broadcast to (B, H, T, M)
 
 
-def encoder_sight(present: np.ndarray | None) -> Sight:
-    """Every position sees every other on both sides, but for padding. present: (B, T) booleans, or None."""
-    return Sight(None if present is None else padding_mask(present))
+def encoder_sight(present: np.ndarray | None, size: tuple[int, ...]) -> Sight:
+    """Every position sees every other on both sides, but for padding.
+
+    present: booleans of shape `size`, (B, T) of the vectors that the input became; or None. `UserError` if not.
+    """
+    return Sight(_padding(present, size))
 
 
 def decoder_sight(batch: Batch, length: int, *, start: int = 0, memory: np.ndarray | None = None) -> Sight:
@@ -41,7 +44,20 @@ def decoder_sight(batch: Batch, length: int, *, start: int = 0, memory: np.ndarr
                     f"prefix has shape {np.shape(batch.prefix)}, not ({len(batch.tokens)},); one length a row"
                 )
             mask = mask | (np.arange(start + length) < batch.prefix[:, None, None, None])  # (B, 1, T, S)
-    if batch.present is not None:
-        mask = padding_mask(batch.present) if mask is None else mask & padding_mask(batch.present)
-    memory_mask = None if batch.source_present is None else padding_mask(batch.source_present)
+    padding = _padding(batch.present, (len(batch.tokens), start + length))
+    if padding is not None:
+        mask = padding if mask is None else mask & padding
+    memory_mask = None if memory is None else _padding(batch.source_present, memory.shape[:2])
     return Sight(mask, None, memory, memory_mask)
+
+
+def _padding(present: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray | None:
+    """(B, 1, 1, S) booleans; None if there is no padding."""
+    if present is None:
+        return None
+    if not isinstance(present, np.ndarray) or present.dtype != bool or present.shape != size:
+        raise UserError(
+            f"what is present must be booleans of shape {size}, one for each position of the stack (a class token is "
+            f"one, two sound frames are one), not {described(present)}"
+        )
+    return padding_mask(present)

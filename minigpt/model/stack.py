@@ -9,7 +9,7 @@ from minigpt.errors import UserError
 from minigpt.model.arrays import Arrays, embedding_array
 from minigpt.model.block import block_arrays, block_backward, block_forward
 from minigpt.model.inputs import INPUTS
-from minigpt.model.masks import Sight
+from minigpt.model.masks import Sight, encoder_sight
 from minigpt.model.parts import apply_dropout, apply_norm, back_norm, norm_arrays
 from minigpt.ops import (
     dropout_backward,
@@ -34,6 +34,7 @@ class Recomputed(NamedTuple):
     x: np.ndarray  # (B, T, C)  what went into the block
     sight: Sight
     random_state: Any  # of dropout, before the block
+    replaced: dict[str, np.ndarray]  # what a hook put in place of activations
 
 
 class StackCache(NamedTuple):
@@ -78,28 +79,27 @@ def stack_arrays(prefix: str, config, *, cross: bool = False) -> Arrays:
     }
 
 
-def stack_forward(params, prefix: str, config, inputs, *, sight: Sight, segments=None, start: int = 0, call):
-    """inputs: (B, T) tokens at the positions from `start` on, or what else the configuration's kind of input takes.
+def encoder_forward(params, prefix: str, config, inputs, *, present: np.ndarray | None, call):
+    """A whole stack that sees both sides. inputs: what the configuration's kind of input takes, such as (B, S) tokens.
 
-    segments: (B, T) integers, or None for all zeros. sight: what may be seen; its rotary angles are filled in here.
-    Returns the hidden states (B, T, C) and the cache. `UserError` if there are more positions than the context, or a
-    token is outside the vocabulary.
+    present: (B, S) booleans, of the vectors that the inputs become; or None. Returns the hidden states (B, S, C) and
+    the cache. `UserError` if there are more positions than the context, or the inputs or `present` do not fit.
     """
-    x, begun = begin_forward(params, prefix, config, inputs, start=start, segments=segments, call=call)
-    sight = sight._replace(rotary=rotary_of(config, begun.positions, x.dtype))
+    x, begun = begin_forward(params, prefix, config, inputs, call=call)
+    sight = encoder_sight(present, x.shape[:2])._replace(rotary=rotary_of(config, begun.positions, x.dtype))
     x, blocks = blocks_forward(params, prefix, config, range(config.layers), x, sight=sight, call=call)
     x, norm_cache = end_forward(params, prefix, config, x, call=call)
     return x, StackCache(begun, blocks, norm_cache)
 
 
-def stack_backward(params, grads, prefix: str, config, dx, cache: StackCache, *, call, dmemory=None):
+def encoder_backward(params, grads, prefix: str, config, dx, cache: StackCache, *, call) -> None:
     """Write the gradients of a stack into `grads`, and add that of the tokens to the token embedding's.
 
-    dx: (B, T, C), of the hidden states. dmemory: where to add the gradient of the memory, (B, M, C).
+    dx: (B, S, C), of the hidden states.
     """
     dx = end_backward(grads, prefix, config, dx, cache.norm, call=call)
-    lowest = 0 if dmemory is not None else lowest_trained(grads, prefix, config, cache.blocks)
-    dx = blocks_backward(params, grads, prefix, config, dx, cache.blocks[lowest:], call=call, dmemory=dmemory)
+    lowest = lowest_trained(grads, prefix, config, cache.blocks)
+    dx = blocks_backward(params, grads, prefix, config, dx, cache.blocks[lowest:], call=call)
     if lowest == 0:
         begin_backward(grads, prefix, config, dx, cache.begin, call=call)
 
@@ -119,6 +119,8 @@ def begin_forward(params, prefix: str, config, inputs, *, start: int = 0, segmen
         x = x + sinusoidal_positions(positions, config.width, dtype=x.dtype)
     if config.segments:
         segments = np.zeros(x.shape[:2], np.int64) if segments is None else segments
+        if np.shape(segments) != x.shape[:2]:
+            raise UserError(f"segments have shape {np.shape(segments)}, not {x.shape[:2]}; one number a position")
         kinds, segments_cache = embedding_forward(segments, params[f"{prefix}segment_embedding.weight"])
         x = x + kinds
     if config.embedding_norm:
@@ -157,10 +159,14 @@ def blocks_forward(params, prefix: str, config, layers: range, x, *, sight: Sigh
     """
     caches: list[Any] = []
     for layer in layers:
-        name, state = f"{prefix}blocks.{layer}", call.random_state()
-        y, cache = block_forward(params, name, config, x, sight=sight, call=call)
-        caches.append((name, Recomputed(x, sight, state) if call.recompute else cache))
-        x = y
+        name = f"{prefix}blocks.{layer}"
+        if call.recompute:
+            kept = Recomputed(x, sight, call.random_state(), {})
+            x, _ = block_forward(params, name, config, x, sight=sight, call=call.recording(kept.replaced))
+            caches.append((name, kept))
+        else:
+            x, cache = block_forward(params, name, config, x, sight=sight, call=call)
+            caches.append((name, cache))
     return x, caches
 
 
@@ -168,7 +174,7 @@ def blocks_backward(params, grads, prefix: str, config, dx, caches, *, call, dme
     """Gradient of what went into the first of these blocks: (B, T, C)."""
     for name, cache in reversed(caches):
         if isinstance(cache, Recomputed):
-            again = call.replayed(cache.random_state)
+            again = call.replayed(cache.random_state, cache.replaced)
             cache = block_forward(params, name, config, cache.x, sight=cache.sight, call=again)[1]
         dx = block_backward(grads, name, config, dx, cache, call=call, dmemory=dmemory)
     return dx

@@ -14,7 +14,7 @@ from minigpt.errors import UserError
 from minigpt.model.arrays import Arrays, cut_array, cut_arrays, part
 from minigpt.model.call import Batch, Call
 from minigpt.model.config import TransformerConfig
-from minigpt.model.head import head_arrays, head_backward, head_forward, language_logits, ties_tokens
+from minigpt.model.head import head_arrays, head_backward, head_forward, hook_answers, language_logits, ties_tokens
 from minigpt.model.inputs import TOKENS
 from minigpt.model.masks import Sight, decoder_sight, encoder_sight
 from minigpt.model.params import Params, Weights
@@ -26,14 +26,14 @@ from minigpt.model.stack import (
     blocks_arrays,
     blocks_backward,
     blocks_forward,
+    encoder_backward,
+    encoder_forward,
     end_arrays,
     end_backward,
     end_forward,
     lowest_trained,
     rotary_of,
     stack_arrays,
-    stack_backward,
-    stack_forward,
 )
 
 
@@ -49,6 +49,24 @@ class Transformer:
 
     stage, stages: of a pipeline, in which every stage has some of the blocks; the first also begins, the last also
     answers. Alone, a model is the first and the last of one.
+
+    Parameters
+    ----------
+    config : TransformerConfig
+        What it is made of.
+    stage, stages : int
+        See above.
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=50))
+    >>> params = model.init(np.random.default_rng(0))
+    >>> logits, cache = model.forward(params, np.array([[5, 6, 7]]))  # (B, T, V)
+    >>> logits.shape
+    (1, 3, 50)
+    >>> grads = model.backward(params, cache, np.ones_like(logits))  # of the sum of all logits
+    >>> grads["blocks.3.attention.query.weight"].shape
+    (128, 128)
     """
 
     def __init__(self, config: TransformerConfig, *, stage: int = 0, stages: int = 1):
@@ -118,17 +136,17 @@ class Transformer:
         if not self.last:
             return x, cache
         output, head_cache = head_forward(params, self.config, x, batch.present, call)
-        if isinstance(output, np.ndarray):
-            output = call.hook("logits", output)
-        return output, cache._replace(head=head_cache)
+        return hook_answers(self.config, output, call), cache._replace(head=head_cache)
 
     def encode(self, params: Weights, batch: Batch, call: Call = Call()) -> tuple[np.ndarray, StackCache]:
         """What the encoder of an encoder-decoder makes of the source: (B, S, C), and the cache."""
         if batch.source is None:
             raise UserError("an encoder-decoder needs a text for its encoder; give the batch a source")
+        if len(batch.source) != len(batch.tokens):
+            raise UserError(f"{len(batch.source)} sources cannot go with {len(batch.tokens)} rows of tokens; pair them")
         call = replace(call, past=None)  # what is read as a whole has no past
-        sight = encoder_sight(batch.source_present)
-        return stack_forward(params, "encoder.", self.config.encoder, batch.source, sight=sight, call=call)
+        config, present = self.config.encoder, batch.source_present
+        return encoder_forward(params, "encoder.", config, batch.source, present=present, call=call)
 
     def hidden_states(
         self,
@@ -161,7 +179,7 @@ class Transformer:
     def sight(self, batch: Batch, length: int, *, start: int = 0, memory: np.ndarray | None = None) -> Sight:
         """Who may look where. This is the difference between an encoder and a decoder, all of it."""
         if self.config.architecture == "encoder":
-            return encoder_sight(batch.present)
+            return encoder_sight(batch.present, (len(batch.tokens), length))
         return decoder_sight(batch, length, start=start, memory=memory)
 
     def logits(self, params: Weights, x: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -192,6 +210,7 @@ class Transformer:
         if TOKENS in grads and not (self.last and ties_tokens(config)):
             grads[TOKENS][...] = 0  # a tied head overwrites it; everything after adds to it
         if self.last:
+            dx = hook_answers(config, dx, call, "d")
             dx = head_backward(grads, config, dx, cache.head, call)
             dx = end_backward(grads, "", config, dx, cache.stack.norm, call=call)
         dmemory = None if cache.memory is None else np.zeros_like(cache.memory)
@@ -201,7 +220,7 @@ class Transformer:
         if self.first and lowest == 0:
             begin_backward(grads, "", config, dx, cache.stack.begin, call=call)
         if cache.encoder is not None:
-            stack_backward(params, grads, "encoder.", config.encoder, dmemory, cache.encoder, call=call)
+            encoder_backward(params, grads, "encoder.", config.encoder, dmemory, cache.encoder, call=call)
         return dx
 
 

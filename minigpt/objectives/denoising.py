@@ -10,6 +10,7 @@ from minigpt.objectives.record import NO_READER, ONLY_BOTH, Objective, Texts
 from minigpt.ops import IGNORED
 
 RATE, MEAN = 0.3, 3.0  # of BART's infilling
+Spans = list[tuple[int, int]]  # the first token of each, and the one after its last
 
 
 def sequence_to_sequence(
@@ -99,7 +100,7 @@ def pad(texts: Sequence[np.ndarray], padding: int) -> tuple[np.ndarray, np.ndarr
     return tokens, present
 
 
-def _poisson_spans(length, rng, rate, mean):
+def _poisson_spans(length: int, rng: np.random.Generator, rate: float, mean: float) -> Spans:
     """Disjoint (first, last) in order, with Poisson lengths, covering about rate * length tokens."""
     _check_shares(rate, mean)
     budget = round(rate * length)
@@ -116,7 +117,7 @@ def _poisson_spans(length, rng, rate, mean):
     return list(zip(first.tolist(), (first + lengths).tolist(), strict=True))
 
 
-def _even_spans(length, rng, rate, mean):
+def _even_spans(length: int, rng: np.random.Generator, rate: float, mean: float) -> Spans:
     """Disjoint (first, last) in order that cover exactly round(rate * length) tokens; a kept token between each."""
     if length < 2:
         raise UserError(f"a text of {length} tokens has no span to cut out and something to keep; use longer texts")
@@ -136,18 +137,18 @@ def span_count(length: int, rate: float = 0.15, mean: float = 3.0) -> int:
     return min(max(1, round(noise / mean)), noise, length - noise)
 
 
-def _check_shares(rate, mean):
+def _check_shares(rate: float, mean: float) -> None:
     if not 0 < rate <= 1 or not mean > 0:
         raise UserError(f"a rate of {rate} and a mean length of {mean} do not fit; use 0 < rate <= 1 and mean > 0")
 
 
-def _random_parts(total, count, rng):
+def _random_parts(total: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """`count` whole numbers of at least 1 that sum to `total`, every way equally likely."""
     cuts = np.sort(rng.choice(total - 1, count - 1, replace=False)) + 1
     return np.diff(np.concatenate([[0], cuts, [total]])).astype(int)
 
 
-def _with_single_masks(text, spans, mask):
+def _with_single_masks(text: np.ndarray, spans: Spans, mask: int) -> np.ndarray:
     pieces, kept = [], 0
     for first, last in spans:
         pieces += [text[kept:first], [mask]]

@@ -6,12 +6,19 @@ from minigpt.objectives.registry import TRAINS
 
 
 def check_suits(config: TransformerConfig, batch: Batch) -> None:
-    """`UserError`, with the reason, if the objective that made the batch cannot train this architecture.
+    """`UserError`, with the reason, if the objective that made the batch cannot train this architecture or input.
 
     A batch that was put together by hand (objective None) is taken as it is.
     """
-    if batch.objective is not None:
-        check_trains(batch.objective, config.architecture)
+    if batch.objective is None:
+        return
+    check_trains(batch.objective, config.architecture)
+    for stack in (config, config.encoder or config):
+        if stack.input != "tokens":
+            raise UserError(
+                f"{batch.objective} is about tokens, but the model reads {stack.input}; make a batch of "
+                "these and their targets or labels"
+            )
 
 
 def check_trains(function: str, architecture: str) -> None:

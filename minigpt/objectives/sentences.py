@@ -1,5 +1,6 @@
 """Objectives about pairs of texts: does the second follow the first, and are the two in order?"""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from minigpt.model import Batch
 from minigpt.objectives.denoising import pad
 from minigpt.objectives.record import BOTH_SEEN, NO_SOURCE, Documents, Objective, Texts
 
+Pair = tuple[np.ndarray, np.ndarray]
 FOLLOWS, DOES_NOT = 0, 1  # the labels, numbered as BERT's
 
 
@@ -26,11 +28,11 @@ def next_sentence(
             "or more sentences, in the held-out text too; choose a corpus of more documents"
         )
 
-    def other(document, _first):
+    def other(document: int) -> np.ndarray:
         away = int(document + rng.integers(1, len(documents))) % len(documents)
         return documents[away][int(rng.integers(len(documents[away])))]
 
-    pairs, labels = _pairs(documents, rng, count, lambda a, _b, where: (a, other(where, a)))
+    pairs, labels = _pairs(documents, rng, count, lambda a, _b, where: (a, other(where)))
     return _batch(pairs, labels, classify, separator, padding)._replace(objective="next_sentence")
 
 
@@ -45,7 +47,9 @@ def sentence_order(
     return _batch(pairs, labels, classify, separator, padding)._replace(objective="sentence_order")
 
 
-def _pairs(documents, rng, count, spoil):
+def _pairs(
+    documents: Documents, rng: np.random.Generator, count: int, spoil: Callable[[np.ndarray, np.ndarray, int], Pair]
+) -> tuple[list[Pair], np.ndarray]:
     """`count` neighbouring sentences, half of them (by chance) replaced by spoil(a, b, document)."""
     long_enough = [number for number, document in enumerate(documents) if len(document) > 1]
     if not long_enough:
@@ -53,14 +57,14 @@ def _pairs(documents, rng, count, spoil):
     labels = rng.integers(0, 2, count)
     pairs = []
     for label in labels:
-        where = long_enough[rng.integers(len(long_enough))]
-        first = rng.integers(len(documents[where]) - 1)
+        where = long_enough[int(rng.integers(len(long_enough)))]
+        first = int(rng.integers(len(documents[where]) - 1))
         pair = documents[where][first], documents[where][first + 1]
         pairs.append(pair if label == FOLLOWS else spoil(*pair, where))
     return pairs, labels
 
 
-def _batch(pairs, labels, classify, separator, padding):
+def _batch(pairs: list[Pair], labels: np.ndarray, classify: int, separator: int, padding: int) -> Batch:
     texts = [np.concatenate([[classify], a, [separator], b, [separator]]).astype(int) for a, b in pairs]
     tokens, present = pad(texts, padding)
     first = np.array([len(a) + 2 for a, _ in pairs])  # the first text with its two marks

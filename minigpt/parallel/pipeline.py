@@ -118,7 +118,7 @@ def _backward(
     stage: Transformer, params: Params, grads: Params, dy: np.ndarray | None, cache: StageCache, call: Call
 ) -> np.ndarray:
     """Write this stage's gradients of one micro-batch; the gradient for the stage before, (B, T, C)."""
-    dy = score_backward(cache.score, call) if stage.last else dy
+    dy = score_backward(cache.score) if stage.last else dy
     return stage.back(params, grads, cache.model, dy, call)
 
 

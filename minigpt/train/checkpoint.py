@@ -44,7 +44,9 @@ def save_checkpoint(
             raise OSError(str(error)) from error
 
 
-def load_checkpoint(path: str | Path, config: TransformerConfig, *, state: dict[str, Any] | None = None):
+def load_checkpoint(
+    path: str | Path, config: TransformerConfig, *, state: dict[str, Any] | None = None
+) -> tuple[Params, dict[str, Any]]:
     """The parameters and the progress in the checkpoint at `path`; fills `state`, fresh from `init`, if it is given.
 
     Returns (params, progress). `UserError` if the file is missing, truncated, not a checkpoint, or of a model with
@@ -75,7 +77,7 @@ def load_checkpoint(path: str | Path, config: TransformerConfig, *, state: dict[
         ) from None
 
 
-def _optimizer_arrays(file, kind: str, arrays: Arrays) -> Iterator[tuple[str, np.ndarray]]:
+def _optimizer_arrays(file: Any, kind: str, arrays: Arrays) -> Iterator[tuple[str, np.ndarray]]:
     """Name and array of one of the optimizer's kinds."""
     if file.metadata()["format"] == FORMER:
         alone = {name: record._replace(beside="") for name, record in arrays.items()}
@@ -85,7 +87,7 @@ def _optimizer_arrays(file, kind: str, arrays: Arrays) -> Iterator[tuple[str, np
         yield name, file.get_tensor(f"optimizer.{kind}.{name}")
 
 
-def _header(path, metadata):
+def _header(path: str | Path, metadata: dict[str, str] | None) -> dict[str, Any]:
     if not metadata or metadata.get("format") not in (FORMAT, FORMER):
         raise UserError(f"{path} was not written by minigpt as {FORMAT!r}; choose a checkpoint that was")
     return json.loads(metadata["json"])

@@ -1,6 +1,6 @@
 """The gradient of a batch, its rows shared among threads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
@@ -62,18 +62,18 @@ class BatchGradient:
         if self.pool is not None:
             self.pool.shutdown()
 
-    def _one(self, params, batch, counts, step, micro):
-        def work(part, thread):
+    def _one(self, params: Params, batch: Batch, counts: Counts, step: int, micro: int) -> tuple[float, Params]:
+        def work(part: Batch, thread: int) -> tuple[float, Params]:
             call = Call(rng=np.random.default_rng([self.seed, step, micro, thread]))
             return loss_and_gradient(self.model, params, part, call, counts=counts, grads=self._parts[thread])
 
-        losses_and_grads = list(self._map(work, split_rows(batch, self.threads)))
+        losses_and_grads = self._map(work, split_rows(batch, self.threads))
         first = losses_and_grads[0][1]
         for _, grads in losses_and_grads[1:]:
             first.flat += grads.flat
         return sum(part for part, _ in losses_and_grads), first
 
-    def _map(self, work, parts):
+    def _map(self, work: Callable[[Any, int], Any], parts: Sequence[Any]) -> list[Any]:
         """work(part, thread) for every part, in order."""
         if self.pool is None:
             return [work(part, thread) for thread, part in enumerate(parts)]

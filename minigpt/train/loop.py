@@ -52,11 +52,7 @@ def train(
     settings = folder.settings
     data = TextData(folder) if data is None else data
     held_out = data.held_out()
-    if start is not None and engine is not None:
-        raise UserError("this engine has its parameters already; call first_checkpoint before it is made")
-    if start is not None and not folder.has_checkpoint("last"):
-        first_checkpoint(folder, start)
-    engine = engine or OneProcess(folder)
+    engine = _begin(folder, start, engine)
     progress, rate = engine.progress, settings.rate()
     keep_freed_memory()
 
@@ -76,7 +72,7 @@ def train(
         clock = _Clock(progress)
         for step in range(progress.step, settings.steps):
             batches = data.batches(step)
-            clock.tokens += sum(batch.tokens.size for batch in batches)
+            clock.tokens += sum(math.prod(batch.tokens.shape[:2]) for batch in batches)
             loss, norm = engine.gradient(batches, step)
             _check_finite(loss, norm, step, folder)
             engine.update(rate(step))
@@ -103,6 +99,15 @@ def train(
                 engine.save(("last",))
                 raise Interrupted(progress.step)
     return engine.params, progress
+
+
+def _begin(folder: RunFolder, start: Start | None, engine: Engine | None) -> Engine:
+    """The engine, with its parameters."""
+    if start is not None and engine is not None:
+        raise UserError("this engine has its parameters already; call first_checkpoint before it is made")
+    if start is not None and not folder.has_checkpoint("last"):
+        first_checkpoint(folder, start)
+    return engine or OneProcess(folder)
 
 
 def _validate(engine: Engine, held_out: Sequence[HeldOut], bits_per_nat: float | None) -> dict[str, float]:

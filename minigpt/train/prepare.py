@@ -23,6 +23,7 @@ from minigpt.train.folder import RunFolder
 from minigpt.train.settings import TrainSettings
 from minigpt.train.start import first_checkpoint
 
+PRESET, VOCABULARY = "tiny", 1024
 POSITIONS = ("position_embedding.weight", "encoder.position_embedding.weight")  # (T, C), a row for each position
 
 
@@ -45,10 +46,10 @@ def prepare_run(
     *,
     objective: str = "causal",
     architecture: str | None = None,
-    model: str = "tiny",
+    model: str | None = None,
     changes: Mapping[str, Any] | None = None,
-    tokenizer: str | Path | Tokenizer = "bpe",
-    vocabulary: int = 1024,
+    tokenizer: str | Path | Tokenizer | None = None,
+    vocabulary: int | None = None,
     settings: TrainSettings | None = None,
     start: Opened | None = None,
     check: Callable[[RunFolder], None] = lambda draft: None,
@@ -56,27 +57,70 @@ def prepare_run(
 ) -> RunFolder:
     """Check everything, read the corpus, make the tokenizer, write the tokens and, last, run.json.
 
-    objective: as on the command line. architecture: None takes the one that fits the objective. model: a preset;
-    changes: of its fields, such as context and dropout. tokenizer: bpe (trained to `vocabulary` tokens), characters, a
-    tokenizer or the path of its file. start: a model to begin with; configuration, tokenizer and first parameters are
-    then its own, with the head that the objective needs, and the first checkpoint is written at step 0. check: what
-    else to look at before anything is read or written; it gets the run as it would be. `UserError` for all that does
-    not fit, such as an objective that cannot train the architecture.
+    Parameters
+    ----------
+    path : str or Path
+        The folder of the run.
+    corpus : str, Path or Corpus
+        As `load_corpus` takes it, or one that is loaded.
+    objective : str
+        One of `OBJECTIVES`.
+    architecture : str, optional
+        None takes the one that fits the objective.
+    model : str, optional
+        A preset (default tiny).
+    changes : dict, optional
+        Of its fields, such as context and dropout.
+    tokenizer : str, Path or Tokenizer, optional
+        bpe (the default, trained to `vocabulary` tokens), characters, a tokenizer or the path of its file.
+    vocabulary : int, optional
+        Tokens of a bpe tokenizer (default 1024).
+    settings : TrainSettings, optional
+        Steps, batch, learning rate and so on.
+    start : OpenedModel, optional
+        A model to begin with, in place of these; configuration, tokenizer and first parameters are then its own, with
+        the head that the objective needs, and the first checkpoint is written at step 0.
+    check : callable
+        What else to look at before anything is read or written; it gets the run as it would be.
+    progress : bool
+        Draw bars.
+
+    Returns
+    -------
+    RunFolder
+        What `minigpt.train.train` takes.
+
+    Raises
+    ------
+    UserError
+        For all that does not fit, such as an objective that cannot train the architecture.
+
+    Examples
+    --------
+    >>> fables = minigpt.Corpus("fables", ("The fox met a hen. " * 20,), ("The hen met a fox. " * 5,))
+    >>> folder = minigpt.prepare_run("fables", fables, objective="masked", tokenizer="characters", progress=False)
+    >>> folder.config.architecture, folder.config.head, sorted(path.name for path in folder.path.iterdir())
+    ('encoder', 'masked', ['run.json', 'tokenizer.json', 'training.npy', 'validation.npy'])
     """
     record, path, settings = objective_of(objective), Path(path), settings or TrainSettings()
     fields_of_model = {"architecture": architecture or record.architecture, **record.model, **(changes or {})}
-    draft = preset(model, **fields_of_model) if start is None else _continued(start, architecture, record, changes)
+    if start is not None and (model or tokenizer or vocabulary):
+        raise UserError(f"{start.name} brings its own model and tokenizer; leave model, tokenizer and vocabulary out")
+    draft = (
+        preset(model or PRESET, **fields_of_model)
+        if start is None
+        else _continued(start, architecture, record, changes)
+    )
     check_trains(record.function, draft.architecture)
     check(RunFolder(path, draft, settings, {}, objective))
 
     corpus = corpus if isinstance(corpus, Corpus) else load_corpus(corpus, progress=progress)
     if start is not None:
-        tokenizer = start.tokenizer
-    special = tuple(special_tokens(record, draft.context).values())
-    made = _tokenizer(tokenizer, vocabulary, corpus, special, progress)
-    config = draft
-    if start is None:
-        config = preset(model, vocabulary_size=made.vocabulary_size, **fields_of_model)
+        config, made = draft, start.tokenizer
+    else:
+        special = tuple(special_tokens(record, draft.context).values())
+        made = _tokenizer(tokenizer or "bpe", vocabulary or VOCABULARY, corpus, special, progress)
+        config = preset(model or PRESET, vocabulary_size=made.vocabulary_size, **fields_of_model)
     counts = _write_tokens(path, made, corpus, config.context, progress)
     made.save(path / "tokenizer.json")
     description = {

@@ -68,7 +68,9 @@ def shards_step(run: Path, which: str) -> int:
     return step if isinstance(step, int) else -1
 
 
-def load_shards(run: Path, which: str, config: TransformerConfig, *, state: dict[str, Any] | None = None):
+def load_shards(
+    run: Path, which: str, config: TransformerConfig, *, state: dict[str, Any] | None = None
+) -> tuple[Params, dict[str, Any]]:
     """All parameters and the progress, put together; fills the optimizer's `state`, fresh from `init`, if given.
 
     `UserError` if a file is missing, damaged, or of a model with another configuration.

@@ -1,7 +1,12 @@
 """Configurations: what does not fit is refused with its name; famous sizes are exact."""
 
+import json
+from dataclasses import fields
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from minigpt import PRESETS, Params, Transformer, TransformerConfig, UserError, preset
 
@@ -49,6 +54,43 @@ def test_unknown_presets_and_fields_are_named():
         TransformerConfig.from_dict({**SIZES, "colour": "red"})
     with pytest.raises(UserError, match="incomplete"):
         TransformerConfig.from_dict({"width": 3})
+
+
+WRONG = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 5), st.floats(), st.text(max_size=3), st.lists(st.integers(), max_size=2)
+)
+LATER = ("do not divide", "no second encoder", "input_width is", "class_token is", "needs a token table", "is outside",
+         "a token uses", "need an even")  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.dictionaries(st.sampled_from([field.name for field in fields(TransformerConfig)]), WRONG, max_size=3))
+def test_a_value_of_any_kind_in_any_field_is_taken_or_refused_in_a_sentence(changes):
+    try:
+        config = TransformerConfig.from_dict({**SIZES, **changes})
+    except UserError as error:
+        assert any(word in str(error) for word in ("but it must be", *LATER)), error
+        return
+    assert TransformerConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize("field", fields(TransformerConfig), ids=lambda field: field.name)
+@pytest.mark.parametrize("value", ["yes", 0.5, -1, True, None, float("nan"), [1], b"x", np.ones(2)], ids=repr)
+def test_a_value_of_the_wrong_kind_is_refused_by_the_name_of_its_field(field, value):
+    """Most of these fit no field. Where one is refused, the sentence begins with the field."""
+    try:
+        TransformerConfig(**{**SIZES, "architecture": "encoder-decoder", field.name: value})
+    except UserError as error:
+        assert str(error).startswith(field.name) or value is True, error
+    else:
+        fits = {float: 0.5, bool: True, bool | None: True}.get(field.type, ...)
+        assert value is None or value == fits
+
+
+@pytest.mark.parametrize("values", [None, [], "x", 3])
+def test_what_is_no_table_is_no_configuration(values):
+    with pytest.raises(UserError, match="a table of fields"):
+        TransformerConfig.from_dict(values)
 
 
 def test_a_gated_network_has_about_as_many_parameters_as_a_plain_one():

@@ -1,5 +1,8 @@
 """Every objective has one record, and what a record says is true of it."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -83,6 +86,12 @@ def test_records_are_complete():
         assert record.sample in SAMPLES
         TransformerConfig(vocabulary_size=9, context=4, width=8, layers=1, heads=2, **record.model)
     assert len({record.name for record in RECORDS}) == len(TRAINS) == len(RECORDS)
+
+
+def test_the_readme_shows_every_objective_and_what_it_trains():
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([a-z-]+)` +\| .* \| (?:a|an) ([a-z-]+) \|$", readme, re.MULTILINE)
+    assert dict(rows) == {name: record.architecture for name, record in OBJECTIVES.items()}
 
 
 def test_special_tokens_are_found_by_what_tokenizers_call_them():

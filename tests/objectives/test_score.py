@@ -81,6 +81,20 @@ def test_what_cannot_be_scored_is_named(choices, batch, missing):
         loss(model, params, batch)
 
 
+def test_labels_that_are_no_whole_numbers_are_refused():
+    """-1.0 would count as a target here and be ignored there."""
+    model, params = model_of(head="sequence")
+    with pytest.raises(UserError, match="labels are float64 values, but classes and tokens are whole numbers"):
+        scored(Batch(TOKENS, labels=LABELS.astype(float)))
+    with pytest.raises(UserError, match="targets are float64 values"):
+        loss_and_gradient(
+            model,
+            params,
+            Batch(TOKENS, TARGETS.astype(float), LABELS),
+            counts=scored(Batch(TOKENS, TARGETS.astype(float))),
+        )
+
+
 def test_next_token_loss_on_an_encoder_is_refused_with_the_reason():
     model, params = model_of(architecture="encoder")
     batch = causal_lm(np.append(TOKENS, TOKENS[:, :1], axis=1))

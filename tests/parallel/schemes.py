@@ -97,12 +97,12 @@ def close(ours, theirs, dtype):
 
 
 def micro_batches(part, batch):
-    """This replica's rows, in up to four micro-batches; of an objective three, uneven and only as long as they need."""
+    """This replica's rows, in up to four micro-batches; of an objective two or three, uneven and as short as can be."""
     own = part.rows(batch)
     count = len(own.tokens)
     ends = np.linspace(0, count, min(4, count) + 1).astype(int)
     if batch.present is not None:
-        ends = [0, 1, count // 2 + 1, count]
+        ends = [0, 1, count // 2 + 1, count] if part.grid.pipeline.size > 1 else [0, 1, count]
     micros = [take_rows(own, slice(first, last)) for first, last in pairwise(ends)]
     return [trim(micro) for micro in micros] if batch.present is not None else micros
 

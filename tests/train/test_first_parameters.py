@@ -91,6 +91,10 @@ def test_a_decoder_goes_on_with_another_objective_and_a_shorter_context(tmp_path
     assert then.start == {"name": str(first.path), "left_out": [], "fresh": []}
     begun = open_run(then.path, "last")
     assert np.array_equal(begun.params.flat, opened.params.flat)
+    with pytest.raises(
+        UserError, match="brings its own model and tokenizer; leave model, tokenizer and vocabulary out"
+    ):
+        prepare_run(tmp_path / "tokens", STORIES, tokenizer="characters", start=opened)
     with pytest.raises(UserError, match="was made for 24 tokens, not 32"):
         prepare_run(tmp_path / "longer", STORIES, changes={"context": 32}, start=opened)
     with pytest.raises(UserError, match="masked_lm cannot train a decoder"):

@@ -13,6 +13,7 @@ from minigpt.check.planted import (
     attention_forward,
     convolutions,
     experts,
+    inputs,
     linear,
     low_rank,
     models,
@@ -37,6 +38,7 @@ PLANTED: tuple[PlantedBug, ...] = (
     *rotary.BUGS,
     *experts.BUGS,
     *models.BUGS,
+    *inputs.BUGS,
     *optimizers.BUGS,
 )
 

@@ -6,8 +6,9 @@ section 2.2.
 
 from typing import Any, NamedTuple
 
+from minigpt.errors import UserError
 from minigpt.model.arrays import BIAS, MATRIX, ArrayRecord, Arrays
-from minigpt.model.inputs.patches import check_numbers
+from minigpt.model.inputs.patches import numbers
 from minigpt.ops import convolution_1d_backward, convolution_1d_forward, gelu_backward, gelu_forward
 
 KERNEL = 3
@@ -31,8 +32,10 @@ def arrays(prefix: str, config) -> Arrays:
 
 def forward(params, prefix: str, config, frames, _call):
     """frames: (B, F, M) numbers. Returns (B, ceil(F / 2), C) and the cache."""
-    check_numbers("frames", frames, config.input_width)
-    x, layers = frames.swapaxes(1, 2), []  # (B, M, F)
+    weight = params[f"{prefix}{next(iter(STRIDES))}.weight"]
+    x, layers = numbers("frames", frames, config, weight.dtype).swapaxes(1, 2), []  # (B, M, F)
+    if x.shape[2] == 0:
+        raise UserError("there are no frames to listen to; give at least one")
     for layer, stride in STRIDES.items():
         name = f"{prefix}{layer}"
         x, cache = convolution_1d_forward(x, params[f"{name}.weight"], params[f"{name}.bias"], stride=stride, padding=1)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigpt.errors import UserError
+from minigpt.errors import UserError, described
 from minigpt.model.arrays import Arrays, embedding_array, linear_arrays
 from minigpt.model.parts import apply_linear, back_linear
 
@@ -28,8 +28,8 @@ def arrays(prefix: str, config) -> Arrays:
 
 def forward(params, prefix: str, config, patches, _call):
     """patches: (B, N, P) numbers. Returns (B, N, C), or (B, N + 1, C) with the class token first, and the cache."""
-    check_numbers("patches", patches, config.input_width)
-    x, cache = apply_linear(params, f"{prefix}patch_embedding", patches)
+    weight = params[f"{prefix}patch_embedding.weight"]
+    x, cache = apply_linear(params, f"{prefix}patch_embedding", numbers("patches", patches, config, weight.dtype))
     if config.class_token:
         token = np.broadcast_to(params[f"{prefix}class_token"], (len(x), 1, config.width))
         x = np.concatenate([token, x], axis=1)
@@ -50,10 +50,9 @@ def length(config, patches) -> int:
     return patches.shape[1] + config.class_token
 
 
-def check_numbers(what: str, inputs: Any, width: int) -> None:
-    """`UserError` unless `inputs` are floating-point numbers, (B, any, width)."""
+def numbers(what: str, inputs: Any, config, dtype: Any) -> np.ndarray:
+    """The inputs in the precision of the weights. `UserError` unless they are floating-point numbers, (B, any, P)."""
+    width = config.input_width
     if not (isinstance(inputs, np.ndarray) and inputs.dtype.kind == "f" and inputs.shape[2:] == (width,)):
-        kind = getattr(inputs, "dtype", type(inputs).__name__)
-        raise UserError(
-            f"{what} must be floating-point numbers of shape (B, any, {width}), not {kind} of shape {np.shape(inputs)}"
-        )
+        raise UserError(f"{what} must be floating-point numbers of shape (B, any, {width}), not {described(inputs)}")
+    return inputs.astype(dtype, copy=False)

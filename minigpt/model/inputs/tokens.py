@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minigpt.errors import UserError, described
 from minigpt.model.arrays import ROWS, Arrays, embedding_array
 from minigpt.model.parts import sum_over_ranks
 from minigpt.ops import embedding_backward, embedding_forward
@@ -24,6 +25,8 @@ def arrays(_prefix: str, config) -> Arrays:
 
 def forward(params, _prefix: str, config, tokens, call):
     """tokens: (B, T) integers in 0..V-1. Returns their vectors, (B, T, C), and the cache."""
+    if not isinstance(tokens, np.ndarray) or tokens.dtype.kind not in "iu" or tokens.ndim != 2:
+        raise UserError(f"tokens must be an array of whole numbers of shape (B, T), not {described(tokens)}")
     x, cache, learn = _look_up(tokens, params[TOKENS], call)
     if config.padding is not None:
         real = tokens != config.padding

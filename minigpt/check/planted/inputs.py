@@ -1,0 +1,99 @@
+"""Mistakes at the beginning of a stack of image patches or sound frames, and between an encoder and its decoder."""
+
+import numpy as np
+
+from minigpt.check.planted.bug import planted
+from minigpt.check.planted.models import Hooked
+from minigpt.model import Call, Transformer
+from minigpt.ops import dropout_backward
+
+
+class Begun(Hooked):
+    """A transformer whose gradients are changed by `mend(grads, dx)`, dx: (B, T, C), of what the inputs became."""
+
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
+        grads = super().backward(params, cache, dlogits, call, grads=grads)
+        self.mend(grads, dropout_backward(self.seen["dembedding"], cache.stack.begin.dropout))
+        return grads
+
+    def mend(self, grads, dx):
+        raise NotImplementedError
+
+
+class class_token_of_the_first_image(Begun):
+    """This is the gradient you get when the class token takes the gradient of the first image: every image of the
+    batch begins with it, so they must be summed."""
+
+    def mend(self, grads, dx):
+        grads["class_token"] = dx[:1, 0]
+
+
+class class_token_averaged(Begun):
+    """This is the gradient you get when the class token takes the mean over the images: every one of them begins with
+    it, so their gradients must be summed."""
+
+    def mend(self, grads, dx):
+        grads["class_token"] = dx[:, :1].mean(axis=0)
+
+
+class class_token_not_cut_off(Begun):
+    """This is the gradient you get when the class token's row is not cut off on the way back: every patch then takes
+    the gradient of the position before its own."""
+
+    def mend(self, grads, dx):
+        grads["patch_embedding.bias"] = dx[:, :-1].sum(axis=(0, 1))
+
+
+class patch_bias_of_one_image(Begun):
+    """This is the gradient you get when the patches' bias is summed over one image: it was added to every patch of
+    every image."""
+
+    def mend(self, grads, dx):
+        grads["patch_embedding.bias"] = dx[0, 1:].sum(axis=0)
+
+
+class stride_forgotten(Transformer):
+    """This is the gradient you get when the second convolution's stride is forgotten on the way back: its output t
+    came from the frames around 2 t, not from those around t."""
+
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
+        begun = cache.encoder.begin
+        first, (name, convolution, activation) = begun.inputs.layers
+        second = (name, convolution._replace(stride=(1,) * len(convolution.stride)), activation)
+        begun = begun._replace(inputs=begun.inputs._replace(layers=[first, second]))
+        changed = cache._replace(encoder=cache.encoder._replace(begin=begun))
+        return super().backward(params, changed, dlogits, call, grads=grads)
+
+
+class memory_forgotten(Hooked):
+    """This is the gradient you get when cross-attention sends nothing back to its memory: the encoder then never
+    learns what the decoder needs."""
+
+    def replace(self, name, gradient):
+        return np.zeros_like(gradient) if name == "encoder.dfinal" else gradient
+
+
+class memory_of_the_last_block(Hooked):
+    """This is the gradient you get when the memory takes the gradient of the last block: every block of the decoder
+    looks at the same memory, so they must be summed."""
+
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
+        self.params = params
+        return super().backward(params, cache, dlogits, call, grads=grads)
+
+    def replace(self, name, gradient):
+        if name != "encoder.dfinal":
+            return gradient
+        last = f"blocks.{self.config.layers - 1}.cross_attention"
+        parts = []
+        for part in ("key", "value"):
+            dpart = self.seen[f"{last}.d{part}"].swapaxes(1, 2)  # (B, M, G, D)
+            parts.append(dpart.reshape(*gradient.shape[:2], -1) @ self.params[f"{last}.{part}.weight"].T)
+        return parts[0] + parts[1]
+
+
+BUGS = (
+    *planted("model", "transformer", "ViT", class_token_of_the_first_image, class_token_averaged),
+    *planted("model", "transformer", "ViT", class_token_not_cut_off, patch_bias_of_one_image),
+    *planted("model", "transformer", "Whisper", stride_forgotten, memory_forgotten, memory_of_the_last_block),
+)
