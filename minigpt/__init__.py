@@ -9,7 +9,7 @@ Quick start: a transformer learns a sentence by heart, letter by letter, and say
 >>> config = minigpt.preset("tiny", vocabulary_size=tokenizer.vocabulary_size, layers=1, width=32, context=16)
 >>> model = minigpt.Transformer(config)  # holds the configuration only
 >>> params = model.init(np.random.default_rng(0))  # one flat vector with a named view for every array
->>> windows = np.lib.stride_tricks.sliding_window_view(tokenizer.encode(3 * text), 17)  # (B, T + 1) tokens
+>>> windows = np.lib.stride_tricks.sliding_window_view(tokenizer.encode(2 * text), 17)  # (B, T + 1) tokens
 >>> batches = [minigpt.causal_lm(windows)] * 40
 >>> losses = minigpt.fit(model, params, batches, minigpt.warmup_cosine(0.02, warmup=5, total=40))
 >>> losses[-1] < 0.1 < losses[0]  # nats per letter

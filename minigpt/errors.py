@@ -7,6 +7,14 @@ class UserError(ValueError):
     """Bad input: one sentence that names the value, what was expected and the remedy.
 
     The command line prints it without a traceback and exits with code 2.
+
+    Examples
+    --------
+    >>> try:
+    ...     minigpt.preset("gpt-3")
+    ... except minigpt.UserError as error:
+    ...     print(str(error)[:42])
+    there is no preset 'gpt-3'; choose one of
     """
 
 

@@ -39,8 +39,34 @@ def sgd(
 ) -> Optimizer:
     """Stochastic gradient descent (Robbins & Monro 1951), with momentum: p -= rate * v, v = momentum * v + g.
 
-    nesterov: look ahead, p -= rate * (g + momentum * v) (Sutskever et al. 2013, section 2, as PyTorch writes it).
-    weight_decay: adds weight_decay * p to g; decayed: for the first so many entries only (None: all).
+    Parameters
+    ----------
+    momentum : float
+        How much of the last step's v stays.
+    nesterov : bool
+        Look ahead, p -= rate * (g + momentum * v) (Sutskever et al. 2013, section 2, as PyTorch writes it).
+    weight_decay : float
+        Adds weight_decay * p to g.
+    decayed : int, optional
+        Only the first so many entries decay; None: all.
+
+    Returns
+    -------
+    Optimizer
+        The pair (init, update).
+
+    Raises
+    ------
+    UserError
+        nesterov without momentum.
+
+    Examples
+    --------
+    >>> optimizer = minigpt.sgd(momentum=0.9)
+    >>> p, g = np.array([1.0, 2.0]), np.array([0.5, -1.0])
+    >>> optimizer.update(p, g, optimizer.init(p), learning_rate=0.1)
+    >>> p
+    array([0.95, 2.1 ])
     """
     if nesterov and not momentum:
         raise UserError("Nesterov's look-ahead needs momentum; set it to 0.9, say")
@@ -82,8 +108,32 @@ def adam(
 
     m = mean of g (decaying by beta1), v = mean of g*g (by beta2), both divided by 1 - beta^step because they start at
     0; p -= rate * m / (sqrt(v) + epsilon). Kingma & Ba (2015), arXiv:1412.6980, algorithm 1.
-    weight_decay: adds weight_decay * p to g, or, decoupled, multiplies p by 1 - rate * weight_decay.
-    decayed: only the first so many entries decay (None: all).
+
+    Parameters
+    ----------
+    beta1, beta2, epsilon : float
+        As in the formulas.
+    weight_decay : float
+        Adds weight_decay * p to g.
+    decayed : int, optional
+        Only the first so many entries decay; None: all.
+    decoupled : bool
+        Decay multiplies p by 1 - rate * weight_decay instead: AdamW.
+
+    Returns
+    -------
+    Optimizer
+        The pair (init, update).
+
+    Examples
+    --------
+    The first step is as long as the learning rate, whatever the gradient:
+
+    >>> optimizer = minigpt.adam()
+    >>> p, g = np.array([1.0, 2.0]), np.array([0.5, -100.0])
+    >>> optimizer.update(p, g, optimizer.init(p), learning_rate=0.1)
+    >>> p.round(6)
+    array([0.9, 2.1])
     """
 
     def init(parameters):
@@ -150,8 +200,30 @@ def adamw(
 ) -> Optimizer:
     """Adam with decoupled weight decay: every step first shrinks p by 1 - rate * weight_decay.
 
-    Loshchilov & Hutter (2019), arXiv:1711.05101, algorithm 2. decayed: only the first so many entries; pass
-    `params.matrix_size`, since gains and biases have no reason to be near zero.
+    Loshchilov & Hutter (2019), arXiv:1711.05101, algorithm 2.
+
+    Parameters
+    ----------
+    beta1, beta2, epsilon : float
+        As in `adam`.
+    weight_decay : float
+        As in the first line.
+    decayed : int, optional
+        Only the first so many entries decay; None: all. Pass `params.matrix_size`, since gains and biases have no
+        reason to be near zero.
+
+    Returns
+    -------
+    Optimizer
+        The pair (init, update).
+
+    Examples
+    --------
+    >>> optimizer = minigpt.adamw(weight_decay=0.5, decayed=1)
+    >>> p, g = np.array([4.0, 4.0]), np.array([1.0, 1.0])
+    >>> optimizer.update(p, g, optimizer.init(p), learning_rate=0.1)
+    >>> p.round(6)
+    array([3.7, 3.9])
     """
     return adam(beta1=beta1, beta2=beta2, epsilon=epsilon, weight_decay=weight_decay, decayed=decayed, decoupled=True)
 
@@ -168,7 +240,30 @@ def muon(
 
     Jordan et al. (2024), https://kellerjordan.github.io/posts/muon. With 0.2 * sqrt(larger side) as its factor, an
     update has the size of AdamW's, so one learning rate serves both (Liu et al. 2025, arXiv:2502.16982, eq. 4).
-    matrices: where in the vector they lie; see `Params.block_matrices`.
+
+    Parameters
+    ----------
+    matrices : sequence of Place
+        Where in the vector they lie; see `Params.block_matrices`.
+    momentum : float
+        The share of the running mean of gradients that stays.
+    weight_decay, decayed
+        As in `adamw`.
+    iterations : int
+        Of Newton and Schulz, see `orthogonal`.
+
+    Returns
+    -------
+    Optimizer
+        The pair (init, update).
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=50, layers=1))
+    >>> params = model.init(np.random.default_rng(0))
+    >>> optimizer = minigpt.muon(params.block_matrices(), decayed=params.matrix_size)
+    >>> sorted(optimizer.init(params.flat))
+    ['first_moment', 'momentum', 'second_moment', 'step']
     """
     rest = adamw(beta2=0.95, weight_decay=weight_decay, decayed=decayed)
 
@@ -205,10 +300,30 @@ def orthogonal(matrix: np.ndarray, iterations: int = 5) -> np.ndarray:
 
 
 def clip_by_global_norm(gradient: np.ndarray, maximum: float) -> float:
-    """Shorten the gradient, (P,), in place to at most `maximum`; its direction stays. Returns the norm it had.
+    """Shorten the gradient in place to at most `maximum`; its direction stays.
 
     One factor for all entries, min(1, maximum / (norm + 1e-6)) (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1; the
-    1e-6 is PyTorch's). A norm that is infinite or NaN is returned as it is, for the caller to report.
+    1e-6 is PyTorch's).
+
+    Parameters
+    ----------
+    gradient : (P,) floats
+        Is changed.
+    maximum : float
+        The longest that it may be.
+
+    Returns
+    -------
+    float
+        The norm it had. One that is infinite or NaN is returned as it is, for the caller to report.
+
+    Examples
+    --------
+    >>> gradient = np.array([3.0, 4.0])
+    >>> minigpt.clip_by_global_norm(gradient, 1.0)
+    5.0
+    >>> gradient.round(5)
+    array([0.6, 0.8])
     """
     squares = (gradient[start : start + BLOCK] for start in range(0, gradient.size, BLOCK))
     norm = math.sqrt(sum(float(np.vdot(block, block)) for block in squares))  # blocks keep float32's digits
@@ -231,6 +346,31 @@ def warmup_cosine(peak: float, *, warmup: int, total: int, final: float = 0.1) -
     """Warm-up as in `constant`, then half a cosine down to final * peak at step `total`, and so on for ever.
 
     Loshchilov & Hutter (2017), "SGDR", arXiv:1608.03983, eq. 5, without restarts.
+
+    Parameters
+    ----------
+    peak : float
+        The highest learning rate.
+    warmup, total : int
+        Steps of warm-up, and of both together.
+    final : float
+        The last rate, as a share of the peak.
+
+    Returns
+    -------
+    Schedule
+        step -> learning rate.
+
+    Raises
+    ------
+    UserError
+        Unless peak >= 0 and 0 <= warmup <= total.
+
+    Examples
+    --------
+    >>> rate = minigpt.warmup_cosine(0.01, warmup=2, total=12)
+    >>> [round(rate(step), 4) for step in (0, 1, 2, 7, 12, 99)]
+    [0.005, 0.01, 0.01, 0.0055, 0.001, 0.001]
     """
     return _schedule(peak, warmup, total, lambda share: final + (1 - final) * (1 + math.cos(math.pi * share)) / 2)
 

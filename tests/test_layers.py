@@ -85,3 +85,9 @@ def test_no_rival_framework_is_imported_anywhere():
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             modules += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not [module for module in modules if module.split(".")[0] in rivals], path
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest puts every folder of tests on the path, so a module of the same name would hide another."""
+    names = [path.name for path in (PACKAGE.parent / "tests").rglob("*.py")]
+    assert sorted(names) == sorted(set(names))

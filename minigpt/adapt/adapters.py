@@ -31,9 +31,39 @@ def low_rank_adapters(
 ) -> Params:
     """Adapters that change nothing yet: `down` is random, `up` is zero.
 
-    rank: r, the width between the two. layers: the ends of the names of the linear layers in the blocks that get one
-    (`ATTENTION` has four of them). For a layer of C inputs and F outputs, `down` is (C, r), normal with the standard
-    deviation 1 / sqrt(C), and `up` is (r, F). `UserError` if no layer has such a name, or the rank does not fit.
+    Hu et al. (2021), arXiv:2106.09685, section 4.1. For a layer of C inputs and F outputs, `down` is (C, r), normal
+    with the standard deviation 1 / sqrt(C), and `up` is (r, F). Put them on a model with `Overlay(params, adapters)`;
+    then only they learn.
+
+    Parameters
+    ----------
+    model : Transformer
+        What they are for.
+    rng : numpy.random.Generator
+        For `down`.
+    rank : int
+        r, the width between the two.
+    layers : sequence of str
+        The ends of the names of the linear layers in the blocks that get one (`minigpt.adapt.ATTENTION` has four).
+    dtype
+        Of the arrays: that of the parameters.
+
+    Returns
+    -------
+    Params
+        The arrays `LAYER.adapter.down` and `LAYER.adapter.up`.
+
+    Raises
+    ------
+    UserError
+        If no layer has such a name, or the rank does not fit.
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=50, layers=1))
+    >>> adapters = minigpt.low_rank_adapters(model, np.random.default_rng(0), rank=4, layers=["attention.query"])
+    >>> adapters.shapes
+    {'blocks.0.attention.query.adapter.down': (128, 4), 'blocks.0.attention.query.adapter.up': (4, 128)}
     """
     if rank < 1:
         raise UserError(f"the rank of an adapter is {rank}, but it must be at least 1")
@@ -52,7 +82,31 @@ def low_rank_adapters(
 
 
 def merge(params: Params, adapters: Params) -> Params:
-    """A copy of the parameters in which each adapter is added to its matrix, W + down @ up: it costs nothing more."""
+    """A copy of the parameters in which each adapter is added to its matrix, W + down @ up: it costs nothing more.
+
+    Parameters
+    ----------
+    params, adapters : Params
+        Of a model, and what `low_rank_adapters` made for it.
+
+    Returns
+    -------
+    Params
+        In the layout of `params`. `minigpt.adapt.unmerge` goes the other way.
+
+    Raises
+    ------
+    UserError
+        If the adapters belong to another model.
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=50, layers=1))
+    >>> params = model.init(np.random.default_rng(0))
+    >>> adapters = minigpt.low_rank_adapters(model, np.random.default_rng(1))
+    >>> np.array_equal(minigpt.merge(params, adapters).flat, params.flat)  # `up` is still zero
+    True
+    """
     return _added(params, adapters, 1)
 
 

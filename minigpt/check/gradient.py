@@ -31,16 +31,49 @@ def check_gradient(
     """Compare `backward` with numerical derivatives of `forward`, entry by entry, in float64.
 
     `y, cache = forward(*arrays, **options)`; `gradients = backward(dy, cache)`, one for each floating array, in order
-    (a bare array will do for one). Integer arrays (tokens, targets) are passed on and have no gradient.
-    An entry is right if |yours - numeric| <= absolute + relative * max(|yours|, |numeric|).
+    (a bare array will do for one). An entry is right if |yours - numeric| <= absolute + relative * max(|yours|,
+    |numeric|). Both functions also run in float32, where y and every gradient must be float32. Baydin et al. (2018),
+    section 2.1.
 
-    seed: of the upstream gradient dy, which is random: a dy of ones hides mistakes. samples: check at most so many
-    entries of each array one by one, chosen at random, and the whole array along one random direction; None checks all.
-    names: what the report calls the arrays; default: the names in forward's signature.
+    Parameters
+    ----------
+    forward, backward : callable
+        The pair.
+    *arrays : arrays
+        What forward takes. Integers (tokens, targets) are passed on and have no gradient.
+    seed : int
+        Of the upstream gradient dy, which is random: a dy of ones hides mistakes.
+    relative, absolute : float
+        As above.
+    samples : int, optional
+        Check at most so many entries of each array one by one, chosen at random, and the whole array along one random
+        direction; None checks all.
+    names : list of str, optional
+        What the report calls the arrays; None: as forward's signature does.
+    **options
+        Passed on to forward.
 
-    Both functions also run in float32, where y and every gradient must be float32. `GradientError` if they promote,
-    change their inputs, the cache or their answer, or if a gradient has the wrong number, type or shape or is not
-    finite. Wrong values are in the report: `check_gradient(...).raise_if_wrong()`.
+    Returns
+    -------
+    GradientReport
+        `str` shows it; `.passed` sums it up; `.raise_if_wrong()` raises `GradientError` for a wrong value.
+
+    Raises
+    ------
+    GradientError
+        If the pair promotes, changes its inputs, the cache or its answer, or if a gradient has the wrong number, type
+        or shape or is not finite.
+    UserError
+        If an argument is no array, or none is of floats.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).standard_normal((2, 3))
+    >>> square = lambda x: (x * x, x)
+    >>> minigpt.check_gradient(square, lambda dy, x: 2 * x * dy, x).passed
+    True
+    >>> minigpt.check_gradient(square, lambda dy, x: x * dy, x).passed
+    False
     """
     names = parameter_names(forward, len(arrays)) if names is None else names
     for name, array in zip(names, arrays, strict=True):

@@ -65,6 +65,8 @@ CONFIGS: dict[str, TransformerConfig] = {
     ),
     "BERT": TransformerConfig(**SMALL, **BERT, head="pretraining", dropout=0.2),
     "BERT, span": TransformerConfig(**SMALL, **BERT, head="span"),
+    "BERT, masked": TransformerConfig(**SMALL, **BERT, head="masked", tied=False),
+    "encoder without a head": TransformerConfig(**SMALL, architecture="encoder", head="none"),
     "encoder, token classes": TransformerConfig(**SMALL, architecture="encoder", head="token", labels=4, tied=False),
     "decoder, sequence classes": TransformerConfig(
         **SMALL, head="sequence", labels=4, pooled="last", pooler=False, head_bias=False
@@ -114,11 +116,29 @@ def check_model(
 ) -> GradientReport:
     """`check_gradient` of the cross-entropy of what a transformer's head says, for every one of its parameter arrays.
 
-    config: what to check, at a size at which a forward takes about a millisecond; or a model, to check one of your own.
     Matrices are random, gains and biases away from 1 and 0, tokens and targets random with some targets ignored;
     dropout, if the configuration has any, draws the same masks every time.
-    samples, absolute, settings: as in `check_gradient`; besides its sampled entries every array is checked along a
-    random direction, which no wrong entry escapes.
+
+    Parameters
+    ----------
+    config : TransformerConfig or Transformer
+        What to check, at a size at which a forward takes about a millisecond; or a model, to check one of your own.
+    seed, samples, absolute, **settings
+        As in `check_gradient`; besides its sampled entries every array is checked along a random direction, which no
+        wrong entry escapes.
+
+    Returns
+    -------
+    GradientReport
+        One `ArgumentReport` for each parameter array.
+
+    Examples
+    --------
+    >>> sizes = {"vocabulary_size": 5, "context": 3, "width": 4, "layers": 1, "heads": 2, "feed_forward_width": 3}
+    >>> config = minigpt.TransformerConfig(**sizes)
+    >>> report = minigpt.check_model(config, samples=1)
+    >>> report.passed, len(report.arguments)
+    (True, 20)
     """
     model = config if isinstance(config, Transformer) else Transformer(config)
     rng = np.random.default_rng(seed)

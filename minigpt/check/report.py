@@ -5,7 +5,17 @@ from dataclasses import dataclass
 
 
 class GradientError(AssertionError):
-    """A forward or backward that is wrong: one sentence says which of its arrays, where, and how."""
+    """A forward or backward that is wrong: one sentence says which of its arrays, where, and how.
+
+    Examples
+    --------
+    >>> x = np.array([1.0, 2.0])
+    >>> try:
+    ...     minigpt.check_gradient(lambda x: (3 * x, None), lambda dy, cache: dy.sum(), x)
+    ... except minigpt.GradientError as error:
+    ...     print("refused:", "shape" in str(error))
+    refused: True
+    """
 
 
 @dataclass(frozen=True)

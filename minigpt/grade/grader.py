@@ -49,8 +49,35 @@ def grade_file(
 ) -> list[Result]:
     """Grade every exercise that the file attempts, or the one called `exercise`.
 
-    The file runs in a process of its own, at most `seconds` a call and `megabytes` more than an empty one.
-    `UserError` if there is no such file or exercise, or no exercise in the file.
+    The file runs in a process of its own.
+
+    Parameters
+    ----------
+    path : str or Path
+        A Python file that defines the functions of one exercise or more.
+    exercise : str, optional
+        The name of one; None: all that it attempts.
+    seconds : float
+        The longest that one call may take.
+    megabytes : int
+        Of memory, beyond that of an empty process.
+
+    Returns
+    -------
+    list of Result
+        `passed`, `message`, and in `likely` the known mistake that gives the same numbers.
+
+    Raises
+    ------
+    UserError
+        If there is no such file or exercise, or no exercise in the file.
+
+    Examples
+    --------
+    >>> minigpt.grade_file("lessons/exercises/missing.py")
+    Traceback (most recent call last):
+        ...
+    minigpt.errors.UserError: there is no file lessons/exercises/missing.py; check the path
     """
     path = Path(path)
     if not path.is_file():

@@ -33,15 +33,48 @@ def beam_search(
     source: np.ndarray | None = None,
     vocabulary_size: int | None = None,
 ) -> list[Beam]:
-    """The best continuations of the prompt `tokens`: (T,) integers, best first, at most `beams` of them.
+    """The best continuations of a prompt. Sutskever, Vinyals & Le (2014), arXiv:1409.3215, section 3.2.
 
     Each step extends every open beam by every token and keeps the `beams` likeliest. One that takes a stop token, or
     has `max_new_tokens` tokens, is complete. One beam is greedy; as many beams as there are continuations is
     exhaustive search.
-    length_penalty: the exponent alpha of Wu et al. (2016), arXiv:1609.08144, eq. 14: scores are divided by
-    ((5 + length) / 6)^alpha. At 0 a longer text never scores better than its own beginning, so short ones win.
-    source: what an encoder-decoder reads while it writes, (S,) integers. vocabulary_size: as in `generate`.
-    `UserError` for a prompt that is empty or not one sequence, and for numbers that do not fit.
+
+    Parameters
+    ----------
+    model, params : Transformer, Params
+        A decoder, or an encoder-decoder.
+    tokens : (T,) integers
+        The prompt.
+    max_new_tokens : int
+        How many at most.
+    beams : int
+        How many beginnings are kept.
+    length_penalty : float
+        The exponent alpha of Wu et al. (2016), arXiv:1609.08144, eq. 14: scores are divided by ((5 + length) /
+        6)^alpha. At 0 a longer text never scores better than its own beginning, so short ones win.
+    stop_tokens : tuple of int
+        A continuation ends with the first of these.
+    source : (S,) integers, optional
+        What an encoder-decoder reads while it writes.
+    vocabulary_size : int, optional
+        As in `generate`.
+
+    Returns
+    -------
+    list of Beam
+        `tokens`, `log_probability` in nats, `score`; best first, at most `beams` of them.
+
+    Raises
+    ------
+    UserError
+        For a prompt that is empty or not one sequence, and for numbers that do not fit.
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=50, layers=1))
+    >>> best, second = minigpt.beam_search(model, model.init(np.random.default_rng(0)), np.array([5, 6]), 3, beams=2)
+    >>> len(best.tokens), best.score >= second.score
+    (3, True)
     """
     tokens = check_prompt(tokens)
     if tokens.ndim != 1 or beams < 1 or max_new_tokens < 1 or length_penalty < 0:

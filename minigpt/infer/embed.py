@@ -12,10 +12,34 @@ from minigpt.model import Batch, Params, Transformer
 
 
 def embed(model: Transformer, params: Params, tokenizer: Any, sentences: Sequence[str]) -> np.ndarray:
-    """The mean of the encoder's last hidden states over a sentence's tokens, of length 1: (N, C).
+    """The mean of the encoder's last hidden states over a sentence's tokens, of length 1.
 
-    A sentence longer than the context is cut to it. `UserError` for a model that is no encoder, or has no tokenizer.
     Reimers & Gurevych (2019), "Sentence-BERT", arXiv:1908.10084, section 3.
+
+    Parameters
+    ----------
+    model, params, tokenizer
+        An encoder, as `open_model` gives it.
+    sentences : sequence of str
+        One that is longer than the context is cut to it.
+
+    Returns
+    -------
+    (N, C) floats
+        A row for each sentence; the product of two rows is how alike they are.
+
+    Raises
+    ------
+    UserError
+        For a model that is no encoder, or has no tokenizer.
+
+    Examples
+    --------
+    >>> tokenizer = minigpt.CharacterTokenizer("abc")
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=4, layers=1, architecture="encoder"))
+    >>> rows = minigpt.embed(model, model.init(np.random.default_rng(0)), tokenizer, ["ab", "cab"])
+    >>> rows.shape, (rows * rows).sum(axis=1).round(4).tolist()
+    ((2, 128), [1.0, 1.0])
     """
     if model.config.architecture != "encoder":
         raise UserError(

@@ -28,13 +28,46 @@ def generate(
 ) -> Iterator[Any]:
     """Continue `tokens` by up to `max_new_tokens` tokens, one at a time.
 
-    tokens: (T,) integers, and each item is one id; or (B, T), sequences of equal length, and each item is (B,) ids.
-    rng: needed unless the sampling is greedy. cached: keep keys and values instead of computing them again; the text is
-    the same. What happens beyond the context length is told in `minigpt.infer.window.Window`.
-    stop_tokens: a sequence ends with the first of these it produces. In a batch, a sequence that has ended repeats its
-    last token until all have ended. source: what an encoder-decoder reads while it writes, (S,) or (B, S) integers.
-    vocabulary_size: of the tokenizer, where the model's is padded past it; only ids below it are written.
-    `UserError` for an encoder, which cannot write, for a prompt without tokens or with ids outside the vocabulary.
+    Parameters
+    ----------
+    model, params : Transformer, Params
+        A decoder, or an encoder-decoder.
+    tokens : (T,) or (B, T) integers
+        The prompt, or prompts of equal length.
+    max_new_tokens : int
+        How many at most.
+    sampling : Sampling
+        How each is chosen.
+    rng : numpy.random.Generator, optional
+        Needed unless the sampling is greedy.
+    cached : bool
+        Keep keys and values instead of computing them again; the text is the same. What happens beyond the context
+        length is told in `minigpt.infer.window.Window`.
+    stop_tokens : collection of int
+        A sequence ends with the first of these it produces. In a batch, a sequence that has ended repeats its last
+        token until all have ended.
+    source : (S,) or (B, S) integers, optional
+        What an encoder-decoder reads while it writes.
+    vocabulary_size : int, optional
+        Of the tokenizer, where the model's is padded past it; only ids below it are written.
+
+    Returns
+    -------
+    iterator of int, or of (B,) integers
+        One id, or one of each sequence, as they are written.
+
+    Raises
+    ------
+    UserError
+        For an encoder, which cannot write, for a prompt without tokens or with ids outside the vocabulary.
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=50, layers=1))
+    >>> params = model.init(np.random.default_rng(0))
+    >>> ids = list(minigpt.generate(model, params, np.array([5, 6]), 4, rng=np.random.default_rng(1)))
+    >>> len(ids), all(0 <= token < 50 for token in ids)
+    (4, True)
     """
     tokens = check_prompt(tokens)
     if max_new_tokens < 0:
@@ -89,11 +122,40 @@ def generate_text(
 ) -> Iterator[str]:
     """Continue the text `prompt` by up to `max_new_tokens` tokens, in pieces as they are written.
 
-    The pieces hold whole characters only, and together they are the text after the prompt. An empty prompt starts from
-    the end-of-text token, which stood before every text in training. Writing ends at the next end-of-text token, unless
-    `past_the_end`, or with the first of the strings `stop` to be complete: neither is part of the text.
-    Other arguments as in `generate`. `UserError` if the tokenizer is not the model's or a stop string is empty. A model
-    may have more ids than the tokenizer has tokens (a vocabulary padded to a round number): they are never written.
+    Parameters
+    ----------
+    model, params, tokenizer
+        As `open_model` gives them. A model may have more ids than the tokenizer has tokens (a vocabulary padded to a
+        round number): they are never written.
+    prompt : str
+        An empty one starts from the end-of-text token, which stood before every text in training.
+    max_new_tokens : int
+        How many at most.
+    sampling, rng, cached
+        As in `generate`.
+    stop : str or collection of str
+        Writing ends with the first of these to be complete, which is not part of the text.
+    past_the_end : bool
+        Write on after an end-of-text token, at which writing ends otherwise.
+
+    Returns
+    -------
+    iterator of str
+        Pieces of whole characters; together they are the text after the prompt.
+
+    Raises
+    ------
+    UserError
+        If the tokenizer is not the model's or a stop string is empty.
+
+    Examples
+    --------
+    >>> tokenizer = minigpt.CharacterTokenizer("abc")
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=tokenizer.vocabulary_size, layers=1))
+    >>> params = model.init(np.random.default_rng(0))
+    >>> pieces = minigpt.generate_text(model, params, tokenizer, "ab", 5, rng=np.random.default_rng(1))
+    >>> set("".join(pieces)) <= set("abc")
+    True
     """
     check_tokenizer(model, tokenizer)
     stop = (stop,) if isinstance(stop, str) else tuple(stop)

@@ -18,6 +18,27 @@ class KeyValuePast:
 
     Hand it to a model as `Call(past=past)`: a forward then continues at position `length`, and `length` grows by its T.
     The memory is taken at once: 2 * layers * batch * capacity * G * D numbers.
+
+    Parameters
+    ----------
+    config : TransformerConfig
+        Of the model.
+    batch : int
+        B.
+    capacity : int
+        Positions to make room for.
+    dtype
+        That of the parameters.
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=50, layers=1))
+    >>> params = model.init(np.random.default_rng(0))
+    >>> past = minigpt.KeyValuePast(model.config, batch=1, capacity=8)
+    >>> for token in (5, 6, 7):
+    ...     logits, _ = model.forward(params, np.array([[token]]), minigpt.Call(past=past))  # the same as all at once
+    >>> past.length, logits.shape
+    (3, (1, 1, 50))
     """
 
     def __init__(self, config: TransformerConfig, batch: int, capacity: int, dtype: Any = np.float32):

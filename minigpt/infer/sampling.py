@@ -13,11 +13,25 @@ from minigpt.ops import softmax_forward
 class Sampling:
     """How the next token is chosen. The three apply in this order; the defaults sample from the model as it is.
 
-    temperature: scores are divided by it. Below 1 likely tokens become likelier; 0 always takes the likeliest (greedy).
-    top_k: only the k likeliest tokens may be drawn (Fan et al. 2018, arXiv:1805.04833).
-    top_p: only the fewest tokens that together have probability p (Holtzman et al. 2019, arXiv:1904.09751, sec. 3.1):
-        many where the model is unsure, few where it is sure.
-    `UserError` names a value that does not fit.
+    Parameters
+    ----------
+    temperature : float
+        Scores are divided by it. Below 1 likely tokens become likelier; 0 always takes the likeliest (greedy).
+    top_k : int, optional
+        Only the k likeliest tokens may be drawn (Fan et al. 2018, arXiv:1805.04833).
+    top_p : float, optional
+        Only the fewest tokens that together have probability p (Holtzman et al. 2019, arXiv:1904.09751, sec. 3.1): many
+        where the model is unsure, few where it is sure.
+
+    Raises
+    ------
+    UserError
+        Names a value that does not fit.
+
+    Examples
+    --------
+    >>> minigpt.Sampling(temperature=0.8, top_p=0.95)
+    Sampling(temperature=0.8, top_k=None, top_p=0.95)
     """
 
     temperature: float = 1.0

@@ -89,9 +89,36 @@ def evaluate_text(
 ) -> Evaluation:
     """Score `text`, as a document of its own, with the model and with everything that it should beat.
 
-    training: (N,) token ids of the text that the model was trained on: unigram and bigram know no more than the model
-    did; None, for a published model, leaves them out. The compressors start from nothing, so on a short text they look
-    worse than they are. `UserError` for an empty text, and for a model that does not say what comes next.
+    Parameters
+    ----------
+    model, params, tokenizer
+        As `open_model` gives them.
+    text : str
+        What is predicted.
+    training : (N,) integers, optional
+        Token ids of the text that the model was trained on: unigram and bigram know no more than the model did; None,
+        for a published model, leaves them out.
+    progress : bool
+        Draw a bar.
+
+    Returns
+    -------
+    Evaluation
+        Nats per token and bits per byte, and those of the baselines. The compressors start from nothing, so on a short
+        text they look worse than they are.
+
+    Raises
+    ------
+    UserError
+        For an empty text, and for a model that does not say what comes next.
+
+    Examples
+    --------
+        >>> tokenizer = minigpt.CharacterTokenizer("abc")
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=4, layers=1))
+    >>> result = minigpt.evaluate_text(model, model.init(np.random.default_rng(0)), tokenizer, "abacabb")
+    >>> result.tokens, round(result.baseline_nats_per_token["uniform"], 3)
+    (7, 1.386)
     """
     check_writes(model)
     if model.two_stacks:

@@ -64,14 +64,32 @@ def _unchanged(_name: str, x: np.ndarray) -> np.ndarray:
 class Call:
     """One forward or backward: what to watch, what to draw at random, what was computed before.
 
-    hook(name, x): sees every activation named above and returns what to use in its place (x itself to only look; it
-    must not write into x). The backward calls it with the gradients: after `blocks.3.residual_mid` comes
-    `blocks.3.dresidual_mid`. Only looking changes no bit.
-    rng: for dropout; None evaluates, without dropout. past: keys and values of earlier positions, when generating.
-    recompute: keep only what goes into each block; the backward computes the rest again, for memory.
-    share: of a batch that is worked on in parts, how much this part is; for losses that are means over a batch.
-    comm, vocabulary_offset: the communicator of tensor-parallel ranks (see `minigpt.parallel`), and where this rank's
-    part of the vocabulary begins.
+    Parameters
+    ----------
+    hook : callable
+        hook(name, x) sees every activation named above and returns what to use in its place (x itself to only look; it
+        must not write into x). The backward calls it with the gradients: after `blocks.3.residual_mid` comes
+        `blocks.3.dresidual_mid`. Only looking changes no bit.
+    rng : numpy.random.Generator, optional
+        For dropout; None evaluates, without dropout.
+    past : KeyValuePast, optional
+        Keys and values of earlier positions, when generating.
+    recompute : bool
+        Keep only what goes into each block; the backward computes the rest again, for memory.
+    comm, vocabulary_offset
+        The communicator of tensor-parallel ranks (see `minigpt.parallel`), and where this rank's part of the vocabulary
+        begins.
+    share : float
+        Of a batch that is worked on in parts, how much this part is; for losses that are means over a batch.
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=50, layers=1))
+    >>> seen = {}
+    >>> call = minigpt.Call(hook=lambda name, x: seen.setdefault(name, x))
+    >>> output, cache = model.forward(model.init(np.random.default_rng(0)), np.array([[5, 6, 7]]), call)
+    >>> seen["blocks.0.attention.weights"].shape  # (B, H, T, S)
+    (1, 4, 3, 3)
     """
 
     hook: Callable[[str, np.ndarray], np.ndarray] = _unchanged
@@ -124,6 +142,12 @@ class Batch(NamedTuple):
     `tokens` and `source` are what the configuration's kind of input takes (`model.inputs`): tokens, (B, T) integers;
     image patches, (B, N, P) floats; sound frames, (B, F, M) floats. T, or S, is the number of vectors that they become:
     N + 1 with a class token, and one for every two frames. What is said about positions counts these.
+
+    Examples
+    --------
+    >>> batch = minigpt.Batch(np.array([[5, 6, 7]]), targets=np.array([[6, 7, 8]]))
+    >>> batch.present is None  # no padding
+    True
     """
 
     tokens: np.ndarray  # (B, T) integers, what the model (of an encoder-decoder: the decoder) sees; or other inputs

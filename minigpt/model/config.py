@@ -53,6 +53,12 @@ class TransformerConfig:
     Three architectures come from one stack. A decoder sees the past only (GPT). An encoder sees both sides (BERT).
     An encoder-decoder has one of each, and its decoder also looks at what the encoder made of another text (BART).
     `UserError` names any field that does not fit. Letters: V, C, T, L, H, G, D, F as in `minigpt.ops`.
+
+    Examples
+    --------
+    >>> config = minigpt.TransformerConfig(vocabulary_size=50, context=16, width=24, layers=2, heads=3)
+    >>> config.head_width, config.feed_forward_width  # follow from the others
+    (8, 96)
     """
 
     vocabulary_size: int  # V
@@ -65,10 +71,10 @@ class TransformerConfig:
     feed_forward_width: int = DERIVED  # F; None: 4 C, or 8/3 C up to a multiple of 32 when gated (equal parameters)
     architecture: str = "decoder"  # decoder | encoder | encoder-decoder
     encoder: Any = None  # of an encoder-decoder: its encoder's configuration, or the fields in which that differs
-    input: str = "tokens"  # tokens | patches | frames: see `model.inputs`
+    input: str = "tokens"  # what it reads: one of `minigpt.model.inputs.INPUTS`
     input_width: int | None = None  # numbers in a patch, bands in a frame
     class_token: bool = False  # a learnt vector before the patches
-    head: str = "language"  # language | masked | pretraining | sequence | token | span | none: see `model.head`
+    head: str = "language"  # what it says at its end: one of `minigpt.model.head.HEADS`
     labels: int = 2  # classes of a sequence or token head
     pooled: str = "first"  # which token stands for the sequence: first | last
     pooler: bool = True  # tanh(linear(x)) of that token, before the classes

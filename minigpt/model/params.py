@@ -74,6 +74,22 @@ class Params:
     `params["blocks.0.attention.query.weight"]` is a view: writing into it changes `flat`, and the other way round.
     Gradients and optimizer moments have the same layout, so an optimizer, an all-reduce or a norm is one line over
     `flat`. What decays, matrices and embeddings, comes first, `flat[:matrix_size]`; gains and biases come after it.
+
+    Parameters
+    ----------
+    arrays : dict of str to ArrayRecord, or to shapes
+        As `Transformer.arrays()` gives them.
+    flat : (P,) floats, optional
+        The vector to view; None makes one of zeros.
+    dtype, optional
+        Of that one (float32).
+
+    Examples
+    --------
+    >>> params = minigpt.Params({"weight": (2, 3), "bias": (3,)})
+    >>> params["bias"][...] = 1
+    >>> params.flat.astype(int)
+    array([0, 0, 0, 0, 0, 0, 1, 1, 1])
     """
 
     def __init__(
@@ -191,6 +207,22 @@ class Overlay:
 
     Gradients are made for `trained` alone (`loss_and_gradient` does so), so the base costs neither gradients nor
     moments, and no optimizer can move it. The base may be any `Weights`, quantized ones too.
+
+    Parameters
+    ----------
+    base : Weights
+        What stays.
+    trained : Params
+        What learns.
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=50, layers=1))
+    >>> base = model.init(np.random.default_rng(0))
+    >>> overlay = minigpt.Overlay(base, minigpt.low_rank_adapters(model, np.random.default_rng(1), rank=4))
+    >>> loss, grads = minigpt.loss_and_gradient(model, overlay, minigpt.causal_lm(np.array([[5, 6, 7]])))
+    >>> grads.flat.size, base.flat.size
+    (2048, 207488)
     """
 
     def __init__(self, base: Weights, trained: Params):

@@ -43,7 +43,33 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def preset(name: str, *, vocabulary_size: int = 50257, **changes: Any) -> TransformerConfig:
-    """The configuration called `name`, with `changes` to any of its fields. `UserError` if there is no such preset."""
+    """The configuration called `name`, with `changes` to any of its fields.
+
+    Parameters
+    ----------
+    name : str
+        One of `PRESETS`.
+    vocabulary_size : int
+        V, of the tokenizer.
+    **changes
+        Other fields of `TransformerConfig`.
+
+    Returns
+    -------
+    TransformerConfig
+        Checked.
+
+    Raises
+    ------
+    UserError
+        If there is no such preset, or a field does not fit.
+
+    Examples
+    --------
+    >>> config = minigpt.preset("gpt2", dropout=0.1)
+    >>> config.layers, config.width, config.dropout
+    (12, 768, 0.1)
+    """
     if name not in PRESETS:
         raise UserError(f"there is no preset {name!r}; choose one of {', '.join(PRESETS)}")
     return TransformerConfig(vocabulary_size=vocabulary_size, **{**PRESETS[name], **changes})

@@ -49,6 +49,24 @@ class Transformer:
 
     stage, stages: of a pipeline, in which every stage has some of the blocks; the first also begins, the last also
     answers. Alone, a model is the first and the last of one.
+
+    Parameters
+    ----------
+    config : TransformerConfig
+        What it is made of.
+    stage, stages : int
+        See above.
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=50))
+    >>> params = model.init(np.random.default_rng(0))
+    >>> logits, cache = model.forward(params, np.array([[5, 6, 7]]))  # (B, T, V)
+    >>> logits.shape
+    (1, 3, 50)
+    >>> grads = model.backward(params, cache, np.ones_like(logits))  # of the sum of all logits
+    >>> grads["blocks.3.attention.query.weight"].shape
+    (128, 128)
     """
 
     def __init__(self, config: TransformerConfig, *, stage: int = 0, stages: int = 1):

@@ -1,4 +1,11 @@
-"""What a model is trained to do: each objective makes a batch from tokens, and one loss scores them all."""
+"""What a model is trained to do: each objective makes a batch from tokens, and one loss scores them all.
+
+>>> batch = minigpt.objectives.prefix_lm(np.array([[5, 6, 7, 8]]), prefix=np.array([2]))
+>>> (batch.targets != minigpt.ops.IGNORED).tolist()  # what is inside of the prefix is not asked for
+[[False, True, True]]
+>>> minigpt.OBJECTIVES["masked"].architecture
+'encoder'
+"""
 
 from minigpt.objectives.accuracy import HeldOut, Judged, judge, right_answers
 from minigpt.objectives.causal import causal_lm, fill_in_the_middle, prefix_lm

@@ -9,10 +9,23 @@ from minigpt.ops import IGNORED
 
 
 def causal_lm(windows: np.ndarray) -> Batch:
-    """Predict each token from those before it.
+    """Predict each token from those before it. Radford et al. (2018), eq. 1.
 
-    windows: (B, T + 1) integers. The targets are the tokens moved by one: position t sees windows[:, :t + 1] and is
-    asked for windows[:, t + 1]. Radford et al. (2018), eq. 1.
+    Parameters
+    ----------
+    windows : (B, T + 1) integers
+        Tokens of a text. Position t sees windows[:, :t + 1] and is asked for windows[:, t + 1].
+
+    Returns
+    -------
+    Batch
+        Tokens and targets, (B, T): the targets are the tokens moved by one.
+
+    Examples
+    --------
+    >>> batch = minigpt.causal_lm(np.array([[5, 6, 7, 8]]))
+    >>> batch.tokens, batch.targets
+    (array([[5, 6, 7]]), array([[6, 7, 8]]))
     """
     return Batch(windows[:, :-1], windows[:, 1:], objective="causal_lm")
 

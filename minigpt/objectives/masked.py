@@ -23,12 +23,46 @@ def masked_lm(
 ) -> Batch:
     """Choose a share of the tokens and ask for them, and for nothing else.
 
-    tokens: (B, T) integers. In each row round(rate * eligible), but at least one, are chosen. Of these the share
-    `masked` becomes the token `mask`, `random` becomes any token, and the rest stays as it is, so that the model cannot
-    rely on the mask to know which tokens it will be asked for.
-    special: ids that are never chosen; present: (B, T) booleans, False = padding, never chosen.
-    word_starts: (B, T) booleans; when given, whole words are chosen: a word begins where it is True.
-    Devlin et al. (2018), arXiv:1810.04805, section 3.1 and appendix A.1; rates: Wettig et al. (2022), arXiv:2202.08005.
+    In each row round(rate * eligible), but at least one, are chosen. Of these the share `masked` becomes the token
+    `mask`, `random` becomes any token, and the rest stays as it is, so that the model cannot rely on the mask to know
+    which tokens it will be asked for. Devlin et al. (2018), arXiv:1810.04805, section 3.1 and appendix A.1; rates:
+    Wettig et al. (2022), arXiv:2202.08005.
+
+    Parameters
+    ----------
+    tokens : (B, T) integers
+        Of texts.
+    rng : numpy.random.Generator
+        Chooses.
+    mask : int
+        The id of the token that hides.
+    vocabulary_size : int
+        V; ids below it may stand in for a token.
+    rate, masked, random : float
+        Shares, see above.
+    special : tuple of int
+        Ids that are never chosen.
+    present : (B, T) booleans, optional
+        False = padding, never chosen.
+    word_starts : (B, T) booleans, optional
+        When given, whole words are chosen: a word begins where it is True.
+
+    Returns
+    -------
+    Batch
+        Tokens with some hidden, (B, T); targets (B, T), `minigpt.ops.IGNORED` wherever nothing is asked.
+
+    Raises
+    ------
+    UserError
+        For shares that do not fit, or a text in which nothing may be chosen.
+
+    Examples
+    --------
+    >>> tokens, rng = np.array([[5, 6, 7, 8]]), np.random.default_rng(0)
+    >>> batch = minigpt.masked_lm(tokens, rng, mask=9, vocabulary_size=10, masked=1, random=0)
+    >>> int((batch.tokens == 9).sum()), int((batch.targets != minigpt.ops.IGNORED).sum())
+    (1, 1)
     """
     if not 0 < rate <= 1 or masked < 0 or random < 0 or masked + random > 1:
         raise UserError(f"the rates {rate}, {masked} and {random} must be shares: 0 < rate <= 1, masked + random <= 1")

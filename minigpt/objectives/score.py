@@ -63,9 +63,50 @@ def loss_and_gradient(
     against_advice: bool = False,
     grads: Params | None = None,
 ) -> tuple[float, Params]:
-    """`loss` and its gradient for every parameter (with experts, also that of `load_balancing` times their unevenness).
+    """The mean cross-entropy over what the batch asks for, and its gradient for every parameter.
 
-    grads: where to write it; None makes a new `Params`."""
+    In nats per token (per sequence, or per end of a span, for labels); a pretraining head has both, and the loss is
+    their sum. With experts the gradient is also that of `load_balancing` times their unevenness.
+
+    Parameters
+    ----------
+    model : Transformer
+        What is trained.
+    params : Params or Overlay
+        Its parameters; of an `Overlay`, only what is on top gets gradients.
+    batch : Batch
+        As an objective makes it, see `minigpt.objectives`.
+    call : Call
+        A generator for dropout, hooks.
+    counts : Counts, optional
+        Divide by these instead of the batch's own (see `minigpt.objectives.scored`), when a batch is worked on in
+        parts.
+    against_advice : bool
+        Try an objective that cannot train this architecture all the same, to see what goes wrong.
+    grads : Params, optional
+        Where to write the gradient; None makes a new `Params`.
+
+    Returns
+    -------
+    loss : float
+        In nats.
+    grads : Params
+        In the layout of what is trained.
+
+    Raises
+    ------
+    UserError
+        If the objective cannot train this architecture, with the reason; if the batch lacks what the head is asked for.
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=50, layers=1))
+    >>> params = model.init(np.random.default_rng(0))
+    >>> batch = minigpt.causal_lm(np.array([[5, 6, 7, 8]]))
+    >>> loss, grads = minigpt.loss_and_gradient(model, params, batch)
+    >>> bool(2 < loss < 6), grads["token_embedding.weight"].shape
+    (True, (50, 128))
+    """
     if not against_advice:
         check_suits(model.config, batch)
     if counts is not None and model.config.experts:

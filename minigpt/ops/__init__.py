@@ -6,6 +6,11 @@ tests ask for its cases, its planted bugs and its reference in PyTorch. (`as` ma
 
 Letters: B batch, T query length, S key length, C model width, H heads, G key-value heads, D head width, F hidden
 width, V vocabulary, N rows (all leading axes together).
+
+>>> y, cache = minigpt.ops.softmax_forward(np.array([[0.0, 1.0, 2.0]]))
+>>> dx = minigpt.ops.softmax_backward(np.array([[1.0, 0.0, 0.0]]), cache)
+>>> bool(abs(dx.sum()) < 1e-12)  # moving all scores alike changes nothing
+True
 """
 
 from minigpt.ops.activations import ACTIVATIONS as ACTIVATIONS

@@ -11,11 +11,11 @@ from minigpt.errors import UserError
 from minigpt.model import Batch, Call, Params, Transformer
 from minigpt.model.arrays import part
 from minigpt.model.inputs import TOKENS
-from minigpt.objectives import Counts, HeldOut, Judged, judge, loss_and_gradient, scored
+from minigpt.objectives import Counts, HeldOut, Judged, judge, scored
 from minigpt.parallel.grid import Grid, Part
 from minigpt.parallel.pipeline import pipeline_judge
 from minigpt.parallel.tensor import shard_call
-from minigpt.parallel.zero import SlicedGradients, SlicedOptimizer, SlicedParams, overlaps
+from minigpt.parallel.zero import SlicedOptimizer, SlicedParams, overlaps
 from minigpt.train import Progress, RunFolder, starting_point
 from minigpt.train.engine import weight
 from minigpt.train.shards import MODEL, Piece, point, write_shard
@@ -70,17 +70,11 @@ class Ranks:
             if not self.zero:
                 return value, self.part.clip(self._grads, clip)
             return value, self.part.clip_slice(self.params, self._grads.flat[own], own, clip)
-        self._grads = SlicedGradients(self.params, self.grid.data)
-        call = shard_call(self.folder.config, self.grid.tensor, Call(rng=rng, recompute=self.zero == 3))
-        value = 0.0
-        for batch in mine:
-            params: Any = self._sliced or self.params
-            value += loss_and_gradient(self.model, params, batch, call, counts=counts, grads=self._grads)[0]
-            self._grads.finish()
-        total = np.array([value])
-        self.grid.data.Allreduce(total.copy(), total)
+        params: Any = self._sliced or self.params
+        call = Call(rng=rng, recompute=self.zero == 3)
+        value, self._grads = self.part.sliced_gradient(params, self.params, mine, counts=counts, call=call)
         norm = self.part.clip_slice(self.params, self._grads.mine, self.optimizer.mine, clip)
-        return float(total[0]), norm
+        return value, norm
 
     def update(self, learning_rate: float) -> None:
         """See `minigpt.train.Engine`."""

@@ -18,10 +18,39 @@ class Broken(RuntimeError):
 
 
 def launch(function: Callable[..., Any], size: int, *arguments: Any, seconds: float = SECONDS) -> list[Any]:
-    """function(comm, *arguments) on `size` ranks at once. Returns what each returned, in the order of ranks.
+    """function(comm, *arguments) on `size` ranks at once, as threads of this process.
 
-    An exception on one rank ends the others, which would wait for it for ever, and is raised here. seconds: how long
-    a rank waits for another. The communicators count what they carry (`Counted`).
+    Parameters
+    ----------
+    function : callable
+        What a rank does. comm has `rank`, `size` and MPI's methods, see `minigpt.parallel.Communicator`, and counts
+        what it carries (`Counted`).
+    size : int
+        How many ranks.
+    *arguments
+        The same for every rank.
+    seconds : float
+        How long a rank waits for another.
+
+    Returns
+    -------
+    list
+        What each returned, in the order of ranks.
+
+    Raises
+    ------
+    UserError
+        For fewer than one rank. An exception on one rank ends the others, which would wait for it for ever, and is
+        raised here.
+
+    Examples
+    --------
+    >>> def add_up(comm):
+    ...     total = np.zeros(1)
+    ...     comm.Allreduce(np.array([comm.rank + 1.0]), total)
+    ...     return float(total[0])
+    >>> minigpt.launch(add_up, 3)
+    [6.0, 6.0, 6.0]
     """
     if size < 1:
         raise UserError(f"{size} ranks cannot run anything; ask for at least 1")
@@ -29,7 +58,7 @@ def launch(function: Callable[..., Any], size: int, *arguments: Any, seconds: fl
     results: list[Any] = [None] * size
     errors: list[BaseException | None] = [None] * size
 
-    def work(rank):
+    def work(rank: int) -> None:
         try:
             results[rank] = function(Counted(ThreadCommunicator(rank, world)), *arguments)
         except BaseException as error:  # whatever it is, the others must hear of it

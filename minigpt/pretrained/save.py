@@ -5,6 +5,7 @@ from typing import Any
 
 from minigpt.errors import UserError
 from minigpt.model import Params, Transformer, TransformerConfig
+from minigpt.model.head import HEAD_FIELDS, HEADS
 from minigpt.pretrained.families import FAMILIES, Family, HeadClass, family_of, resolved, write_params
 from minigpt.pretrained.folder import write_folder
 from minigpt.text.tokenizer_json_write import save_tokenizer_json
@@ -15,10 +16,34 @@ TRAINING = ("dropout", "init_std", "load_balancing")  # fields that change nothi
 def save_pretrained(
     folder: str | Path, model: Transformer, params: Params, family: str, cls: str, *, tokenizer: Any = None
 ) -> None:
-    """Write a folder that transformers opens. cls: the name of its class there, such as `GPT2LMHeadModel`.
+    """Write a folder that transformers opens: config.json, model.safetensors and the tokenizer's files.
 
-    tokenizer: written too, as tokenizer.json, unless None.
-    `UserError`, before anything is written, for a model that the class cannot describe: it names the field.
+    Parameters
+    ----------
+    folder : str or Path
+        Where to.
+    model, params : Transformer, Params
+        What is written.
+    family, cls : str
+        What transformers calls it, such as `gpt2` and `GPT2LMHeadModel`; `minigpt.pretrained.fitting_class` finds them.
+    tokenizer : Tokenizer, optional
+        Written too, as tokenizer.json, unless None.
+
+    Returns
+    -------
+    None
+        The folder is what it gives.
+
+    Raises
+    ------
+    UserError
+        Before anything is written, for a model that the class cannot describe: it names the field.
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("gpt2", vocabulary_size=50, width=24, layers=1))
+    >>> params = model.init(np.random.default_rng(0))
+    >>> minigpt.save_pretrained("my-model", model, params, "gpt2", "GPT2LMHeadModel")
     """
     config, words = model.config, family_of(family)
     head_class = words.head_class(cls)
@@ -75,13 +100,8 @@ def differences(config: TransformerConfig, family: Family, cls: HeadClass) -> li
 
 def _without_effect(config: TransformerConfig) -> set[str]:
     """The fields that say nothing about a model of this kind."""
-    pooled = config.head in ("sequence", "pretraining")
     said = {
-        "labels": config.head in ("sequence", "token"),
-        "pooled": pooled,
-        "pooler": pooled,
-        "head_bias": config.head != "none",
-        "tied": config.head in ("language", "masked", "pretraining"),
+        **{name: name in HEADS[config.head].fields for name in HEAD_FIELDS},
         "rotary_theta": config.position == "rotary",
         "experts_per_token": config.experts is not None,
         "bias": config.norm == "layer",

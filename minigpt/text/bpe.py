@@ -42,7 +42,27 @@ EVERY_BYTE = bytes(range(256))
 class BytePairTokenizer:
     """Ids 0 to 255 are the bytes, then comes one token for each merge, in order, then the special tokens.
 
-    Encoding loses nothing: `decode_bytes(encode(data)) == data` for any bytes whatever.
+    Encoding loses nothing: `decode_bytes(encode(data)) == data` for any bytes whatever. `BytePairTokenizer.train`
+    learns the merges of a text.
+
+    Parameters
+    ----------
+    merges : sequence of (bytes, bytes)
+        The pairs to merge, first learnt first.
+    special_tokens : dict of str to int, optional
+        `<|endoftext|>` alone unless given.
+    byte_order : bytes
+        The 256 bytes in the order of their ids (GPT-2 has an order of its own).
+    digits_alone : bool
+        Every digit is a piece of its own, as in SmolLM2.
+
+    Examples
+    --------
+    >>> tokenizer = minigpt.BytePairTokenizer.train(["the cat and the hat"], 259)
+    >>> tokenizer.merges
+    [(b'a', b't'), (b'h', b'e')]
+    >>> tokenizer.encode("hat").tolist(), tokenizer.decode([104, 257])
+    ([104, 256], 'hhe')
     """
 
     kind: ClassVar[str] = "byte_pair"

@@ -22,6 +22,19 @@ class CharacterTokenizer:
     """One token for each character (Unicode code point) seen in training, then the special tokens.
 
     Ids follow the order of the code points. A character that was not seen has no token and is refused.
+
+    Parameters
+    ----------
+    characters : sequence of str
+        Distinct strings of one character each, in any order (a str will do).
+    special_tokens : sequence of str
+        Further ones, after `<|endoftext|>`.
+
+    Examples
+    --------
+    >>> tokenizer = minigpt.CharacterTokenizer.train(["abba", "cab"])
+    >>> tokenizer.encode("cab").tolist(), tokenizer.decode([0, 1])
+    ([2, 0, 1], 'ab')
     """
 
     kind: ClassVar[str] = "characters"

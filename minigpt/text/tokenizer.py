@@ -69,7 +69,29 @@ def document_end(tokenizer: Tokenizer) -> int:
 
 
 def load_tokenizer(path: str | Path) -> Tokenizer:
-    """The tokenizer that its `save` wrote to `path`; `UserError` if the file is missing, damaged or foreign."""
+    """The tokenizer that its `save` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of the file, such as the tokenizer.json of a run.
+
+    Returns
+    -------
+    Tokenizer
+        Of the class that was saved: the same ids for the same text.
+
+    Raises
+    ------
+    UserError
+        If the file is missing, damaged or foreign.
+
+    Examples
+    --------
+    >>> minigpt.CharacterTokenizer("abc").save("tokenizer.json")
+    >>> minigpt.load_tokenizer("tokenizer.json").encode("cab").tolist()
+    [2, 0, 1]
+    """
     value = read_json(path)
     kind = value.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:

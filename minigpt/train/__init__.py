@@ -1,4 +1,12 @@
-"""Training: the loop, the gradient of a batch, checkpoints, metrics, and the folder of a run."""
+"""Training: the loop, the gradient of a batch, checkpoints, metrics, and the folder of a run.
+
+>>> fables = minigpt.Corpus("fables", ("The fox met a hen. " * 20,), ("The hen met a fox. " * 5,))
+>>> settings = minigpt.TrainSettings(steps=2, batch=2)
+>>> folder = minigpt.prepare_run("fables", fables, tokenizer="characters", settings=settings, progress=False)
+>>> params, progress = minigpt.train.train(folder, show_progress=False)  # goes on where it stopped, if it did
+>>> progress.step
+2
+"""
 
 from minigpt.train.checkpoint import load_checkpoint, save_checkpoint
 from minigpt.train.data import TextData, TrainingData, validation_windows

@@ -26,7 +26,15 @@ FORMER = "minigpt run 1"  # of version 0.1, which trained on the next token only
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The description in run.json, and where the other files are."""
+    """The description in run.json, and where the other files are.
+
+    Examples
+    --------
+    >>> config = minigpt.preset("tiny", vocabulary_size=50)
+    >>> folder = minigpt.RunFolder("runs/mine", config, minigpt.TrainSettings(), corpus={}, objective="masked")
+    >>> folder.record.summary
+    'hidden tokens, from those on both sides (BERT)'
+    """
 
     path: Path
     config: TransformerConfig
@@ -153,7 +161,34 @@ class OpenedRun:
 
 
 def open_run(path: str | Path, which: str = "best") -> OpenedRun:
-    """The model of the run in `path`, from its checkpoint `best` or `last`. `UserError` says what is wrong."""
+    """The model of a run.
+
+    Parameters
+    ----------
+    path : str or Path
+        The run's folder.
+    which : str
+        The checkpoint: `best` or `last`.
+
+    Returns
+    -------
+    OpenedRun
+        `model`, `params`, `tokenizer`, `folder`, and in `progress` the step, the best loss and the seconds.
+
+    Raises
+    ------
+    UserError
+        Says what is missing or damaged.
+
+    Examples
+    --------
+    >>> fables = minigpt.Corpus("fables", ("The fox met a hen. " * 20,), ("The hen met a fox. " * 5,))
+    >>> settings = minigpt.TrainSettings(steps=2, batch=2)
+    >>> folder = minigpt.prepare_run("fables", fables, tokenizer="characters", settings=settings, progress=False)
+    >>> params, progress = minigpt.train.train(folder, show_progress=False)
+    >>> minigpt.open_run("fables").progress["step"]
+    2
+    """
     folder = open_folder(path)
     tokenizer = folder.tokenizer()
     params, progress = newest(folder, which)

@@ -57,13 +57,50 @@ def prepare_run(
 ) -> RunFolder:
     """Check everything, read the corpus, make the tokenizer, write the tokens and, last, run.json.
 
-    objective: as on the command line. architecture: None takes the one that fits the objective. model: a preset
-    (default tiny); changes: of its fields, such as context and dropout. tokenizer: bpe (the default, trained to
-    `vocabulary` tokens, 1024), characters, a tokenizer or the path of its file. start: a model to begin with, in place
-    of these; configuration, tokenizer and first parameters are then its own, with the head that the objective needs,
-    and the first checkpoint is written at step 0. check: what else to look at before anything is read or written; it
-    gets the run as it would be. `UserError` for all that does not fit, such as an objective that cannot train the
-    architecture.
+    Parameters
+    ----------
+    path : str or Path
+        The folder of the run.
+    corpus : str, Path or Corpus
+        As `load_corpus` takes it, or one that is loaded.
+    objective : str
+        One of `OBJECTIVES`.
+    architecture : str, optional
+        None takes the one that fits the objective.
+    model : str, optional
+        A preset (default tiny).
+    changes : dict, optional
+        Of its fields, such as context and dropout.
+    tokenizer : str, Path or Tokenizer, optional
+        bpe (the default, trained to `vocabulary` tokens), characters, a tokenizer or the path of its file.
+    vocabulary : int, optional
+        Tokens of a bpe tokenizer (default 1024).
+    settings : TrainSettings, optional
+        Steps, batch, learning rate and so on.
+    start : OpenedModel, optional
+        A model to begin with, in place of these; configuration, tokenizer and first parameters are then its own, with
+        the head that the objective needs, and the first checkpoint is written at step 0.
+    check : callable
+        What else to look at before anything is read or written; it gets the run as it would be.
+    progress : bool
+        Draw bars.
+
+    Returns
+    -------
+    RunFolder
+        What `minigpt.train.train` takes.
+
+    Raises
+    ------
+    UserError
+        For all that does not fit, such as an objective that cannot train the architecture.
+
+    Examples
+    --------
+    >>> fables = minigpt.Corpus("fables", ("The fox met a hen. " * 20,), ("The hen met a fox. " * 5,))
+    >>> folder = minigpt.prepare_run("fables", fables, objective="masked", tokenizer="characters", progress=False)
+    >>> folder.config.architecture, folder.config.head, sorted(path.name for path in folder.path.iterdir())
+    ('encoder', 'masked', ['run.json', 'tokenizer.json', 'training.npy', 'validation.npy'])
     """
     record, path, settings = objective_of(objective), Path(path), settings or TrainSettings()
     fields_of_model = {"architecture": architecture or record.architecture, **record.model, **(changes or {})}

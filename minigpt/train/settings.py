@@ -23,7 +23,14 @@ OPTIMIZERS = ("adamw", "adam", "sgd", "muon")
 
 @dataclass(frozen=True, kw_only=True)
 class TrainSettings:
-    """Numbers of one training run. `UserError` names any that does not fit."""
+    """Numbers of one training run. `UserError` names any that does not fit.
+
+    Examples
+    --------
+    >>> settings = minigpt.TrainSettings(steps=100, warmup=10, learning_rate=0.01)
+    >>> settings.rate()(9), round(settings.rate()(100), 4)
+    (0.01, 0.001)
+    """
 
     steps: int = 3000  # parameter updates
     batch: int = 12  # windows in a micro-batch

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from conftest import optional
-from drawn import LENGTH, drawn_config
+from drawn_config import LENGTH, drawn_config
 
 from minigpt import Batch, TransformerConfig
 from minigpt.objectives import loss_and_gradient

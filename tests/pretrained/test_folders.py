@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from conftest import optional
-from drawn import drawn_config
+from drawn_config import drawn_config
 
 from minigpt import Batch, Transformer, TransformerConfig, UserError
 from minigpt.model.config import CHOICES
