@@ -143,6 +143,25 @@ class Batch(NamedTuple):
     image patches, (B, N, P) floats; sound frames, (B, F, M) floats. T, or S, is the number of vectors that they become:
     N + 1 with a class token, and one for every two frames. What is said about positions counts these.
 
+    Parameters
+    ----------
+    tokens : (B, T) integers, or other inputs
+        What the model (of an encoder-decoder: the decoder) sees.
+    targets : (B, T) integers, optional
+        What it should say at each position; `minigpt.ops.IGNORED` is not scored.
+    labels : (B,) or (B, 2) integers, optional
+        The class of each sequence, or the first and last token of a span.
+    present, source_present : (B, T) and (B, S) booleans, optional
+        False = padding; None: no padding.
+    segments : (B, T) integers, optional
+        Which text each token belongs to; None: all to the first.
+    prefix : (B,) integers, optional
+        In a decoder, the first so many tokens see each other.
+    source : (B, S) integers, or other inputs, optional
+        What the encoder of an encoder-decoder sees.
+    objective : str, optional
+        What made the batch; it is refused by a model that would learn to cheat.
+
     Examples
     --------
     >>> batch = minigpt.Batch(np.array([[5, 6, 7]]), targets=np.array([[6, 7, 8]]))
