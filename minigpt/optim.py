@@ -17,6 +17,7 @@ from minigpt.model.params import Place
 
 State = dict[str, Any]
 Schedule = Callable[[int], float]
+Pool = ThreadPoolExecutor | None
 
 BLOCK = 32768  # entries worked on at a time: a dozen arithmetic steps then stay in the processor's cache
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # coefficients of Jordan (2024); they make small singular values grow fast
@@ -71,10 +72,18 @@ def sgd(
     if nesterov and not momentum:
         raise UserError("Nesterov's look-ahead needs momentum; set it to 0.9, say")
 
-    def init(parameters):
+    def init(parameters: np.ndarray) -> State:
         return {"step": 0, "momentum": np.zeros_like(parameters)} if momentum else {"step": 0}
 
-    def rule(p, g, s, velocity=None, *, rate, decay):
+    def rule(
+        p: np.ndarray,
+        g: np.ndarray,
+        s: np.ndarray,
+        velocity: np.ndarray | None = None,
+        *,
+        rate: float,
+        decay: float,
+    ) -> None:
         np.multiply(p, decay, out=s)
         s += g
         if velocity is not None:
@@ -87,7 +96,9 @@ def sgd(
         s *= rate
         p -= s
 
-    def update(parameters, gradient, state, *, learning_rate, pool=None):
+    def update(
+        parameters: np.ndarray, gradient: np.ndarray, state: State, *, learning_rate: float, pool: Pool = None
+    ) -> None:
         state["step"] += 1
         moments = [state["momentum"]] if momentum else []
         _in_blocks(rule, parameters, gradient, moments, decayed, weight_decay, pool, rate=learning_rate)
@@ -136,10 +147,12 @@ def adam(
     array([0.9, 2.1])
     """
 
-    def init(parameters):
+    def init(parameters: np.ndarray) -> State:
         return {"step": 0, "first_moment": np.zeros_like(parameters), "second_moment": np.zeros_like(parameters)}
 
-    def update(parameters, gradient, state, *, learning_rate, pool=None):
+    def update(
+        parameters: np.ndarray, gradient: np.ndarray, state: State, *, learning_rate: float, pool: Pool = None
+    ) -> None:
         state["step"] += 1
         moments = [state["first_moment"], state["second_moment"]]
         numbers = {"rate": learning_rate, "step": state["step"], "beta1": beta1, "beta2": beta2, "epsilon": epsilon}
@@ -267,10 +280,12 @@ def muon(
     """
     rest = adamw(beta2=0.95, weight_decay=weight_decay, decayed=decayed)
 
-    def init(parameters):
+    def init(parameters: np.ndarray) -> State:
         return {**rest.init(parameters), "momentum": np.zeros_like(parameters)}
 
-    def update(parameters, gradient, state, *, learning_rate, pool=None):
+    def update(
+        parameters: np.ndarray, gradient: np.ndarray, state: State, *, learning_rate: float, pool: Pool = None
+    ) -> None:
         before = [place.view(parameters).copy() for place in matrices]
         rest.update(parameters, gradient, state, learning_rate=learning_rate, pool=pool)
         for place, old in zip(matrices, before, strict=True):
@@ -380,7 +395,7 @@ def warmup_linear(peak: float, *, warmup: int, total: int, final: float = 0.0) -
     return _schedule(peak, warmup, total, lambda share: 1 - (1 - final) * share)
 
 
-def _schedule(peak, warmup, total, shape):
+def _schedule(peak: float, warmup: int, total: int, shape: Callable[[float], float]) -> Schedule:
     """shape: share of the way from `warmup` to `total`, 0 to 1 -> factor of peak."""
     if peak < 0 or not 0 <= warmup <= total:
         raise UserError(
@@ -396,14 +411,21 @@ def _schedule(peak, warmup, total, shape):
 
 
 def _in_blocks(
-    rule, parameters, gradient, moments, decayed, weight_decay, pool: ThreadPoolExecutor | None, **numbers
+    rule: Callable[..., None],
+    parameters: np.ndarray,
+    gradient: np.ndarray,
+    moments: Sequence[np.ndarray],
+    decayed: int | None,
+    weight_decay: float,
+    pool: Pool,
+    **numbers: Any,
 ) -> None:
     """rule(p, g, scratch, *moments, decay=..., **numbers) on matching pieces; the first `decayed` entries decay."""
     edge = parameters.size if decayed is None else decayed
     starts = [*range(0, edge, BLOCK), *range(edge, parameters.size, BLOCK), parameters.size]
     pieces = [slice(*edges) for edges in itertools.pairwise(starts)]
 
-    def work(pieces):
+    def work(pieces: list[slice]) -> None:
         scratch = np.empty(min(BLOCK, parameters.size), parameters.dtype)
         for piece in pieces:
             decay = weight_decay if piece.start < edge else 0.0

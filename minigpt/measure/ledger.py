@@ -19,6 +19,7 @@ from minigpt.errors import UserError
 from minigpt.measure.scale import Layout, micro_batches
 from minigpt.model import Transformer, TransformerConfig
 from minigpt.model.arrays import Arrays, cut_arrays, part
+from minigpt.model.head import HEADS
 from minigpt.model.params import Params
 from minigpt.ops import ACTIVATIONS
 from minigpt.ops.attention import QUERIES
@@ -61,7 +62,7 @@ def predict(config: TransformerConfig, layout: Layout, batch: int, *, stage: int
     activations = waiting * stage_numbers(config, shard, here, tokens, recompute=layout.recompute)
     if layout.recompute:
         activations += tokens * block_numbers(config, shard)
-    classes = shard.vocabulary_size if here.last else 0
+    classes = shard.vocabulary_size if here.last and HEADS[config.head].scores_tokens else 0
     # A pipeline stage lets go of scores and of their gradient; without a pipeline (ZeRO 2 and 3) they stay to the end.
     logits = tokens * classes * (3 if layout.zero >= 2 else 1)
     states = _states(cut_arrays(here.arrays(), 0, layout.tensor), layout, micros)

@@ -1,10 +1,12 @@
 """Heads: from the last hidden states to answers. A head is a record: arrays, forward, backward, what it is asked for.
 
-language: a score for every token of the vocabulary, at every position (GPT; BART).
+language: a score for every token of the vocabulary, at every position, (B, T, V) (GPT; BART).
 masked: the same after one more layer, BERT's "transform" (Devlin et al. 2018, arXiv:1810.04805, section 3.1).
-pretraining: `masked`, and whether the second sentence follows the first: two heads at once, BERT's.
-sequence: a class for the whole text, from one of its tokens. token: a class for every token.
-span: at which token the answer begins and at which it ends (BERT, section 4.2). none: the hidden states themselves.
+pretraining: that of `masked`, and (B, 2), whether the second sentence follows the first: two heads at once, BERT's.
+sequence: a class for the whole text, from one of its tokens, (B, labels).
+token: a class for every token, (B, T, labels).
+span: at which token the answer begins and at which it ends, (B, T, 2) (BERT, section 4.2).
+none: the hidden states themselves, (B, T, C).
 """
 
 from collections.abc import Callable
@@ -60,6 +62,10 @@ class Head(NamedTuple):
     asked: tuple[str, ...]  # what scores each of its answers: targets | labels | spans (the two ends, in labels)
     scores_tokens: bool = False  # (B, T, V), through the token embedding when it is tied
     answers: tuple[str, ...] = ("logits",)  # what a hook calls them: one array, or a tuple of several
+    fields: tuple[str, ...] = ("head_bias",)  # which of the configuration's fields it reads, of `HEAD_FIELDS`
+
+
+HEAD_FIELDS = ("labels", "pooled", "pooler", "head_bias", "tied")
 
 
 def head_arrays(config) -> Arrays:
@@ -68,11 +74,7 @@ def head_arrays(config) -> Arrays:
 
 
 def head_forward(params, config, x, present, call):
-    """x: (B, T, C); present: (B, T) booleans or None. Returns the head's output and the cache.
-
-    language, masked: (B, T, V). sequence: (B, labels). token: (B, T, labels). span: (B, T, 2). none: x.
-    pretraining: a pair, that of `masked` and (B, 2).
-    """
+    """x: (B, T, C); present: (B, T) booleans or None. Returns the head's output, of the shape above, and the cache."""
     return HEADS[config.head].forward(params, config, x, present, call)
 
 
@@ -228,8 +230,22 @@ _labels, _two = (lambda config: config.labels), (lambda config: 2)
 _two_classes_pooled = _classifier(_two, pooled=True)
 
 HEADS = {
-    "language": Head(_language_arrays, _language_forward, _language_backward, ("targets",), scores_tokens=True),
-    "masked": Head(_masked_arrays, _masked_forward, _masked_backward, ("targets",), scores_tokens=True),
+    "language": Head(
+        _language_arrays,
+        _language_forward,
+        _language_backward,
+        ("targets",),
+        scores_tokens=True,
+        fields=("head_bias", "tied"),
+    ),
+    "masked": Head(
+        _masked_arrays,
+        _masked_forward,
+        _masked_backward,
+        ("targets",),
+        scores_tokens=True,
+        fields=("head_bias", "tied"),
+    ),
     "pretraining": Head(
         _pretraining_arrays,
         _pretraining_forward,
@@ -237,9 +253,22 @@ HEADS = {
         ("targets", "labels"),
         scores_tokens=True,
         answers=("logits", "order_logits"),
+        fields=("pooled", "pooler", "head_bias", "tied"),
     ),
-    "sequence": Head(_classifier(_labels, pooled=True), _sequence_forward, _sequence_backward, ("labels",)),
-    "token": Head(_classifier(_labels, pooled=False), _token_forward, _token_backward, ("targets",)),
+    "sequence": Head(
+        _classifier(_labels, pooled=True),
+        _sequence_forward,
+        _sequence_backward,
+        ("labels",),
+        fields=("labels", "pooled", "pooler", "head_bias"),
+    ),
+    "token": Head(
+        _classifier(_labels, pooled=False),
+        _token_forward,
+        _token_backward,
+        ("targets",),
+        fields=("labels", "head_bias"),
+    ),
     "span": Head(_classifier(_two, pooled=False), _token_forward, _token_backward, ("spans",)),
-    "none": Head(_no_arrays, _none_forward, _none_backward, (), answers=()),
+    "none": Head(_no_arrays, _none_forward, _none_backward, (), answers=(), fields=()),
 }

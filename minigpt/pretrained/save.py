@@ -5,6 +5,7 @@ from typing import Any
 
 from minigpt.errors import UserError
 from minigpt.model import Params, Transformer, TransformerConfig
+from minigpt.model.head import HEAD_FIELDS, HEADS
 from minigpt.pretrained.families import FAMILIES, Family, HeadClass, family_of, resolved, write_params
 from minigpt.pretrained.folder import write_folder
 from minigpt.text.tokenizer_json_write import save_tokenizer_json
@@ -99,13 +100,8 @@ def differences(config: TransformerConfig, family: Family, cls: HeadClass) -> li
 
 def _without_effect(config: TransformerConfig) -> set[str]:
     """The fields that say nothing about a model of this kind."""
-    pooled = config.head in ("sequence", "pretraining")
     said = {
-        "labels": config.head in ("sequence", "token"),
-        "pooled": pooled,
-        "pooler": pooled,
-        "head_bias": config.head != "none",
-        "tied": config.head in ("language", "masked", "pretraining"),
+        **{name: name in HEADS[config.head].fields for name in HEAD_FIELDS},
         "rotary_theta": config.position == "rotary",
         "experts_per_token": config.experts is not None,
         "bias": config.norm == "layer",

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from minigpt.errors import UserError
 from minigpt.model import Transformer, TransformerConfig
+from minigpt.model.head import HEADS
 from minigpt.model.inputs import TOKENS
 from minigpt.ops import ACTIVATIONS
 
@@ -109,7 +110,7 @@ class Family:
         inner = {name: ours.pop(name) for name in list(ours) if name.startswith(ENCODER)}
         if inner:
             ours["encoder"] = {name.removeprefix(ENCODER): value for name, value in inner.items()}
-        if ours["head"] in ("sequence", "token") and "labels" not in ours:
+        if "labels" in HEADS[ours["head"]].fields and "labels" not in ours:
             names = theirs.get("id2label")
             ours["labels"] = theirs.get("num_labels") or (len(names) if isinstance(names, dict) else 0) or 2
         return ours
@@ -119,7 +120,7 @@ class Family:
         known = resolved(config)
         said = [setting for setting in self.settings if setting.ours in known]  # no encoder, nothing to say of it
         theirs = {setting.theirs: setting.write(known[setting.ours]) for setting in said}
-        if config.head in ("sequence", "token"):
+        if "labels" in HEADS[config.head].fields:
             theirs |= {"num_labels": config.labels, "id2label": {str(i): f"LABEL_{i}" for i in range(config.labels)}}
         return self.after({**theirs, **self.constants})
 
