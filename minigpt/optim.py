@@ -15,6 +15,7 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.model.params import Place
 
+Array = np.ndarray
 State = dict[str, Any]
 Schedule = Callable[[int], float]
 Pool = ThreadPoolExecutor | None
@@ -31,7 +32,7 @@ class Optimizer(NamedTuple):
     gradient stays as it is. pool: a thread pool to share the work; the result is the same to the bit.
     """
 
-    init: Callable[[np.ndarray], State]
+    init: Callable[[Array], State]
     update: Callable[..., None]
 
 
@@ -72,18 +73,10 @@ def sgd(
     if nesterov and not momentum:
         raise UserError("Nesterov's look-ahead needs momentum; set it to 0.9, say")
 
-    def init(parameters: np.ndarray) -> State:
+    def init(parameters: Array) -> State:
         return {"step": 0, "momentum": np.zeros_like(parameters)} if momentum else {"step": 0}
 
-    def rule(
-        p: np.ndarray,
-        g: np.ndarray,
-        s: np.ndarray,
-        velocity: np.ndarray | None = None,
-        *,
-        rate: float,
-        decay: float,
-    ) -> None:
+    def rule(p: Array, g: Array, s: Array, velocity: Array | None = None, *, rate: float, decay: float) -> None:
         np.multiply(p, decay, out=s)
         s += g
         if velocity is not None:
@@ -96,9 +89,7 @@ def sgd(
         s *= rate
         p -= s
 
-    def update(
-        parameters: np.ndarray, gradient: np.ndarray, state: State, *, learning_rate: float, pool: Pool = None
-    ) -> None:
+    def update(parameters: Array, gradient: Array, state: State, *, learning_rate: float, pool: Pool = None) -> None:
         state["step"] += 1
         moments = [state["momentum"]] if momentum else []
         _in_blocks(rule, parameters, gradient, moments, decayed, weight_decay, pool, rate=learning_rate)
@@ -147,12 +138,10 @@ def adam(
     array([0.9, 2.1])
     """
 
-    def init(parameters: np.ndarray) -> State:
+    def init(parameters: Array) -> State:
         return {"step": 0, "first_moment": np.zeros_like(parameters), "second_moment": np.zeros_like(parameters)}
 
-    def update(
-        parameters: np.ndarray, gradient: np.ndarray, state: State, *, learning_rate: float, pool: Pool = None
-    ) -> None:
+    def update(parameters: Array, gradient: Array, state: State, *, learning_rate: float, pool: Pool = None) -> None:
         state["step"] += 1
         moments = [state["first_moment"], state["second_moment"]]
         numbers = {"rate": learning_rate, "step": state["step"], "beta1": beta1, "beta2": beta2, "epsilon": epsilon}
@@ -164,11 +153,11 @@ def adam(
 
 
 def adam_rule(
-    p: np.ndarray,
-    g: np.ndarray,
-    scratch: np.ndarray,
-    m: np.ndarray,
-    v: np.ndarray,
+    p: Array,
+    g: Array,
+    scratch: Array,
+    m: Array,
+    v: Array,
     *,
     rate: float,
     decay: float,
@@ -280,12 +269,10 @@ def muon(
     """
     rest = adamw(beta2=0.95, weight_decay=weight_decay, decayed=decayed)
 
-    def init(parameters: np.ndarray) -> State:
+    def init(parameters: Array) -> State:
         return {**rest.init(parameters), "momentum": np.zeros_like(parameters)}
 
-    def update(
-        parameters: np.ndarray, gradient: np.ndarray, state: State, *, learning_rate: float, pool: Pool = None
-    ) -> None:
+    def update(parameters: Array, gradient: Array, state: State, *, learning_rate: float, pool: Pool = None) -> None:
         before = [place.view(parameters).copy() for place in matrices]
         rest.update(parameters, gradient, state, learning_rate=learning_rate, pool=pool)
         for place, old in zip(matrices, before, strict=True):
@@ -298,7 +285,7 @@ def muon(
     return Optimizer(init, update)
 
 
-def orthogonal(matrix: np.ndarray, iterations: int = 5) -> np.ndarray:
+def orthogonal(matrix: Array, iterations: int = 5) -> Array:
     """About U V^T where matrix = U S V^T: all directions, equally long. matrix: (R, C). Returns (R, C).
 
     The Newton-Schulz iteration X <- a X + b (X X^T) X + c (X X^T)^2 X pulls every singular value towards 1. With
@@ -314,7 +301,7 @@ def orthogonal(matrix: np.ndarray, iterations: int = 5) -> np.ndarray:
     return x.T if tall else x
 
 
-def clip_by_global_norm(gradient: np.ndarray, maximum: float) -> float:
+def clip_by_global_norm(gradient: Array, maximum: float) -> float:
     """Shorten the gradient in place to at most `maximum`; its direction stays.
 
     One factor for all entries, min(1, maximum / (norm + 1e-6)) (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1; the
@@ -346,7 +333,7 @@ def clip_by_global_norm(gradient: np.ndarray, maximum: float) -> float:
     return norm
 
 
-def shorten(gradient: np.ndarray, norm: float, maximum: float) -> None:
+def shorten(gradient: Array, norm: float, maximum: float) -> None:
     """`clip_by_global_norm` of a gradient, or of a part of one, whose whole has the length `norm`."""
     if math.isfinite(norm) and norm + 1e-6 > maximum:
         gradient *= maximum / (norm + 1e-6)
@@ -412,9 +399,9 @@ def _schedule(peak: float, warmup: int, total: int, shape: Callable[[float], flo
 
 def _in_blocks(
     rule: Callable[..., None],
-    parameters: np.ndarray,
-    gradient: np.ndarray,
-    moments: Sequence[np.ndarray],
+    parameters: Array,
+    gradient: Array,
+    moments: Sequence[Array],
     decayed: int | None,
     weight_decay: float,
     pool: Pool,

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Batch, Call, Params, Transformer, TransformerConfig
-from minigpt.model.arrays import part
+from minigpt.model.arrays import cut_arrays, part
 from minigpt.model.inputs import TOKENS
 from minigpt.objectives import Counts, loss_and_gradient
 from minigpt.optim import Optimizer, shorten
@@ -62,6 +62,27 @@ class Part:
     def init(self, rng: np.random.Generator, *, dtype: Any = np.float32) -> Params:
         """This rank's part of fresh parameters, made alone and equal to that of one process's."""
         return self.stage.init(rng, dtype=dtype, rank=self.grid.tensor.rank, ranks=self.grid.tensor.size)
+
+    def layout(self) -> Params:
+        """Names and places of this rank's part of the parameters, without numbers: all of them are one zero."""
+        tensor = self.grid.tensor
+        arrays = cut_arrays(self.stage.arrays(), tensor.rank, tensor.size)
+        size = sum(math.prod(record.shape) for record in arrays.values())
+        return Params(arrays, flat=np.broadcast_to(np.float32(0), size))
+
+    def init_slice(
+        self, rng: np.random.Generator, layout: Params, own: slice, *, dtype: Any = np.float32
+    ) -> np.ndarray:
+        """The slice `own` of what `init` makes, flat, with never more than one array here beside it (ZeRO stage 3)."""
+        make = self.stage.maker(rng, rank=self.grid.tensor.rank, ranks=self.grid.tensor.size)
+        mine = np.empty(own.stop - own.start, dtype)
+        for whole in layout.wholes:
+            for _, inside, place in overlaps(whole.place, [own]):
+                numbers = np.empty(len(whole.place), dtype)
+                for name, array in whole.arrays(numbers).items():
+                    array[...] = make(name)
+                mine[place] = numbers[inside]
+        return mine
 
     def params(self, whole: Params) -> Params:
         """This rank's part of all parameters, copied."""

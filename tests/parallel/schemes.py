@@ -198,6 +198,29 @@ def zero_gradient(part, held, layout, micros, stage, *, counts):
     return loss, grads.flat[owners[part.grid.data.rank]] if stage else grads.flat
 
 
+def check_frozen(comm, kind, layout):
+    """Only the arrays that are asked for get a gradient, and it is that of all of them."""
+    axes = dict(LAYOUTS[layout])
+    zero, recompute = axes.pop("zero", 0), axes.pop("recompute", False)
+    order = axes.pop("order", "1f1b")
+    (model, params), batch = start(kind), batch_at(kind, 0)
+    part = Part(model.config, make_grid(comm, **axes))
+    mine, expected = part.params(params), part.params(gradient_alone(kind, "float64")[1])
+    trained = [name for name in mine if "feed_forward" in name]  # neither the token table nor all of a block
+    layout, expected = mine.only(trained), expected.only(trained)
+    micros, call = micro_batches(part, batch), Call(recompute=recompute or zero == 3)
+    if zero >= 2:
+        where = slices(mine.flat.size, comm.size)[comm.rank]
+        held = SlicedParams(mine, comm, mine.flat[where].copy()) if zero == 3 else mine
+        _, ours = part.sliced_gradient(held, layout, micros, counts=scored(batch), call=call)
+        own = slices(layout.flat.size, comm.size)[comm.rank]
+        np.testing.assert_allclose(ours.mine, expected.flat[own], rtol=0, atol=1e-12)
+        return
+    grads = layout.zeros_like()
+    part.gradient(mine, micros, counts=scored(batch), order=order, call=call, grads=grads)
+    close(grads, expected, "float64")
+
+
 def check_layout(comm, kind, dtype, layout):
     """Gradients and training of an objective on one of `layouts.LAYOUTS`."""
     axes = dict(LAYOUTS[layout])

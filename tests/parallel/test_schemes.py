@@ -8,6 +8,7 @@ from layouts import LAYOUTS, OBJECTIVE_CONFIGS, drawn, ranks_of
 from schemes import (
     BOUNDS,
     CONFIGS,
+    check_frozen,
     check_gradients,
     check_layout,
     check_plain,
@@ -99,6 +100,15 @@ def test_one_process_gives_what_text_by_text_gives(kind):
 def test_every_objective_trains_alike_on_every_layout(kind, layout):
     """A sample, since there are too many pairs; `mpi_schemes.py` draws others."""
     on(check_layout, kind, "float64", ranks_of(layout), layout)
+
+
+@pytest.mark.parametrize(("kind", "layout"), [
+    ("infilling", "data 2, zero 2"), ("infilling", "data 2, zero 3"), ("causal", "pipeline 4, 1f1b"),
+    ("masked", "data 2, pipeline 2"), ("spans", "tensor 2"),
+])  # fmt: skip
+def test_what_is_frozen_gets_no_gradient_on_any_rank(kind, layout):
+    gradient_alone(kind, "float64")
+    launch(lambda comm: check_frozen(comm, kind, layout), ranks_of(layout))
 
 
 def test_the_sample_leaves_no_objective_and_no_layout_out():
