@@ -255,7 +255,7 @@ show(figure)
 # *The frozen model learns which tokens are answers at all, and little more. The other one finds the right pair.*
 #
 # And what does the trained model look at? The weights of the question, the last position, for one example, in every
-# head of the second layer:
+# head of both layers:
 
 # %%
 seen = {}

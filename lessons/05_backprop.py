@@ -125,6 +125,8 @@ table(["derived line", "relative error"], [(line, f"{e:.0e}") for line, e in err
 show_source(linear_backward, docstring=False)
 
 # %% [markdown]
+# (`weight_gradient` is $x^T dy$; a weight that is frozen gets none. N is the number of all rows, of all texts together.)
+#
 # ## Softmax
 #
 # $p_i = e^{x_i} / \sum_j e^{x_j}$. Every $x_j$ moves every $p_i$: $\frac{\partial p_i}{\partial x_j} = p_i(\delta_{ij} - p_j)$.

@@ -15,8 +15,10 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.model.params import Place
 
+Array = np.ndarray
 State = dict[str, Any]
 Schedule = Callable[[int], float]
+Pool = ThreadPoolExecutor | None
 
 BLOCK = 32768  # entries worked on at a time: a dozen arithmetic steps then stay in the processor's cache
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # coefficients of Jordan (2024); they make small singular values grow fast
@@ -30,7 +32,7 @@ class Optimizer(NamedTuple):
     gradient stays as it is. pool: a thread pool to share the work; the result is the same to the bit.
     """
 
-    init: Callable[[np.ndarray], State]
+    init: Callable[[Array], State]
     update: Callable[..., None]
 
 
@@ -71,10 +73,10 @@ def sgd(
     if nesterov and not momentum:
         raise UserError("Nesterov's look-ahead needs momentum; set it to 0.9, say")
 
-    def init(parameters):
+    def init(parameters: Array) -> State:
         return {"step": 0, "momentum": np.zeros_like(parameters)} if momentum else {"step": 0}
 
-    def rule(p, g, s, velocity=None, *, rate, decay):
+    def rule(p: Array, g: Array, s: Array, velocity: Array | None = None, *, rate: float, decay: float) -> None:
         np.multiply(p, decay, out=s)
         s += g
         if velocity is not None:
@@ -87,7 +89,7 @@ def sgd(
         s *= rate
         p -= s
 
-    def update(parameters, gradient, state, *, learning_rate, pool=None):
+    def update(parameters: Array, gradient: Array, state: State, *, learning_rate: float, pool: Pool = None) -> None:
         state["step"] += 1
         moments = [state["momentum"]] if momentum else []
         _in_blocks(rule, parameters, gradient, moments, decayed, weight_decay, pool, rate=learning_rate)
@@ -136,10 +138,10 @@ def adam(
     array([0.9, 2.1])
     """
 
-    def init(parameters):
+    def init(parameters: Array) -> State:
         return {"step": 0, "first_moment": np.zeros_like(parameters), "second_moment": np.zeros_like(parameters)}
 
-    def update(parameters, gradient, state, *, learning_rate, pool=None):
+    def update(parameters: Array, gradient: Array, state: State, *, learning_rate: float, pool: Pool = None) -> None:
         state["step"] += 1
         moments = [state["first_moment"], state["second_moment"]]
         numbers = {"rate": learning_rate, "step": state["step"], "beta1": beta1, "beta2": beta2, "epsilon": epsilon}
@@ -151,11 +153,11 @@ def adam(
 
 
 def adam_rule(
-    p: np.ndarray,
-    g: np.ndarray,
-    scratch: np.ndarray,
-    m: np.ndarray,
-    v: np.ndarray,
+    p: Array,
+    g: Array,
+    scratch: Array,
+    m: Array,
+    v: Array,
     *,
     rate: float,
     decay: float,
@@ -267,10 +269,10 @@ def muon(
     """
     rest = adamw(beta2=0.95, weight_decay=weight_decay, decayed=decayed)
 
-    def init(parameters):
+    def init(parameters: Array) -> State:
         return {**rest.init(parameters), "momentum": np.zeros_like(parameters)}
 
-    def update(parameters, gradient, state, *, learning_rate, pool=None):
+    def update(parameters: Array, gradient: Array, state: State, *, learning_rate: float, pool: Pool = None) -> None:
         before = [place.view(parameters).copy() for place in matrices]
         rest.update(parameters, gradient, state, learning_rate=learning_rate, pool=pool)
         for place, old in zip(matrices, before, strict=True):
@@ -283,7 +285,7 @@ def muon(
     return Optimizer(init, update)
 
 
-def orthogonal(matrix: np.ndarray, iterations: int = 5) -> np.ndarray:
+def orthogonal(matrix: Array, iterations: int = 5) -> Array:
     """About U V^T where matrix = U S V^T: all directions, equally long. matrix: (R, C). Returns (R, C).
 
     The Newton-Schulz iteration X <- a X + b (X X^T) X + c (X X^T)^2 X pulls every singular value towards 1. With
@@ -299,7 +301,7 @@ def orthogonal(matrix: np.ndarray, iterations: int = 5) -> np.ndarray:
     return x.T if tall else x
 
 
-def clip_by_global_norm(gradient: np.ndarray, maximum: float) -> float:
+def clip_by_global_norm(gradient: Array, maximum: float) -> float:
     """Shorten the gradient in place to at most `maximum`; its direction stays.
 
     One factor for all entries, min(1, maximum / (norm + 1e-6)) (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1; the
@@ -331,7 +333,7 @@ def clip_by_global_norm(gradient: np.ndarray, maximum: float) -> float:
     return norm
 
 
-def shorten(gradient: np.ndarray, norm: float, maximum: float) -> None:
+def shorten(gradient: Array, norm: float, maximum: float) -> None:
     """`clip_by_global_norm` of a gradient, or of a part of one, whose whole has the length `norm`."""
     if math.isfinite(norm) and norm + 1e-6 > maximum:
         gradient *= maximum / (norm + 1e-6)
@@ -380,7 +382,7 @@ def warmup_linear(peak: float, *, warmup: int, total: int, final: float = 0.0) -
     return _schedule(peak, warmup, total, lambda share: 1 - (1 - final) * share)
 
 
-def _schedule(peak, warmup, total, shape):
+def _schedule(peak: float, warmup: int, total: int, shape: Callable[[float], float]) -> Schedule:
     """shape: share of the way from `warmup` to `total`, 0 to 1 -> factor of peak."""
     if peak < 0 or not 0 <= warmup <= total:
         raise UserError(
@@ -396,14 +398,21 @@ def _schedule(peak, warmup, total, shape):
 
 
 def _in_blocks(
-    rule, parameters, gradient, moments, decayed, weight_decay, pool: ThreadPoolExecutor | None, **numbers
+    rule: Callable[..., None],
+    parameters: Array,
+    gradient: Array,
+    moments: Sequence[Array],
+    decayed: int | None,
+    weight_decay: float,
+    pool: Pool,
+    **numbers: Any,
 ) -> None:
     """rule(p, g, scratch, *moments, decay=..., **numbers) on matching pieces; the first `decayed` entries decay."""
     edge = parameters.size if decayed is None else decayed
     starts = [*range(0, edge, BLOCK), *range(edge, parameters.size, BLOCK), parameters.size]
     pieces = [slice(*edges) for edges in itertools.pairwise(starts)]
 
-    def work(pieces):
+    def work(pieces: list[slice]) -> None:
         scratch = np.empty(min(BLOCK, parameters.size), parameters.dtype)
         for piece in pieces:
             decay = weight_decay if piece.start < edge else 0.0

@@ -65,15 +65,18 @@ def low_rank_adapters(
     >>> adapters.shapes
     {'blocks.0.attention.query.adapter.down': (128, 4), 'blocks.0.attention.query.adapter.up': (4, 128)}
     """
-    if rank < 1:
-        raise UserError(f"the rank of an adapter is {rank}, but it must be at least 1")
-    ends = tuple(f".{layer}{WEIGHT}" for layer in layers)
+    if type(rank) is not int or rank < 1:
+        raise UserError(f"the rank of an adapter is {rank!r}, but it must be a whole number of at least 1")
+    if isinstance(layers, str) or not layers:
+        raise UserError(f"layers is {layers!r}, but it must be a sequence of names such as {ATTENTION[:2]}")
+    matrices = {name: record for name, record in model.arrays().items() if record.kind == MATRIX and record.block}
     records: Arrays = {}
-    for name, record in model.arrays().items():
-        if record.kind == MATRIX and record.block and f".{name}".endswith(ends):
-            records |= _records(name.removesuffix(WEIGHT), record, rank)
-    if not records:
-        raise UserError(f"no layer of this model is called {' or '.join(layers) or 'so'}; check the names")
+    for layer in layers:
+        found = [name for name in matrices if f".{name}".endswith(f".{layer}{WEIGHT}")]
+        if not found:
+            raise UserError(f"no layer of this model is called {layer}; check the name")
+        for name in found:
+            records |= _records(name.removesuffix(WEIGHT), matrices[name], rank)
     adapters = Params(records, dtype=dtype)
     for name, record in records.items():
         if record.std:
@@ -97,7 +100,7 @@ def merge(params: Params, adapters: Params) -> Params:
     Raises
     ------
     UserError
-        If the adapters belong to another model.
+        If the adapters belong to another model, an array is no adapter, or `params` is no `Params`.
 
     Examples
     --------
@@ -129,11 +132,15 @@ def _records(layer: str, record: ArrayRecord, rank: int) -> Arrays:
 
 
 def _added(params: Params, adapters: Params, sign: int) -> Params:
+    if not isinstance(params, Params):
+        raise UserError(f"adapters are merged into Params, not into {type(params).__name__}; decode or merge it first")
     merged = params.copy()
-    for name in adapters:
-        if not name.endswith(DOWN):
-            continue
-        layer = name.removesuffix(DOWN)
+    layers = [name.removesuffix(DOWN) for name in adapters if name.endswith(DOWN)]
+    own = {f"{layer}{end}" for layer in layers for end in (DOWN, UP)}
+    for name in own.symmetric_difference(adapters):
+        raise UserError(f"{name} is {'missing' if name in own else 'no adapter'}; merge takes whole adapters alone")
+    for layer in layers:
+        name = f"{layer}{DOWN}"
         if f"{layer}{WEIGHT}" not in merged:
             raise UserError(f"there is no layer {layer} for the adapter {name}; it belongs to another model")
         weight = merged[f"{layer}{WEIGHT}"]

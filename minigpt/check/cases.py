@@ -16,6 +16,8 @@ from minigpt.check.report import GradientReport
 from minigpt.ops import ACTIVATIONS, OPERATIONS
 
 Arrays = tuple[np.ndarray, ...]
+Inputs = tuple[Arrays, dict[str, Any]]  # arrays and options
+Make = Callable[[np.random.Generator], Inputs]
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Case:
 
     operation: str
     variant: str  # "" for the plain one
-    make: Callable[[np.random.Generator], tuple[Arrays, dict[str, Any]]]  # rng -> arrays, options
+    make: Make  # rng -> arrays, options
     samples: int | None = None  # entries of each array to check; None: all
 
     @property
@@ -32,7 +34,7 @@ class Case:
         """As the table shows it: `attention, causal`."""
         return f"{self.operation}, {self.variant}" if self.variant else self.operation
 
-    def inputs(self, seed: int = 0) -> tuple[Arrays, dict[str, Any]]:
+    def inputs(self, seed: int = 0) -> Inputs:
         """Arrays and options; the same seed gives the same."""
         return self.make(np.random.default_rng(seed))
 
@@ -50,57 +52,66 @@ def find_case(name: str) -> Case:
     return next(case for case in CASES if case.name == name)
 
 
-def _linear(*shape: int, bias: bool = True):
+def _linear(*shape: int, bias: bool = True) -> Make:
     *rows, width, outputs = shape
     extra = [(outputs,)] if bias else []
     return _normal((*rows, width), (width, outputs), *extra)
 
 
-def _norm(bias: bool):
-    def make(rng):
+def _norm(bias: bool) -> Make:
+    def make(rng: np.random.Generator) -> Inputs:
         arrays = 3 * rng.standard_normal((2, 3, 5)) + 1, rng.uniform(1.5, 2.5, 5), rng.uniform(0.5, 1.5, 5)
         return arrays if bias else arrays[:2], {"epsilon": 0.01}  # large enough that forgetting it shows
 
     return make
 
 
-def _embedding(rng):
+def _embedding(rng: np.random.Generator) -> Inputs:
     tokens = np.array([[3, 1, 3, 0], [5, 3, 1, 6]])  # 3 and 1 repeat, 2 and 4 do not occur
     return (tokens, rng.standard_normal((7, 5))), {}
 
 
-def _normal(*shapes: tuple[int, ...], **options: Any):
+def _normal(*shapes: tuple[int, ...], **options: Any) -> Make:
     return lambda rng: (tuple(rng.standard_normal(shape) for shape in shapes), options)
 
 
-def _spread(rng):
+def _spread(rng: np.random.Generator) -> Inputs:
     """Where activations bend and where they are flat, on both sides, and not near ReLU's kink at 0."""
     size = np.concatenate([rng.uniform(0.1, 1.5, 9), rng.uniform(1.5, 4.0, 6)]).reshape(3, 5)
     return (size * rng.permutation(np.resize([-1.0, 1.0], size.size)).reshape(size.shape),), {}
 
 
-def _gated(name: str):
-    def make(rng):
+def _gated(name: str) -> Make:
+    def make(rng: np.random.Generator) -> Inputs:
         (gate,), _ = _spread(rng)
         return (gate, rng.standard_normal(gate.shape)), {"name": name}
 
     return make
 
 
-def _routed(experts: int, top: int):
+def _routed(experts: int, top: int) -> Make:
     """Scores of each token far enough apart that no difference quotient changes who is chosen."""
 
-    def make(rng):
+    def make(rng: np.random.Generator) -> Inputs:
         ranks = rng.permuted(np.tile(np.arange(experts), (2, 3, 1)), axis=-1)
         return (0.7 * ranks + rng.uniform(0, 0.3, ranks.shape),), {"top": top}
 
     return make
 
 
-def _attention(heads=6, groups=3, queries=4, keys=5, width=7, mask=None, dropout=0.0, **options):
+def _attention(
+    heads: int = 6,
+    groups: int = 3,
+    queries: int = 4,
+    keys: int = 5,
+    width: int = 7,
+    mask: str | None = None,
+    dropout: float = 0.0,
+    **options: Any,
+) -> Make:
     """mask: None, "causal", "random", "empty row". All of B (2), H, G, T, S, D differ by default."""
 
-    def make(rng):
+    def make(rng: np.random.Generator) -> Inputs:
         chosen = dict(options)
         query = rng.standard_normal((2, heads, queries, width))
         key, value = rng.standard_normal((2, 2, groups, keys, width))
@@ -118,17 +129,17 @@ def _attention(heads=6, groups=3, queries=4, keys=5, width=7, mask=None, dropout
     return make
 
 
-def _rotary(rng):
+def _rotary(rng: np.random.Generator) -> Inputs:
     cos, sin = ops.rotary_angles(np.arange(2, 7), 6, theta=100.0, dtype=np.float64)
     return (rng.standard_normal((2, 3, 5, 6)),), {"cos": cos, "sin": sin}
 
 
-def _dropout(rng):
+def _dropout(rng: np.random.Generator) -> Inputs:
     return (rng.standard_normal((3, 5)),), {"mask": ops.draw_dropout_mask(rng, (3, 5), 0.4), "rate": 0.4}
 
 
-def _cross_entropy(ignored=True, **options):
-    def make(rng):
+def _cross_entropy(ignored: bool = True, **options: Any) -> Make:
+    def make(rng: np.random.Generator) -> Inputs:
         targets = rng.integers(0, 7, (2, 4))
         if ignored:
             targets[0, 1] = targets[1, 3] = ops.IGNORED

@@ -79,7 +79,9 @@ def parameter_names(function: Callable, count: int) -> list[str]:
     return names + [f"argument {i}" for i in range(len(names), count)]
 
 
-def _forward(forward, arrays, options, dtype):
+def _forward(
+    forward: Callable, arrays: Sequence[np.ndarray], options: dict[str, Any], dtype: type
+) -> tuple[np.ndarray, Any]:
     result = forward(*arrays, **options)
     if not (isinstance(result, tuple) and len(result) == 2):
         raise GradientError(f"forward returned a {type(result).__name__}, but it must return y and the cache")
@@ -88,7 +90,7 @@ def _forward(forward, arrays, options, dtype):
     return np.array(y), cache  # a copy: y may be x itself
 
 
-def _gradients(returned, wanted, dtype):
+def _gradients(returned: Any, wanted: list[tuple[str, np.ndarray]], dtype: type) -> list[np.ndarray]:
     gradients = as_list(returned)
     if len(gradients) != len(wanted):
         names = ", ".join(name for name, _ in wanted)
@@ -105,7 +107,7 @@ def as_list(returned: Any) -> list[Any]:
     return list(returned) if isinstance(returned, tuple | list) else [returned]
 
 
-def _demand_numbers(what, value, shape, dtype):
+def _demand_numbers(what: str, value: Any, shape: tuple[int, ...] | None, dtype: type) -> None:
     if not isinstance(value, np.ndarray | np.generic):
         kind = "None" if value is None else f"a {type(value).__name__}"
         raise GradientError(f"{what} is {kind}, but it must be a NumPy array")
@@ -118,18 +120,18 @@ def _demand_numbers(what, value, shape, dtype):
         raise GradientError(f"{what} is {np.asarray(value)[tuple(index)]} at {index}; it must be finite")
 
 
-def _demand_unchanged(who, values, before):
+def _demand_unchanged(who: str, values: dict[str, Any], before: dict[str, list[np.ndarray]]) -> None:
     for name, value in values.items():
         for now, then in zip(_arrays_in(value), before[name], strict=True):
             if not np.array_equal(now, then, equal_nan=floating(now)):
                 raise GradientError(f"{who} changed {name} in place; work on a copy")
 
 
-def _copies(values):
+def _copies(values: dict[str, Any]) -> dict[str, list[np.ndarray]]:
     return {name: [array.copy() for array in _arrays_in(value)] for name, value in values.items()}
 
 
-def _arrays_in(value) -> Iterator[np.ndarray]:
+def _arrays_in(value: Any) -> Iterator[np.ndarray]:
     """Every array inside nested tuples, lists, dictionaries and objects, in order."""
     if isinstance(value, np.ndarray):
         yield value

@@ -101,7 +101,9 @@ class _Slopes:
     def __init__(self, evaluate: Callable[[], np.ndarray], dy: np.ndarray, relative: float, absolute: float):
         self.evaluate, self.dy, self.relative, self.absolute = evaluate, dy, relative, absolute
 
-    def compare(self, x, gradient, rng, samples) -> Iterator[tuple[tuple[int, ...] | None, float, float]]:
+    def compare(
+        self, x: np.ndarray, gradient: np.ndarray, rng: np.random.Generator, samples: int | None
+    ) -> Iterator[tuple[tuple[int, ...] | None, float, float]]:
         """(index, yours, numeric) for entries of x; if not all were taken, (None, yours, numeric) for a direction."""
         chosen = np.arange(x.size)
         if samples is not None and samples < x.size:
@@ -115,7 +117,7 @@ class _Slopes:
             yours = float((gradient * direction).sum())
             yield None, yours, self.slope(x, ..., direction, yours)
 
-    def slope(self, x, index, direction, yours: float) -> float:
+    def slope(self, x: np.ndarray, index: Any, direction: Any, yours: float) -> float:
         """The derivative as x[index] moves along `direction`.
 
         One short step is enough to agree with `yours`, ten times closer than it must. Otherwise twice as many
@@ -139,7 +141,7 @@ class _Slopes:
         """How far apart the two may be."""
         return self.absolute + self.relative * max(abs(yours), abs(numeric))
 
-    def central(self, x, index, direction, step: float) -> float:
+    def central(self, x: np.ndarray, index: Any, direction: Any, step: float) -> float:
         """(f(x + step) - f(x - step)) / (2 step), where outputs that did not move cancel exactly before the sum."""
         start = x[index].copy()
         x[index] = start + step * direction

@@ -1,5 +1,6 @@
 """Are all gradients of a whole transformer right?"""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -145,20 +146,20 @@ def check_model(
     params = random_params(model, rng)
     batch = random_batch(model.config, rng)
 
-    def filled(arrays) -> Params:
+    def filled(arrays: Sequence[np.ndarray]) -> Params:
         filled = Params(params.arrays, dtype=arrays[0].dtype)
         for name, array in zip(params, arrays, strict=True):
             filled[name] = array
         return filled
 
-    def forward(*arrays):
+    def forward(*arrays: np.ndarray) -> tuple[Any, Any]:
         call, current = Call(rng=np.random.default_rng([seed, 2])), filled(arrays)
         output, cache = model.forward(current, batch, call)
         outputs = output if isinstance(output, tuple) else (output,)
         losses = [cross_entropy_forward(y, _random_targets(y, seed)) for y in outputs]
         return sum(loss for loss, _ in losses), (current.flat, cache, [loss_cache for _, loss_cache in losses])
 
-    def backward(dloss, caches):
+    def backward(dloss: Any, caches: Any) -> tuple[np.ndarray, ...]:
         flat, cache, loss_caches = caches
         current = Params(params.arrays, flat=flat)
         doutput = tuple(cross_entropy_backward(dloss, loss_cache) for loss_cache in loss_caches)

@@ -9,6 +9,8 @@ import numpy as np
 from minigpt.check.report import GradientError
 from minigpt.optim import Optimizer
 
+Memory = dict[str, float]  # what one number's optimizer remembers
+
 STEPS, SIZE, DECAYED = 25, 12, 7  # all different; only the first 7 entries decay
 
 
@@ -56,14 +58,35 @@ def check_clip(clip: Callable[[np.ndarray, float], float]) -> None:
             raise GradientError(f"clipping returned {returned}, but the length before was {length}")
 
 
-def _sgd(p, g, memory, step, rate, *, momentum=0.0, nesterov=False, weight_decay=0.0):
+def _sgd(
+    p: float,
+    g: float,
+    memory: Memory,
+    step: int,
+    rate: float,
+    *,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+) -> float:
     """Robbins & Monro (1951); Sutskever et al. (2013)."""
     g = g + weight_decay * p
     memory["m"] = momentum * memory["m"] + g
     return p - rate * (g + momentum * memory["m"] if nesterov else memory["m"])
 
 
-def _adam(p, g, memory, step, rate, *, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0):
+def _adam(
+    p: float,
+    g: float,
+    memory: Memory,
+    step: int,
+    rate: float,
+    *,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+    weight_decay: float = 0.0,
+) -> float:
     """Kingma & Ba (2015), algorithm 1."""
     g = g + weight_decay * p
     memory["m"] = beta1 * memory["m"] + (1 - beta1) * g
@@ -72,7 +95,9 @@ def _adam(p, g, memory, step, rate, *, beta1=0.9, beta2=0.999, epsilon=1e-8, wei
     return p - rate * mean / (math.sqrt(square) + epsilon)
 
 
-def _adamw(p, g, memory, step, rate, *, weight_decay=0.01, **settings):
+def _adamw(
+    p: float, g: float, memory: Memory, step: int, rate: float, *, weight_decay: float = 0.01, **settings: Any
+) -> float:
     """Loshchilov & Hutter (2019), algorithm 2."""
     return _adam(p, g, memory, step, rate, **settings) - rate * weight_decay * p
 

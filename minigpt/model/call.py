@@ -67,9 +67,9 @@ class Call:
     Parameters
     ----------
     hook : callable
-        hook(name, x) sees every activation named above and returns what to use in its place (x itself to only look; it
-        must not write into x). The backward calls it with the gradients: after `blocks.3.residual_mid` comes
-        `blocks.3.dresidual_mid`. Only looking changes no bit.
+        hook(name, x) sees every activation that `minigpt.model.call` lists and returns what to use in its place (x
+        itself to only look; it must not write into x). The backward calls it with the gradients: after
+        `blocks.3.residual_mid` comes `blocks.3.dresidual_mid`. Only looking changes no bit.
     rng : numpy.random.Generator, optional
         For dropout; None evaluates, without dropout.
     past : KeyValuePast, optional
@@ -142,6 +142,25 @@ class Batch(NamedTuple):
     `tokens` and `source` are what the configuration's kind of input takes (`model.inputs`): tokens, (B, T) integers;
     image patches, (B, N, P) floats; sound frames, (B, F, M) floats. T, or S, is the number of vectors that they become:
     N + 1 with a class token, and one for every two frames. What is said about positions counts these.
+
+    Parameters
+    ----------
+    tokens : (B, T) integers, or other inputs
+        What the model (of an encoder-decoder: the decoder) sees.
+    targets : (B, T) integers, optional
+        What it should say at each position; `minigpt.ops.IGNORED` is not scored.
+    labels : (B,) or (B, 2) integers, optional
+        The class of each sequence, or the first and last token of a span.
+    present, source_present : (B, T) and (B, S) booleans, optional
+        False = padding; None: no padding.
+    segments : (B, T) integers, optional
+        Which text each token belongs to; None: all to the first.
+    prefix : (B,) integers, optional
+        In a decoder, the first so many tokens see each other.
+    source : (B, S) integers, or other inputs, optional
+        What the encoder of an encoder-decoder sees.
+    objective : str, optional
+        What made the batch; it is refused by a model that would learn to cheat.
 
     Examples
     --------

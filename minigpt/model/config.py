@@ -54,6 +54,35 @@ class TransformerConfig:
     An encoder-decoder has one of each, and its decoder also looks at what the encoder made of another text (BART).
     `UserError` names any field that does not fit. Letters: V, C, T, L, H, G, D, F as in `minigpt.ops`.
 
+    Parameters
+    ----------
+    vocabulary_size, context, width, layers, heads : int
+        V, the longest T, C, L (of the decoder when there are two stacks), H.
+    key_value_heads, head_width, feed_forward_width : int, optional
+        G, D and F. None: H, C / H, and 4 C, or 8/3 C up to a multiple of 32 when gated.
+    architecture, input, head, pooled, norm, norm_place, activation, position : str
+        One of `minigpt.model.config.CHOICES`.
+    encoder : TransformerConfig or dict, optional
+        Of an encoder-decoder: its encoder's configuration, or the fields in which that differs.
+    input_width, class_token : int, bool
+        Numbers in a patch, or bands in a frame; whether a learnt vector comes before the patches.
+    labels, pooler, head_bias : int, bool, bool
+        Of the heads: classes; tanh(linear(x)) of the pooled token before them; a bias of the last layer.
+    norm_epsilon, rotary_theta : float
+        Of the norm, and of rotary positions.
+    gated : bool
+        down(activation(gate(x)) * up(x)) instead of down(activation(up(x))).
+    segments, embedding_norm, scale_embedding, padding : int, bool, bool, int
+        Of the embeddings: kinds of segment; a norm of their sum; a factor sqrt(C); a token that learns nothing.
+    experts, experts_per_token, load_balancing : int, int, float
+        Feed-forward networks in each block; those that a token uses; how much training minds uneven use.
+    bias, attention_bias, feed_forward_bias : bool
+        Of linear layers and layer norms; in attention and in the feed-forward network, None: as `bias`.
+    tied : bool
+        The output head is the token embedding.
+    dropout, init_std : float
+        The share of activations that training drops; the standard deviation of fresh matrices.
+
     Examples
     --------
     >>> config = minigpt.TransformerConfig(vocabulary_size=50, context=16, width=24, layers=2, heads=3)

@@ -243,6 +243,14 @@ class Overlay:
     """
 
     def __init__(self, base: Weights, trained: Params) -> None:
+        """`UserError` if an array on top is described otherwise than the one below: its gradient would not be found."""
+        below = getattr(base, "arrays", {})
+        for name, record in trained.arrays.items():
+            if name in below and (record.block, record.beside) != (below[name].block, below[name].beside):
+                raise UserError(
+                    f"{name} on top is recorded in block {record.block!r}, below in {below[name].block!r}; take its "
+                    "record from the base, with Params.only or Params.split"
+                )
         self.base, self.trained = base, trained
 
     def __getitem__(self, name: str) -> Any:

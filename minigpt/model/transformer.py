@@ -5,6 +5,7 @@ and Lewis et al. (2020), BART. They differ in what each position may see, which 
 nothing else.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -112,15 +113,24 @@ class Transformer:
         Each array is a function of one number from `rng` and of its name. So a pipeline stage, and a tensor-parallel
         rank (number `rank` of `ranks`), makes its own part alone and equal to that of the whole model.
         """
-        root = int(rng.integers(1 << 63))
-        arrays = self.arrays()
-        params = Params(cut_arrays(arrays, rank, ranks), dtype=dtype)
-        for name, record in arrays.items():
+        make = self.maker(rng, rank=rank, ranks=ranks)
+        params = Params(cut_arrays(self.arrays(), rank, ranks), dtype=dtype)
+        for name in params:
+            params[name] = make(name)
+        return params
+
+    def maker(self, rng: np.random.Generator, *, rank: int = 0, ranks: int = 1) -> Callable[[str], np.ndarray]:
+        """A function that makes the fresh array of a name, one at a time, as `init` does; float64."""
+        root, arrays = int(rng.integers(1 << 63)), self.arrays()
+
+        def make(name: str) -> np.ndarray:
+            record = arrays[name]
             array = np.full(record.shape, record.mean)
             if record.std:
                 array += record.std * np.random.default_rng([root, *name.encode()]).standard_normal(record.shape)
-            params[name] = cut_array(array, record, rank, ranks)
-        return params
+            return cut_array(array, record, rank, ranks)
+
+        return make
 
     def forward(
         self, params: Weights, batch: Batch | np.ndarray, call: Call = Call(), x: np.ndarray | None = None

@@ -64,6 +64,8 @@ def fill_in_the_middle(
     """
     windows = windows.copy()
     length = windows.shape[1] - 3
+    if length < 0:
+        raise UserError(f"windows of {windows.shape[1]} tokens have no room for three marks; use a longer --context")
     for row in np.flatnonzero(rng.random(len(windows)) < rate):
         start, end = np.sort(rng.integers(0, length + 1, 2))
         before, inside, after = np.split(windows[row, :length], [start, end])

@@ -98,6 +98,6 @@ class Counted:
         """End all ranks."""
         self.comm.Abort(errorcode)
 
-    def _count(self, method, buffer):
+    def _count(self, method: str, buffer: np.ndarray) -> None:
         self.messages[method] += 1
         self.sent[method] += buffer.nbytes

@@ -8,14 +8,14 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Batch, Call, Params, Transformer, TransformerConfig
-from minigpt.model.arrays import part
+from minigpt.model.arrays import cut_arrays, part
 from minigpt.model.inputs import TOKENS
-from minigpt.objectives import Counts
+from minigpt.objectives import Counts, loss_and_gradient
 from minigpt.optim import Optimizer, shorten
 from minigpt.parallel.pipeline import pipeline_gradient
 from minigpt.parallel.schedule import Actions
 from minigpt.parallel.tensor import check_tensor, shard_call, shard_params
-from minigpt.parallel.zero import SlicedOptimizer, overlaps, sum_gradients, sum_slices
+from minigpt.parallel.zero import SlicedGradients, SlicedOptimizer, overlaps, sum_gradients, sum_slices
 from minigpt.train import take_rows
 
 
@@ -63,6 +63,27 @@ class Part:
         """This rank's part of fresh parameters, made alone and equal to that of one process's."""
         return self.stage.init(rng, dtype=dtype, rank=self.grid.tensor.rank, ranks=self.grid.tensor.size)
 
+    def layout(self) -> Params:
+        """Names and places of this rank's part of the parameters, without numbers: all of them are one zero."""
+        tensor = self.grid.tensor
+        arrays = cut_arrays(self.stage.arrays(), tensor.rank, tensor.size)
+        size = sum(math.prod(record.shape) for record in arrays.values())
+        return Params(arrays, flat=np.broadcast_to(np.float32(0), size))
+
+    def init_slice(
+        self, rng: np.random.Generator, layout: Params, own: slice, *, dtype: Any = np.float32
+    ) -> np.ndarray:
+        """The slice `own` of what `init` makes, flat, with never more than one array here beside it (ZeRO stage 3)."""
+        make = self.stage.maker(rng, rank=self.grid.tensor.rank, ranks=self.grid.tensor.size)
+        mine = np.empty(own.stop - own.start, dtype)
+        for whole in layout.wholes:
+            for _, inside, place in overlaps(whole.place, [own]):
+                numbers = np.empty(len(whole.place), dtype)
+                for name, array in whole.arrays(numbers).items():
+                    array[...] = make(name)
+                mine[place] = numbers[inside]
+        return mine
+
     def params(self, whole: Params) -> Params:
         """This rank's part of all parameters, copied."""
         return shard_params(whole.only(list(self.stage.arrays())), self.grid.tensor.rank, self.grid.tensor.size)
@@ -101,9 +122,28 @@ class Part:
             sum_gradients(self.grid.data, grads)
         else:
             sum_slices(self.grid.data, grads, slices)
-        losses = np.array([loss])
-        self.grid.data.Allreduce(losses.copy(), losses)
-        return float(losses[0]), grads, executed
+        return _sum(self.grid.data, loss), grads, executed
+
+    def sliced_gradient(
+        self,
+        params: Any,
+        layout: Params,
+        micros: Sequence[Batch],
+        *,
+        counts: Counts,
+        call: Call = Call(),
+    ) -> tuple[float, SlicedGradients]:
+        """The same with ZeRO stages 2 and 3, without a pipeline: this rank's slice of the gradient is `mine` of it.
+
+        params: `Params`, or `SlicedParams`. layout: of all parameters of this part that are trained.
+        """
+        call = shard_call(self.config, self.grid.tensor, call)
+        grads: Any = SlicedGradients(layout, self.grid.data)
+        loss = 0.0
+        for batch in micros:
+            loss += loss_and_gradient(self.stage, params, batch, call, counts=counts, grads=grads)[0]
+            grads.finish()
+        return _sum(self.grid.data, loss), grads
 
     def clip(self, grads: Params, maximum: float) -> float:
         """`clip_by_global_norm` of the whole model's gradient, in place. Every replica has all of this part's."""
@@ -121,9 +161,7 @@ class Part:
             for _, _, inside in overlaps(whole.place, [where]):
                 shared = 1 if whole.record.cut is not None else self.grid.tensor.size
                 squares += 0.0 if twice else float(np.vdot(mine[inside], mine[inside])) / shared
-        total = np.array([squares / copies])
-        self.grid.world.Allreduce(total.copy(), total)
-        norm = math.sqrt(total[0])
+        norm = math.sqrt(_sum(self.grid.world, squares / copies))
         shorten(mine, norm, maximum)
         return norm
 
@@ -132,3 +170,10 @@ class Part:
         sliced = SlicedOptimizer(make, params, self.grid.data)
         sliced.start(params.flat[sliced.mine])
         return sliced
+
+
+def _sum(comm: Any, value: float) -> float:
+    """The sum of the ranks' values."""
+    total = np.array([value])
+    comm.Allreduce(total.copy(), total)
+    return float(total[0])

@@ -49,7 +49,7 @@ def pipeline_gradient(
     None makes a new `Params`. The loss is the same number on every stage.
     """
     total = params.zeros_like() if grads is None else grads
-    one, loss = params.zeros_like() if len(batches) > 1 else total, 0.0  # one: of a micro-batch after the first
+    one, loss = total.zeros_like() if len(batches) > 1 else total, 0.0  # one: of a micro-batch after the first
     caches: dict[int, StageCache] = {}
     ahead: dict[int, Sent] = {}  # activations on their way to the next stage
     back: Sent | None = None  # the gradient on its way to the stage before
@@ -58,14 +58,14 @@ def pipeline_gradient(
         batch = batches[micro]
         shape = _shape(stage, batch)
         if action == "forward":
-            x = None if stage.first else _receive(comm, shape, params.flat.dtype, stage.stage - 1, FORWARD)
+            x = None if stage.first else _receive(comm, shape, total.flat.dtype, stage.stage - 1, FORWARD)
             y, caches[micro] = _forward(stage, params, batch, x, call, counts)
             if stage.last:
                 loss += y
             else:
                 ahead[micro] = _send(comm, y, stage.stage + 1, FORWARD)
         else:
-            dy = None if stage.last else _receive(comm, shape, params.flat.dtype, stage.stage + 1, BACKWARD)
+            dy = None if stage.last else _receive(comm, shape, total.flat.dtype, stage.stage + 1, BACKWARD)
             if not stage.last:
                 ahead.pop(micro).request.Wait()  # the next stage has it, or there would be no dy
             dx = _backward(stage, params, one if micro else total, dy, caches.pop(micro), call)
@@ -84,45 +84,12 @@ def pipeline_gradient(
     return float(said[0]), total, executed
 
 
-def pipeline_loss(
-    stage: Transformer, params: Params, batch: Batch, comm: Any, *, counts: Counts, call: Call = Call()
-) -> float:
-    """The loss of one batch, forward only; the same number on every stage."""
-    x = None if stage.first else _receive(comm, _shape(stage, batch), params.flat.dtype, stage.stage - 1, FORWARD)
-    y, _ = _forward(stage, params, batch, x, call, counts)
-    if not stage.last:
-        _send(comm, y, stage.stage + 1, FORWARD).request.Wait()
-    said = np.array([y if stage.last else 0.0])
-    comm.Bcast(said, root=stage.stages - 1)
-    return float(said[0])
-
-
-def _forward(stage, params, batch, x, call, counts):
-    """What goes to the next stage, and the cache; the last stage gives the loss instead, over `counts` targets."""
-    check_suits(stage.config, batch)
-    y, cache = stage.forward(params, batch, call, x)
-    if not stage.last:
-        return y, StageCache(cache, None)
-    loss, score_cache = score_forward(stage.config.head, y, batch, call, counts=counts)
-    return loss, StageCache(cache, score_cache)
-
-
-def _backward(stage, params, grads, dy, cache, call):
-    """Write this stage's gradients of one micro-batch; the gradient for the stage before, (B, T, C)."""
-    dy = score_backward(cache.score) if stage.last else dy
-    return stage.back(params, grads, cache.model, dy, call)
-
-
-def _shape(stage, batch) -> tuple[int, int, int]:
-    config = stage.config
-    return len(batch.tokens), INPUTS[config.input].length(config, batch.tokens), config.width
-
-
 def pipeline_judge(
     stage: Transformer, params: Params, held_out: HeldOut, comm: Any, *, counts: Counts, call: Call = Call()
 ) -> Judged:
     """`objectives.judge` over the stages, forward only; the same numbers on every stage."""
     batch = held_out.batch
+    check_suits(stage.config, batch)
     x = None if stage.first else _receive(comm, _shape(stage, batch), params.flat.dtype, stage.stage - 1, FORWARD)
     y, _ = stage.forward(params, batch, call, x)
     said = np.zeros(3)
@@ -135,9 +102,34 @@ def pipeline_judge(
     return Judged(float(said[0]), int(said[1]), int(said[2]))
 
 
-def _share_tied_table(stage, grads, comm):
+def _forward(
+    stage: Transformer, params: Params, batch: Batch, x: np.ndarray | None, call: Call, counts: Counts
+) -> tuple[Any, StageCache]:
+    """What goes to the next stage, and the cache; the last stage gives the loss instead, over `counts` targets."""
+    check_suits(stage.config, batch)
+    y, cache = stage.forward(params, batch, call, x)
+    if not stage.last:
+        return y, StageCache(cache, None)
+    loss, score_cache = score_forward(stage.config.head, y, batch, call, counts=counts)
+    return loss, StageCache(cache, score_cache)
+
+
+def _backward(
+    stage: Transformer, params: Params, grads: Params, dy: np.ndarray | None, cache: StageCache, call: Call
+) -> np.ndarray:
+    """Write this stage's gradients of one micro-batch; the gradient for the stage before, (B, T, C)."""
+    dy = score_backward(cache.score) if stage.last else dy
+    return stage.back(params, grads, cache.model, dy, call)
+
+
+def _shape(stage: Transformer, batch: Batch) -> tuple[int, int, int]:
+    config = stage.config
+    return len(batch.tokens), INPUTS[config.input].length(config, batch.tokens), config.width
+
+
+def _share_tied_table(stage: Transformer, grads: Params, comm: Any) -> None:
     """A tied table has a gradient as embedding on the first stage and as head on the last; both need the sum."""
-    if stage.stages == 1 or not ties_tokens(stage.config):
+    if stage.stages == 1 or not ties_tokens(stage.config) or TOKENS not in grads:
         return
     if stage.first or stage.last:
         other = stage.stages - 1 if stage.first else 0
@@ -149,12 +141,12 @@ def _share_tied_table(stage, grads, comm):
         grads[TOKENS] = grads[TOKENS] + theirs if stage.first else theirs + grads[TOKENS]
 
 
-def _send(comm, x, to, tag) -> Sent:
+def _send(comm: Any, x: np.ndarray, to: int, tag: int) -> Sent:
     x = np.ascontiguousarray(x)
     return Sent(comm.Isend(x, to, tag), x)
 
 
-def _receive(comm, shape, dtype, source, tag):
+def _receive(comm: Any, shape: tuple[int, ...], dtype: Any, source: int, tag: int) -> np.ndarray:
     x = np.empty(shape, dtype)
     comm.Recv(x, source, tag)
     return x

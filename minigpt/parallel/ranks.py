@@ -11,11 +11,11 @@ from minigpt.errors import UserError
 from minigpt.model import Batch, Call, Params, Transformer
 from minigpt.model.arrays import part
 from minigpt.model.inputs import TOKENS
-from minigpt.objectives import Counts, HeldOut, Judged, judge, loss_and_gradient, scored
+from minigpt.objectives import Counts, HeldOut, Judged, judge, scored
 from minigpt.parallel.grid import Grid, Part
 from minigpt.parallel.pipeline import pipeline_judge
 from minigpt.parallel.tensor import shard_call
-from minigpt.parallel.zero import SlicedGradients, SlicedOptimizer, SlicedParams, overlaps
+from minigpt.parallel.zero import SlicedOptimizer, SlicedParams, overlaps
 from minigpt.train import Progress, RunFolder, starting_point
 from minigpt.train.engine import weight
 from minigpt.train.shards import MODEL, Piece, point, write_shard
@@ -40,7 +40,14 @@ class Ranks:
         self.params, state, self.progress = self._begin()
         own = grid.data if zero else grid.data.Split(grid.data.rank)  # without ZeRO: every replica has all states
         self.optimizer = SlicedOptimizer(folder.settings.elementwise_optimizer, self.params, own)
-        self.optimizer.start(self.params.flat[self.optimizer.mine])
+        mine = self.params.flat[self.optimizer.mine]
+        self._sliced = None
+        if zero == 3:
+            fresh = not folder.has_checkpoint("last")
+            mine = self.part.init_slice(self._rng(), self.params, self.optimizer.mine) if fresh else mine.copy()
+            self._sliced = SlicedParams(self.params, grid.data, mine)
+            self.params = self.part.layout()
+        self.optimizer.start(mine)
         arrays = Transformer(folder.config).arrays()
         for name, value in state.items():
             if isinstance(value, np.ndarray):
@@ -49,11 +56,6 @@ class Ranks:
             else:
                 self.optimizer.state[name] = value
         self.model = self.part.stage
-        self._sliced = None
-        if zero == 3:
-            self._sliced = SlicedParams(self.params, grid.data, self.params.flat[self.optimizer.mine].copy())
-            # Names and places only; the numbers are in slices.
-            self.params = Params(self.params.arrays, flat=np.broadcast_to(np.float32(0), self.params.flat.shape))
         self._grads: Any = None
 
     def gradient(self, batches: Sequence[Batch], step: int) -> tuple[float, float]:
@@ -70,17 +72,11 @@ class Ranks:
             if not self.zero:
                 return value, self.part.clip(self._grads, clip)
             return value, self.part.clip_slice(self.params, self._grads.flat[own], own, clip)
-        self._grads = SlicedGradients(self.params, self.grid.data)
-        call = shard_call(self.folder.config, self.grid.tensor, Call(rng=rng, recompute=self.zero == 3))
-        value = 0.0
-        for batch in mine:
-            params: Any = self._sliced or self.params
-            value += loss_and_gradient(self.model, params, batch, call, counts=counts, grads=self._grads)[0]
-            self._grads.finish()
-        total = np.array([value])
-        self.grid.data.Allreduce(total.copy(), total)
+        params: Any = self._sliced or self.params
+        call = Call(rng=rng, recompute=self.zero == 3)
+        value, self._grads = self.part.sliced_gradient(params, self.params, mine, counts=counts, call=call)
         norm = self.part.clip_slice(self.params, self._grads.mine, self.optimizer.mine, clip)
-        return float(total[0]), norm
+        return value, norm
 
     def update(self, learning_rate: float) -> None:
         """See `minigpt.train.Engine`."""
@@ -150,11 +146,17 @@ class Ranks:
         return pieces
 
     def _begin(self) -> tuple[Params, dict[str, Any], Progress]:
-        """Parameters, the optimizer's state and the progress: from the newest checkpoint, or fresh."""
+        """Parameters, the optimizer's state and the progress: from the newest checkpoint, or fresh.
+
+        With ZeRO stage 3 fresh parameters are names and places only: of the numbers each rank makes its slice.
+        """
         if not self.folder.has_checkpoint("last"):
-            return self.part.init(np.random.default_rng(self.folder.settings.seed)), {}, Progress()
+            return self.part.layout() if self.zero == 3 else self.part.init(self._rng()), {}, Progress()
         whole, _, state, progress = starting_point(self.folder)
         return self.part.params(whole), state, progress
+
+    def _rng(self) -> np.random.Generator:
+        return np.random.default_rng(self.folder.settings.seed)
 
     def anyone(self, flag: bool) -> bool:
         """See `minigpt.train.Engine`."""

@@ -1,6 +1,6 @@
 """Pipeline schedules: in which order a stage works on micro-batches, and how long it stands idle."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from minigpt.errors import UserError
@@ -91,7 +91,9 @@ def idle_share(events: Sequence[Event]) -> float:
     return 1 - busy / (stages * total)
 
 
-def _ready(done, stage, stages, action, micro):
+def _ready(
+    done: Mapping[tuple[int, str, int], float], stage: int, stages: int, action: str, micro: int
+) -> float | None:
     """When what this action needs is there; None if it is not yet."""
     if action == "forward":
         return done.get((stage - 1, action, micro)) if stage else 0.0

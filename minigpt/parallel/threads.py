@@ -58,7 +58,7 @@ def launch(function: Callable[..., Any], size: int, *arguments: Any, seconds: fl
     results: list[Any] = [None] * size
     errors: list[BaseException | None] = [None] * size
 
-    def work(rank):
+    def work(rank: int) -> None:
         try:
             results[rank] = function(Counted(ThreadCommunicator(rank, world)), *arguments)
         except BaseException as error:  # whatever it is, the others must hear of it

@@ -18,6 +18,17 @@ from minigpt.train import RunFolder, has_run, open_run
 class OpenedModel:
     """A model, ready to use, wherever it came from.
 
+    Parameters
+    ----------
+    model, params : Transformer, Params
+        What it is; of a model opened with `quantized`, params are `minigpt.pretrained.quantized_matrix`'s.
+    tokenizer : Tokenizer, optional
+        None if its files have none.
+    name : str
+        As it was asked for.
+    run : RunFolder, optional
+        Of a run; None for published models.
+
     Examples
     --------
     >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=50, layers=1))

@@ -16,6 +16,13 @@ SUFFIXES = {".txt", ".md", ".rst", ".py", ".tex", ".html", ".csv", ".json"}  # w
 class Corpus:
     """Documents, those at the end held out for validation.
 
+    Parameters
+    ----------
+    name : str
+        A name or a path.
+    training, validation : tuple of str
+        The documents of both parts.
+
     Examples
     --------
     >>> corpus = minigpt.Corpus("fables", training=("The fox.", "The hen."), validation=("The cat.",))

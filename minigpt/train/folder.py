@@ -28,6 +28,21 @@ FORMER = "minigpt run 1"  # of version 0.1, which trained on the next token only
 class RunFolder:
     """The description in run.json, and where the other files are.
 
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    config, settings : TransformerConfig, TrainSettings
+        What is trained, and how.
+    corpus : dict
+        Name, sha256, counts of tokens and bytes: what the text was.
+    objective : str
+        One of `OBJECTIVES`.
+    special : dict of str to int
+        Ids of the objective's special tokens, by role.
+    start : dict, optional
+        The model that it began with, and what was taken of it; None: fresh.
+
     Examples
     --------
     >>> config = minigpt.preset("tiny", vocabulary_size=50)

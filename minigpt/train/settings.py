@@ -25,6 +25,22 @@ OPTIMIZERS = ("adamw", "adam", "sgd", "muon")
 class TrainSettings:
     """Numbers of one training run. `UserError` names any that does not fit.
 
+    Parameters
+    ----------
+    steps, batch, accumulate : int
+        Updates of the parameters; windows in a micro-batch; micro-batches to an update.
+    optimizer, schedule : str
+        adamw, adam, sgd or muon; cosine, linear or constant, after the warm-up.
+    learning_rate, warmup, final_rate : float, int, float
+        The highest rate; steps in which it rises; the last rate, as a share of the highest.
+    weight_decay, beta1, beta2, clip : float
+        Of the optimizer (beta1 is also the momentum of sgd); the longest gradient.
+    seed, threads : int
+        Everything random follows from the seed; Python threads share the rows of a batch.
+    log_every, validate_every, validation_windows : int
+        Steps between rows of metrics.csv; steps between validations, each followed by a checkpoint; windows of held-out
+        text in each.
+
     Examples
     --------
     >>> settings = minigpt.TrainSettings(steps=100, warmup=10, learning_rate=0.01)

@@ -22,7 +22,8 @@ KINDS = {"GPT-2": {}, "modern": MODERN}
 def start(kind, layers=EVERY, rank=3):
     model = Transformer(TransformerConfig(**{**SIZES, **KINDS[kind], "init_std": 0.2}))
     params = model.init(np.random.default_rng(0), dtype=np.float64)
-    adapters = low_rank_adapters(model, np.random.default_rng(1), rank=rank, layers=layers, dtype=np.float64)
+    there = tuple(layer for layer in layers if layer != "feed_forward.gate" or model.config.gated)
+    adapters = low_rank_adapters(model, np.random.default_rng(1), rank=rank, layers=there, dtype=np.float64)
     return model, params, adapters
 
 
@@ -116,7 +117,22 @@ def test_tensor_parallel_ranks_share_adapters_out(kind):
 
 
 def test_what_does_not_fit_is_named():
-    model, _, adapters = start("GPT-2")
+    model, params, adapters = start("GPT-2")
+    for layers, message in (
+        (("attention.query", "attention.valeu"), r"called attention\.valeu"),
+        ("attention.query", "must be a sequence of names"),
+        ((), "must be a sequence of names"),
+    ):
+        with pytest.raises(UserError, match=message):
+            low_rank_adapters(model, np.random.default_rng(0), layers=layers)
+    with pytest.raises(UserError, match=r"rank of an adapter is 2\.0"):
+        low_rank_adapters(model, np.random.default_rng(0), rank=2.0)
+    with pytest.raises(UserError, match="not into Overlay"):
+        merge(Overlay(params, adapters), adapters)
+    with pytest.raises(UserError, match=r"final_norm\.gain is no adapter"):
+        merge(params, params.only(["final_norm.gain"]))
+    with pytest.raises(UserError, match=r"adapter\.up is missing"):
+        merge(params, adapters.only(["blocks.0.attention.query.adapter.down"]))
     with pytest.raises(UserError, match="rank of an adapter is 0"):
         low_rank_adapters(model, np.random.default_rng(0), rank=0)
     with pytest.raises(UserError, match=r"rank 30 is more than .*query"):

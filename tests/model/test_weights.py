@@ -262,6 +262,8 @@ def test_an_overlay_hides_what_lies_under_it():
     assert every.together(word) is every.trained.together(word)
     assert Overlay(params, params.only(["final_norm.gain"])).together(word) is params.together(word)
     assert dict(over.items()).keys() == dict(params.items()).keys()
+    with pytest.raises(UserError, match="take its record from the base"):
+        Overlay(params, Params({names[0]: (24, 24)}))
 
 
 def test_memory_of_an_encoder_still_gets_its_gradient_when_the_decoder_is_frozen():

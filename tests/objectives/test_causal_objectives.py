@@ -84,6 +84,11 @@ def test_a_prefix_sees_all_of_itself_and_nothing_after():
     assert moved(5) == [False] * 5 + [True] * 2
 
 
+def test_windows_too_short_for_the_marks_are_named():
+    with pytest.raises(UserError, match="windows of 2 tokens have no room for three marks"):
+        fill_in_the_middle(np.zeros((2, 2), int), np.random.default_rng(0), prefix=5, suffix=6, middle=7)
+
+
 def test_bad_prefix_is_named():
     with pytest.raises(UserError, match="do not fit windows of 7"):
         prefix_lm(windows(2, 8), np.array([0, 3]))

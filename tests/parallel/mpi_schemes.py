@@ -2,8 +2,9 @@
 
 from itertools import product
 
+from layouts import drawn
 from mpi4py import MPI
-from schemes import BOUNDS, check_gradients, check_training, check_zero
+from schemes import BOUNDS, check_gradients, check_layout, check_training, check_zero
 
 from minigpt.parallel.schedule import SCHEDULES
 
@@ -29,6 +30,8 @@ def check_all(world):
             check_training(world, deep, dtype, pipeline=world.size, order=order, recompute=recompute)
         if world.size == 8:
             check_training(world, "modern", dtype, data=2, tensor=2, pipeline=2)
+    for kind, layout in drawn(world.size, 1, sizes=(world.size,)):
+        check_layout(world, kind, "float64", layout)
 
 
 if __name__ == "__main__":

@@ -7,18 +7,18 @@ from math import prod
 
 import numpy as np
 import pytest
-from schemes import BATCH, BOUNDS, CONFIGS, LENGTH, batch_at, make, micro_batches, start, zero_gradient
+from schemes import BATCH, CONFIGS, LENGTH, batch_at, make, micro_batches, start, zero_gradient
 
 from minigpt import Call
-from minigpt.objectives import scored
+from minigpt.objectives import HeldOut, scored
 from minigpt.parallel import launch
 from minigpt.parallel.grid import Part, make_grid
-from minigpt.parallel.pipeline import pipeline_loss
+from minigpt.parallel.pipeline import pipeline_judge
 from minigpt.parallel.tensor import part as share
 from minigpt.parallel.zero import SlicedOptimizer, SlicedParams
 
 DOUBLE = 8  # bytes of a float64: losses and norms
-dtypes = pytest.mark.parametrize("dtype", BOUNDS)
+pairs = pytest.mark.parametrize(("kind", "dtype"), [("GPT-2", "float64"), ("modern", "float32")])
 kinds = pytest.mark.parametrize("kind", ["GPT-2", "modern"])
 
 
@@ -29,7 +29,7 @@ def step_on(comm, kind, dtype, order, recompute, grid):
     part = Part(model.config, make_grid(comm, **grid))
     mine = part.params(params)
     optimizer = part.optimizer(make, mine)
-    batch, said = batch_at(0), []
+    batch, said = batch_at(kind, 0), []
 
     def sent():
         said.append({name: count for name, count in comm.sent.items() if count})
@@ -85,8 +85,7 @@ def formulas(kind, dtype, rank, parameters, recompute, *, data=1, tensor=1, pipe
     return parts, letters
 
 
-@dtypes
-@kinds
+@pairs
 @pytest.mark.parametrize(("order", "recompute"), [("1f1b", False), ("gpipe", False), ("1f1b", True)])
 @pytest.mark.parametrize("grid", [
     {"data": 2}, {"tensor": 2}, {"pipeline": 2}, {"pipeline": 4},
@@ -98,8 +97,7 @@ def test_a_step_sends_what_the_formulas_say(dtype, kind, order, recompute, grid)
         assert (sent, letters) == formulas(kind, dtype, rank, parameters, recompute, **grid)
 
 
-@dtypes
-@kinds
+@pairs
 @pytest.mark.parametrize("size", [2, 4])
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
 def test_zero_sends_what_the_formulas_say(dtype, kind, size, stage):
@@ -109,7 +107,8 @@ def test_zero_sends_what_the_formulas_say(dtype, kind, size, stage):
         model, params = start(kind, dtype)
         sliced = SlicedOptimizer(make, params, comm)
         held = SlicedParams(params, comm, params.flat[sliced.mine].copy()) if stage == 3 else params
-        zero_gradient(comm, model, held, params, batch_at(0), stage)
+        part, batch = Part(model.config, make_grid(comm, data=size)), batch_at(kind, 0)
+        zero_gradient(part, held, params, [part.rows(batch)], stage, counts=scored(batch))
         if stage in (1, 2):
             sliced.share(params.flat)
         return dict(comm.sent), dict(comm.messages)
@@ -119,12 +118,13 @@ def test_zero_sends_what_the_formulas_say(dtype, kind, size, stage):
     blocks, last_block = (
         sum(params[name].nbytes for name in params if name.startswith(begin)) for begin in ("blocks.", last)
     )
+    loss = {"Allreduce": DOUBLE}
     expected = {
-        0: {"Allreduce": whole},
-        1: {"Reduce_scatter": whole, "Bcast": whole},
-        2: {"Reduce": whole, "Bcast": whole},
+        0: {"Allreduce": whole + DOUBLE, "Bcast": DOUBLE},  # the loss: from the last stage of a pipeline of one
+        1: {"Reduce_scatter": whole, "Bcast": whole + DOUBLE, **loss},
+        2: {"Reduce": whole, "Bcast": whole, **loss},
         # All parameters for the forward, and the blocks again for the backward, which begins with the one still here.
-        3: {"Reduce": whole, "Bcast": whole + blocks - last_block},
+        3: {"Reduce": whole, "Bcast": whole + blocks - last_block, **loss},
     }[stage]
     for sent, messages in launch(rank, size):
         assert sent == expected and sent.keys() == messages.keys()
@@ -135,11 +135,12 @@ def test_validation_on_a_pipeline_sends_what_the_formulas_say(kind):
     def rank(comm):
         model, params = start(kind, "float32")
         part = Part(model.config, make_grid(comm, pipeline=3))
-        batch = batch_at(0)
-        pipeline_loss(part.stage, part.params(params), batch, part.grid.pipeline, counts=scored(batch))
+        batch = batch_at(kind, 0)
+        held_out = HeldOut(batch)
+        pipeline_judge(part.stage, part.params(params), held_out, part.grid.pipeline, counts=scored(batch))
         return dict(comm.sent)
 
     activations = BATCH * LENGTH * CONFIGS[kind].width * 4
     first, middle, last = launch(rank, 3)
-    assert first == middle == {"Isend": activations, "Bcast": DOUBLE}
-    assert last == {"Bcast": DOUBLE}
+    assert first == middle == {"Isend": activations, "Bcast": 3 * DOUBLE}  # loss, right answers, all answers
+    assert last == {"Bcast": 3 * DOUBLE}

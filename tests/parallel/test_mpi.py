@@ -56,6 +56,23 @@ def test_the_command_trains_reports_and_resumes_on_fewer(tmp_path, capsys):
     assert [step for step, _ in read_metrics(tmp_path / "run" / "metrics.csv")["validation_loss"]] == [4, 8, 12]
 
 
+@pytest.mark.parametrize(("objective", "axis"), [
+    ("masked", "--data-parallel"), ("infilling", "--data-parallel"), ("masked", "--pipeline-parallel"),
+])  # fmt: skip
+def test_the_command_trains_objectives_on_ranks_as_in_one_process(objective, axis, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("the cat sat on the mat and the dog sat on the log. " * 200, encoding="utf-8")
+    words = ["train", str(text), "--objective", objective, "--tokenizer", "characters", "--context", "16"]
+    words += ["--batch", "4", "--steps", "4", "--validate-every", "2", "--dropout", "0"]
+    assert main([*words, "--out", str(tmp_path / "one")]) == 0
+    code, said = mpi(2, "-m", "minigpt", *words, "--out", tmp_path / "two", axis, "2")
+    assert code == 0 and "on 2 ranks" in said, said[-2000:]
+    one, two = (read_metrics(tmp_path / name / "metrics.csv") for name in ("one", "two"))
+    for name in ("loss", "validation_loss", "validation_accuracy", "gradient_norm"):
+        assert len(one[name]) > 0
+        np.testing.assert_allclose(two[name], one[name], rtol=1e-4, err_msg=name)
+
+
 def test_without_mpi4py_the_command_says_how_to_install_it(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     assert main(["train", "--data-parallel", "2"]) == 2

@@ -4,10 +4,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from schemes import BOUNDS, CONFIGS, check_gradients, check_training, check_zero, gradient_alone, make, start
+from layouts import LAYOUTS, OBJECTIVE_CONFIGS, drawn, ranks_of
+from schemes import (
+    BOUNDS,
+    CONFIGS,
+    check_frozen,
+    check_gradients,
+    check_layout,
+    check_plain,
+    check_training,
+    check_zero,
+    gradient_alone,
+    make,
+    start,
+)
 
 from minigpt import UserError
-from minigpt.objectives import causal_lm
+from minigpt.objectives import OBJECTIVES, causal_lm
 from minigpt.parallel import launch
 from minigpt.parallel.grid import Part, make_grid
 from minigpt.parallel.schedule import SCHEDULES, idle_share, timeline
@@ -15,13 +28,14 @@ from minigpt.parallel.zero import SlicedOptimizer
 
 kinds = pytest.mark.parametrize("kind", ["GPT-2", "modern", "post-norm"])
 dtypes = pytest.mark.parametrize("dtype", BOUNDS)
-PAIRS = [("GPT-2", "float64"), ("GPT-2", "float32"), ("modern", "float64"), ("post-norm", "float32")]
+PAIRS = [("GPT-2", "float64"), ("post-norm", "float32")]
+DRAWN = drawn(14, 2)
 
 
 def trained(names, often, seldom):
-    """What takes longer runs on some of the pairs, or in both dtypes on one model; `mpi_schemes.py` has more."""
+    """What takes longer runs on two pairs, or on one; `mpi_schemes.py` has all."""
     cases = [(*pair, *case) for case in often for pair in PAIRS]
-    cases += [("modern", dtype, *case) for case in seldom for dtype in BOUNDS]
+    cases += [("modern", "float64", *case) for case in seldom]
     return pytest.mark.parametrize(("kind", "dtype", *names), cases)
 
 
@@ -75,6 +89,32 @@ def test_any_product_trains_alike(kind, dtype, data, tensor, pipeline):
 @pytest.mark.parametrize(("order", "recompute"), [("gpipe", False), ("gpipe", True), ("1f1b", True)])
 def test_every_kind_of_pipeline_trains_alike(dtype, order, recompute):
     on(check_training, "GPT-2", dtype, 2, pipeline=2, order=order, recompute=recompute)
+
+
+@pytest.mark.parametrize("kind", OBJECTIVE_CONFIGS)
+def test_one_process_gives_what_text_by_text_gives(kind):
+    check_plain(kind)
+
+
+@pytest.mark.parametrize(("kind", "layout"), DRAWN, ids=lambda word: word.replace(", ", "+").replace(" ", "-"))
+def test_every_objective_trains_alike_on_every_layout(kind, layout):
+    """A sample, since there are too many pairs; `mpi_schemes.py` draws others."""
+    on(check_layout, kind, "float64", ranks_of(layout), layout)
+
+
+@pytest.mark.parametrize(("kind", "layout"), [
+    ("infilling", "data 2, zero 2"), ("infilling", "data 2, zero 3"), ("causal", "pipeline 4, 1f1b"),
+    ("masked", "data 2, pipeline 2"), ("spans", "tensor 2"),
+])  # fmt: skip
+def test_what_is_frozen_gets_no_gradient_on_any_rank(kind, layout):
+    gradient_alone(kind, "float64")
+    launch(lambda comm: check_frozen(comm, kind, layout), ranks_of(layout))
+
+
+def test_the_sample_leaves_no_objective_and_no_layout_out():
+    kinds, layouts = [kind for kind, _ in DRAWN], [layout for _, layout in DRAWN]
+    assert set(OBJECTIVES) <= set(kinds) and set(OBJECTIVE_CONFIGS) == set(kinds)
+    assert min(layouts.count(layout) for layout in LAYOUTS) >= 2 and min(kinds.count(kind) for kind in kinds) >= 2
 
 
 def test_zero_keeps_a_slice():

@@ -1,6 +1,6 @@
 """Planted bugs: plausible mistakes, each of which the checks must refuse, with the sentence that explains it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,12 @@ PLANTED: tuple[PlantedBug, ...] = (
 
 # What a mistake raises where it cannot be made: without the square, the bias or the dropout mask that it needs.
 IMPOSSIBLE = (ValueError, TypeError, AttributeError, IndexError, ZeroDivisionError)
+RIGHT: dict[str, Callable[..., Any]] = {
+    "sgd": optim.sgd,
+    "adam": optim.adam,
+    "adamw": optim.adamw,
+    "clip": optim.clip_by_global_norm,
+}
 
 
 def diagnose(
@@ -99,7 +105,7 @@ def diagnose_model(model: Transformer) -> list[PlantedBug]:
     params.flat += 0.1 * np.random.default_rng(2).standard_normal(params.flat.size)
     dlogits = np.random.default_rng(3).standard_normal((*tokens.shape, config.vocabulary_size))
 
-    def gradients(of):
+    def gradients(of: Transformer) -> list[np.ndarray]:
         call = Call(rng=np.random.default_rng(4))
         return [of.backward(params, of.forward(params, tokens, call)[1], dlogits).flat]
 
@@ -121,7 +127,7 @@ def diagnose_optimizer(make: Callable[..., Any], operation: str, **settings: Any
     make: of an `Optimizer`, called with the settings and decayed=5; or clip(gradient, maximum).
     """
 
-    def path(of):
+    def path(of: Callable[..., Any]) -> list[np.ndarray]:
         rng = np.random.default_rng(0)
         parameters = rng.standard_normal(8)
         if operation == "clip":
@@ -134,21 +140,20 @@ def diagnose_optimizer(make: Callable[..., Any], operation: str, **settings: Any
             places.append(parameters.copy())
         return places
 
-    right = {"sgd": optim.sgd, "adam": optim.adam, "adamw": optim.adamw, "clip": optim.clip_by_global_norm}[operation]
-    if not _different(path(make), path(right)):
+    if not _different(path(make), path(RIGHT[operation])):
         return []
     return [bug for bug in _possible("optimizer", operation) if not _different(path(make), path(bug.wrong))]
 
 
-def _possible(kind, operation):
+def _possible(kind: str, operation: str) -> list[PlantedBug]:
     return [bug for bug in PLANTED if (bug.kind, bug.operation) == (kind, operation)]
 
 
-def _different(some, others):
+def _different(some: Sequence[Any], others: Sequence[Any]) -> list[int]:
     return [i for i, (a, b) in enumerate(zip(some, others, strict=True)) if not _equal(a, b)]
 
 
-def _equal(a, b):
+def _equal(a: Any, b: Any) -> bool:
     """The same shape, and the same numbers to rounding."""
     if np.shape(a) != np.shape(b):
         return False

@@ -47,7 +47,9 @@ class PlantedBug:
         return None
 
 
-def planted(kind: str, operation: str, case: str, *wrong: Callable, forward: Callable | None = None):
+def planted(
+    kind: str, operation: str, case: str, *wrong: Callable, forward: Callable | None = None
+) -> tuple[PlantedBug, ...]:
     """A bug for each function (or class) in `wrong`: its name is the bug's, its docstring the explanation."""
     names = [function.__name__.removeprefix("forward_").replace("_", " ") for function in wrong]
     explanations = [" ".join(str(function.__doc__).split()) for function in wrong]
