@@ -14,7 +14,6 @@ from minigpt import Transformer, UserError, preset
 from minigpt.check.optimizer_check import check_clip, check_optimizer
 from minigpt.model import Place
 from minigpt.optim import (
-    BLOCK,
     adam,
     adamw,
     clip_by_global_norm,
@@ -25,6 +24,7 @@ from minigpt.optim import (
     warmup_cosine,
     warmup_linear,
 )
+from minigpt.optim.optimizers import BLOCK
 
 SETTINGS = [
     ("sgd", sgd, {}),

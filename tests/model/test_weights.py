@@ -22,7 +22,7 @@ CONSUMERS = [
     "model/params.py",
     "model/transformer.py",
     "model/stack.py",
-    "optim.py",
+    "optim/optimizers.py",
     "parallel/tensor.py",
     "parallel/zero.py",
     "parallel/pipeline.py",

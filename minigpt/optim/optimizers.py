@@ -1,4 +1,4 @@
-"""Optimizers as pure (init, update) pairs over one flat vector; learning-rate schedules; clipping.
+"""Optimizers as pure (init, update) pairs over one flat vector.
 
 An optimizer holds its settings and nothing else. What it remembers is in `state`, which `init` makes; `update` changes
 state and parameters in place, since a model of 124 million parameters would otherwise allocate 1.5 GB a step.
@@ -17,7 +17,6 @@ from minigpt.model.params import Place
 
 Array = np.ndarray
 State = dict[str, Any]
-Schedule = Callable[[int], float]
 Pool = ThreadPoolExecutor | None
 
 BLOCK = 32768  # entries worked on at a time: a dozen arithmetic steps then stay in the processor's cache
@@ -299,102 +298,6 @@ def orthogonal(matrix: Array, iterations: int = 5) -> Array:
         gram = x @ x.T  # (R, R), the smaller side
         x = a * x + (b * gram + c * (gram @ gram)) @ x
     return x.T if tall else x
-
-
-def clip_by_global_norm(gradient: Array, maximum: float) -> float:
-    """Shorten the gradient in place to at most `maximum`; its direction stays.
-
-    One factor for all entries, min(1, maximum / (norm + 1e-6)) (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1; the
-    1e-6 is PyTorch's).
-
-    Parameters
-    ----------
-    gradient : (P,) floats
-        Is changed.
-    maximum : float
-        The longest that it may be.
-
-    Returns
-    -------
-    float
-        The norm it had. One that is infinite or NaN is returned as it is, for the caller to report.
-
-    Examples
-    --------
-    >>> gradient = np.array([3.0, 4.0])
-    >>> minigpt.clip_by_global_norm(gradient, 1.0)
-    5.0
-    >>> gradient.round(5)
-    array([0.6, 0.8])
-    """
-    squares = (gradient[start : start + BLOCK] for start in range(0, gradient.size, BLOCK))
-    norm = math.sqrt(sum(float(np.vdot(block, block)) for block in squares))  # blocks keep float32's digits
-    shorten(gradient, norm, maximum)
-    return norm
-
-
-def shorten(gradient: Array, norm: float, maximum: float) -> None:
-    """`clip_by_global_norm` of a gradient, or of a part of one, whose whole has the length `norm`."""
-    if math.isfinite(norm) and norm + 1e-6 > maximum:
-        gradient *= maximum / (norm + 1e-6)
-
-
-def constant(peak: float, *, warmup: int = 0) -> Schedule:
-    """step -> learning rate: `peak`, after rising to it in a line over `warmup` steps; step 0 gives peak / warmup."""
-    return _schedule(peak, warmup, warmup, lambda _share: 1.0)
-
-
-def warmup_cosine(peak: float, *, warmup: int, total: int, final: float = 0.1) -> Schedule:
-    """Warm-up as in `constant`, then half a cosine down to final * peak at step `total`, and so on for ever.
-
-    Loshchilov & Hutter (2017), "SGDR", arXiv:1608.03983, eq. 5, without restarts.
-
-    Parameters
-    ----------
-    peak : float
-        The highest learning rate.
-    warmup, total : int
-        Steps of warm-up, and of both together.
-    final : float
-        The last rate, as a share of the peak.
-
-    Returns
-    -------
-    Schedule
-        step -> learning rate.
-
-    Raises
-    ------
-    UserError
-        Unless peak >= 0 and 0 <= warmup <= total.
-
-    Examples
-    --------
-    >>> rate = minigpt.warmup_cosine(0.01, warmup=2, total=12)
-    >>> [round(rate(step), 4) for step in (0, 1, 2, 7, 12, 99)]
-    [0.005, 0.01, 0.01, 0.0055, 0.001, 0.001]
-    """
-    return _schedule(peak, warmup, total, lambda share: final + (1 - final) * (1 + math.cos(math.pi * share)) / 2)
-
-
-def warmup_linear(peak: float, *, warmup: int, total: int, final: float = 0.0) -> Schedule:
-    """Warm-up as in `constant`, then a line down to final * peak at step `total`, and so on for ever."""
-    return _schedule(peak, warmup, total, lambda share: 1 - (1 - final) * share)
-
-
-def _schedule(peak: float, warmup: int, total: int, shape: Callable[[float], float]) -> Schedule:
-    """shape: share of the way from `warmup` to `total`, 0 to 1 -> factor of peak."""
-    if peak < 0 or not 0 <= warmup <= total:
-        raise UserError(
-            f"a schedule needs a rate of at least 0 and 0 <= warmup <= total, not {peak}, {warmup}, {total}"
-        )
-
-    def rate(step: int) -> float:
-        if step < warmup:
-            return peak * ((step + 1) / warmup)
-        return peak * shape(min(1.0, (step - warmup) / max(1, total - warmup)))
-
-    return rate
 
 
 def _in_blocks(
