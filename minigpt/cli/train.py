@@ -77,7 +77,7 @@ def execute(arguments: argparse.Namespace) -> int:
     """Prepare or reopen the run, train it, and show what came of it."""
     crew = crew_for(arguments)
     if crew.speaks:
-        print("minigpt: reading the text ...", file=sys.stderr, flush=True)
+        print("reading the text ...", file=sys.stderr, flush=True)
     folder = crew.prepare(
         lambda check: resume_run(arguments.out, arguments.steps) if arguments.resume else new_run(arguments, check)
     )
