@@ -195,7 +195,7 @@ def blocks_forward(
         name = f"{prefix}blocks.{layer}"
         if call.recompute:
             kept = Recomputed(x, sight, call.random_state(), {})
-            x, _ = block_forward(params, name, config, x, sight=sight, call=call.recording(kept.replaced))
+            x = block_forward(params, name, config, x, sight=sight, call=call.recording(kept.replaced))[0]
             caches.append((name, kept))
         else:
             x, cache = block_forward(params, name, config, x, sight=sight, call=call)

@@ -72,6 +72,7 @@ class Ranks:
             if not self.zero:
                 return value, self.part.clip(self._grads, clip)
             return value, self.part.clip_slice(self.params, self._grads.flat[own], own, clip)
+        self._grads = None  # the last step's slice goes before this one's is made
         params: Any = self._sliced or self.params
         call = Call(rng=rng, recompute=self.zero == 3)
         value, self._grads = self.part.sliced_gradient(params, self.params, mine, counts=counts, call=call)
