@@ -107,7 +107,8 @@ def test_adapters_are_trained_on_top_of_a_model_that_stays_quantized(tmp_path):
     path, rng = quantized_llama(tmp_path), np.random.default_rng(0)
     plain, stored = open_model(path), open_model(path, quantized=True)
     name = "blocks.0.attention.query"
-    shapes = {f"{name}.adapter.down": (32, 3), f"{name}.adapter.up": (3, 32), "blocks.0.feed_forward_norm.gain": (32,)}
+    gain = "blocks.0.feed_forward_norm.gain"
+    shapes = {f"{name}.adapter.down": (32, 3), f"{name}.adapter.up": (3, 32), gain: plain.params.arrays[gain]}
     trained = Params(shapes)
     trained.flat[...] = rng.standard_normal(trained.flat.size) / 9
     batch = causal_lm(rng.integers(0, 257, (2, 7)))
