@@ -95,7 +95,7 @@ table(
 )
 
 # %%
-steps = 40 if quick() else 900
+steps = 40 if quick() else 1500
 config = TransformerConfig(
     architecture="encoder",
     head="sequence",
