@@ -7,6 +7,7 @@ import numpy as np
 
 from minigpt import optim
 from minigpt.check.contract import as_list
+from minigpt.check.model import random_batch, random_params
 from minigpt.check.planted import (
     activations,
     attention,
@@ -99,15 +100,15 @@ def diagnose_forward(
 
 def diagnose_model(model: Transformer) -> list[PlantedBug]:
     """Which planted bugs give the same gradients as this model on a random batch; none if they are right."""
-    config = model.config
-    tokens = np.random.default_rng(0).integers(0, config.vocabulary_size, (2, config.context))
-    params = model.init(np.random.default_rng(1), dtype=np.float64)
-    params.flat += 0.1 * np.random.default_rng(2).standard_normal(params.flat.size)
-    dlogits = np.random.default_rng(3).standard_normal((*tokens.shape, config.vocabulary_size))
+    config, rng = model.config, np.random.default_rng(0)
+    params, batch = random_params(model, rng), random_batch(config, rng)
 
     def gradients(of: Transformer) -> list[np.ndarray]:
-        call = Call(rng=np.random.default_rng(4))
-        return [of.backward(params, of.forward(params, tokens, call)[1], dlogits).flat]
+        upstream, call = np.random.default_rng(1), Call(rng=np.random.default_rng(2))
+        output, cache = of.forward(params, batch, call)
+        if isinstance(output, tuple):
+            return [of.backward(params, cache, tuple(upstream.standard_normal(y.shape) for y in output)).flat]
+        return [of.backward(params, cache, upstream.standard_normal(output.shape)).flat]
 
     yours, found = gradients(model), []
     if not _different(yours, gradients(Transformer(config))):
