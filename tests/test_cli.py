@@ -194,11 +194,11 @@ BAD_INPUT = {
     ),
     "an architecture that the objective cannot train": (
         lambda t, s, r: ["train", str(s), "--objective", "masked", "--architecture", "decoder"],
-        "masked_lm cannot train a decoder: under a causal mask",
+        "the objective masked cannot train a decoder: under a causal mask",
     ),
     "an encoder that would see what it is asked": (
         lambda t, s, r: ["train", str(s), "--architecture", "encoder"],
-        "causal_lm cannot train an encoder: every position",
+        "the objective causal cannot train an encoder: every position",
     ),
     "pairs of sentences from one document": (
         lambda t, s, r: ["train", str(s), "--objective", "next-sentence", "--context", "16", "--vocabulary", "300"],

@@ -4,6 +4,7 @@ import argparse
 import sys
 from importlib import import_module
 
+from minigpt import __version__
 from minigpt.errors import UserError
 
 COMMANDS = {  # the file of a subcommand, and its line in `minigpt --help`
@@ -31,7 +32,11 @@ def main(argv: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # a Windows console may default to a code page without most characters
             stream.reconfigure(encoding="utf-8", errors="replace")
     words = sys.argv[1:] if argv is None else argv
-    arguments = _parser(words[0] if words else None).parse_args(words)
+    parser = _parser(words[0] if words else None)
+    if not words:
+        parser.print_help(sys.stderr)
+        return 2
+    arguments = parser.parse_args(words)
     try:
         return arguments.execute(arguments)
     except UserError as error:
@@ -52,6 +57,7 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
         description="A transformer in plain NumPy: train it, let it write, and check every gradient.",
         epilog="Start with `minigpt train`: no arguments, no download, about two minutes.",
     )
+    parser.add_argument("--version", action="version", version=f"minigpt {__version__}")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, help in COMMANDS.items():
         if name == chosen:

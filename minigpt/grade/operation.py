@@ -23,12 +23,16 @@ def judge_operation(operation: str, caller: Caller) -> str:
         raise Failed(f"{forward} takes other arguments than {operation} has; keep the stub's signature")
     if forward not in caller.functions:
         _judge_cases(judge_backward, cases, caller)
-        return f"{backward} is right in {len(cases)} cases"
+        return f"{backward} is right in {_counted(cases)}"
     _judge_cases(judge_forward, cases, caller)
     if backward not in caller.functions:
-        return f"{forward} is right in {len(cases)} cases"
+        return f"{forward} is right in {_counted(cases)}"
     _judge_cases(judge_backward, cases, caller)
-    return f"{forward} and {backward} are right in {len(cases)} cases"
+    return f"{forward} and {backward} are right in {_counted(cases)}"
+
+
+def _counted(cases: list[Case]) -> str:
+    return f"{len(cases)} cases" if len(cases) > 1 else "one case"
 
 
 def _judge_cases(judge: Callable[[Case, Caller], None], cases: list[Case], caller: Caller) -> None:

@@ -77,7 +77,8 @@ def check_writes(model: Transformer) -> None:
     """`UserError` for a model that cannot say what comes next."""
     if model.config.architecture == "encoder":
         raise UserError(
-            "an encoder cannot write: its states change with every token that comes after them; use a decoder"
+            "an encoder cannot write, nor say how probable a text is: its states change with every token that comes "
+            "after them; use a decoder"
         )
     if model.config.head != "language":
         raise UserError(f"this model's head is {model.config.head!r}, so it cannot write; use one with a language head")

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigpt.measure.baselines import bigram_log, count_pairs, uniform_nats, unigram_nats
 from minigpt.model import Batch
-from minigpt.objectives import HeldOut, Objective
+from minigpt.objectives import HeldOut
 from minigpt.ops import IGNORED
 
 
@@ -19,17 +19,16 @@ class Guesses(NamedTuple):
     accuracy: dict[str, float]
 
 
-def guesses(
-    objective: Objective, training: np.ndarray, held_out: Sequence[HeldOut], vocabulary_size: int, architecture: str
-) -> Guesses:
+def guesses(training: np.ndarray, held_out: Sequence[HeldOut], vocabulary_size: int, architecture: str) -> Guesses:
     """What guessing reaches on these held-out batches, with counts from `training`, (N,) integers.
 
     uniform: every token alike. unigram: its frequency; the guess is always the most frequent token. bigram: what
     followed the token on the left, as the model sees it (so after a mask it knows no more than unigram); the guess is
-    the token that followed it most often. Pairs of sentences: a coin.
+    the token that followed it most often. Pairs of sentences: what who knows how many of these pairs have which label,
+    and nothing else, would guess.
     """
-    if objective.chance is not None:
-        return Guesses({"guessing": -math.log(objective.chance)}, {"guessing": objective.chance})
+    if held_out[0].batch.labels is not None:
+        return _most_frequent_label(np.concatenate([one.batch.labels for one in held_out]))
     before, wanted, counted = (
         np.concatenate(rows) for rows in zip(*(_questions(one, architecture) for one in held_out), strict=True)
     )
@@ -55,6 +54,12 @@ def likeliest_followers(training: np.ndarray, vocabulary_size: int) -> np.ndarra
     order = np.argsort(counts, kind="stable")  # the last one written wins: the most frequent
     followers[first[order]] = second[order]
     return followers
+
+
+def _most_frequent_label(labels: np.ndarray) -> Guesses:
+    shares = np.bincount(labels) / labels.size
+    entropy = -sum(share * math.log(share) for share in shares if share)
+    return Guesses({"most frequent": entropy}, {"most frequent": float(shares.max())})
 
 
 def _questions(held_out: HeldOut, architecture: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,6 +1,7 @@
 """A stack: a beginning, then blocks, then an end. An encoder, a decoder, both halves of an encoder-decoder and every
 stage of a pipeline are this code."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from minigpt.model.block import block_arrays, block_backward, block_forward
 from minigpt.model.call import Call
 from minigpt.model.config import TransformerConfig
 from minigpt.model.inputs import INPUTS
-from minigpt.model.masks import Sight, encoder_sight
+from minigpt.model.masks import Sight
 from minigpt.model.params import Gradients, Weights
 from minigpt.model.parts import apply_dropout, apply_norm, back_norm, norm_arrays
 from minigpt.ops import (
@@ -82,46 +83,64 @@ def stack_arrays(prefix: str, config: TransformerConfig, *, cross: bool = False)
     }
 
 
-def encoder_forward(
+def stack_forward(
     params: Weights,
     prefix: str,
     config: TransformerConfig,
+    layers: range,
     inputs: np.ndarray,
     *,
-    present: np.ndarray | None,
+    see: Callable[[tuple[int, int]], Sight],
+    x: np.ndarray | None = None,
+    start: int = 0,
+    segments: np.ndarray | None = None,
     call: Call,
 ) -> tuple[np.ndarray, StackCache]:
-    """A whole stack that sees both sides. inputs: what the configuration's kind of input takes, such as (B, S) tokens.
+    """A stack, or the part of it that has the blocks `layers`: the first block's also begins, the last's also ends.
 
-    present: (B, S) booleans, of the vectors that the inputs become; or None. Returns the hidden states (B, S, C) and
-    the cache. `UserError` if there are more positions than the context, or the inputs or `present` do not fit.
+    inputs: what the configuration's kind of input takes, such as (B, T) tokens; start: the position of the first. x:
+    (B, T, C), what a part that does not begin goes on with. see: who may look where, given (B, T). Returns the hidden
+    states (B, T, C) and the cache. `UserError` if there are more positions than the context, or something has another
+    shape.
     """
-    x, begun = begin_forward(params, prefix, config, inputs, call=call)
-    sight = encoder_sight(present, x.shape[:2])._replace(rotary=rotary_of(config, begun.positions, x.dtype))
-    x, blocks = blocks_forward(params, prefix, config, range(config.layers), x, sight=sight, call=call)
-    x, norm_cache = end_forward(params, prefix, config, x, call=call)
+    begun = norm_cache = None
+    if layers.start == 0:
+        x, begun = begin_forward(params, prefix, config, inputs, start=start, segments=segments, call=call)
+    assert x is not None, "a part after the first needs what the one before it made"
+    rotary = rotary_of(config, np.arange(start, start + x.shape[1]), x.dtype)
+    sight = see(x.shape[:2])._replace(rotary=rotary)
+    x, blocks = blocks_forward(params, prefix, config, layers, x, sight=sight, call=call)
+    if layers.stop == config.layers:
+        x, norm_cache = end_forward(params, prefix, config, x, call=call)
     return x, StackCache(begun, blocks, norm_cache)
 
 
-def encoder_backward(
+def stack_backward(
     params: Weights,
     grads: Gradients,
     prefix: str,
     config: TransformerConfig,
+    layers: range,
     dx: np.ndarray,
     cache: StackCache,
     *,
     call: Call,
-) -> None:
-    """Write the gradients of a stack into `grads`, and add that of the tokens to the token embedding's.
+    dmemory: np.ndarray | None = None,
+) -> np.ndarray:
+    """Write the gradients of a stack, or of a part, into `grads`; that of the tokens is added to the table's.
 
-    dx: (B, S, C), of the hidden states.
+    dx: (B, T, C), of the hidden states. dmemory: (B, S, C), to which that of an encoder's states is added; a decoder
+    that has one is walked down to its first block, since the encoder needs all of it. Returns the gradient of what went
+    into the first block that was reached, (B, T, C).
     """
-    dx = end_backward(grads, prefix, config, dx, cache.norm, call=call)
-    lowest = lowest_trained(grads, prefix, config, cache.blocks)
-    dx = blocks_backward(params, grads, prefix, config, dx, cache.blocks[lowest:], call=call)
-    if lowest == 0:
+    first = layers.start == 0
+    if layers.stop == config.layers:
+        dx = end_backward(grads, prefix, config, dx, cache.norm, call=call)
+    lowest = lowest_trained(grads, prefix, config, cache.blocks) if first and dmemory is None else 0
+    dx = blocks_backward(params, grads, prefix, config, dx, cache.blocks[lowest:], call=call, dmemory=dmemory)
+    if first and lowest == 0:
         begin_backward(grads, prefix, config, dx, cache.begin, call=call)
+    return dx
 
 
 def begin_forward(

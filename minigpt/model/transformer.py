@@ -7,6 +7,7 @@ nothing else.
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,19 +23,11 @@ from minigpt.model.params import Gradients, Params, Weights
 from minigpt.model.stack import (
     StackCache,
     begin_arrays,
-    begin_backward,
-    begin_forward,
     blocks_arrays,
-    blocks_backward,
-    blocks_forward,
-    encoder_backward,
-    encoder_forward,
     end_arrays,
-    end_backward,
-    end_forward,
-    lowest_trained,
-    rotary_of,
     stack_arrays,
+    stack_backward,
+    stack_forward,
 )
 
 
@@ -155,8 +148,8 @@ class Transformer:
         if len(batch.source) != len(batch.tokens):
             raise UserError(f"{len(batch.source)} sources cannot go with {len(batch.tokens)} rows of tokens; pair them")
         call = replace(call, past=None)  # what is read as a whole has no past
-        config, present = self.config.encoder, batch.source_present
-        return encoder_forward(params, "encoder.", config, batch.source, present=present, call=call)
+        config, see = self.config.encoder, partial(encoder_sight, batch.source_present)
+        return stack_forward(params, "encoder.", config, range(config.layers), batch.source, see=see, call=call)
 
     def hidden_states(
         self,
@@ -171,26 +164,29 @@ class Transformer:
 
         memory: what `encode` gave before, while writing; None encodes the batch's source. x: as in `forward`.
         """
-        batch, config = as_batch(batch), self.config
-        encoder_cache = begun = norm_cache = None
+        batch, encoder_cache = as_batch(batch), None
         if self.two_stacks and memory is None:
             memory, encoder_cache = self.encode(params, batch, call)
         start = call.past.length if call.past is not None else 0
-        if self.first:
-            x, begun = begin_forward(params, "", config, batch.tokens, start=start, segments=batch.segments, call=call)
-        assert x is not None, "a stage after the first needs what the one before it made"
-        sight = self.sight(batch, x.shape[1], start=start, memory=memory)
-        sight = sight._replace(rotary=rotary_of(config, np.arange(start, start + x.shape[1]), x.dtype))
-        x, blocks = blocks_forward(params, "", config, self.layers, x, sight=sight, call=call)
-        if self.last:
-            x, norm_cache = end_forward(params, "", config, x, call=call)
-        return x, TransformerCache(StackCache(begun, blocks, norm_cache), encoder_cache, memory, None)
+        x, cache = stack_forward(
+            params,
+            "",
+            self.config,
+            self.layers,
+            batch.tokens,
+            see=lambda shape: self.sight(batch, shape, start=start, memory=memory),
+            x=x,
+            start=start,
+            segments=batch.segments,
+            call=call,
+        )
+        return x, TransformerCache(cache, encoder_cache, memory, None)
 
-    def sight(self, batch: Batch, length: int, *, start: int = 0, memory: np.ndarray | None = None) -> Sight:
-        """Who may look where. This is the difference between an encoder and a decoder, all of it."""
+    def sight(self, batch: Batch, shape: tuple[int, int], *, start: int = 0, memory: np.ndarray | None = None) -> Sight:
+        """Who may look where, of (B, T) positions. This is all the difference between an encoder and a decoder."""
         if self.config.architecture == "encoder":
-            return encoder_sight(batch.present, (len(batch.tokens), length))
-        return decoder_sight(batch, length, start=start, memory=memory)
+            return encoder_sight(batch.present, shape)
+        return decoder_sight(batch, shape[1], start=start, memory=memory)
 
     def logits(self, params: Weights, x: np.ndarray) -> tuple[np.ndarray, Any]:
         """A language head alone: hidden states (..., C) to logits (..., V)."""
@@ -224,15 +220,11 @@ class Transformer:
         if self.last:
             dx = hook_answers(config, dx, call, "d")
             dx = head_backward(grads, config, dx, cache.head, call)
-            dx = end_backward(grads, "", config, dx, cache.stack.norm, call=call)
         dmemory: Any = None if cache.memory is None else np.zeros_like(cache.memory)
-        lowest = lowest_trained(grads, "", config, cache.stack.blocks) if self.first and dmemory is None else 0
-        blocks = cache.stack.blocks[lowest:]
-        dx = blocks_backward(params, grads, "", config, dx, blocks, call=call, dmemory=dmemory)
-        if self.first and lowest == 0:
-            begin_backward(grads, "", config, dx, cache.stack.begin, call=call)
+        dx = stack_backward(params, grads, "", config, self.layers, dx, cache.stack, call=call, dmemory=dmemory)
         if cache.encoder is not None:
-            encoder_backward(params, grads, "encoder.", config.encoder, dmemory, cache.encoder, call=call)
+            layers = range(config.encoder.layers)
+            stack_backward(params, grads, "encoder.", config.encoder, layers, dmemory, cache.encoder, call=call)
         return dx
 
 

@@ -70,7 +70,6 @@ class Objective:
     left_to_right: bool = False  # whether what it trains continues a text
     every_token: bool = False  # whether its loss is that of a whole text, so that bits per byte mean something
     counted: str  # of what the metric is the accuracy
-    chance: float | None = None  # accuracy of guessing blindly, if that does not depend on the text
     missing: Callable[[Texts, np.random.Generator, Batch], np.ndarray] | None = None
     sample: str  # how it is shown: continued | gap | filled | rewritten | judged, see `minigpt.infer.samples`
 

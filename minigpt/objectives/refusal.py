@@ -21,9 +21,9 @@ def check_suits(config: TransformerConfig, batch: Batch) -> None:
             )
 
 
-def check_trains(function: str, architecture: str) -> None:
-    """The same for an objective by the name of its function, such as masked_lm."""
+def check_trains(function: str, architecture: str, *, called: str | None = None) -> None:
+    """The same for an objective by the name of its function, such as masked_lm, or as the user has `called` it."""
     reason = TRAINS[function][architecture]
     if reason is not None:
         article = "a" if architecture == "decoder" else "an"
-        raise UserError(f"{function} cannot train {article} {architecture}: {reason}")
+        raise UserError(f"{called or function} cannot train {article} {architecture}: {reason}")

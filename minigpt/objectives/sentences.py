@@ -83,7 +83,6 @@ PAIRS: dict[str, Any] = {
     "special": MARKS,
     "sentences": True,
     "counted": "pairs",
-    "chance": 0.5,
     "sample": "judged",
 }
 NEXT_SENTENCE = Objective(

@@ -82,7 +82,7 @@ def fitting_class(config: TransformerConfig) -> tuple[str, str]:
     if found[best]:
         raise UserError(
             f"no published family ({', '.join(FAMILIES)}) describes this model; the nearest is {best[1]}, "
-            f"but {found[best][0]}"
+            f"but {found[best][0]}; only a model with a family's own settings can be written for transformers"
         )
     return best
 

@@ -111,7 +111,7 @@ def prepare_run(
         if start is None
         else _continued(start, architecture, record, changes)
     )
-    check_trains(record.function, draft.architecture)
+    check_trains(record.function, draft.architecture, called=f"the objective {objective}")
     check(RunFolder(path, draft, settings, {}, objective))
 
     corpus = corpus if isinstance(corpus, Corpus) else load_corpus(corpus, progress=progress)

@@ -97,7 +97,7 @@ def test_a_decoder_goes_on_with_another_objective_and_a_shorter_context(tmp_path
         prepare_run(tmp_path / "tokens", STORIES, tokenizer="characters", start=opened)
     with pytest.raises(UserError, match="was made for 24 tokens, not 32"):
         prepare_run(tmp_path / "longer", STORIES, changes={"context": 32}, start=opened)
-    with pytest.raises(UserError, match="masked_lm cannot train a decoder"):
+    with pytest.raises(UserError, match="the objective masked cannot train a decoder"):
         prepare_run(tmp_path / "masked", STORIES, objective="masked", start=opened)
     with pytest.raises(UserError, match="architecture decoder, which cannot be changed"):
         prepare_run(tmp_path / "other", STORIES, objective="masked", architecture="encoder", start=opened)

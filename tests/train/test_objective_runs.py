@@ -30,9 +30,7 @@ def test_it_learns_more_than_guessing_reaches(objective, tmp_path):
     folder = objective_run(tmp_path, objective, steps=steps, validate_every=steps)
     params, _ = train(folder, show_progress=False)
     data, config = TextData(folder), folder.config
-    guessed = guesses(
-        data.record, folder.tokens("training"), data.held_out(), config.vocabulary_size, config.architecture
-    )
+    guessed = guesses(folder.tokens("training"), data.held_out(), config.vocabulary_size, config.architecture)
     loss, accuracy = judge_all(open_run(tmp_path).model, params, data.held_out())
     # Half of the way from the best guess to always right: by chance, with hundreds of questions, nobody comes there.
     best = max(guessed.accuracy.values())
@@ -115,9 +113,9 @@ def test_masks_are_drawn_anew_for_the_same_window(tmp_path):
 def test_an_objective_that_cannot_train_an_architecture_is_refused_before_anything_is_written(tmp_path):
     from minigpt.train import prepare_run
 
-    with pytest.raises(UserError, match="masked_lm cannot train a decoder: under a causal mask"):
+    with pytest.raises(UserError, match="the objective masked cannot train a decoder: under a causal mask"):
         prepare_run(tmp_path / "run", "pydocs", objective="masked", architecture="decoder")
-    with pytest.raises(UserError, match="causal_lm cannot train an encoder: every position"):
+    with pytest.raises(UserError, match="the objective causal cannot train an encoder: every position"):
         prepare_run(tmp_path / "run", "pydocs", architecture="encoder")
     with pytest.raises(UserError, match="no objective 'rlhf'"):
         prepare_run(tmp_path / "run", "pydocs", objective="rlhf")
