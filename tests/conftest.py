@@ -29,5 +29,6 @@ def optional(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError:
-        require(False, f"{module} is not installed (pip install '.[{EXTRAS.get(module, 'parity')}]')")
+        extra = EXTRAS.get(module.split(".")[0], "parity")
+        require(False, f"{module} is not installed (pip install '.[{extra}]')")
         raise

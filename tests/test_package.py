@@ -16,7 +16,7 @@ import minigpt
 
 ROOT = Path(minigpt.__file__).parents[1]
 MADE = ("__pycache__", ".*_cache", ".hypothesis", ".venv", "*.egg-info", "build", "dist", "runs", ".git")
-KINDS = {"lessons": (".py", ".ipynb", ".md", ".toml", ".json"), "examples": (".py", ".png"), "tests": (".py",)}
+KINDS = {"lessons": (".py", ".ipynb", ".md", ".toml", ".json"), "examples": (".py", ".png", ".txt"), "tests": (".py",)}
 
 
 def sources(folder, *endings):
@@ -28,7 +28,7 @@ def sources(folder, *endings):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """The folder with a wheel and a source archive, built from a copy so that nothing is left beside the sources."""
-    optional("setuptools")
+    optional("setuptools.command.bdist_wheel")  # from version 70.1 on
     top = tmp_path_factory.mktemp("package")
     shutil.copytree(ROOT, top / "project", ignore=shutil.ignore_patterns(*MADE))
     code = "from setuptools import build_meta as b; b.build_wheel('..'); b.build_sdist('..')"
@@ -74,7 +74,7 @@ def test_every_reference_of_a_test_is_in_the_extra_that_is_named():
         extra: set(re.findall(r"^[\w-]+", text, re.M)) for extra, text in settings["options.extras_require"].items()
     }
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
-    modules = {name for text in texts for name in re.findall(r'\boptional\("(\w+)"\)', text)}
+    modules = {name for text in texts for name in re.findall(r'\boptional\("(\w+)', text)}
     assert {"torch", "mpi4py"} <= modules
     assert not {name for name in modules if name not in extras[EXTRAS.get(name, "parity")]}
 

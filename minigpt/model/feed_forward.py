@@ -11,8 +11,17 @@ from minigpt.model.arrays import ROWS, Arrays, linear_arrays, linears_arrays
 from minigpt.model.call import Call
 from minigpt.model.config import TransformerConfig
 from minigpt.model.params import Gradients, Weights
-from minigpt.model.parts import apply_linears, apply_row_linear, back_linear, back_linears, sum_over_ranks
+from minigpt.model.parts import (
+    apply_linear,
+    apply_linears,
+    apply_row_linear,
+    back_linear,
+    back_linears,
+    sum_over_ranks,
+)
 from minigpt.ops import activation, gated_backward, gated_forward
+
+GATE_UP = ("gate", "up")
 
 
 class FeedForwardCache(NamedTuple):
@@ -25,7 +34,8 @@ def feed_forward_arrays(name: str, config: TransformerConfig) -> Arrays:
     """The arrays of one feed-forward network. Gate and up multiply the same input, so they lie side by side."""
     width, inner, std = config.width, config.feed_forward_width, config.init_std
     bias = config.bias if config.feed_forward_bias is None else config.feed_forward_bias
-    arrays = linears_arrays(name, width, dict.fromkeys(_first_layers(config), inner), bias=bias, std=std)
+    first = GATE_UP if config.gated else ("up",)
+    arrays = linears_arrays(name, width, dict.fromkeys(first, inner), bias=bias, std=std)
     return arrays | linear_arrays(f"{name}.down", inner, width, bias=bias, std=config.residual_std, cut=ROWS)
 
 
@@ -36,11 +46,12 @@ def feed_forward_forward(
 
     x: (B, T, C). Returns y: (B, T, C) and the cache.
     """
-    answers, up_cache = apply_linears(params, name, _first_layers(config), x)  # (B, T, F) each
     if config.gated:
-        hidden, activation_cache = gated_forward(*answers, name=config.activation)
+        (gate, up), up_cache = apply_linears(params, name, GATE_UP, x)  # (B, T, F) each
+        hidden, activation_cache = gated_forward(gate, up, name=config.activation)
     else:
-        hidden, activation_cache = activation(config.activation)[0](answers[0])
+        up, up_cache = apply_linear(params, f"{name}.up", x)
+        hidden, activation_cache = activation(config.activation)[0](up)
     hidden = call.hook(f"{name}.hidden", hidden)
     y, down_cache = apply_row_linear(params, f"{name}.down", hidden, call)
     return call.hook(f"{name}.output", y), FeedForwardCache(up_cache, activation_cache, down_cache)
@@ -53,12 +64,7 @@ def feed_forward_backward(
     dy = call.hook(f"{name}.doutput", dy)
     dhidden = call.hook(f"{name}.dhidden", back_linear(grads, f"{name}.down", dy, cache.down))
     if config.gated:
-        danswers = list(gated_backward(dhidden, cache.activation))
+        dx = back_linears(grads, name, GATE_UP, list(gated_backward(dhidden, cache.activation)), cache.up)
     else:
-        danswers = [activation(config.activation)[1](dhidden, cache.activation)]
-    dx = back_linears(grads, name, _first_layers(config), danswers, cache.up)
+        dx = back_linear(grads, f"{name}.up", activation(config.activation)[1](dhidden, cache.activation), cache.up)
     return sum_over_ranks(dx, call)  # each rank has some of the hidden units
-
-
-def _first_layers(config: TransformerConfig) -> tuple[str, ...]:
-    return ("gate", "up") if config.gated else ("up",)

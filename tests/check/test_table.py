@@ -1,11 +1,15 @@
 """The table of `minigpt gradcheck`."""
 
+from functools import partial
+
 from minigpt.check import CONFIGS, OPERATIONS, format_rows, gradcheck_rows, table
 from minigpt.check.cases import Case, find_case
 from minigpt.ops import softmax_forward
 
 
-def test_every_operation_and_model_is_in_it_and_right():
+def test_every_operation_and_model_is_in_it_and_right(monkeypatch):
+    # Single entries of the same models are compared in test_check_model.py.
+    monkeypatch.setattr(table, "check_model", partial(table.check_model, samples=0))
     rows = gradcheck_rows()
     assert {row["operation"].split(",")[0] for row in rows} == {*OPERATIONS, "transformer"}
     assert {row["operation"] for row in rows if "transformer" in row["operation"]} == {
