@@ -12,7 +12,6 @@ from typing import Any
 
 from minigpt.errors import UserError
 
-
 PART = ".part"  # how the name of a file ends that is being written
 REMEDIES = {  # what to do when a file cannot be written, by the system's reason
     errno.EACCES: "ask for the right to write there, or choose another folder",

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from tqdm import tqdm
 
 from minigpt.errors import UserError
 from minigpt.files import checksum, replacing
+from minigpt.progress import progress_bar
 from minigpt.text.tokenizer import Tokenizer, document_end
 
 # NumPy reads a file's header with Python's parser, which Python 3.11 cannot run in two threads at once: now and then it
@@ -26,7 +26,7 @@ def write_tokens(path: str | Path, tokenizer: Tokenizer, documents: Iterable[str
     count, end = 0, document_end(tokenizer)
     with replacing(path) as temporary, open(temporary, "wb") as file:
         _write_header(file, dtype, 0)
-        for document in tqdm(documents, desc="encoding", unit=" documents", leave=False, disable=not progress):
+        for document in progress_bar(documents, desc="encoding", unit=" documents", leave=False, disable=not progress):
             ids = np.append(tokenizer.encode(document), end).astype(dtype)
             file.write(ids.tobytes())
             count += len(ids)

@@ -132,7 +132,8 @@ def opened_tensors(path: str | Path, formats: tuple[str, ...]) -> Iterator[tuple
 def _array_checksum(array: np.ndarray) -> str:
     """CRC-32 of an array's type, shape and bytes; why this one, see `minigpt.files.checksum`."""
     array = np.ascontiguousarray(array)
-    return f"{zlib.crc32(array.reshape(-1).view(np.uint8), zlib.crc32(f'{array.dtype} {array.shape}'.encode())):08x}"
+    start = zlib.crc32(f"{array.dtype} {array.shape}".encode())
+    return f"{zlib.crc32(array.reshape(-1).view(np.uint8).data, start):08x}"
 
 
 def _header_checksum(format_: str, text: str) -> str:

@@ -2,7 +2,8 @@
 
 run.json (configuration, settings, objective, what the text was), tokenizer.json,
 training.npy and validation.npy (token ids), last.safetensors and best.safetensors (checkpoints; many ranks write
-last.json and best.json, which name folders of shards, see `minigpt.train.shards`), metrics.csv, loss.png.
+last.json and best.json, which name folders of shards, see `minigpt.train.shards`), metrics.csv, loss.png. While a
+process trains there, .lock, see `minigpt.train.lock`.
 """
 
 from dataclasses import dataclass, field
@@ -84,6 +85,11 @@ class RunFolder:
         """Whether there is a checkpoint `which`, written by one process or by many."""
         return self.checkpoint(which).exists() or shards_step(self.path, which) >= 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is anything to go on from."""
+        return self.has_checkpoint("last") or self.has_checkpoint("best")
+
     def tokenizer(self) -> Tokenizer:
         """The tokenizer; `UserError` if it does not fit the model.
 
@@ -100,7 +106,8 @@ class RunFolder:
 
     def tokens(self, which: str) -> np.ndarray:
         """Token ids, (N,), mapped from disk: `training` or `validation`."""
-        return open_tokens(self.file(f"{which}.npy"), self.config.vocabulary_size)
+        expected = self.corpus.get("checksums", {}).get(which)  # runs of version 0.1 have none
+        return open_tokens(self.file(f"{which}.npy"), self.config.vocabulary_size, expected=expected)
 
     def save(self) -> None:
         """Write run.json."""
