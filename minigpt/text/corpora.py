@@ -77,6 +77,8 @@ def load_corpus(source: str | Path, *, progress: bool = True) -> Corpus:
     >>> len(corpus.training[0]), len(corpus.validation[0])
     (342, 38)
     """
+    if not str(source).strip():
+        raise UserError(f"the name of the corpus is empty; give a path, or one of {', '.join(CORPORA)}")
     named = CORPORA.get(str(source))
     documents = named.documents(progress=progress) if named else _read_path(Path(source))
     documents = [document for document in documents if document.strip()]

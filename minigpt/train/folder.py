@@ -6,6 +6,7 @@ last.json and best.json, which name folders of shards, see `minigpt.train.shards
 process trains there, .lock, see `minigpt.train.lock`.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from minigpt.files import read_json, write_json
 from minigpt.model import Params, Transformer, TransformerConfig
 from minigpt.objectives import Objective, objective_of
 from minigpt.text import Tokenizer, load_tokenizer, open_tokens
-from minigpt.train.checkpoint import load_checkpoint
+from minigpt.train.checkpoint import DamagedError, checkpoint_header, load_checkpoint
 from minigpt.train.settings import TrainSettings
 from minigpt.train.shards import load_shards, shards_step
 
@@ -160,6 +161,18 @@ def newest(folder: RunFolder, which: str, *, state: dict[str, Any] | None = None
         if found[1]["step"] >= many:
             return found
     return load_shards(folder.path, which, folder.config, state=state)
+
+
+def steps_done(folder: RunFolder) -> int:
+    """The step of the checkpoint from which training goes on; 0 before there is one."""
+    for which in ("last", "best"):
+        steps = [shards_step(folder.path, which)]
+        with suppress(DamagedError):
+            if folder.checkpoint(which).exists():
+                steps.append(int(checkpoint_header(folder.checkpoint(which))["progress"]["step"]))
+        if max(steps) >= 0:
+            return max(steps)
+    return 0
 
 
 @dataclass(frozen=True)
