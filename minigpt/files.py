@@ -13,9 +13,10 @@ from typing import Any
 from minigpt.errors import UserError
 
 PART = ".part"  # how the name of a file ends that is being written
-REMEDIES = {  # what to do when a file cannot be written, by the system's reason
-    errno.EACCES: "ask for the right to write there, or choose another folder",
-    errno.EPERM: "ask for the right to write there, or choose another folder",
+REMEDIES = {  # what to do when a file cannot be read or written, by the system's reason
+    errno.EACCES: "ask for the right to do that, or choose another folder",
+    errno.EPERM: "ask for the right to do that, or choose another folder",
+    errno.ENOSPC: "free some space or choose another folder",
     errno.EROFS: "nothing can be written there; choose another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ENOENT: "its folder is gone; put it back, or choose another one",

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
+from minigpt.files import REMEDIES
+
 LEFT = {errno.EPIPE, errno.EIO, errno.EBADF, errno.EINVAL}  # pipe, terminal or file is gone; EINVAL: Windows' pipe
 HEAVY = ("--preset", "--start", "--tokenizer")  # flags whose value is a name, and costs memory
 ONE_SENTENCE = (MemoryError, OSError, OverflowError, RecursionError)
@@ -90,6 +92,9 @@ def outlets() -> Iterator[tuple[Outlet, Outlet]]:
             outlet.flush()
             outlet.silence()
         sys.stdout, sys.stderr = before
+        for stream, was in zip(there, before, strict=True):
+            if was is None:
+                stream.close()
 
 
 def sentence(error: BaseException, words: list[str]) -> str:
@@ -102,7 +107,7 @@ def sentence(error: BaseException, words: list[str]) -> str:
         return f"something in {_sizes(words)} is nested too deeply; check the files"
     if isinstance(error, OSError):
         where = error.filename if error.filename is not None else _sizes(words)
-        return f"{where}: {error.strerror or error}; check the path, its permissions and the space on the disk"
+        return f"{where}: {error.strerror or error}; {REMEDIES.get(error.errno or 0, 'check the path')}"
     return str(error)
 
 
