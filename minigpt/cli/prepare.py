@@ -100,29 +100,27 @@ def reserved_folder(arguments: argparse.Namespace) -> Iterator[Path]:
 
     If the block fails, what was made is removed.
     """
-    missing: list[Path] = []
-    try:
-        path = _chosen_folder(arguments, missing)
-        with locked(path, make_folder=True):
-            if has_run(path):
-                raise UserError(f"{path} already holds a run; add --resume to go on, or choose another --out")
+    path, missing = _chosen_folder(arguments)
+    with locked(path, make_folder=True):
+        if has_run(path):
+            raise UserError(f"{path} already holds a run; add --resume to go on, or choose another --out")
+        try:
             yield path
-    except BaseException:
-        if missing:
-            shutil.rmtree(missing[0], ignore_errors=True)
-        for parent in missing[1:]:
-            with suppress(OSError):
-                parent.rmdir()
-        raise
+        except BaseException:
+            if missing:
+                shutil.rmtree(path, ignore_errors=True)
+            for parent in missing[1:]:
+                with suppress(OSError):
+                    parent.rmdir()
+            raise
 
 
-def _chosen_folder(arguments: argparse.Namespace, missing: list[Path]) -> Path:
-    """The folder; `missing` becomes it and its parents, as far as they are made for this run."""
+def _chosen_folder(arguments: argparse.Namespace) -> tuple[Path, list[Path]]:
+    """The folder; and it and its parents, as far as they are made for this run."""
     if arguments.out is not None:
         if arguments.out.exists() and not arguments.out.is_dir():
             raise UserError(f"{arguments.out} is a file; choose a folder for --out")
-        missing += [path for path in (arguments.out, *arguments.out.parents) if not path.exists()]
-        return arguments.out
+        return arguments.out, [path for path in (arguments.out, *arguments.out.parents) if not path.exists()]
     model = arguments.preset or PRESET if arguments.start is None else Path(arguments.start).stem
     name = f"{Path(arguments.corpus or CORPUS).stem or 'text'}-{model}"
     name += "" if arguments.objective in (None, OBJECTIVE) else f"-{arguments.objective}"
@@ -131,9 +129,8 @@ def _chosen_folder(arguments: argparse.Namespace, missing: list[Path]) -> Path:
         path = RUNS / (name if number == 1 else f"{name}-{number}")
         with suppress(FileExistsError):
             path.mkdir(parents=True)  # it is taken from now on, also from a process that looks at the same moment
-            missing += [path, *parents]
             break
-    return path
+    return path, [path, *parents]
 
 
 def _settings(arguments: argparse.Namespace, width: int) -> TrainSettings:
