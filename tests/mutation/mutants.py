@@ -46,7 +46,7 @@ class Mutant(NamedTuple):
 
 
 def mutants(path: str, source: bytes) -> list[Mutant]:
-    """Every mistake of the table below that can be made in this source; each of them still compiles."""
+    """Every mistake of the table below that can be made in this source."""
     starts = [0]
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
@@ -55,15 +55,14 @@ def mutants(path: str, source: bytes) -> list[Mutant]:
     for kind, node, now in _changes(ast.parse(source)):
         start, stop = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
         was = source[start:stop].decode("utf-8")
-        now = f"({now})" if isinstance(node, ast.expr) and not isinstance(node, ast.Constant) else now
+        now = f"({now})" if isinstance(node, ast.expr) and not isinstance(node, ast.Constant | ast.Slice) else now
         met[was, now] = met.get((was, now), -1) + 1
-        mutant = Mutant(path, kind, node.lineno, was, now, start, stop, met[was, now])
-        if _compiles(mutant.apply(source)):
-            found.append(mutant)
+        found.append(Mutant(path, kind, node.lineno, was, now, start, stop, met[was, now]))
     return found
 
 
-def _compiles(source: bytes) -> bool:
+def compiles(source: bytes) -> bool:
+    """Whether it is Python at all: a few changes are not, such as an option that comes before a place."""
     try:
         compile(source, "mutant", "exec")
     except (SyntaxError, ValueError):

@@ -24,7 +24,7 @@ from pathlib import Path
 from queue import Queue
 from threading import Lock
 
-from mutants import Mutant, mutants
+from mutants import Mutant, compiles, mutants
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).resolve().parents[2]
 RESULTS, EQUIVALENT = HERE / "results.jsonl", HERE / "equivalent.toml"
@@ -57,7 +57,8 @@ def sample(size: int, seed: int) -> list[Mutant]:
             rng.shuffle(of_kind)
         drawn = []
         while len(drawn) < size // len(FOLDERS) and any(kinds.values()):
-            drawn += [of_kind.pop() for of_kind in kinds.values() if of_kind]
+            some = [of_kind.pop() for of_kind in kinds.values() if of_kind]
+            drawn += [mutant for mutant in some if compiles(mutant.apply((ROOT / mutant.path).read_bytes()))]
         chosen += drawn[: size // len(FOLDERS)]
     return chosen
 
