@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "minigpt"
 FLOORS = (
     ("errors",),
-    ("files", "machine"),
+    ("files", "machine", "values"),
     ("ops",),
     ("model",),
     ("optim",),

@@ -17,7 +17,9 @@ from minigpt.text.characters import CharacterTokenizer
 from minigpt.text.numbered import NumberedTokenizer, in_order, numbered_tokenizer
 from minigpt.text.printable import GPT2_BYTE_ORDER, spell
 from minigpt.text.word_piece import WordPieceTokenizer
+from minigpt.values import FLAG, LIST, MOST_WHOLE, TABLE, read, shown, whole
 
+ID = whole(-MOST_WHOLE)  # `in_order` says which are missing
 PARTS = ("version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder")
 DIGITS = {"type": "Digits", "individual_digits": True}
 BYTES = {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True}
@@ -54,19 +56,17 @@ def load_tokenizer_json(path: str | Path) -> CharacterTokenizer | NumberedTokeni
 def _byte_pair(whole: dict[str, Any], model: dict[str, Any]) -> NumberedTokenizer:
     _only(model, BYTE_PAIR, BYTE_PAIR_READ)
     if model.get("dropout"):  # 0 is as good as none
-        raise UserError(f"dropout = {model['dropout']!r:.50} is not supported, None is")
+        raise UserError(f"dropout = {shown(model['dropout'])} is not supported, None is")
     _only(whole, {"normalizer": None}, whole)
     digits_alone = _split(_dict(whole.get("pre_tokenizer"), "pre_tokenizer"))
-    merges = model.get("merges")
-    if not isinstance(merges, list):
-        raise UserError("it has no list of merges")
+    merges = read(model, "merges", LIST)
     merges = [" ".join(map(str, merge)) if isinstance(merge, list) else merge for merge in merges]
     added = _added(whole)
     vocabulary = with_added(_vocabulary(model), added)
     lacking = [byte for byte in GPT2_BYTE_ORDER if spell(bytes([byte])) not in vocabulary]
     if model.get("unk_token") and lacking:
         raise UserError(
-            f"unk_token = {model['unk_token']!r:.50} is not supported where the byte {lacking[0]} has no id"
+            f"unk_token = {shown(model['unk_token'])} is not supported where the byte {lacking[0]} has no id"
         )
     return numbered_tokenizer(vocabulary, merges, added, digits_alone=digits_alone)
 
@@ -122,16 +122,16 @@ def _word_piece(whole: dict[str, Any], model: dict[str, Any]) -> WordPieceTokeni
 
 def _flag(part: dict[str, Any], name: str, default: bool | None = True) -> Any:
     value = part.get(name, default)
-    if value is not default and not isinstance(value, bool):
-        raise UserError(f"{name} = {value!r:.50} is not supported, true and false are")
+    if value is not default and not FLAG.fits(value):
+        raise UserError(f"{name} = {shown(value)} is not supported, true and false are")
     return value
 
 
 def _vocabulary(model: dict[str, Any]) -> dict[str, int]:
     vocabulary = _dict(model.get("vocab"), "vocab")
-    wrong = next((token for token, id_ in vocabulary.items() if type(id_) is not int), None)
+    wrong = next((token for token, id_ in vocabulary.items() if not ID.fits(id_)), None)
     if wrong is not None:
-        raise UserError(f"the id of {wrong!r:.50} is {vocabulary[wrong]!r:.50} and not a whole number")
+        raise UserError(f"the id of {shown(wrong)} is {shown(vocabulary[wrong])} and not a whole number")
     return vocabulary
 
 
@@ -144,7 +144,7 @@ def with_added(vocabulary: dict[str, int], added: Collection[AddedToken]) -> dic
     both = dict(vocabulary)
     for token in added:
         if both.setdefault(token.content, token.id) != token.id:
-            raise UserError(f"{token.content!r:.50} has the ids {both[token.content]} and {token.id}")
+            raise UserError(f"{shown(token.content)} has the ids {both[token.content]} and {token.id}")
     return both
 
 
@@ -152,14 +152,14 @@ def _only(part: dict[str, Any], wanted: dict[str, Any], read: Collection[str]) -
     """`UserError` unless `part` says what is wanted, or nothing, and else only what is read elsewhere."""
     for name, said in part.items():
         if name not in wanted and name not in read:
-            raise UserError(f"{name} = {said!r:.50} is not known, so what it does to the ids is not either")
+            raise UserError(f"{name} = {shown(said)} is not known, so what it does to the ids is not either")
         value = wanted.get(name, said)
         said = None if said == "" else said  # an empty prefix or suffix is none
         if name in wanted and (said != value or type(said) is not type(value)):
-            raise UserError(f"{name} = {said!r:.50} is not supported, {value!r} is")
+            raise UserError(f"{name} = {shown(said)} is not supported, {value!r} is")
 
 
 def _dict(value: Any, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
+    if not TABLE.fits(value):
         raise UserError(f"it has no {name}")
     return value

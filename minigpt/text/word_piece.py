@@ -15,7 +15,8 @@ import regex
 from minigpt.errors import UserError
 from minigpt.files import read_text, write_json
 from minigpt.text.added import AddedToken, AddedTokens, read_added_tokens
-from minigpt.text.vocabulary import as_unicode, check_ids, saved_flag, saved_strings
+from minigpt.text.vocabulary import STRINGS, as_unicode, check_ids
+from minigpt.values import FLAG, LIST, read
 
 MARKS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # of which a vocabulary may lack the last
 LONGEST_WORD = 100  # characters; a longer one is unknown
@@ -133,10 +134,10 @@ class WordPieceTokenizer:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "WordPieceTokenizer":
         """The tokenizer that `save` wrote; `UserError` if the parts do not agree."""
-        settings = {name: saved_flag(value, name) for name in ("lower_case", "handle_chinese_chars", "clean_text")}
-        strip = None if value.get("strip_accents") is None else saved_flag(value, "strip_accents")
-        added = read_added_tokens(value.get("added_tokens"))
-        return cls(saved_strings(value, "vocabulary"), strip_accents=strip, added=added, **settings)
+        settings = {name: read(value, name, FLAG) for name in ("lower_case", "handle_chinese_chars", "clean_text")}
+        strip = read(value, "strip_accents", FLAG.or_none())
+        added = read_added_tokens(read(value, "added_tokens", LIST))
+        return cls(read(value, "vocabulary", STRINGS), strip_accents=strip, added=added, **settings)
 
     def _normalize(self, text: str) -> str:
         """What is the same for the model: white space, and for uncased models case and accents."""
