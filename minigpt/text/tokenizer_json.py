@@ -17,7 +17,7 @@ from minigpt.text.characters import CharacterTokenizer
 from minigpt.text.numbered import NumberedTokenizer, in_order, numbered_tokenizer
 from minigpt.text.printable import GPT2_BYTE_ORDER, spell
 from minigpt.text.word_piece import WordPieceTokenizer
-from minigpt.values import FLAG, LIST, MOST_WHOLE, TABLE, read, shown, whole
+from minigpt.values import FLAG, LIST, MOST_WHOLE, TABLE, TEXT, read, shown, whole
 
 ID = whole(-MOST_WHOLE)  # `in_order` says which are missing
 PARTS = ("version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor", "decoder")
@@ -32,6 +32,14 @@ BYTE_PAIR = {
 }
 BYTE_PAIR_READ = ("type", "vocab", "merges", "dropout", "unk_token", "fuse_unk")
 WORD_PIECE = {"unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100}
+DECODERS: dict[
+    str, dict[str, tuple[str, ...]]
+] = {  # of each kind of tokenizer, the types that put tokens together as we do; none at all is as good
+    "byte pairs": {"ByteLevel": ("add_prefix_space", "trim_offsets", "use_regex")},
+    "characters": {"Fuse": ()},
+    "word pieces": {"WordPiece": ("prefix", "cleanup")},
+}
+AROUND = ("ByteLevel", "BertProcessing", "RobertaProcessing", "TemplateProcessing", "Sequence")  # for the caller to do
 BERT_FLAGS = ("lowercase", "strip_accents", "handle_chinese_chars", "clean_text")
 
 
@@ -40,6 +48,9 @@ def load_tokenizer_json(path: str | Path) -> CharacterTokenizer | NumberedTokeni
     whole = read_json(path)
     try:
         _only(whole, {}, (*PARTS, "model"))
+        around = whole.get("post_processor")
+        if around is not None and read(around, "type", TEXT) not in AROUND:
+            raise UserError(f"post_processor = {shown(around)} is not supported, {', '.join(AROUND)} are")
         model = _dict(whole.get("model"), "model")
         kind = model.get("type") or ("BPE" if "merges" in model else "WordPiece")
         if kind == "BPE" and whole.get("pre_tokenizer") is None and model.get("merges") == []:
@@ -58,8 +69,11 @@ def _byte_pair(whole: dict[str, Any], model: dict[str, Any]) -> NumberedTokenize
     if model.get("dropout"):  # 0 is as good as none
         raise UserError(f"dropout = {shown(model['dropout'])} is not supported, None is")
     _only(whole, {"normalizer": None}, whole)
+    _decoder(whole, "byte pairs")
     digits_alone = _split(_dict(whole.get("pre_tokenizer"), "pre_tokenizer"))
-    merges = read(model, "merges", LIST)
+    merges = model.get("merges")
+    if not LIST.fits(merges):
+        raise UserError("it has no list of merges")
     merges = [" ".join(map(str, merge)) if isinstance(merge, list) else merge for merge in merges]
     added = _added(whole)
     vocabulary = with_added(_vocabulary(model), added)
@@ -75,6 +89,7 @@ def _characters(whole: dict[str, Any], model: dict[str, Any]) -> CharacterTokeni
     """Byte-pair encoding with nothing to merge and nothing split before: one token a character."""
     _only(model, BYTE_PAIR, BYTE_PAIR_READ)
     _only(whole, {"normalizer": None}, whole)
+    _decoder(whole, "characters")
     vocabulary, added = _vocabulary(model), _added(whole)
     tokenizer = CharacterTokenizer(in_order(vocabulary), [token.content for token in added[1:]])
     ids = {character: id_ for id_, character in enumerate(tokenizer.characters)}
@@ -110,14 +125,28 @@ def _word_piece(whole: dict[str, Any], model: dict[str, Any]) -> WordPieceTokeni
     _only(_dict(whole.get("pre_tokenizer"), "pre_tokenizer"), {"type": "BertPreTokenizer"}, ())
     vocabulary, added = _vocabulary(model), _added(whole)
     in_order(with_added(vocabulary, added))
+    decoder = _decoder(whole, "word pieces")
+    _only(decoder, {"prefix": "##"}, decoder)
     return WordPieceTokenizer(
         in_order(vocabulary),
         lower_case=_flag(normalizer, "lowercase"),
         strip_accents=_flag(normalizer, "strip_accents", None),
         handle_chinese_chars=_flag(normalizer, "handle_chinese_chars"),
         clean_text=_flag(normalizer, "clean_text"),
+        clean_up=_flag(decoder, "cleanup", False),
         added=added,
     )
+
+
+def _decoder(whole: dict[str, Any], kind: str) -> dict[str, Any]:
+    """How tokens are put together; empty if the file does not say."""
+    found, known = whole.get("decoder"), DECODERS[kind]
+    if found is None:
+        return {}
+    if read(found, "type", TEXT) not in known:
+        raise UserError(f"decoder = {shown(found)} is not supported for {kind}, {', '.join(known)} is")
+    _only(found, {}, ("type", *known[found["type"]]))
+    return found
 
 
 def _flag(part: dict[str, Any], name: str, default: bool | None = True) -> Any:
