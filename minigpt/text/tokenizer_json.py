@@ -71,7 +71,7 @@ def _byte_pair(whole: dict[str, Any], model: dict[str, Any]) -> NumberedTokenize
     _only(whole, {"normalizer": None}, whole)
     _decoder(whole, "byte pairs")
     digits_alone = _split(_dict(whole.get("pre_tokenizer"), "pre_tokenizer"))
-    merges = model.get("merges")
+    merges: Any = model.get("merges")
     if not LIST.fits(merges):
         raise UserError("it has no list of merges")
     merges = [" ".join(map(str, merge)) if isinstance(merge, list) else merge for merge in merges]
