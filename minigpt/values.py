@@ -22,10 +22,11 @@ class Kind(NamedTuple):
 
     wanted: str  # for a message: "it must be ..."
     fits: Callable[[Any], bool]
+    each: "Kind | None" = None  # of what is in a list or table
 
     def or_none(self) -> "Kind":
         """The same, or nothing at all."""
-        return Kind(f"{self.wanted} or None", lambda value: value is None or self.fits(value))
+        return self._replace(wanted=f"{self.wanted} or None", fits=lambda value: value is None or self.fits(value))
 
 
 FLAG = Kind("True or False", lambda value: isinstance(value, bool))
@@ -65,14 +66,12 @@ def choice(*names: str) -> Kind:
 
 def list_of(kind: Kind) -> Kind:
     """A list, everything in it of this kind."""
-    return Kind(f"a list, each {kind.wanted}", lambda value: isinstance(value, list) and all(map(kind.fits, value)))
+    return Kind("a list", lambda value: isinstance(value, list) and all(map(kind.fits, value)), kind)
 
 
 def table_of(kind: Kind) -> Kind:
     """A table, everything in it of this kind."""
-    return Kind(
-        f"a table, each {kind.wanted}", lambda value: isinstance(value, dict) and all(map(kind.fits, value.values()))
-    )
+    return Kind("a table", lambda value: isinstance(value, dict) and all(map(kind.fits, value.values())), kind)
 
 
 def shown(value: Any) -> str:
@@ -84,8 +83,12 @@ def shown(value: Any) -> str:
 
 def check(name: str, value: Any, kind: Kind) -> None:
     """`UserError` unless the value, which is called so, is of the kind."""
-    if not kind.fits(value):
-        raise UserError(f"{name} is {shown(value)}, but it must be {kind.wanted}")
+    if kind.fits(value):
+        return
+    if kind.each is not None and isinstance(value, (list, dict)):
+        for place, part in value.items() if isinstance(value, dict) else enumerate(value):
+            check(f"{name}[{shown(place)}]", part, kind.each)
+    raise UserError(f"{name} is {shown(value)}, but it must be {kind.wanted}")
 
 
 def read(table: Any, key: str, kind: Kind, default: Any = REQUIRED) -> Any:
@@ -94,7 +97,7 @@ def read(table: Any, key: str, kind: Kind, default: Any = REQUIRED) -> Any:
         raise UserError(f"{shown(table)} stands where a table with {key} must be")
     if key not in table:
         if default is REQUIRED:
-            raise UserError(f"there is no {key}, which must be {kind.wanted}")
+            raise UserError(f"{key} must be {kind.wanted}, but it is not there")
         return default
     check(key, table[key], kind)
     return table[key]

@@ -21,8 +21,7 @@ CHOICES = {
     "position": ("learned", "sinusoidal", "rotary", "none"),
 }
 SIZE = whole(1)
-KINDS = {  # of every field that is not a flag; see `field_kind`
-    **{name: choice(*names) for name, names in CHOICES.items()},
+KINDS = {  # of every field that is neither a flag nor one of `CHOICES`; see `field_kind`
     **dict.fromkeys(("vocabulary_size", "context", "width", "layers", "heads", "labels", "experts_per_token"), SIZE),
     **dict.fromkeys(("key_value_heads", "head_width", "feed_forward_width", "input_width", "experts"), SIZE),
     **dict.fromkeys(("segments", "padding"), whole(0)),
@@ -242,7 +241,7 @@ class TransformerConfig:
 
 def field_kind(name: str) -> Kind:
     """What a field of `TransformerConfig` may be."""
-    kind = KINDS.get(name, FLAG)
+    kind = choice(*CHOICES[name]) if name in CHOICES else KINDS.get(name, FLAG)
     return kind.or_none() if getattr(TransformerConfig, name, ...) is None else kind
 
 

@@ -24,7 +24,6 @@ from minigpt.text.bpe_train import Pair, learn_merges
 from minigpt.text.printable import spell, spell_merges, unspell, unspell_merges
 from minigpt.text.vocabulary import (
     END_OF_TEXT,
-    STRINGS,
     UNICODE,
     as_documents,
     as_unicode,
@@ -33,7 +32,7 @@ from minigpt.text.vocabulary import (
     number_special_tokens,
     split_at_special,
 )
-from minigpt.values import FLAG, read, table_of, whole
+from minigpt.values import FLAG, LIST, Kind, read
 
 # An English contraction; letters, digits or other signs, each with one space before them if there is one; white space
 # but for the last character before a word (that one space goes with the word); white space at the end.
@@ -243,8 +242,8 @@ class BytePairTokenizer:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "BytePairTokenizer":
         """The tokenizer that `save` wrote; `UserError` if the parts do not agree."""
-        order, merges = read(value, "byte_order", UNICODE), read(value, "merges", STRINGS)
-        special_tokens = read(value, "special_tokens", table_of(whole(0)))
+        order, merges = read(value, "byte_order", UNICODE), read(value, "merges", LIST)
+        special_tokens = read(value, "special_tokens", Kind("ids by token", lambda said: said is not None))
         digits_alone = read(value, "digits_alone", FLAG, False)  # false in files that are older than the setting
         try:
             byte_order = unspell(order)

@@ -93,7 +93,7 @@ class NumberedTokenizer:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "NumberedTokenizer":
         """The tokenizer that `save` wrote; `UserError` if the parts do not agree."""
-        merges = unspell_merges(read(value, "merges", STRINGS))
+        merges = unspell_merges(read(value, "merges", LIST))
         inner = BytePairTokenizer(merges, None, GPT2_BYTE_ORDER, digits_alone=read(value, "digits_alone", FLAG, False))
         added = read_added_tokens(read(value, "added_tokens", LIST))
         return cls(inner, read(value, "tokens", STRINGS), added, read(value, "end_of_text", whole(0).or_none()))
