@@ -2,9 +2,11 @@
 
 run.json (configuration, settings, objective, what the text was), tokenizer.json,
 training.npy and validation.npy (token ids), last.safetensors and best.safetensors (checkpoints; many ranks write
-last.json and best.json, which name folders of shards, see `minigpt.train.shards`), metrics.csv, loss.png.
+last.json and best.json, which name folders of shards, see `minigpt.train.shards`), metrics.csv, loss.png. While a
+process trains there, .lock, see `minigpt.train.lock`.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from minigpt.files import read_json, write_json
 from minigpt.model import Params, Transformer, TransformerConfig
 from minigpt.objectives import Objective, objective_of
 from minigpt.text import Tokenizer, load_tokenizer, open_tokens
-from minigpt.train.checkpoint import load_checkpoint
+from minigpt.train.checkpoint import DamagedError, checkpoint_header, load_checkpoint
 from minigpt.train.settings import TrainSettings
 from minigpt.train.shards import load_shards, shards_step
 from minigpt.values import TABLE, TEXT, about, read, shown, whole
@@ -87,6 +89,11 @@ class RunFolder:
         """Whether there is a checkpoint `which`, written by one process or by many."""
         return self.checkpoint(which).exists() or shards_step(self.path, which) >= 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is anything to go on from."""
+        return self.has_checkpoint("last") or self.has_checkpoint("best")
+
     def tokenizer(self) -> Tokenizer:
         """The tokenizer; `UserError` if it does not fit the model.
 
@@ -103,7 +110,8 @@ class RunFolder:
 
     def tokens(self, which: str) -> np.ndarray:
         """Token ids, (N,), mapped from disk: `training` or `validation`."""
-        return open_tokens(self.file(f"{which}.npy"), self.config.vocabulary_size)
+        expected = self.corpus.get("checksums", {}).get(which)  # runs of version 0.1 have none
+        return open_tokens(self.file(f"{which}.npy"), self.config.vocabulary_size, expected=expected)
 
     def save(self) -> None:
         """Write run.json."""
@@ -168,6 +176,18 @@ def newest(folder: RunFolder, which: str, *, state: dict[str, Any] | None = None
         if found[1]["step"] >= many:
             return found
     return load_shards(folder.path, which, folder.config, state=state)
+
+
+def steps_done(folder: RunFolder) -> int:
+    """The step of the checkpoint from which training goes on; 0 before there is one."""
+    for which in ("last", "best"):
+        steps = [shards_step(folder.path, which)]
+        with suppress(DamagedError):
+            if folder.checkpoint(which).exists():
+                steps.append(int(checkpoint_header(folder.checkpoint(which))["progress"]["step"]))
+        if max(steps) >= 0:
+            return max(steps)
+    return 0
 
 
 @dataclass(frozen=True)

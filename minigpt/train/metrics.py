@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from minigpt.errors import UserError
-from minigpt.files import read_text, write_text
+from minigpt.files import read_text, unwritable, write_text
 from minigpt.values import shown
 
 COLUMNS = (
@@ -44,8 +44,13 @@ def open_metrics(path: str | Path, step: int, *, written: bool = True) -> Iterat
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
 
         def append(row: dict[str, float]) -> None:
-            writer.writerow(row)
-            file.flush()
+            if not Path(path).exists():
+                raise UserError(f"{path} is gone, so training stopped; put the folder back as it was, or train again")
+            try:
+                writer.writerow(row)
+                file.flush()
+            except OSError as error:
+                raise unwritable(path, error) from error
 
         yield append
 

@@ -41,6 +41,8 @@ class TrainSettings:
     log_every, validate_every, validation_windows : int
         Steps between rows of metrics.csv; steps between validations, each followed by a checkpoint; windows of held-out
         text in each.
+    checkpoint_seconds : float
+        A checkpoint is also written when the last one is so old; what is trained does not depend on it.
 
     Examples
     --------
@@ -66,6 +68,7 @@ class TrainSettings:
     log_every: int = 10  # steps between rows of metrics.csv
     validate_every: int = 250  # steps between validations, each followed by a checkpoint
     validation_windows: int = 256  # of held-out text, the same ones every time
+    checkpoint_seconds: float = 300.0  # between checkpoints at most
 
     def __post_init__(self) -> None:
         for field in fields(self):
