@@ -21,7 +21,7 @@ from minigpt.text import Tokenizer, load_tokenizer, open_tokens
 from minigpt.train.checkpoint import DamagedError, checkpoint_header, load_checkpoint
 from minigpt.train.settings import TrainSettings
 from minigpt.train.shards import load_shards, shards_step
-from minigpt.values import TABLE, TEXT, about, read, shown, whole
+from minigpt.values import TABLE, TEXT, about, read, shown, table_of, whole
 
 FORMAT = "minigpt run 2"
 FORMER = "minigpt run 1"  # of version 0.1, which trained on the next token only
@@ -156,6 +156,7 @@ def _described(path: Path, value: dict[str, Any]) -> RunFolder:
     described = {name: read(value, name, kind) for name, kind in DESCRIPTION.items()}
     for name in COUNTS:
         read(described["corpus"], name, whole(1), None)
+    read(described["corpus"], "checksums", table_of(TEXT), None)
     roles = {*described["special"], *objective_of(described["objective"]).special}
     config = TransformerConfig.from_dict(read(value, "config", TABLE))
     for role in sorted(roles):
