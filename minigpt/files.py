@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import stat
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 from minigpt.errors import UserError
 
+MOST_JSON = 1 << 27  # bytes; the largest published tokenizer.json has a quarter of that
 PART = ".part"  # how the name of a file ends that is being written
 REMEDIES = {  # what to do when a file cannot be read or written, by the system's reason
     errno.EACCES: "ask for the right to do that, or choose another folder",
@@ -119,12 +121,28 @@ def read_text(path: str | Path) -> str:
 
     `UserError` if it is missing, not a file or not UTF-8.
     """
+    check_is_file(path)
     try:
         return equal_line_ends(Path(path).read_bytes().decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise UserError(f"{path} is not UTF-8 text (byte {error.start}); convert it to UTF-8 first") from None
-    except OSError as error:
-        raise UserError(f"{path} could not be read ({error.strerror}); check the path") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte in it
+        raise UserError(f"{path} could not be read ({getattr(error, 'strerror', error)}); check the path") from None
+
+
+def check_is_file(path: str | Path, most: int | None = None) -> None:
+    """`UserError` for a device, a pipe or a socket, which may never end, and for more than `most` bytes.
+
+    What is missing, or a folder, is left to whoever opens it.
+    """
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        raise UserError(f"{path} is no file but a device or a pipe; save what it gives to a file, and name that")
+    if most is not None and found.st_size > most:
+        raise UserError(f"{path} has {found.st_size:,} bytes, but such a file has at most {most:,}; check the path")
 
 
 def equal_line_ends(text: str) -> str:
@@ -134,11 +152,12 @@ def equal_line_ends(text: str) -> str:
 
 def read_json(path: str | Path, check: Callable[[Any], bool] = lambda value: isinstance(value, dict)) -> Any:
     """The JSON value in the file at `path`; `UserError` if it is missing, not JSON, or fails `check`."""
+    check_is_file(path, MOST_JSON)
     try:
         value = json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"there is no file {path}; check the path") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no JSON, or a number of 5,000 digits
         raise UserError(f"{path} could not be read as JSON ({error}); it is damaged or not a minigpt file") from None
     if not check(value):
         raise UserError(f"{path} does not hold what minigpt expects; it is damaged or from another program")

@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent.parent / "minigpt"
 FLOORS = (
     ("errors",),
-    ("files", "machine", "progress"),
+    ("files", "machine", "progress", "values"),
     ("ops",),
     ("model",),
     ("optim",),

@@ -8,7 +8,7 @@ from typing import BinaryIO
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.files import checksum, replacing
+from minigpt.files import check_is_file, checksum, replacing
 from minigpt.progress import progress_bar
 from minigpt.text.tokenizer import Tokenizer, document_end
 
@@ -41,6 +41,7 @@ def open_tokens(path: str | Path, vocabulary_size: int, *, expected: str | None 
     expected: what `minigpt.files.checksum` gave when it was written. `UserError` if the file is missing, unreadable,
     truncated, foreign or changed, or holds an id outside the vocabulary.
     """
+    check_is_file(path)
     try:
         if expected not in (None, checksum(path)):
             raise ValueError(f"its checksum is not {expected}, as when it was written")

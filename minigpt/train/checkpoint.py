@@ -6,6 +6,7 @@ and the header has one, so bits that were flipped on the disk or on the way are 
 """
 
 import json
+import math
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,13 +18,19 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from minigpt.errors import UserError
-from minigpt.files import replacing
+from minigpt.files import check_is_file, replacing
 from minigpt.model import Params, Transformer, TransformerConfig
 from minigpt.model.arrays import Arrays
+from minigpt.model.size import check_size
+from minigpt.values import ANYTHING, TABLE, Kind, about, is_finite, number, shown, whole
+from minigpt.values import read as read_value
 
 FORMAT = "minigpt checkpoint 3"
 UNCHECKED = "minigpt checkpoint 2"  # which had no checksums
 FORMER = "minigpt checkpoint 1"  # whose optimizer kept each array in one vector, with every parameter alone in it
+
+LOSS = Kind("a number", lambda value: is_finite(value) or value == math.inf)  # infinite before the first validation
+PROGRESS = {"step": whole(0), "best_loss": LOSS, "seconds": number(0.0)}
 
 Read = Callable[[str], np.ndarray]
 
@@ -70,6 +77,7 @@ def load_checkpoint(
     """
     with opened_tensors(path, (FORMAT, UNCHECKED, FORMER)) as (format_, header, read):
         check_config(path, header["config"], config)
+        check_size(config, Path(path).stat().st_size)
         params = Params(Transformer(config).arrays())
         for name in params:
             params[name] = read(f"model.{name}")
@@ -79,13 +87,28 @@ def load_checkpoint(
                 for name, array in _optimizer_arrays(read, format_, kind, params.arrays):
                     views[name] = array
             elif state is not None:
-                state[kind] = header["optimizer"][kind]
-        return params, header["progress"]
+                state[kind] = read_number(header, kind, value)
+        return params, read_progress(header)
+
+
+def read_progress(header: dict[str, Any]) -> dict[str, Any]:
+    """How far training had come. `UserError` names a value that does not fit."""
+    progress = read_value(header, "progress", TABLE)
+    for name in progress:
+        read_value(progress, name, PROGRESS.get(name, ANYTHING))
+    return progress
+
+
+def read_number(header: dict[str, Any], name: str, fresh: Any) -> Any:
+    """A number of the optimizer's state, of the kind of the fresh one."""
+    kind = whole(0) if isinstance(fresh, int) else number()
+    return read_value(read_value(header, "optimizer", TABLE), name, kind)
 
 
 def checkpoint_header(path: str | Path) -> dict[str, Any]:
     """What is in the header: config, optimizer, progress. Errors as `load_checkpoint`."""
     with opened_tensors(path, (FORMAT, UNCHECKED, FORMER)) as (_, header, _):
+        read_progress(header)
         return header
 
 
@@ -103,12 +126,13 @@ def opened_tensors(path: str | Path, formats: tuple[str, ...]) -> Iterator[tuple
     formats: what is understood, the newest first, which alone must have checksums. Whatever goes wrong inside the block
     is told as damage of this file.
     """
+    check_is_file(path)
     try:
         with open(path, "rb"):  # safetensors would call a file that may not be read missing
             pass
         with safe_open(path, framework="np") as file:
             format_, header = _header(path, file.metadata() or {}, formats)
-            known = header.get("checksums", {})
+            known = read_value(header, "checksums", TABLE, {})
 
             def read(name: str) -> np.ndarray:
                 array = file.get_tensor(name)
@@ -116,7 +140,8 @@ def opened_tensors(path: str | Path, formats: tuple[str, ...]) -> Iterator[tuple
                     raise ValueError(f"the checksum of {name} is another")
                 return array
 
-            yield format_, header, read
+            with about(path):
+                yield format_, header, read
     except FileNotFoundError:
         raise UserError(f"there is no checkpoint {path}; train for longer, or choose another run") from None
     except PermissionError as error:
@@ -158,7 +183,10 @@ def _header(path: str | Path, metadata: dict[str, str], formats: tuple[str, ...]
     text, expected = metadata["json"], metadata.get("checksum")
     if (expected is not None or format_ == formats[0]) and expected != _header_checksum(format_, text):
         raise ValueError("the checksum of its header is another")
-    return format_, json.loads(text)
+    header = json.loads(text)
+    if not TABLE.fits(header):
+        raise ValueError(f"its header is {shown(header)} and no table")
+    return format_, header
 
 
 def check_config(path: str | Path, found: dict[str, Any], config: TransformerConfig) -> None:

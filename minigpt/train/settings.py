@@ -16,6 +16,7 @@ from minigpt.optim import (
     warmup_cosine,
     warmup_linear,
 )
+from minigpt.values import TEXT, Kind, check, number, whole
 
 SCHEDULES = ("cosine", "linear", "constant")
 OPTIMIZERS = ("adamw", "adam", "sgd", "muon")
@@ -71,11 +72,9 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value, least = getattr(self, field.name), 0 if field.name in ("warmup", "seed") else 1
-            if field.type is int and (not isinstance(value, int) or value < least):
-                raise UserError(f"{field.name} is {value!r}, but it must be a whole number of at least {least}")
-            if field.type is float and not (isinstance(value, (int, float)) and 0 <= value < float("inf")):
-                raise UserError(f"{field.name} is {value!r}, but it must be a number of at least 0")
+            least = 0 if field.name in ("warmup", "seed") else 1
+            kinds: dict[Any, Kind] = {int: whole(least), float: number(0.0), str: TEXT}
+            check(field.name, getattr(self, field.name), kinds[field.type])
         if self.learning_rate == 0 or self.clip == 0:
             raise UserError("learning_rate and clip must be above 0, or nothing would be learnt")
         if not (self.beta1 < 1 and self.beta2 < 1 and self.final_rate <= 1):

@@ -15,11 +15,35 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.files import read_json, unwritable, write_json
 from minigpt.model import Params, Transformer, TransformerConfig
-from minigpt.train.checkpoint import DamagedError, Read, check_config, opened_tensors, verify_tensors, write_tensors
+from minigpt.model.size import check_size
+from minigpt.train.checkpoint import (
+    DamagedError,
+    Read,
+    check_config,
+    opened_tensors,
+    read_number,
+    read_progress,
+    verify_tensors,
+    write_tensors,
+)
+from minigpt.values import TEXT, Kind, about, list_of, read, shown, table_of, whole
 
 FORMAT = "minigpt shard 2"
 FORMER = "minigpt shard 1"  # which had no checksums
+MOST_RANKS = 1 << 16
 MODEL = "model"  # the kind of the parameters; the other kinds are the optimizer's arrays
+
+
+def _is_place(value: Any) -> bool:
+    """Whether a value is the shape, begin, axis and offset of a `Piece`."""
+    if not isinstance(value, list) or len(value) != 4:
+        return False
+    shape, *others = value
+    return SHAPE.fits(shape) and all(map(whole(0).fits, others)) and others[1] < len(shape)
+
+
+SHAPE = list_of(whole(0))
+PLACE = Kind("the shape, begin, axis and offset of a piece", _is_place)
 
 
 class Piece(NamedTuple):
@@ -62,9 +86,18 @@ def point(run: Path, which: str, folder: str, ranks: int, step: int) -> None:
 
 def shards_step(run: Path, which: str) -> int:
     """The step of the checkpoint `which` of many ranks; -1 if there is none."""
+    return _pointer(run, which)[2] if (run / f"{which}.json").exists() else -1
+
+
+def _pointer(run: Path, which: str) -> tuple[Path, int, int]:
+    """The folder with the files of the ranks, how many there are, and the step."""
     path = run / f"{which}.json"
-    step = read_json(path).get("step") if path.exists() else -1
-    return step if isinstance(step, int) else -1
+    with about(path, "use the other checkpoint, best or last"):
+        value = read_json(path)
+        folder, ranks = read(value, "folder", TEXT), read(value, "ranks", whole(1, MOST_RANKS))
+        if Path(folder).name != folder:
+            raise UserError(f"folder is {shown(folder)}, but it must be the name of a folder of this run")
+        return run / folder, ranks, read(value, "step", whole(0))
 
 
 def load_shards(
@@ -74,19 +107,22 @@ def load_shards(
 
     `UserError` if a file is missing, damaged, or of a model with another configuration.
     """
-    pointer = read_json(run / f"{which}.json")
+    folder, ranks, _ = _pointer(run, which)
     try:
-        folder, ranks = run / str(pointer["folder"]), int(pointer["ranks"])
+        check_size(config, sum(_present(folder / _file(rank)).stat().st_size for rank in range(ranks)))
         params = Params(Transformer(config).arrays())
         arrays = {name: value for name, value in (state or {}).items() if isinstance(value, np.ndarray)}
+        plain = {name: value for name, value in (state or {}).items() if name not in arrays}
         wholes = {MODEL: params} | {kind: Params(params.arrays, flat=array) for kind, array in arrays.items()}
         filled = 0
         for rank in range(ranks):
             path = _present(folder / _file(rank))
-            with opened_tensors(path, (FORMAT, FORMER)) as (_, header, read):
+            with opened_tensors(path, (FORMAT, FORMER)) as (_, header, read_array):
                 check_config(path, header["config"], config)
-                filled += sum(_put(wholes, name, place, read) for name, place in header["places"].items())
-                numbers, progress = header["optimizer"], header["progress"]
+                places = read(header, "places", table_of(PLACE))
+                filled += sum(_put(wholes, name, place, read_array) for name, place in places.items())
+                numbers = {name: read_number(header, name, fresh) for name, fresh in plain.items()}
+                progress = read_progress(header)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         if isinstance(error, UserError):
             raise
@@ -95,9 +131,8 @@ def load_shards(
         ) from None
     if filled != params.flat.size:
         raise DamagedError(f"{folder} holds {filled:,} of {params.flat.size:,} parameters; a rank's file is incomplete")
-    for name in state or {}:
-        if name not in arrays:
-            state[name] = numbers[name]  # type: ignore[index]
+    if state is not None:
+        state |= numbers
     return params, progress
 
 
@@ -105,10 +140,10 @@ def _put(wholes: dict[str, Params], name: str, place: Any, read: Read) -> int:
     """Copy one piece of every kind to its place; returns how many numbers it has."""
     shape, begin, axis, offset = place
     size = 0
-    for kind, whole in wholes.items():
+    for kind, params in wholes.items():
         numbers = read(f"{kind}.{name}")
         size = numbers.size
-        block = whole[name][(slice(None),) * axis + (slice(offset, offset + shape[axis]),)]
+        block = params[name][(slice(None),) * axis + (slice(offset, offset + shape[axis]),)]
         if list(block.shape) != list(shape):
             raise ValueError(f"{name} does not fit")
         block.flat[begin : begin + size] = numbers
@@ -123,6 +158,6 @@ def _present(path: Path) -> Path:
 
 def verify_shards(run: Path, which: str) -> None:
     """Read all files of a checkpoint of many ranks. `DamagedError` where one is missing or not sound."""
-    pointer = read_json(run / f"{which}.json")
-    for rank in range(int(pointer["ranks"])):
-        verify_tensors(_present(run / str(pointer["folder"]) / _file(rank)), FORMAT, FORMER)
+    folder, ranks, _ = _pointer(run, which)
+    for rank in range(ranks):
+        verify_tensors(_present(folder / _file(rank)), FORMAT, FORMER)
