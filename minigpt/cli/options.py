@@ -5,7 +5,6 @@ import json
 import os
 import shlex
 import subprocess
-import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from minigpt.files import read_text
 from minigpt.infer import Sampling
 from minigpt.pretrained import NAMED
 
-TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # turn the direction of writing
 MODEL = f"a run's folder, a folder in the Hugging Face layout, a .gguf file, or one of {', '.join(NAMED)}"
 
 
@@ -72,15 +70,6 @@ def sampling_of(arguments: argparse.Namespace) -> Sampling:
     if arguments.seed < 0:
         raise UserError(f"--seed is {arguments.seed}, but it must be 0 or more")
     return Sampling(arguments.temperature, arguments.top_k, arguments.top_p)
-
-
-def visible(text: str) -> str:
-    """What a model wrote, for a terminal: characters that would steer it, rather than be shown, are spelled out."""
-    return "".join(repr(c)[1:-1] if _steers(c) else c for c in text)
-
-
-def _steers(character: str) -> bool:
-    return (unicodedata.category(character) == "Cc" and character not in "\n\t") or character in TURNING
 
 
 def print_json(value: Any) -> None:
