@@ -15,10 +15,9 @@ from minigpt.grade.sandbox import Caller, Failed, demand_array, parameters
 from minigpt.ops import ACTIVATIONS
 
 LIKELY_SECONDS = 5.0  # for other cases after a wrong one, to find the known mistake
-JOINED: dict[str, tuple[int, ...]] = dict.fromkeys(
-    (*ACTIVATIONS, "tanh", "linear", "softmax", "layer_norm", "rms_norm", "router"), (0,)
-)
-JOINED |= {"gated": (0, 1)}  # operation -> its arguments that may have more rows
+ROWS = (*ACTIVATIONS, "tanh", "linear", "softmax", "layer_norm", "rms_norm", "router")
+JOINED: dict[str, tuple[int, ...]] = {"gated": (0, 1)} | dict.fromkeys(ROWS, (0,))  # which arguments may have more rows
+ENTRIES = 48  # of each array are checked one by one, and all of it along a random direction
 
 
 def judge_operation(operation: str, caller: Caller, seed: int = 0) -> str:
@@ -158,7 +157,9 @@ def judge_backward(case: Case, caller: Caller, seed: int = 0) -> None:
     try:
         for (name, array), gradient in zip(wanted, found, strict=True):
             demand_array(f"the gradient of {name}", gradient, array.shape)
-        check_gradient(ours, theirs, *arrays, seed=seed, samples=case.samples, names=names, **options).raise_if_wrong()
+        check_gradient(
+            ours, theirs, *arrays, seed=seed, samples=case.samples or ENTRIES, names=names, **options
+        ).raise_if_wrong()
     except (GradientError, Failed) as error:
         bugs = diagnose(case.operation, arrays, options, dy, found)
         raise Wrong(f"{backward}{_case(case)}: {error}", bugs[0].explanation if bugs else None) from None

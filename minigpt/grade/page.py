@@ -83,7 +83,8 @@ def _mark(result: Result | None) -> str:
         return '<td class="missing"><span role="img" aria-label="not attempted">&ndash;</span></td>'
     kind, sign = ("passed", "&#10003;") if result.passed else ("failed", "&#10007;")
     more = f" ({result.attempts})" if result.attempts > 1 else ""
-    return f'<td class="{kind}"><span role="img" aria-label="{kind}">{sign}</span> {result.points}/{result.out_of}{more}</td>'
+    image = f'<span role="img" aria-label="{kind}">{sign}</span>'
+    return f'<td class="{kind}">{image} {result.points}/{result.out_of}{more}</td>'
 
 
 def _student(student: str, results: Sequence[Result]) -> str:

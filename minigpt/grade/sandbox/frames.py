@@ -14,20 +14,9 @@ import numpy as np
 FRAME_BYTES = 4 << 20  # no exercise has an answer of more
 TREE_BYTES = 1 << 20
 DEPTH = 24
-DTYPES = [
-    "bool",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "float16",
-    "float32",
-    "float64",
-]
+DTYPES = (
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
+)  # fmt: skip
 Tree = dict[str, Any]
 
 

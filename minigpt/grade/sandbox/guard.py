@@ -13,37 +13,12 @@ from typing import Any
 
 REFUSED = ("minigpt", "torch", "tensorflow", "jax", "autograd", "transformers")
 FOREIGN = ("site-packages", "dist-packages")  # what is installed, in Python's own folder on many systems
-FORBIDDEN = tuple(  # audit events that begin so
-    [
-        "subprocess.",
-        "os.system",
-        "os.exec",
-        "os.spawn",
-        "os.posix_spawn",
-        "os.fork",
-        "os.startfile",
-        "os.kill",
-        "signal.pthread_kill",
-        "pty.",
-        "socket.",
-        "ctypes.",
-        "gc.",
-        "code.__new__",
-        "os.chdir",
-        "os.fchdir",
-        "os.link",
-        "os.symlink",
-        "os.chmod",
-        "os.chown",
-        "fcntl.",
-        "resource.",
-        "mmap.",
-        "syslog.",
-        "winreg.",
-        "_winapi.",
-        "msvcrt.",
-    ]
-)
+FORBIDDEN = (
+    "subprocess.", "os.system", "os.exec", "os.spawn", "os.posix_spawn", "os.fork", "os.startfile", "pty.",
+    "os.kill", "signal.pthread_kill", "socket.", "ctypes.", "gc.", "code.__new__", "os.chdir", "os.fchdir",
+    "os.link", "os.symlink", "os.chmod", "os.chown", "fcntl.", "resource.", "mmap.", "syslog.", "winreg.", "_winapi.",
+    "msvcrt.",
+)  # fmt: skip  # audit events that begin so
 FILES = (
     "open",
     "os.listdir",

@@ -120,11 +120,12 @@ class Submission:
             self._control = None
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(JOIN_SECONDS)
-        if os.name == "nt":
-            self._process.kill()
-        else:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.returncode is None:  # its number is not free yet, so nobody else has it
+            if os.name == "nt":
+                self._process.kill()
+            else:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(JOIN_SECONDS)
         for thread, stream in zip(
@@ -261,10 +262,11 @@ def _start(folder: Path, limits: Limits) -> tuple[subprocess.Popen, int | None]:
     numpy = str(Path(np.__file__).parent.parent)
     command = [sys.executable, "-I", "-S", "-B", str(code), numpy, "" if told is None else str(told), user]
     try:
-        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         process = subprocess.Popen(
             command,
-            **pipes,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             bufsize=0,
             env=environment,
             cwd=work,
