@@ -15,16 +15,30 @@ RELATIVE, ABSOLUTE = 1e-6, 1e-9  # tolerances
 
 def judge_plain(exercise: Exercise, caller: Caller, seed: int = 11) -> str:
     """Ask; returns what was found right, raises `Wrong` or `Failed`. seed: of the questions."""
-    assert exercise.draw is not None and exercise.right is not None
-    rng = np.random.default_rng(seed)
-    asked = [exercise.draw(rng) for _ in range(QUESTIONS)]
+    assert exercise.right is not None
+    asked = _questions(exercise, seed)
     given: list[Any] = []
     for arguments, options in asked:
         given.append(caller.call(exercise.name, arguments, options))
-        if problem := _difference(given[-1], exercise.right(*arguments, **options)):
+        if problem := difference(given[-1], exercise.right(*arguments, **options)):
             given += _answers(exercise.name, asked[len(given) :], caller)
             raise Wrong(f"{exercise.name}({_show(arguments, options)}): {problem}", _likely(exercise, asked, given))
-    return f"{exercise.name} is right on {QUESTIONS} questions"
+    return f"{exercise.name} is right on {len(asked)} questions"
+
+
+def _questions(exercise: Exercise, seed: int) -> list[Question]:
+    """So many that every known mistake shows on one of them."""
+    draw, right = exercise.draw, exercise.right
+    assert draw is not None and right is not None
+    rng = np.random.default_rng(seed)
+    asked = [draw(rng) for _ in range(QUESTIONS)]
+    for mistake in exercise.mistakes:
+        shown = any(difference(mistake(*given, **options), right(*given, **options)) for given, options in asked)
+        while not shown and len(asked) < 20 * QUESTIONS:
+            given, options = draw(rng)
+            asked.append((given, options))
+            shown = bool(difference(mistake(*given, **options), right(*given, **options)))
+    return asked
 
 
 def _answers(name: str, asked: list[Question], caller: Caller) -> list[Any]:
@@ -41,12 +55,12 @@ def _answers(name: str, asked: list[Question], caller: Caller) -> list[Any]:
     return given
 
 
-def _difference(yours: Any, right: Any) -> str | None:
+def difference(yours: Any, right: Any) -> str | None:
     """In what they differ, without telling what is right; None if they are the same, numbers to rounding."""
     if isinstance(right, tuple):
         if not isinstance(yours, (tuple, list)) or len(yours) != len(right):
             return f"yours is {_short(yours)}, but {len(right)} results are wanted"
-        found = ((i, _difference(a, b)) for i, (a, b) in enumerate(zip(yours, right, strict=True)))
+        found = ((i, difference(a, b)) for i, (a, b) in enumerate(zip(yours, right, strict=True)))
         return next((f"result {i + 1}: {text}" for i, text in found if text), None)
     if isinstance(right, np.ndarray):
         return _array_difference(yours, right)
@@ -109,7 +123,7 @@ def _likely(exercise: Exercise, asked: list[Question], given: list[Any]) -> str 
     """The explanation of the mistake that gives the same wrong answers to every question."""
     for mistake in exercise.mistakes:
         answers = [mistake(*arguments, **options) for arguments, options in asked[: len(given)]]
-        if not any(_difference(yours, wrong) for yours, wrong in zip(given, answers, strict=True)):
+        if not any(difference(yours, wrong) for yours, wrong in zip(given, answers, strict=True)):
             return " ".join(str(mistake.__doc__).split())
     return None
 

@@ -25,8 +25,9 @@ def as_text(student: str, results: Sequence[Result]) -> str:
 def counted(exam: Exam, graded: Graded) -> str:
     """What "out of" counts, and how to ask the same again."""
     names = dict.fromkeys(result.exercise for _, results in graded for result in results if result.exercise)
-    why = "those asked for" if exam.named else "all that anybody attempted; --lesson or --exercise says which count"
-    return f"{len(names)} exercises count: {why}. The questions are those of --seed {exam.seed}."
+    what = "1 exercise" if len(names) == 1 else f"{len(names)} exercises"
+    why = "as was asked" if exam.named else "those that anybody attempted (--lesson or --exercise says which count)"
+    return f"Points are out of {what}, {why}. The questions are those of --seed {exam.seed}."
 
 
 def common_mistakes(graded: Graded) -> list[tuple[str, str, int]]:

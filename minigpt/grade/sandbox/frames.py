@@ -7,6 +7,7 @@ was sent. `unpack` believes nothing: sizes, depth, types and shapes are looked a
 
 import json
 from collections import namedtuple
+from collections.abc import Sized
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,8 @@ def _to_tree(value: Any, arrays: list[bytes], asks: bool, depth: int) -> Tree:
         return {"array": [value.dtype.name, list(value.shape)]}
 
     kind, content = _kind_of(value, asks)
+    if isinstance(content, Sized) and len(content) > (TREE_BYTES if isinstance(content, str) else TREE_BYTES // 12):
+        raise Malformed(f"a {kind} has {len(content)} entries; that is more than any exercise asks for")
     if kind == "named":
         return {"named": [*content, [_to_tree(item, arrays, asks, depth - 1) for item in value]]}
     if kind == "dict":

@@ -128,14 +128,9 @@ class Submission:
                     os.killpg(self._process.pid, signal.SIGKILL)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(JOIN_SECONDS)
-        for thread, stream in zip(
-            self._threads, (self._process.stdin, self._process.stdout, self._process.stderr), strict=True
-        ):
+        for thread in self._threads:
             if thread.ident is not None:
                 thread.join(JOIN_SECONDS)
-            if stream is not None and not thread.is_alive():
-                with suppress(OSError):
-                    stream.close()
         self._folder.cleanup()
 
     def _ask(self, request: dict[str, Any], what: str, who: str) -> dict[str, Any]:
@@ -191,7 +186,7 @@ class Submission:
         raise Failed(f"{who} raises {kind}{where}: {message}" if message else f"{who} raises {kind}{where}")
 
     def _write(self, stream: Any) -> None:
-        with suppress(OSError, ValueError):
+        with stream, suppress(OSError, ValueError):
             while (frame := self._requests.get()) is not None:
                 view = memoryview(frame)
                 while view:
@@ -199,7 +194,7 @@ class Submission:
 
     def _read(self, stream: Any) -> None:
         """Put each frame, and None at the end or where no frame can be."""
-        with suppress(OSError, ValueError):
+        with stream, suppress(OSError, ValueError):
             while header := _exactly(stream, 8):
                 size = int.from_bytes(header, "big")
                 data = _exactly(stream, size) if size <= FRAME_BYTES else None
@@ -210,7 +205,7 @@ class Submission:
 
     def _listen(self, stream: Any) -> None:
         """Keep the end of what is printed."""
-        with suppress(OSError, ValueError):
+        with stream, suppress(OSError, ValueError):
             while data := stream.read(1 << 16):
                 self._said += data
                 del self._said[:-PRINTED_BYTES]
