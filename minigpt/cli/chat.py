@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minigpt.cli.options import MODEL, add_command, checkpoint_option, positive, sampling_of, sampling_options
+from minigpt.cli.options import MODEL, add_command, checkpoint_option, positive, sampling_of, sampling_options, visible
 from minigpt.errors import UserError
 from minigpt.infer import Sampling, generate
 from minigpt.infer.generate import whole_characters
@@ -14,7 +14,6 @@ from minigpt.infer.window import check_writes
 from minigpt.machine import blas_threads
 from minigpt.pretrained import OpenedModel, open_model
 from minigpt.text.chat import END, chat_tokens, recent_chat_tokens
-from minigpt.text.printable import visible
 
 
 def add(subparsers) -> None:

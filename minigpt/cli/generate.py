@@ -13,6 +13,7 @@ from minigpt.cli.options import (
     print_json,
     sampling_of,
     sampling_options,
+    visible,
 )
 from minigpt.errors import UserError
 from minigpt.files import equal_line_ends
@@ -22,7 +23,6 @@ from minigpt.infer.window import check_writes
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.pretrained import OpenedModel, open_model
 from minigpt.text import document_end
-from minigpt.text.printable import visible
 
 TEMPERATURE = 0.8  # of a model that continues a text; one that reads and writes takes the likeliest token
 

@@ -1,7 +1,6 @@
 """What the subcommands' parsers share."""
 
 import argparse
-import json
 import os
 import shlex
 import subprocess
@@ -10,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.cli import COMMANDS
+from minigpt.cli.output import print_json  # noqa: F401  (commands take it from here)
 from minigpt.errors import UserError
 from minigpt.files import read_text
 from minigpt.infer import Sampling
 from minigpt.pretrained import NAMED
+from minigpt.text.printable import visible  # noqa: F401  (the same)
 
 MODEL = f"a run's folder, a folder in the Hugging Face layout, a .gguf file, or one of {', '.join(NAMED)}"
 
@@ -47,6 +48,13 @@ def positive(text: str) -> int:
     return value
 
 
+def folder(text: str) -> Path:
+    """The path of a folder, for argparse; an empty one would be the folder in which one happens to be."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name of the folder is empty")
+    return Path(text)
+
+
 def sampling_options(parser: argparse.ArgumentParser, *, temperature: float, top_p: float | None = None) -> None:
     """--temperature, --top-k, --top-p and --seed."""
     parser.add_argument(
@@ -70,11 +78,6 @@ def sampling_of(arguments: argparse.Namespace) -> Sampling:
     if arguments.seed < 0:
         raise UserError(f"--seed is {arguments.seed}, but it must be 0 or more")
     return Sampling(arguments.temperature, arguments.top_k, arguments.top_p)
-
-
-def print_json(value: Any) -> None:
-    """For programs: one JSON value on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def quoted(path: str | Path) -> str:

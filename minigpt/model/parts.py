@@ -59,7 +59,10 @@ def apply_linear(params: Weights, name: str, x: np.ndarray) -> tuple[np.ndarray,
     is part of `up` here).
     """
     y, cache = linear_forward(x, params[f"{name}.weight"], params.get(f"{name}.bias"))
-    return _adapt(params, name, x, y, cache)
+    if f"{name}.adapter.down" not in params:
+        return y, cache
+    y, adapter_cache = _adapt(params, name, x, y)
+    return y, AdaptedCache(cache, adapter_cache)
 
 
 def back_linear(grads: Gradients, name: str, dy: np.ndarray, cache: Any) -> np.ndarray:
@@ -81,13 +84,11 @@ def apply_linears(params: Weights, name: str, layers: tuple[str, ...], x: np.nda
         apart = [apply_linear(params, f"{name}.{layer}", x) for layer in layers]
         return [y for y, _ in apart], [cache for _, cache in apart]
     y, linear_cache = linear_forward(x, weights.matrix, None if biases is None else biases.matrix)
-    answers, adapters = [], []
-    for layer, columns in zip(layers, weights.columns, strict=True):
-        answers.append(y[..., columns])
-        adapter = _adapter(params, f"{name}.{layer}", x)
-        if adapter is not None:
-            answers[-1] += adapter[0]
-        adapters.append(adapter and adapter[1])
+    answers = [y[..., columns] for columns in weights.columns]
+    adapters: list[Any] = [None] * len(layers)
+    for number, layer in enumerate(layers):
+        if f"{name}.{layer}.adapter.down" in params:
+            answers[number], adapters[number] = _adapt(params, f"{name}.{layer}", x, answers[number])
     return answers, TogetherCache(linear_cache, weights.columns, adapters)
 
 
@@ -121,13 +122,14 @@ def apply_row_linear(params: Weights, name: str, x: np.ndarray, call: Call) -> t
     if call.comm is None:
         return apply_linear(params, name, x)
     y, cache = linear_forward(x, params[f"{name}.weight"])
-    y, cache = _adapt(params, name, x, y, cache)
-    y, bias = sum_over_ranks(y, call), params.get(f"{name}.bias")
-    if bias is None:
-        return y, cache
-    y += bias
-    linear = _linear_of(cache)._replace(has_bias=True)
-    return y, cache._replace(linear=linear) if isinstance(cache, AdaptedCache) else linear
+    adapter_cache, bias = None, params.get(f"{name}.bias")
+    if f"{name}.adapter.down" in params:
+        y, adapter_cache = _adapt(params, name, x, y)
+    y = sum_over_ranks(y, call)
+    if bias is not None:
+        y += bias
+        cache = cache._replace(has_bias=True)
+    return y, cache if adapter_cache is None else AdaptedCache(cache, adapter_cache)
 
 
 def sum_over_ranks(x: np.ndarray, call: Call) -> np.ndarray:
@@ -190,18 +192,11 @@ def _back_apart(
     return dx
 
 
-def _adapter(params: Weights, name: str, x: np.ndarray) -> Any:
-    """What the adapter of the layer `name` adds, and its cache; None if it has none."""
-    down = params.get(f"{name}.adapter.down")
-    return None if down is None else low_rank_forward(x, down, params[f"{name}.adapter.up"], scale=1.0)
-
-
-def _adapt(params: Weights, name: str, x: np.ndarray, y: np.ndarray, cache: Any) -> tuple[np.ndarray, Any]:
-    adapter = _adapter(params, name, x)
-    if adapter is None:
-        return y, cache
-    y += adapter[0]
-    return y, AdaptedCache(cache, adapter[1])
+def _adapt(params: Weights, name: str, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, Any]:
+    """y, to which the layer's adapter has added its part, and the adapter's cache."""
+    part, cache = low_rank_forward(x, params[f"{name}.adapter.down"], params[f"{name}.adapter.up"], scale=1.0)
+    y += part
+    return y, cache
 
 
 def _back_adapter(grads: Gradients, name: str, dy: np.ndarray, cache: Any) -> np.ndarray:

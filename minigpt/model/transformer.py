@@ -217,15 +217,28 @@ class Transformer:
         config = self.config
         if TOKENS in grads and not (self.last and ties_tokens(config)):
             grads[TOKENS][...] = 0  # a tied head overwrites it; everything after adds to it
-        if self.last:
-            dx = hook_answers(config, dx, call, "d")
-            dx = head_backward(grads, config, dx, cache.head, call)
         dmemory: Any = None if cache.memory is None else np.zeros_like(cache.memory)
-        dx = stack_backward(params, grads, "", config, self.layers, dx, cache.stack, call=call, dmemory=dmemory)
+        dx = stack_backward(
+            params,
+            grads,
+            "",
+            config,
+            self.layers,
+            self._back_head(grads, cache, dx, call),  # without a name here, which would keep it until all is done
+            cache.stack,
+            call=call,
+            dmemory=dmemory,
+        )
         if cache.encoder is not None:
             layers = range(config.encoder.layers)
             stack_backward(params, grads, "encoder.", config.encoder, layers, dmemory, cache.encoder, call=call)
         return dx
+
+    def _back_head(self, grads: Gradients, cache: TransformerCache, doutput: Any, call: Call) -> np.ndarray:
+        """Gradient of the hidden states, (B, T, C)."""
+        if not self.last:
+            return doutput
+        return head_backward(grads, self.config, hook_answers(self.config, doutput, call, "d"), cache.head, call)
 
 
 def as_batch(batch: Batch | np.ndarray) -> Batch:

@@ -70,19 +70,9 @@ def attention_forward(
     if mask is not None:
         mask = np.broadcast_to(mask, (*mask.shape[:-2], length, keys))
 
-    # Lazy: without a hook one piece goes all the way before the next begins, so its scores stay in the cache.
-    scores: Pieces = ((rows, _scores(query[..., rows, :], key, _of(rows, mask))) for rows in _pieces(length))
-    scores = scores if hook is None else _show(hook, "scores", scores, keys, MASKED)
-    weights: Pieces = ((rows, _softmax(piece, _of(rows, mask))) for rows, piece in scores)
-    replaced = None
-    if hook is not None:
-        weights = list(weights)
-        replaced = [piece for _, piece in _show(hook, "weights", weights, keys, 0.0)]
-
     y, caches = np.empty_like(query), []
-    for number, (rows, own) in enumerate(weights):
-        used = own if replaced is None else replaced[number]
-        used, own = (w.reshape(*grouped, *w.shape[2:]) for w in (used, own))
+    for rows, own, used in _weights(query, key, mask, hook):
+        own, used = own.reshape(*grouped, *own.shape[2:]), used.reshape(*grouped, *used.shape[2:])
         kept = _of(rows, dropout_mask)
         kept = None if kept is None else kept[..., : used.shape[-1]].reshape(used.shape)
         dropped, dropout_cache = dropout_forward(used, mask=kept, rate=rate)
@@ -130,6 +120,23 @@ def _pieces(length: int) -> Iterator[slice]:
 def _of(rows: slice, mask: np.ndarray | None) -> np.ndarray | None:
     """A mask (..., T, S) of these queries."""
     return None if mask is None else mask[..., rows, :]
+
+
+def _weights(
+    query: np.ndarray, key: np.ndarray, mask: np.ndarray | None, hook: Hook | None
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """For every piece of the queries: which they are, their weights (B, H, t, s), and these after the hook."""
+    pieces = [(rows, _of(rows, mask)) for rows in _pieces(query.shape[-2])]
+    if hook is None:  # one piece goes all the way before the next begins, so its scores stay in the processor's cache
+        for rows, seen in pieces:
+            own = _softmax(_scores(query[..., rows, :], key, seen), seen)
+            yield rows, own, own
+        return
+    scores: Pieces = [(rows, _scores(query[..., rows, :], key, seen)) for rows, seen in pieces]
+    shown = _show(hook, "scores", scores, key.shape[-2], MASKED)
+    weights = [(rows, _softmax(piece, seen)) for (rows, piece), (_, seen) in zip(shown, pieces, strict=True)]
+    used = _show(hook, "weights", weights, key.shape[-2], 0.0)
+    yield from ((rows, own, piece) for (rows, own), (_, piece) in zip(weights, used, strict=True))
 
 
 def _scores(query: np.ndarray, key: np.ndarray, mask: np.ndarray | None) -> np.ndarray:

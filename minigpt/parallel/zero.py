@@ -76,7 +76,7 @@ class Slices(ABC):
         complete = [whole for whole in layout.wholes if len(whole.columns) == whole.record.siblings > 1]
         self._first = {whole.record.beside: next(iter(whole.columns)) for whole in complete}
         self.slices = slices(layout.flat.size, comm.size)
-        self._here: dict[str, list[tuple[Whole, np.ndarray]]] = {}  # block -> what lies in it, with its numbers
+        self._here: dict[str, list[tuple[range, np.ndarray]]] = {}  # block -> where its arrays lie, and their numbers
         self._views: dict[str, dict[str, Any]] = {}  # block -> name -> array, word of a matrix -> `Together`
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -98,19 +98,25 @@ class Slices(ABC):
         block = self.arrays[name].block
         if block not in self._here:
             self._leave([other for other in self._here if other])
-            inside = [whole for whole in self.wholes if whole.record.block == block]
-            self._here[block] = [(whole, self._make(whole)) for whole in inside]
-            self._views[block] = {}
-            for whole, numbers in self._here[block]:
-                self._views[block] |= whole.arrays(numbers)
-                if whole.record.beside in self._first:
-                    matrix = numbers.reshape(whole.record.shape)
-                    self._views[block][whole.record.beside] = Together(matrix, list(whole.columns.values()))
+            self._here[block], self._views[block] = [], {}
+            for run in runs([whole for whole in self.wholes if whole.record.block == block]):
+                place = range(run[0].place.start, run[-1].place.stop)
+                numbers = self._make(place)
+                self._here[block].append((place, numbers))
+                for whole in run:
+                    self._see(block, whole, numbers[whole.place.start - place.start : whole.place.stop - place.start])
         return self._views[block]
 
+    def _see(self, block: str, whole: Whole, numbers: np.ndarray) -> None:
+        """Give `numbers` the names of what lies there."""
+        self._views[block] |= whole.arrays(numbers)
+        if whole.record.beside in self._first:
+            matrix = numbers.reshape(whole.record.shape)
+            self._views[block][whole.record.beside] = Together(matrix, list(whole.columns.values()))
+
     @abstractmethod
-    def _make(self, whole: Whole) -> np.ndarray:
-        """The numbers of something that is to be here from now on."""
+    def _make(self, place: range) -> np.ndarray:
+        """The numbers of a part of the flat vector that is to be here from now on."""
 
     def _leave(self, blocks: list[str]) -> None:
         for block in blocks:
@@ -136,12 +142,12 @@ class SlicedGradients(Slices):
         """Send away what is still here."""
         self._leave(list(self._here))
 
-    def _make(self, whole: Whole) -> np.ndarray:
-        return np.empty(len(whole.place), self.mine.dtype)
+    def _make(self, place: range) -> np.ndarray:
+        return np.empty(len(place), self.mine.dtype)
 
     def _leave(self, blocks: list[str]) -> None:
-        for whole, numbers in (one for block in blocks for one in self._here[block]):
-            for owner, inside, theirs in overlaps(whole.place, self.slices):
+        for place, numbers in (one for block in blocks for one in self._here[block]):
+            for owner, inside, theirs in overlaps(place, self.slices):
                 piece = numbers[inside]
                 total = np.empty_like(piece) if owner == self.comm.rank else None
                 self.comm.Reduce(piece, total, root=owner)
@@ -165,9 +171,9 @@ class SlicedParams(Slices):
         """Drop everything but the slice, as after an update, when the rest is out of date."""
         self._leave(list(self._here))
 
-    def _make(self, whole: Whole) -> np.ndarray:
-        numbers = np.empty(len(whole.place), self.mine.dtype)
-        for owner, inside, theirs in overlaps(whole.place, self.slices):
+    def _make(self, place: range) -> np.ndarray:
+        numbers = np.empty(len(place), self.mine.dtype)
+        for owner, inside, theirs in overlaps(place, self.slices):
             piece = numbers[inside]
             if owner == self.comm.rank:
                 piece[...] = self.mine[theirs]
@@ -180,6 +186,17 @@ def slices(total: int, size: int) -> list[slice]:
     if total < size:
         raise UserError(f"{size} ranks are more than there are parameters, {total}; use fewer")
     return [slice(r.start, r.stop) for r in (part(total, rank, size) for rank in range(size))]
+
+
+def runs(wholes: list[Whole]) -> list[list[Whole]]:
+    """What lies in one piece in the flat vector, one after another without a gap, together: it is sent at once."""
+    together: list[list[Whole]] = []
+    for whole in wholes:
+        if together and together[-1][-1].place.stop == whole.place.start:
+            together[-1].append(whole)
+        else:
+            together.append([whole])
+    return together
 
 
 def overlaps(place: range, owners: list[slice]) -> Iterator[tuple[int, slice, slice]]:

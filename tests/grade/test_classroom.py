@@ -171,7 +171,8 @@ def test_an_encoding_that_python_does_not_read_is_said(tmp_path):
 def test_notebooks(tmp_path):
     cells = [
         "%matplotlib inline\nimport math\nimport minigpt\nimport numpy as np\n",
-        "%%bash\nrm -rf /", "this does not parse (", "!ls\nif True:\n    !pwd\nlog = math.log\n", "?help", "raise SystemExit",
+        "%%bash\nrm -rf /", "this does not parse (", "!ls\nif True:\n    !pwd\nlog = math.log\n", "?help",
+        "raise SystemExit",
         "%%time\ndef bits_per_byte(n, t, s):\n    assert np\n    return n / log(2) * t / s",
     ]  # fmt: skip
     put(

@@ -6,8 +6,8 @@ import pytest
 from runs import MODERN, TEXT, a_run
 
 from minigpt.cli import chat, main
+from minigpt.cli.options import visible
 from minigpt.text import BytePairTokenizer
-from minigpt.text.printable import visible
 
 MARKS = ["<|im_start|>", "<|im_end|>"]
 
