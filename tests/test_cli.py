@@ -96,6 +96,15 @@ def test_the_choices_are_the_registry_s(capsys):
     assert all(name in error for name in OBJECTIVES)
 
 
+def test_a_large_file_is_sampled_and_that_is_said(trained, story, capsys):
+    words = ["evaluate", str(trained), str(story), "--json", "--most-characters", "500"]
+    assert main(words) == 0
+    out, err = capsys.readouterr()
+    whole = len(story.read_text(encoding="utf-8"))
+    assert json.loads(out)["sampled_of_characters"] == whole and json.loads(out)["bytes"] <= 500
+    assert f"has {whole:,} characters; a sample of" in err
+
+
 def test_generate_streams_text_that_the_seed_decides(trained, capsys):
     words = ["generate", str(trained), "--prompt", "On day", "--max-new-tokens", "20"]
     texts = []

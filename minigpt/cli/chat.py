@@ -48,7 +48,7 @@ def execute(arguments) -> int:
                 _answer(opened, messages, said, arguments.max_new_tokens, sampling, rng)
             except UserError as error:  # the conversation goes on
                 messages[:] = before
-                print(f"minigpt: {error}", file=sys.stderr)
+                print(f"minigpt: {visible(str(error))}", file=sys.stderr)
             except KeyboardInterrupt:  # ends the answer, and what was said of it stands
                 print("\n[stopped; Ctrl-C once more ends the conversation]", file=sys.stderr)
     return 0

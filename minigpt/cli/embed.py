@@ -1,6 +1,6 @@
 """`minigpt embed`: how alike are the lines of a file?"""
 
-from minigpt.cli.options import MODEL, add_command, checkpoint_option, print_json, read_utf8
+from minigpt.cli.options import MODEL, add_command, checkpoint_option, print_json, read_utf8, visible
 from minigpt.errors import UserError
 from minigpt.infer import embed
 from minigpt.pretrained import open_model
@@ -35,5 +35,5 @@ def execute(arguments) -> int:
         return 0
     pairs = sorted(((similarity[i, j], i, j) for i in range(len(lines)) for j in range(i)), reverse=True)
     for value, i, j in pairs[:SHOWN]:
-        print(f"{value:6.3f}  {lines[j]}\n        {lines[i]}")
+        print(f"{value:6.3f}  {visible(lines[j])}\n        {visible(lines[i])}")
     return 0

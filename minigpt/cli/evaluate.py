@@ -1,9 +1,13 @@
 """`minigpt evaluate`: how well a model predicts a text, beside what guessing, counting and compressing reach."""
 
-from minigpt.cli.options import MODEL, add_command, checkpoint_option, print_json, read_utf8
+import sys
+
+from minigpt.cli.options import MODEL, add_command, checkpoint_option, positive, print_json, read_utf8
 from minigpt.machine import blas_threads, threads_for_width
-from minigpt.measure import evaluate_text
+from minigpt.measure.evaluation import evaluate_text, sample_text
 from minigpt.pretrained import open_model
+
+MOST = 2_000_000  # characters
 
 
 def add(subparsers) -> None:
@@ -18,13 +22,27 @@ def add(subparsers) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("file", metavar="FILE", help="a UTF-8 text")
+    parser.add_argument(
+        "--most-characters",
+        type=positive,
+        default=MOST,
+        metavar="N",
+        help=f"of a longer text, a sample of about so many is evaluated (default {MOST:,})",
+    )
     checkpoint_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
 
 def execute(arguments) -> int:
     """Print the measurements."""
-    text = read_utf8(arguments.file)
+    whole = read_utf8(arguments.file)
+    text = sample_text(whole, arguments.most_characters)
+    if len(text) < len(whole):
+        print(
+            f"{arguments.file} has {len(whole):,} characters; a sample of {len(text):,}, spread evenly, is evaluated "
+            "(--most-characters changes that)",
+            file=sys.stderr,
+        )
     opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
     training = opened.training_tokens()
     with blas_threads(threads_for_width(opened.model.config.width)):
@@ -32,7 +50,7 @@ def execute(arguments) -> int:
             opened.model, opened.params, opened.tokenizer, text, training, progress=not arguments.json
         )
     if arguments.json:
-        print_json(result.to_dict())
+        print_json({**result.to_dict(), "sampled_of_characters": len(whole) if len(text) < len(whole) else None})
     else:
         print(result.table())
     return 0

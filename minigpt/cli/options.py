@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.cli import COMMANDS
-from minigpt.cli.output import print_json  # noqa: F401  (commands take it from here)
+from minigpt.cli.output import print_json, visible  # noqa: F401  (commands take them from here)
 from minigpt.errors import UserError
 from minigpt.files import read_text
 from minigpt.infer import Sampling

@@ -1,5 +1,7 @@
 """`minigpt scale`: the bill for a model of any size, on any cluster."""
 
+import argparse
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -24,6 +26,26 @@ EXAMPLES = """  minigpt scale --preset gpt2
   minigpt scale --layers 96 --heads 96 --width 12288 --gpus 1024 --batch 1536 --tokens 3e11 --json"""
 
 
+LARGEST, MOST_NUMBER = 10**9, 1e30
+MOST = {"layers": 10**6, "gpus-per-node": 1024}  # their divisors are gone through
+UNITS = {
+    field: (factor, unit.replace("/S", "/s"))
+    for field, factor, unit, _ in CLUSTER.values()
+    if unit not in ("N", "SHARE")
+}
+
+
+def size_of(most: int) -> Callable[[str], int]:
+    """A whole number from 1 to `most`, for argparse."""
+
+    def size(text: str) -> int:
+        if positive(text) > most:
+            raise argparse.ArgumentTypeError(f"{text} is more than {most:,}, beyond anything that was ever built")
+        return int(text)
+
+    return size
+
+
 def add(subparsers) -> None:
     """Declare the subcommand."""
     parser = add_command(
@@ -34,15 +56,25 @@ def add(subparsers) -> None:
     )
     parser.add_argument("--preset", default="gpt2", help="where the sizes start from (default gpt2)")
     for option, field in SIZES.items():
-        parser.add_argument(f"--{option}", type=positive, metavar="N", help=f"{field.replace('_', ' ')} of the model")
-    parser.add_argument("--batch", type=positive, default=512, metavar="N", help="sequences in a step (default 512)")
+        parser.add_argument(
+            f"--{option}",
+            type=size_of(MOST.get(option, LARGEST)),
+            metavar="N",
+            help=f"{field.replace('_', ' ')} of the model",
+        )
     parser.add_argument(
-        "--tokens", type=float, metavar="N", help="to train on (default 20 for each parameter, Hoffmann et al. 2022)"
+        "--batch", type=size_of(LARGEST), default=512, metavar="N", help="sequences in a step (default 512)"
+    )
+    parser.add_argument(
+        "--tokens",
+        type=float,
+        metavar="N",
+        help="to train on (default 20 for each parameter, Hoffmann et al. 2022)",
     )
     parser.add_argument("--zero", type=int, choices=range(4), default=1, help="ZeRO stage among replicas (default 1)")
     for option, (field, factor, unit, meaning) in CLUSTER.items():
         default = getattr(scale.Cluster(), field) / factor
-        kind = positive if unit == "N" else float
+        kind = size_of(MOST.get(option, LARGEST)) if unit == "N" else float
         parser.add_argument(f"--{option}", type=kind, metavar=unit, help=f"{meaning} (default {default:g})")
     parser.add_argument("--json", action="store_true", help="print a JSON object instead of text")
 
@@ -62,19 +94,25 @@ def execute(arguments) -> int:
 
 def _cluster(arguments) -> scale.Cluster:
     values = {}
-    for option, (field, factor, _unit, _meaning) in CLUSTER.items():
+    for option, (field, factor, unit, _meaning) in CLUSTER.items():
         value = getattr(arguments, option.replace("-", "_"))
         if value is not None:
-            if not value > 0:
-                raise UserError(f"--{option} is {value:g}, but it must be above 0")
+            _check_number(f"--{option}", value, 1.0 if unit == "SHARE" else MOST_NUMBER)
             values[field] = value * factor
     return scale.Cluster(**values)
+
+
+def _check_number(flag: str, value: float, most: float) -> None:
+    """`UserError` for a number that nothing can have; NaN among them."""
+    if not 0 < value <= most:
+        raise UserError(f"{flag} is {value:g}, but it must be above 0" + (" and at most 1" if most == 1 else ""))
 
 
 def _bill(config: TransformerConfig, cluster: scale.Cluster, arguments) -> dict[str, Any]:
     """Everything, as plain values."""
     parameters, batch = scale.count_parameters(config), arguments.batch
     tokens = 20.0 * parameters if arguments.tokens is None else arguments.tokens
+    _check_number("--tokens", tokens, MOST_NUMBER)
     bill: dict[str, Any] = {
         "parameters": parameters,
         "flops_per_step": scale.step_flops(config, batch),
@@ -135,7 +173,9 @@ def _page(bill: dict[str, Any]) -> str:
         lines += _layout_lines(bill)
     lines += ["", "assumed:"]
     for name, value in bill["assumptions"].items():
-        lines.append(f"  {name:20} {value:,.4g}" if isinstance(value, float) else f"  {name:20} {value:,}")
+        factor, unit = UNITS.get(name, (1, ""))
+        shown = f"{value / factor:,.4g} {unit}" if isinstance(value, float) else f"{value:,}"
+        lines.append(f"  {name.replace('_', ' '):20} {shown.strip()}")
     return "\n".join(lines)
 
 

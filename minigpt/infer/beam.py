@@ -10,7 +10,10 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.infer.window import Window, check_prompt
+from minigpt.machine import available_memory
 from minigpt.model import Params, Transformer
+
+FLOAT, DOUBLE = 4, 8  # bytes
 
 
 class Beam(NamedTuple):
@@ -67,7 +70,8 @@ def beam_search(
     Raises
     ------
     UserError
-        For a prompt that is empty or not one sequence, and for numbers that do not fit.
+        For a prompt that is empty or not one sequence, for numbers that do not fit, and for beams that the memory
+        does not hold.
 
     Examples
     --------
@@ -83,6 +87,7 @@ def beam_search(
             f"not a prompt of shape {tokens.shape}, {beams} beams, {max_new_tokens} tokens and {length_penalty}"
         )
     source = None if source is None else source[None]
+    _check_memory(model, len(tokens), max_new_tokens, beams)
     window = Window(model, params, tokens[None], room=max_new_tokens, source=source, vocabulary_size=vocabulary_size)
     open_tokens, open_sums = np.zeros((1, 0), np.int64), np.zeros(1)  # (K, n), (K,)
     complete: list[Beam] = []
@@ -105,6 +110,19 @@ def beam_search(
         window.select(parents[going])
         window.append(ids[going])
     return complete
+
+
+def _check_memory(model: Transformer, prompt: int, max_new_tokens: int, beams: int) -> None:
+    """`UserError` for more beams than there is memory for: their keys and values, and the scores of every extension."""
+    config, free = model.config, available_memory()
+    length = min(config.context, prompt + max_new_tokens)
+    kept = 2 * config.layers * length * config.key_value_heads * config.head_width * FLOAT
+    scores = config.vocabulary_size * (FLOAT + 4 * DOUBLE)  # logits, their softmax, sums, and the order of all
+    needed = beams * (2 * kept + scores)  # twice while beams are chosen
+    if free is not None and needed > free:
+        raise UserError(
+            f"{beams:,} beams need about {needed / 1e9:,.1f} GB, but {free / 1e9:,.1f} GB are free; ask for fewer beams"
+        )
 
 
 def _penalty(length: int, alpha: float) -> float:

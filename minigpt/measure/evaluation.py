@@ -15,6 +15,7 @@ from minigpt.ops import cross_entropy_forward
 from minigpt.progress import progress_bar
 from minigpt.text import Tokenizer, document_end, evaluation_windows
 
+PIECES = 64  # that a sample of a text has
 LONGEST, MOST_SCORES = 1024, 1 << 27  # tokens in a window; logits at a time, half a GB
 NATS_PER_BIT = float(np.log(2))
 
@@ -42,6 +43,22 @@ class Evaluation:
         for name, bits in sorted(rows.items(), key=lambda row: -row[1]):
             lines.append(f"{name:12}{bits:13.3f}{nats[name]:16.3f}" if name in nats else f"{name:12}{bits:13.3f}")
         return "\n".join(lines)
+
+
+def sample_text(text: str, most: int) -> str:
+    """At most about `most` characters of a text: pieces of whole lines that are spread evenly, in their order.
+
+    A text that is not longer comes back as it is. A line that is longer than a piece is cut.
+    """
+    if len(text) <= most:
+        return text
+    size, pieces = max(1, most // PIECES), []
+    for start in np.linspace(0, len(text) - size, PIECES).astype(int).tolist():
+        piece = text[start : start + size]
+        first = piece.find("\n") + 1 if start else 0
+        last = piece.rfind("\n") + 1
+        pieces.append(piece[first:last] if first < last else piece)
+    return "".join(pieces)
 
 
 def mean_loss(

