@@ -14,7 +14,6 @@ from minigpt.errors import UserError
 from minigpt.files import read_text
 from minigpt.infer import Sampling
 from minigpt.pretrained import NAMED
-from minigpt.text.printable import visible  # noqa: F401  (the same)
 
 MODEL = f"a run's folder, a folder in the Hugging Face layout, a .gguf file, or one of {', '.join(NAMED)}"
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minigpt.errors import UserError
+from minigpt.errors import UserError, visible_line
 from minigpt.grade.exercise import Exercise
 from minigpt.grade.grader import Exam, Result, best, grade_work
 from minigpt.grade.work import Work, is_work, read_work
-from minigpt.text.printable import visible_line
 
 NO_WORK = ("venv", "env", "site-packages", "node_modules", "__pycache__", "__MACOSX")  # folders, beside hidden ones
 REPORTS = (".csv", ".json", ".html")  # what grading itself writes

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.errors import UserError
+from minigpt.errors import UserError, visible, visible_line
 from minigpt.grade.exercise import Exercise, Wrong
 from minigpt.grade.exercises import EXERCISES, find_exercise
 from minigpt.grade.operation import judge_operation
@@ -17,7 +17,6 @@ from minigpt.grade.plain import judge_plain
 from minigpt.grade.sandbox import MEGABYTES, SECONDS, Caller, Failed, Limits, Submission
 from minigpt.grade.source import gather_source
 from minigpt.grade.work import Work, read_work
-from minigpt.text.printable import visible, visible_line
 
 
 @dataclass(frozen=True)

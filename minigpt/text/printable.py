@@ -7,12 +7,9 @@ the other 68 (control codes, the space, 0x7F to 0xA0 and the soft hyphen 0xAD) b
 order. So the space, byte 32, is Ġ (U+0120) and the line feed, byte 10, is Ċ (U+010A).
 """
 
-import unicodedata
 from collections.abc import Sequence
 
 from minigpt.errors import UserError
-
-TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # turn the direction of writing
 
 _THEMSELVES = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
 _OTHERS = [byte for byte in range(256) if byte not in _THEMSELVES]
@@ -50,18 +47,3 @@ def unspell_merges(lines: Sequence[str]) -> list[tuple[bytes, bytes]]:
                 f"merge {len(merges)} is {line!r:.50} and not two tokens in GPT-2's spelling with a space between them"
             ) from None
     return merges
-
-
-def visible(text: str) -> str:
-    """`text` for a terminal: characters that would steer it, rather than be shown, are spelled out."""
-    text = text.encode("utf-8", "backslashreplace").decode("utf-8")  # half of a pair cannot be printed at all
-    return "".join(repr(c)[1:-1] if _steers(c) else c for c in text)
-
-
-def visible_line(text: str) -> str:
-    """`visible`, and on one line, so that nothing can be taken for the next one."""
-    return " ".join(visible(text).split("\n")).replace("\t", " ")
-
-
-def _steers(character: str) -> bool:
-    return (unicodedata.category(character) in ("Cc", "Zl", "Zp") and character not in "\n\t") or character in TURNING
