@@ -77,8 +77,8 @@ def rename(source: Path, target: Path) -> None:
 def checksum(path: str | Path) -> str:
     """The CRC-32 of a file's bytes, eight hexadecimal digits.
 
-    It notices every burst of up to 32 flipped bits, and any other damage but one in 2^32. A hash that also withstands
-    forgery would take several times as long, and whoever forges a file can write its checksum too.
+    It notices every burst of up to 32 flipped bits, and any other damage but one in 2^32. The hashes of hashlib, which
+    also withstand forgery, take two to six times as long, and whoever forges a file can write its checksum too.
     """
     value = 0
     with open(path, "rb") as file:

@@ -44,7 +44,7 @@ class Lines:
         self.close()
 
     def __iter__(self) -> Iterator[Any]:
-        for item in self._items or ():
+        for item in () if self._items is None else self._items:
             yield item
             self.update()
 

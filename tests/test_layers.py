@@ -23,6 +23,7 @@ FLOORS = (
     ("explain",),
     ("measure",),
     ("plot",),
+    ("doctor",),
     ("grade",),
     ("course",),
     ("cli",),

@@ -11,7 +11,7 @@ import pytest
 from tiny_run import make_run
 
 import minigpt.cli
-from minigpt.cli import claims, main
+from minigpt.cli import claims, main, prepare
 from minigpt.cli.output import Outlet, outlets, print_json, sentence
 from minigpt.train import open_run
 
@@ -161,6 +161,27 @@ def test_every_command_with_json_is_in_the_table(capsys):
 def test_what_is_no_number_is_null(capsys):
     print_json({"a": float("nan"), "b": [float("inf"), 1.5], "c": ("x", -float("inf"))})
     assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, 1.5], "c": ["x", None]}
+
+
+@pytest.mark.parametrize("words", [["--batch", "200000"], ["--preset", "gpt2-xl"]])
+def test_what_would_not_fit_into_memory_is_said_before_it_is_tried(words, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("a cat. " * 99, encoding="utf-8")
+    monkeypatch.setattr(prepare, "available_memory", lambda: 10**10)
+    assert main(["train", "text.txt", *words]) == 2
+    said = capsys.readouterr().err
+    assert words[0] in said and "but 10.0 GB of memory are free; choose a smaller" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["text.txt"]
+
+
+@pytest.mark.parametrize(("words", "says"), [
+    (["train", ""], "the name of the corpus is empty"),
+    (["train", "README.md", "--out", "a" * 300], "File name too long; choose a shorter name"),
+    (["train", "README.md", "--tokenizer", "characters", "--vocabulary", "9"], "--vocabulary is for bpe"),
+])  # fmt: skip
+def test_words_that_cannot_be_meant(words, says, capsys):
+    assert main(words) == 2
+    assert says in capsys.readouterr().err
 
 
 def test_flags_are_named_also_with_an_equals_sign():

@@ -17,6 +17,7 @@ COMMANDS = {  # the file of a subcommand, and its line in `minigpt --help`
     "evaluate": "measure how well a model predicts a text, beside baselines and compressors",
     "export": "write a model as a folder that transformers opens, with the same answers",
     "gradcheck": "compare every hand-written gradient with numerical derivatives",
+    "doctor": "say whether a run, the cache and the installation are sound, and what to do",
     "corpus": "list the texts that can be trained on by name, or fetch them",
     "claims": "list the claims of the article with their verdicts and what was measured",
     "lessons": "copy the notebooks and exercises of the course into a folder of yours",
@@ -71,7 +72,7 @@ def _execute(words: list[str], out: Outlet, err: Outlet) -> int:
     if not words:
         parser.print_help(sys.stderr)
         return 2
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_args(words, argparse.Namespace(words=words))
     out.goes_on = err.goes_on = getattr(arguments, "goes_on", False)
     return arguments.execute(arguments)
 

@@ -143,7 +143,7 @@ def _loss(run: OpenedRun, held_out: np.ndarray) -> tuple[float, str]:
     starts = np.linspace(0, len(held_out) - length, max(1, most // length)).astype(np.int64)
     losses = [
         mean_loss(run.model, run.params, held_out[start : start + length], threads=threads)
-        for start in progress_bar(starts, desc="evaluating", unit=" stretches", leave=False)
+        for start in progress_bar(starts.tolist(), desc="evaluating", unit=" stretches", leave=False)
     ]
     share = f"; this model on {len(starts) * length:,} of its {len(held_out):,} tokens, evenly spread"
     return float(np.mean(losses)), share

@@ -15,7 +15,7 @@ HERE, ROOT = Path(__file__).parent, Path(__file__).parent.parent.parent
 PATHS = os.pathsep.join(map(str, (ROOT, HERE, ROOT / "tests", ROOT / "tests" / "train")))
 
 
-def start(ranks, *command, **options):
+def start(ranks, *command, module=("-m", "mpi4py"), **options):
     """mpiexec with that many ranks; its output is one text. Skips where there is no MPI."""
     optional("mpi4py")
     beside = Path(sys.executable).parent / "mpiexec"
@@ -23,7 +23,7 @@ def start(ranks, *command, **options):
     require(launcher is not None, "there is no mpiexec (pip install 'minigpt[mpi-laptop]')")
     environment = {**os.environ, "PYTHONPATH": PATHS, "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [launcher, "-n", str(ranks), sys.executable, "-m", "mpi4py", *map(str, command)],
+        [launcher, "-n", str(ranks), sys.executable, *module, *map(str, command)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -109,6 +109,34 @@ def test_what_happens_to_all_ranks_is_said_once(tmp_path):
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("error", ["UserError('no more')", "MemoryError()", "KeyError('a mistake of ours')"])
+def test_one_rank_that_fails_ends_all_also_without_the_launcher_of_mpi4py(error, tmp_path):
+    """Without `-m mpi4py` nobody else would end the ranks that wait."""
+    program = tmp_path / "fails.py"
+    program.write_text(
+        "import sys\n"
+        "from minigpt import UserError\n"
+        "from minigpt.cli import main\n"
+        "from minigpt.parallel.ranks import Ranks\n"
+        "update = Ranks.update\n"
+        "def fails(self, rate):\n"
+        "    if self.grid.world.rank == 1 and self.progress.step == 3:\n"
+        f"        raise {error}\n"
+        "    update(self, rate)\n"
+        "Ranks.update = fails\n"
+        "sys.exit(main(sys.argv[1:]))\n",
+        encoding="utf-8",
+    )
+    words = [str(word) for word in train_command(tmp_path, "--data-parallel", "2", "--steps", "1000")[2:]]
+    began = time.monotonic()
+    code, said = finish(start(2, program, *words, module=()), 60)
+    assert code not in (0, None) and time.monotonic() - began < 40
+    assert {"U": "minigpt: no more", "M": "not enough memory for --batch", "K": "KeyError: 'a mistake"}[
+        error[0]
+    ] in said
+    assert said.count("Traceback") == (error[0] == "K")
+
+
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL does not exist on Windows")
 def test_six_kills_in_a_thousand_steps_change_no_bit(tmp_path):
     settings = {"steps": 1000, "validate_every": 50, "validation_windows": 8, "log_every": 100}

@@ -1,5 +1,8 @@
 """Corpora: real text that is always there, text that is fetched, and any files."""
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from conftest import require
 from hypothesis import given
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 
 from minigpt import UserError
 from minigpt.cli.options import read_utf8
-from minigpt.files import read_text
+from minigpt.files import equal_line_ends, read_text
 from minigpt.text import CORPORA, fetch, load_corpus, split_documents
 
 
@@ -39,6 +42,28 @@ def test_a_split_loses_nothing_and_holds_out_a_tenth(documents):
     if total > 100 and "\n" not in "".join(documents):
         assert abs(sum(map(len, validation)) / total - 0.1) <= 0.03
     assert training
+
+
+@given(st.lists(st.tuples(st.integers(0, 300), st.booleans()), min_size=1, max_size=12))
+def test_a_tenth_is_held_out_wherever_lines_and_documents_end(lines):
+    """Also of a title and one long line, of two equal lines, of a file without any line end."""
+    documents = [""]
+    for length, new_document in lines:
+        documents += [""] if new_document and documents[-1] else []
+        documents[-1] += "x" * length + "\n"
+    training, validation = split_documents(documents)
+    assert "".join(training + validation) == "".join(documents) and all(training + validation)
+    total = sum(map(len, documents))
+    if total >= 100:
+        assert abs(sum(map(len, validation)) - 0.1 * total) <= 0.02 * total + 1
+
+
+@pytest.mark.parametrize(
+    "text", ["Title\n" + "x" * 1000, "y" * 500 + "\n" + "y" * 500, "[" + '"a", ' * 300 + "\n]", "z" * 1000]
+)
+def test_one_long_line_is_cut_at_the_wanted_place(text):
+    training, validation = split_documents([text])
+    assert len(validation[0]) == pytest.approx(0.1 * len(text), abs=1) and training[0] + validation[0] == text
 
 
 def test_a_single_document_is_cut_at_the_end_of_a_line():
@@ -116,6 +141,23 @@ def test_every_corpus_is_named_where_one_is_missing(tmp_path):
     with pytest.raises(UserError) as error:
         load_corpus(tmp_path / "nothing.txt")
     assert f"one of {', '.join(CORPORA)}" in str(error.value)
+
+
+@given(
+    st.lists(st.text("ab \u00e9", max_size=8), min_size=1, max_size=8),
+    st.sampled_from(["\r\n", "\r", "\n"]),
+    st.booleans(),
+)
+def test_every_way_in_reads_the_same(lines, end, mark):
+    """A corpus as a file and as a folder, what is evaluated or embedded, and a prompt: one reader."""
+    text = "\n".join(lines)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "text.txt"
+        path.write_bytes(("\ufeff" if mark else "").encode() + end.join(lines).encode())
+        assert read_text(path) == text == equal_line_ends(end.join(lines))
+        if text.strip():
+            assert read_utf8(str(path)) == text
+            assert "".join(load_corpus(path).documents) == "".join(load_corpus(folder).documents) == text
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\r", "\n"])

@@ -105,6 +105,77 @@ def test_a_full_disk_leaves_the_old_checkpoint_whole(saved, monkeypatch, failing
     assert os.listdir(path.parent) == [path.name]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002])
+def test_a_checkpoint_has_the_permissions_of_any_new_file(saved, umask):
+    path, params, state = saved
+    former = os.umask(umask)
+    try:
+        save_checkpoint(path, CONFIG, params, state, {"step": 18})
+    finally:
+        os.umask(former)
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS])
+def test_a_permission_denied_is_called_that(saved, monkeypatch, number):
+    path, params, state = saved
+
+    def refused(*_args, **_options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(type(path), "touch", refused)
+    with pytest.raises(UserError, match=f"could not write .*: {os.strerror(number)}; .*choose another folder"):
+        save_checkpoint(path, CONFIG, params, state, {"step": 18})
+    monkeypatch.setattr("builtins.open", refused)
+    if number == errno.EACCES:
+        with pytest.raises(UserError, match="could not be read: Permission denied; ask for the right"):
+            load_checkpoint(path, CONFIG)
+
+
+def test_a_checkpoint_that_somebody_has_open_is_replaced_a_moment_later(saved, monkeypatch):
+    """Windows refuses to replace an open file; a virus scanner or an indexer lets go of it soon."""
+    path, params, state = saved
+    replace_file, refusals = os.replace, iter(range(3))
+
+    def busy(source, target):
+        if next(refusals, None) is not None:
+            raise PermissionError(errno.EACCES, "Access is denied")
+        replace_file(source, target)
+
+    monkeypatch.setattr(os, "replace", busy)
+    save_checkpoint(path, CONFIG, params, state, {"step": 18})
+    assert load_checkpoint(path, CONFIG)[1] == {"step": 18}
+    refusals = iter(range(1000))
+    with pytest.raises(UserError, match=r"could not write .*: Access is denied; ask for the right"):
+        save_checkpoint(path, CONFIG, params, state, {"step": 19})
+    assert load_checkpoint(path, CONFIG)[1] == {"step": 18} and os.listdir(path.parent) == [path.name]
+
+
+def test_a_folder_that_is_gone_is_not_made_again(saved):
+    path, params, state = saved
+    elsewhere = path.parent / "gone" / "last.safetensors"
+    with pytest.raises(UserError, match="its folder is gone; put it back"):
+        save_checkpoint(elsewhere, CONFIG, params, state, {"step": 18})
+    assert not elsewhere.parent.exists()
+
+
+@pytest.mark.parametrize("former", ["minigpt checkpoint 1", "minigpt checkpoint 2"])
+def test_files_without_checksums_still_open_and_a_new_one_cannot_pass_for_one(saved, former):
+    path, params, _ = saved
+    whole = path.read_bytes()
+    header = {"config": CONFIG.to_dict(), "optimizer": {}, "progress": {"step": 3}}
+    tensors = {f"model.{name}": np.ascontiguousarray(array) for name, array in params.items()}
+    save_file(tensors, path, metadata={"format": former, "json": json.dumps(header)})
+    assert np.array_equal(load_checkpoint(path, CONFIG)[0].flat, params.flat)
+    path.write_bytes(whole.replace(b"minigpt checkpoint 3", former.encode()))
+    with pytest.raises(UserError, match="checksum of its header is another"):
+        load_checkpoint(path, CONFIG)
+    path.write_bytes(whole.replace(b'"checksum"', b'"checksim"'))
+    with pytest.raises(UserError, match="checksum of its header is another"):
+        load_checkpoint(path, CONFIG)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="file-size limits do not exist on Windows")
 def test_a_disk_that_fills_up_while_writing_leaves_the_old_checkpoint_whole(saved):
     import resource

@@ -126,19 +126,14 @@ def test_every_single_bit_of_a_header_counts(tmp_path):
             starting_point(folder)
 
 
-def test_a_changed_token_file_is_refused(tmp_path, capsys):
-    text = tmp_path / "text.txt"
-    text.write_text(TEXT, encoding="utf-8")
-    run = tmp_path / "run"
-    assert main(["train", str(text), *WORDS, "--out", str(run)]) == 0
-    for part in ("training", "validation"):
-        copy = tmp_path / part
-        shutil.copytree(run, copy)
-        data = bytearray((copy / f"{part}.npy").read_bytes())
-        data[-1 if part == "training" else 200] ^= 1
-        (copy / f"{part}.npy").write_bytes(data)
-        assert main(["train", "--resume", "--out", str(copy), "--steps", "25"]) == 2
-        assert f"{part}.npy is damaged or not a token file (its checksum is not" in capsys.readouterr().err
+@pytest.mark.parametrize(("part", "place"), [("training", -1), ("validation", 200)])
+def test_a_changed_token_file_is_refused(run, part, place, capsys):
+    out, _ = run
+    data = bytearray((out / f"{part}.npy").read_bytes())
+    data[place] ^= 1
+    (out / f"{part}.npy").write_bytes(data)
+    assert main(["train", "--resume", "--out", str(out), "--steps", "25"]) == 2
+    assert f"{part}.npy is damaged or not a token file (its checksum is not" in capsys.readouterr().err
 
 
 def test_a_validation_that_is_no_number_replaces_nothing(tmp_path):
@@ -175,14 +170,20 @@ def test_a_folder_deleted_between_rows_is_noticed_when_it_saves(tmp_path):
     assert not folder.path.exists()
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run and its text."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    assert main(["train", str(folder / "text.txt"), *WORDS, "--out", str(folder / "run")]) == 0
+    return folder / "run", folder / "text.txt"
+
+
 @pytest.fixture
-def run(tmp_path, capsys):
-    text = tmp_path / "text.txt"
-    text.write_text(TEXT, encoding="utf-8")
-    out = tmp_path / "a run"
-    assert main(["train", str(text), *WORDS, "--out", str(out)]) == 0
-    assert f"minigpt generate '{out}'" in capsys.readouterr().out
-    return out, text
+def run(finished, tmp_path):
+    """A copy of it, whose path has to be quoted."""
+    shutil.copytree(finished[0], tmp_path / "a run")
+    return tmp_path / "a run", finished[1]
 
 
 OTHERS = {
@@ -252,6 +253,7 @@ def test_a_finished_run_shows_its_report_without_training(run, capsys):
     assert main(["train", "--resume", "--out", str(out)]) == 0
     said = capsys.readouterr()
     assert "is finished: all 20 steps are done" in said.err and "this model" in said.out
+    assert f"minigpt generate '{out}'" in said.out
     assert (out / "last.safetensors").stat().st_mtime_ns == before
     assert main(["train", "--resume", "--out", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 20
