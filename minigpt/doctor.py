@@ -19,7 +19,7 @@ from minigpt.errors import UserError
 from minigpt.files import PART
 from minigpt.machine import available_memory
 from minigpt.text import CORPORA
-from minigpt.text.fetch import PACKAGES, cache_folder, package_folder
+from minigpt.text.fetch import PACKAGES, cache_folder, is_kept, package_folder
 from minigpt.train import RunFolder, has_run, open_folder, read_metrics, steps_done
 from minigpt.train.checkpoint import check_config, checkpoint_header, verify_tensors
 from minigpt.train.lock import NAME, is_locked
@@ -88,12 +88,12 @@ def examine_cache() -> Iterator[Finding]:
         if not folder.exists():
             yield Finding(package.name, True, "not fetched; it will be when it is asked for")
             continue
-        files = [path for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else [folder]
-        empty = not files or any(path.stat().st_size == 0 for path in files)
-        size = sum(path.stat().st_size for path in files) / 1e6
-        yield Finding(
-            package.name, not empty, f"{len(files)} files, {size:.1f} MB", f"remove {folder}; it is fetched again"
+        sizes = [path.stat().st_size for path in folder.rglob("*") if path.is_file()]
+        kept = is_kept(package)
+        said = (
+            f"{len(sizes)} files, {sum(sizes) / 1e6:.1f} MB, {'as they were' if kept else 'not as they were'} unpacked"
         )
+        yield Finding(package.name, kept, said, f"remove {folder}; it is fetched again when it is asked for")
 
 
 def examine_installation() -> Iterator[Finding]:
