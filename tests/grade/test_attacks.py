@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -219,6 +220,36 @@ def test_a_process_that_says_something_else(sent, monkeypatch, tmp_path):
     monkeypatch.setattr(process, "__file__", str(tmp_path / "process.py"))
     with pytest.raises(Failed):
         ran("def f(): pass", seconds=5.0)
+
+
+@posix
+def test_replies_that_nobody_asked_for_are_not_gathered(monkeypatch, tmp_path):
+    flood = """
+import os
+
+def main():
+    frame = (4 << 20).to_bytes(8, "big") + bytes(4 << 20)
+    while True:
+        os.write(1, frame)
+"""
+    for name in process.COPIED:
+        (tmp_path / f"{name}.py").write_text(flood, encoding="utf-8")
+    monkeypatch.setattr(process, "__file__", str(tmp_path / "process.py"))
+    tracemalloc.start()
+    with pytest.raises(Failed):
+        ran("def f(): pass", seconds=5.0)
+    assert tracemalloc.get_traced_memory()[1] < 50e6
+    tracemalloc.stop()
+
+
+def test_exercises_that_each_hang_share_the_time_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(process, "CALLS", 3)
+    names = ("bits_per_byte", "count_pairs", "merge_pair", "warmup_cosine", "causal_mask", "idle_share")
+    code = "".join(f"def {name}(*_, **__):\n    while True:\n        pass\n" for name in names)
+    start = time.monotonic()
+    results = graded(tmp_path, code, seconds=0.5)
+    assert len(results) == len(names) and not any(result.passed for result in results)
+    assert time.monotonic() - start < 10
 
 
 @linux
