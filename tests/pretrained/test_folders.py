@@ -290,9 +290,12 @@ def test_a_bias_of_the_logits_is_read_where_it_is_not_zero(tmp_path):
 
 def test_only_dtypes_that_can_compute(tmp_path):
     saved(tmp_path, 0)
-    for dtype in (np.float16, np.int32, bool):
+    model = load_pretrained(tmp_path).model
+    for dtype in (np.float16, np.int32, bool, "half a float"):
         with pytest.raises(UserError, match="choose float32 or float64"):
             load_pretrained(tmp_path, dtype=dtype)
+        with pytest.raises(UserError, match="choose float32 or float64"):
+            model.init(np.random.default_rng(0), dtype=dtype)
     assert load_pretrained(tmp_path, dtype=np.float64).params.flat.dtype == np.float64
 
 
