@@ -65,6 +65,8 @@ def tried(tmp_path_factory):
         "tree": f"import shutil; shutil.rmtree({str(place)!r})",
         "kill": "import os; os.kill(os.getppid(), 9)",
         "start": "import subprocess; subprocess.run(['true'])",
+        "start below": "import _posixsubprocess",
+        "database": "import sqlite3; sqlite3.connect('/tmp/x.db')",
         "shell": "import os; os.system('true')",
         "fork": "import os; os.fork()",
         "load": "import ctypes; ctypes.CDLL(None)",
@@ -72,7 +74,7 @@ def tried(tmp_path_factory):
         "hook": "import gc; gc.get_objects()",
         "limit": "import resource; resource.setrlimit(resource.RLIMIT_AS, (-1, -1))",
         "own file": "open('notes.txt', 'w').write('mine'); assert open('notes.txt').read() == 'mine'",
-        "library": "import statistics, fractions; from collections import OrderedDict; import numpy.polynomial",
+        "library": "import statistics, fractions; import numpy.testing",
     }
     code = f"""
     import sys
@@ -95,8 +97,8 @@ def tried(tmp_path_factory):
 @pytest.mark.parametrize(("outcome", "names"), [
     ("ImportError", "pop, path"), ("ModuleNotFoundError", "importlib"), ("done", "own file, library"),
     ("PermissionError", "installed, spec, read, read by os, read by NumPy, read around, read beside, class, list"),
-    ("PermissionError", "change, remove, rename, link, leave, tree, kill, start, shell, fork, load, connect"),
-    ("PermissionError", "hook, limit"),
+    ("PermissionError", "change, remove, rename, link, leave, tree"),
+    ("PermissionError", "kill, start, start below, database, shell, fork, load, connect, hook, limit"),
 ])  # fmt: skip
 @posix
 def test_cheating_in_a_few_lines(tried, names, outcome):
