@@ -183,13 +183,14 @@ def grade_work(work: Work, exercises: Sequence[Exercise], exam: Exam) -> list[Re
     """One process for the file; another one if it ended before every exercise was judged."""
     results: list[Result] = []
     wanted = [name for exercise in exercises for name in exercise.functions]
+    deadline = exam.limits.deadline()
     submission: Submission | None = None
     unloaded: Exception | None = None  # why the file cannot be loaded: once is enough
     try:
         for exercise in exercises:
             if unloaded is None and (submission is None or submission.ended):
                 try:
-                    submission = Submission(work, wanted, exam.limits)
+                    submission = Submission(work, wanted, exam.limits, deadline)
                 except Exception as error:
                     unloaded = error
             results.append(_graded(work, exercise, exam, submission, unloaded))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 REFUSED = ("minigpt", "torch", "tensorflow", "jax", "autograd", "transformers")
+UNWATCHED = ("_posixsubprocess", "_sqlite3", "_dbm", "_gdbm", "_posixshmem", "readline")  # act without an event
 FOREIGN = ("site-packages", "dist-packages")  # what is installed, in Python's own folder on many systems
 FORBIDDEN = (
     "subprocess.", "os.system", "os.exec", "os.spawn", "os.posix_spawn", "os.fork", "os.startfile", "pty.",
@@ -35,6 +36,12 @@ READING = ("open", "os.listdir", "os.scandir")
 
 def refuse(library: str, numpy: str, writable: str) -> None:
     """For the life of the process. Folders: Python's own library, NumPy, and where files may be changed."""
+    import subprocess  # NumPy's tests need the module, and nobody its way to start a process
+
+    for name in ("_fork_exec", "_posixsubprocess"):
+        if hasattr(subprocess, name):
+            setattr(subprocess, name, None)
+    sys.modules.pop("_posixsubprocess", None)
     sys.addaudithook(_hook((library, str(Path(library).resolve())), (numpy, str(Path(numpy).resolve())), writable))
 
 
@@ -42,7 +49,7 @@ def _hook(library: tuple[str, ...], numpy: tuple[str, ...], writable: str) -> Ca
     """The hook. It holds all that it uses, so that code which changes modules does not change it."""
     separator, devices = os.sep, (os.devnull, "/dev/urandom")
     writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-    refused, forbidden, files, foreign, reading = REFUSED, FORBIDDEN, FILES, FOREIGN, READING
+    refused, unwatched, forbidden, files, foreign, reading = REFUSED, UNWATCHED, FORBIDDEN, FILES, FOREIGN, READING
 
     def within(path: str, *folders: str) -> bool:
         return any(path == folder or path.startswith(folder + separator) for folder in folders)
@@ -72,6 +79,8 @@ def _hook(library: tuple[str, ...], numpy: tuple[str, ...], writable: str) -> Ca
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "import":
             top = arguments[0].partition(".")[0]
+            if top in unwatched:
+                raise PermissionError(f"an exercise may not use {top}: it computes, and does nothing else")
             if top in refused:
                 raise ImportError(f"an exercise may not import {top}: that would grade its code, not yours")
         elif event in files:

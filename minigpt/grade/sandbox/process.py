@@ -40,6 +40,10 @@ class Limits:
     megabytes: int = MEGABYTES
     unset: set[str] = field(default_factory=set)
 
+    def deadline(self) -> float:
+        """Of a file that begins now, by `time.monotonic`."""
+        return time.monotonic() + CALLS * self.seconds
+
 
 class Submission:
     """A student's file, loaded. Use as a context: the process, and all that it started, ends with it.
@@ -47,10 +51,13 @@ class Submission:
     functions: name -> how it is called, as the worker describes it. ended: there is nobody to be asked any more.
     """
 
-    def __init__(self, work: Work, wanted: Sequence[str], limits: Limits):
-        """`Failed` if the file cannot be loaded. wanted: the names of the functions that may be asked."""
+    def __init__(self, work: Work, wanted: Sequence[str], limits: Limits, deadline: float | None = None):
+        """`Failed` if the file cannot be loaded. wanted: the names of the functions that may be asked.
+
+        deadline: of the file, by `time.monotonic`; None: counted from now.
+        """
         self.limits, self.ended = limits, False
-        self._deadline = time.monotonic() + CALLS * limits.seconds
+        self._deadline = deadline if deadline is not None else limits.deadline()
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._replies: SimpleQueue[bytes | None] = SimpleQueue()
         self._requests: SimpleQueue[bytes | None] = SimpleQueue()
@@ -198,7 +205,7 @@ class Submission:
             while header := _exactly(stream, 8):
                 size = int.from_bytes(header, "big")
                 data = _exactly(stream, size) if size <= FRAME_BYTES else None
-                if data is None:
+                if data is None or not self._replies.empty():  # nobody asked for a second one
                     break
                 self._replies.put(data)
         self._replies.put(None)
