@@ -1,8 +1,10 @@
-"""What a long computation asks of the machine: BLAS threads, and freed memory kept for the next step."""
+"""What a long computation asks of the machine: BLAS threads, free memory, freed memory kept for the next step."""
 
 import ctypes
+import os
 import sys
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
@@ -43,3 +45,42 @@ def keep_freed_memory() -> None:
     if not mallopt(M_MMAP_THRESHOLD, 1 << 30):
         mallopt(M_MMAP_THRESHOLD, 1 << 25)  # the most that older versions take
     mallopt(M_TRIM_THRESHOLD, (1 << 31) - 1)
+
+
+def available_memory() -> int | None:
+    """Bytes that this process can still take, the least of what the machine, its container and `ulimit -v` allow.
+
+    None where nothing is known: only Linux says what is free; elsewhere it is what the machine has, if it says that.
+    """
+    known = [size for size in (_free_memory(), _left_in_container(), _left_below_limit()) if size is not None]
+    return min(known, default=None)
+
+
+def _free_memory() -> int | None:
+    with suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return 1024 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable:")))
+    with suppress(AttributeError, OSError, ValueError):  # Windows has no sysconf
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return None
+
+
+def _left_in_container() -> int | None:
+    """What control groups, version 2, leave."""
+    root = Path("/sys/fs/cgroup")
+    with suppress(OSError, ValueError):  # ValueError: "max"
+        most = int((root / "memory.max").read_text(encoding="ascii"))
+        return most - int((root / "memory.current").read_text(encoding="ascii"))
+    return None
+
+
+def _left_below_limit() -> int | None:
+    """What `ulimit -v` leaves."""
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        most = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if most != resource.RLIM_INFINITY:
+            pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+            return most - pages * os.sysconf("SC_PAGE_SIZE")
+    return None

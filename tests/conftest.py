@@ -29,6 +29,6 @@ def optional(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError:
-        extra = EXTRAS.get(module.split(".")[0], "parity")
+        extra = EXTRAS.get(module.partition(".")[0], "parity")
         require(False, f"{module} is not installed (pip install '.[{extra}]')")
         raise

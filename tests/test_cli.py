@@ -12,7 +12,20 @@ from minigpt.check import table
 from minigpt.cli import main
 from minigpt.text import CORPORA
 
-SMALL = ["--steps", "30", "--batch", "4", "--context", "16", "--vocabulary", "300", "--threads", "1"]
+SMALL = [
+    "--steps",
+    "30",
+    "--batch",
+    "4",
+    "--context",
+    "16",
+    "--vocabulary",
+    "300",
+    "--threads",
+    "1",
+    "--validate-every",
+    "10",
+]
 
 
 @pytest.fixture(scope="module")

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from tqdm import tqdm
-
 from minigpt.check.cases import CASES
 from minigpt.check.model import CONFIGS, check_model
 from minigpt.check.report import GradientReport
 from minigpt.model import Transformer
 from minigpt.model.arrays import Arrays
+from minigpt.progress import progress_bar
 
 Row = dict[str, Any]
 
@@ -20,7 +19,7 @@ def gradcheck_rows(*, seed: int = 0, progress: bool = False) -> list[Row]:
     kind of array (`attention.query.weight` of all its blocks). progress: draw a bar.
     """
     rows: list[Row] = []
-    with tqdm(total=len(CASES) + len(CONFIGS), unit="check", disable=not progress, leave=False) as bar:
+    with progress_bar(total=len(CASES) + len(CONFIGS), desc="gradients", disable=not progress, leave=False) as bar:
         for case in CASES:
             rows += [_row(case.name, argument.name, [argument]) for argument in case.check(seed=seed).arguments]
             bar.update()

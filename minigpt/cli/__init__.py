@@ -3,8 +3,10 @@
 import argparse
 import sys
 from importlib import import_module
+from typing import NoReturn
 
 from minigpt import __version__
+from minigpt.cli.output import ONE_SENTENCE, Outlet, outlets, print_json, report_failure, sentence
 from minigpt.errors import UserError
 
 COMMANDS = {  # the file of a subcommand, and its line in `minigpt --help`
@@ -23,36 +25,60 @@ COMMANDS = {  # the file of a subcommand, and its line in `minigpt --help`
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """Bad words are an exception, so that `main` can say them to programs too."""
+
+    def error(self, message: str) -> NoReturn:
+        raise _BadWords(self.format_usage(), self.prog, message)
+
+
+class _BadWords(Exception):
+    """usage, program, message."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line `argv` (default: the process's own). Returns the exit code.
 
-    0: done; 1: a check failed; 2: bad input, said in one sentence on standard error; 130: interrupted.
+    0: done, or nobody reads any more; 1: a check failed; 2: bad input or no room, said in one sentence on standard
+    error, and with --json as {"error": ...} on standard output; 130: interrupted.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a Windows console may default to a code page without most characters
-            stream.reconfigure(encoding="utf-8", errors="replace")
     words = sys.argv[1:] if argv is None else argv
+    with outlets() as (out, err):
+        try:
+            try:
+                return _execute(words, out, err)
+            finally:
+                out.flush()
+                out.check()
+        except _BadWords as bad:
+            usage, program, message = bad.args
+            print(f"{usage}{program}: error: {message}", file=sys.stderr)
+            if "--json" in words:
+                print_json({"error": message})
+            raise SystemExit(2) from None
+        except BrokenPipeError:  # the reader, such as `head`, has seen enough
+            return 0
+        except (UserError, *ONE_SENTENCE) as error:
+            report_failure(sentence(error, words), as_json="--json" in words)
+            return 2
+        except KeyboardInterrupt:
+            report_failure("interrupted", as_json="--json" in words)
+            return 130
+
+
+def _execute(words: list[str], out: Outlet, err: Outlet) -> int:
     parser = _parser(words[0] if words else None)
     if not words:
         parser.print_help(sys.stderr)
         return 2
     arguments = parser.parse_args(words)
-    try:
-        return arguments.execute(arguments)
-    except UserError as error:
-        print(f"minigpt: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("minigpt: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        sys.stderr.close()
-        return 0
+    out.goes_on = err.goes_on = getattr(arguments, "goes_on", False)
+    return arguments.execute(arguments)
 
 
 def _parser(chosen: str | None) -> argparse.ArgumentParser:
     """The parser of the subcommand `chosen`, whose module alone is imported; of the others it knows name and help."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="minigpt",
         description="A transformer in plain NumPy: train it, let it write, and check every gradient.",
         epilog="Start with `minigpt train`: no arguments, no download, about two minutes.",

@@ -1,7 +1,6 @@
 """What the subcommands' parsers share."""
 
 import argparse
-import json
 import os
 import shlex
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.cli import COMMANDS
+from minigpt.cli.output import print_json  # noqa: F401  (commands take it from here)
 from minigpt.errors import UserError
 from minigpt.files import read_text
 from minigpt.infer import Sampling
@@ -49,6 +49,13 @@ def positive(text: str) -> int:
     return value
 
 
+def folder(text: str) -> Path:
+    """The path of a folder, for argparse; an empty one would be the folder in which one happens to be."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("the name of the folder is empty")
+    return Path(text)
+
+
 def sampling_options(parser: argparse.ArgumentParser, *, temperature: float, top_p: float | None = None) -> None:
     """--temperature, --top-k, --top-p and --seed."""
     parser.add_argument(
@@ -81,11 +88,6 @@ def visible(text: str) -> str:
 
 def _steers(character: str) -> bool:
     return (unicodedata.category(character) == "Cc" and character not in "\n\t") or character in TURNING
-
-
-def print_json(value: Any) -> None:
-    """For programs: one JSON value on standard output."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def quoted(path: str | Path) -> str:

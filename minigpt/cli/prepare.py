@@ -1,47 +1,83 @@
 """From the command line's words to the folder of a run."""
 
 import argparse
+import math
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from minigpt.cli.resume import RUNS
 from minigpt.errors import UserError
 from minigpt.infer.generate import check_tokenizer
-from minigpt.machine import threads_for_width
-from minigpt.model import PRESETS
+from minigpt.machine import available_memory, threads_for_width
+from minigpt.measure.ledger import predict
+from minigpt.measure.scale import Layout
+from minigpt.model import PRESETS, Transformer
 from minigpt.pretrained import OpenedModel, open_model
-from minigpt.train import RunFolder, TrainSettings, has_run, open_folder, prepare_run
-from minigpt.train.prepare import PRESET
+from minigpt.train import RunFolder, TrainSettings, has_run, prepare_run
+from minigpt.train.lock import locked
+from minigpt.train.prepare import PRESET, VOCABULARY
 
-RUNS = Path("runs")
+CORPUS, OBJECTIVE = "pydocs", "causal"
 FRESH_RATE, START_RATE = 3e-3, 1e-4  # a model that has learned is easily spoiled by steps as large as a fresh one's
 CONTEXT = 256  # tokens at most, of a model that is trained on, where no --context says otherwise
 
 
 def new_run(arguments: argparse.Namespace, check: Callable[[RunFolder], None] = lambda draft: None) -> RunFolder:
-    """What the words ask for, prepared."""
-    folder, start = new_folder(arguments), _opened(arguments)
+    """What the words ask for, prepared. A folder that is made for it is gone again if that fails."""
+    if arguments.vocabulary is not None and arguments.tokenizer not in (None, "bpe"):
+        raise UserError(f"--vocabulary is for bpe; {arguments.tokenizer} has its own, so leave --vocabulary out")
+    start = _opened(arguments)
     context = arguments.context
     if start is not None and context is None:
         context = min(CONTEXT, start.model.config.context)
     changes = {"dropout": arguments.dropout, "context": context}
     width = start.model.config.width if start is not None else PRESETS[arguments.preset or PRESET]["width"]
-    return prepare_run(
-        folder,
-        arguments.corpus,
-        objective=arguments.objective,
-        architecture=arguments.architecture,
-        model=arguments.preset,
-        changes={name: value for name, value in changes.items() if value is not None},
-        tokenizer=arguments.tokenizer,
-        vocabulary=arguments.vocabulary,
-        settings=_settings(arguments, width),
-        start=start,
-        check=check,
-    )
+
+    def check_all(draft: RunFolder) -> None:
+        check(draft)
+        _check_memory(draft, arguments)
+
+    with reserved_folder(arguments) as folder:
+        return prepare_run(
+            folder,
+            CORPUS if arguments.corpus is None else arguments.corpus,
+            objective=arguments.objective or OBJECTIVE,
+            architecture=arguments.architecture,
+            model=arguments.preset,
+            changes={name: value for name, value in changes.items() if value is not None},
+            tokenizer=arguments.tokenizer,
+            vocabulary=arguments.vocabulary,
+            settings=_settings(arguments, width),
+            start=start,
+            check=check_all,
+        )
+
+
+def _check_memory(draft: RunFolder, arguments: argparse.Namespace) -> None:
+    """`UserError` before anything large is made, if a step clearly needs more memory than there is."""
+    ranks = arguments.data_parallel * arguments.tensor_parallel * arguments.pipeline_parallel
+    free = available_memory()
+    if ranks > 1 or free is None:
+        return
+    vocabulary = draft.config.vocabulary_size if arguments.start else arguments.vocabulary or VOCABULARY
+    config = replace(draft.config, vocabulary_size=vocabulary, dropout=0.0)
+    parameters = sum(math.prod(record.shape) for record in Transformer(config).arrays().values())
+    needed = 16 * parameters  # float32: weights, gradients and Adam's two moments
+    with suppress(UserError):  # a kind of model that the ledger does not know: its states alone, then
+        rows = draft.settings.batch
+        needed = predict(config, Layout(micro_batch=rows, recompute=False), rows).total
+    if needed > free:
+        raise UserError(
+            f"a step of {parameters:,} parameters with --batch {draft.settings.batch} and --context {config.context} "
+            f"takes about {needed / 1e9:,.1f} GB, but {free / 1e9:,.1f} GB of memory are free; choose a smaller "
+            "--preset, --batch or --context"
+        )
 
 
 def _opened(arguments: argparse.Namespace) -> OpenedModel | None:
@@ -58,49 +94,58 @@ def _opened(arguments: argparse.Namespace) -> OpenedModel | None:
     return opened
 
 
-def new_folder(arguments: argparse.Namespace) -> Path:
-    """--out, which must not hold a run yet; or the first free name below runs/."""
+@contextmanager
+def reserved_folder(arguments: argparse.Namespace) -> Iterator[Path]:
+    """--out, which must not hold a run yet, or the first free name below runs/; while inside, it is nobody else's.
+
+    If the block fails, what was made is removed.
+    """
+    path, missing = _chosen_folder(arguments)
+    with locked(path, make_folder=True):
+        if has_run(path):
+            raise UserError(f"{path} already holds a run; add --resume to go on, or choose another --out")
+        try:
+            yield path
+        except BaseException:
+            if missing:
+                shutil.rmtree(path, ignore_errors=True)
+            for parent in missing[1:]:
+                with suppress(OSError):
+                    parent.rmdir()
+            raise
+
+
+def _chosen_folder(arguments: argparse.Namespace) -> tuple[Path, list[Path]]:
+    """The folder; and it and its parents, as far as they are made for this run."""
     if arguments.out is not None:
-        if has_run(arguments.out):
-            raise UserError(f"{arguments.out} already holds a run; add --resume to go on, or choose another --out")
         if arguments.out.exists() and not arguments.out.is_dir():
             raise UserError(f"{arguments.out} is a file; choose a folder for --out")
-        return arguments.out
+        return arguments.out, [path for path in (arguments.out, *arguments.out.parents) if not path.exists()]
     model = arguments.preset or PRESET if arguments.start is None else Path(arguments.start).stem
-    name = f"{Path(arguments.corpus).stem or 'text'}-{model}"
-    name += "" if arguments.objective == "causal" else f"-{arguments.objective}"
-    names = (name if number == 1 else f"{name}-{number}" for number in count(1))
-    return next(RUNS / name for name in names if not (RUNS / name).exists())
-
-
-def resume_run(path: Path | None, steps: int | None) -> RunFolder:
-    """The run in `path`, or the latest below runs/; --steps may ask for more steps than it was started with."""
-    if path is None:
-        runs = [folder for folder in RUNS.glob("*") if has_run(folder)]
-        if not runs:
-            raise UserError(f"there is no run below {RUNS} to resume; name one with --out")
-        path = max(runs, key=lambda folder: (folder / "run.json").stat().st_mtime)
-    folder = open_folder(path)
-    if steps is not None and steps != folder.settings.steps:
-        folder = replace(folder, settings=replace(folder.settings, steps=steps))
-        folder.save()
-    return folder
+    name = f"{Path(arguments.corpus or CORPUS).stem or 'text'}-{model}"
+    name += "" if arguments.objective in (None, OBJECTIVE) else f"-{arguments.objective}"
+    parents = [path for path in (RUNS, *RUNS.parents) if not path.exists()]
+    for number in count(1):
+        path = RUNS / (name if number == 1 else f"{name}-{number}")
+        with suppress(FileExistsError):
+            path.mkdir(parents=True)  # it is taken from now on, also from a process that looks at the same moment
+            break
+    return path, [path, *parents]
 
 
 def _settings(arguments: argparse.Namespace, width: int) -> TrainSettings:
     """width: of the model."""
-    steps, rate = arguments.steps or 3000, arguments.learning_rate
+    names = ("steps", "batch", "accumulate", "optimizer", "weight_decay", "seed")
+    given: dict[str, Any] = {name: value for name in names if (value := getattr(arguments, name)) is not None}
+    settings = TrainSettings(**given)
+    rate = arguments.learning_rate
     if rate is None:
         rate = FRESH_RATE if arguments.start is None else START_RATE
     threads = arguments.threads or (min(2, os.cpu_count() or 1) if threads_for_width(width) == 1 else 1)
-    given: dict[str, Any] = {
-        name: getattr(arguments, name) for name in ("batch", "accumulate", "optimizer", "weight_decay", "seed")
-    }
-    return TrainSettings(
-        steps=steps,
+    return replace(
+        settings,
         learning_rate=rate,
-        warmup=min(100, steps),
-        threads=min(threads, arguments.batch),
-        validate_every=arguments.validate_every or max(1, steps // 12),
-        **given,
+        warmup=min(100, settings.steps),
+        threads=min(threads, settings.batch),
+        validate_every=arguments.validate_every or max(1, settings.steps // 12),
     )

@@ -4,13 +4,16 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minigpt.cli.options import positive
+from minigpt.cli.options import positive, quoted
+from minigpt.cli.output import ONE_SENTENCE, report_failure, sentence
 from minigpt.errors import UserError
 from minigpt.parallel.grid import Part, make_grid
 from minigpt.parallel.ranks import STAGES, Ranks, check_sharing, path_from_first
@@ -50,10 +53,11 @@ class Alone:
 
     def advice(self, folder: RunFolder) -> list[str]:
         """What to say before training."""
-        return [f"training {folder.path}: Ctrl-C stops and saves"]
+        return [f"training {quoted(folder.path)}: Ctrl-C stops and saves"]
 
-    def failed(self) -> None:
-        """What to do before an error of the training is passed on."""
+    def ending_together(self) -> AbstractContextManager:
+        """Around the whole work: what ends one rank ends all."""
+        return nullcontext()
 
     def finish(self) -> None:
         """Wait for the others."""
@@ -67,6 +71,7 @@ class Team:
     def __init__(self, world: Any, arguments: argparse.Namespace):
         self.world, self.zero, self.stages = world, arguments.zero, arguments.pipeline_parallel
         self.speaks = world.rank == 0
+        self.as_json, self.words = arguments.json, ["train", "--batch", str(arguments.batch or "")]
         sizes = {"data": arguments.data_parallel, "tensor": arguments.tensor_parallel, "pipeline": self.stages}
         self.grid = self._together(lambda: make_grid(world, **sizes))
 
@@ -87,7 +92,7 @@ class Team:
 
     def advice(self, folder: RunFolder) -> list[str]:
         """How to go on after a crash is said now: when a rank is killed, nobody but mpiexec can say anything."""
-        resume = f"minigpt train --resume --out {folder.path}"
+        resume = f"minigpt train --resume --out {quoted(folder.path)}"
         lines = [f"training on {self.world.size} ranks; to go on after Ctrl-C or a crash: {resume}"]
         if self.stages > 1 and folder.settings.accumulate == 1:
             lines.append(
@@ -96,9 +101,23 @@ class Team:
             )
         return lines
 
-    def failed(self) -> None:
-        """Whoever leaves first ends all. If it happened to all, as a loss that is no number does, only one says so."""
-        time.sleep(0 if self.speaks else 1)
+    @contextmanager
+    def ending_together(self) -> Iterator[None]:
+        """See `Alone`. Whoever fails says why and ends all: the others would wait for it for ever.
+
+        If it happened to all, as a loss that is no number does, only the first one says so. `-m mpi4py` would end them
+        too, but not everybody starts it so.
+        """
+        try:
+            yield
+        except (UserError, *ONE_SENTENCE) as error:
+            time.sleep(0 if self.speaks else 1)
+            report_failure(sentence(error, self.words), as_json=self.as_json)
+            self.world.Abort(2)
+        except Exception:
+            traceback.print_exc()
+            sys.stderr.flush()
+            self.world.Abort(1)
 
     def finish(self) -> None:
         """See `Alone`."""
@@ -116,7 +135,7 @@ class Team:
         if not failed.any():
             return result
         if self.world.rank == failed.argmax():
-            print(f"minigpt: {error}", file=sys.stderr, flush=True)
+            report_failure(str(error), as_json=self.as_json)
         self.world.Barrier()
         raise SystemExit(2)
 

@@ -4,15 +4,19 @@ import os
 from dataclasses import asdict, dataclass
 from typing import Any, TextIO
 
-from tqdm import tqdm
+import numpy as np
 
-from minigpt.errors import UserError
+from minigpt.cli.options import quoted, visible
 from minigpt.infer.samples import write_sample
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure import compressed_bits_per_byte, counted_nats, guesses, mean_loss
 from minigpt.model import Params, Transformer
+from minigpt.progress import progress_bar, say
 from minigpt.text import document_end
 from minigpt.train import OpenedRun, RunFolder, TextData, judge_all, open_run, read_metrics
+
+OPERATIONS = 10**12  # multiplications and additions for the last evaluation, a minute or so
+LEAST_SCORED, STRETCHES = 20_000, 50  # tokens; of how many pieces of the text they are
 
 
 class Samples:
@@ -39,14 +43,8 @@ class Samples:
             line += f" per token, {bits:.3f} bits per byte"
         if self.shown:
             sample = write_sample(self.model, params, self.tokenizer, self.data, seed=int(row["step"]))
-            line += f"  | {' '.join(sample.split())[:70]}"
-        tqdm.write(line, file=self.file)
-        self.file.flush()
-
-
-def disk_trouble(error: OSError) -> UserError:
-    """What to say when training could not write a file."""
-    return UserError(f"training stopped: {error.strerror or error}; free some space, then add --resume")
+            line += f"  | {visible(' '.join(sample.split()))[:70]}"
+        say(line, self.file)
 
 
 @dataclass(frozen=True)
@@ -77,15 +75,15 @@ class FinalReport:
         rows, less_is_better = {**self.baselines, "this model": ours}, self.bits_per_byte is not None
         ordered = sorted(rows.items(), key=lambda row: -row[1] if less_is_better else row[1])
         table = [f"  {name:14}{value:7.3f}" for name, value in ordered]
-        following = f"minigpt generate {self.folder} --max-new-tokens 300"
+        following = f"minigpt generate {quoted(self.folder)} --max-new-tokens 300"
         return "\n".join(
             [
                 "\nWhat it writes now:\n" if self.writes else "\nWhat it answers now:\n",
-                self.sample.strip(),
+                visible(self.sample).strip(),
                 f"\n{self.measured}:",
                 *table,
                 f"\n{self.parameters:,} parameters, {self.steps} steps, {self.seconds:.0f} s; "
-                f"the curve is in {os.path.join(self.folder, 'loss.png')}",
+                f"the curve is in {quoted(os.path.join(self.folder, 'loss.png'))}",
                 *([f"Next:  {following}"] if self.writes else []),
             ]
         )
@@ -120,19 +118,35 @@ def _bits(run: OpenedRun, data: TextData) -> tuple[dict[str, Any], dict[str, flo
     folder, held_out = run.folder, run.folder.tokens("validation")
     assert data.bits_per_nat is not None
     nats = counted_nats(folder.tokens("training"), held_out, folder.config.vocabulary_size)
-    loss = mean_loss(run.model, run.params, held_out, threads=folder.settings.threads, progress=True)
+    loss, share = _loss(run, held_out)
     text = run.tokenizer.decode_bytes(held_out[held_out != document_end(run.tokenizer)])
     scores = {
         "nats_per_token": loss,
         "bits_per_byte": loss * data.bits_per_nat,
         "accuracy": judge_all(run.model, run.params, data.held_out())[1],
-        "measured": "Bits per byte of the held-out text (less is better)",
+        "measured": f"Bits per byte of the held-out text (less is better{share})",
         "baselines": {
             **{name: value * data.bits_per_nat for name, value in nats.items()},
             **compressed_bits_per_byte(text),
         },
     }
     return scores, {name: nats[name] for name in ("uniform", "unigram")}, {}
+
+
+def _loss(run: OpenedRun, held_out: np.ndarray) -> tuple[float, str]:
+    """Nats per held-out token; of a long text on some of it, evenly spread, and then the words that say so."""
+    most = max(LEAST_SCORED, OPERATIONS // (2 * run.params.flat.size))
+    threads = run.folder.settings.threads
+    if len(held_out) <= most:
+        return mean_loss(run.model, run.params, held_out, threads=threads, progress=True), ""
+    length = max(run.folder.config.context + 1, most // STRETCHES)
+    starts = np.linspace(0, len(held_out) - length, max(1, most // length)).astype(np.int64)
+    losses = [
+        mean_loss(run.model, run.params, held_out[start : start + length], threads=threads)
+        for start in progress_bar(starts, desc="evaluating", unit=" stretches", leave=False)
+    ]
+    share = f"; this model on {len(starts) * length:,} of its {len(held_out):,} tokens, evenly spread"
+    return float(np.mean(losses)), share
 
 
 def _answers(run: OpenedRun, data: TextData) -> tuple[dict[str, Any], dict[str, float], dict[str, float]]:

@@ -2,17 +2,18 @@
 
 import argparse
 import sys
-from pathlib import Path
+from typing import Any
 
-from minigpt.cli.options import MODEL, add_command, positive, print_json
-from minigpt.cli.prepare import CONTEXT, FRESH_RATE, START_RATE, new_run, resume_run
+from minigpt.cli.options import MODEL, add_command, folder, positive, print_json, quoted
+from minigpt.cli.output import report_failure
+from minigpt.cli.prepare import CONTEXT, CORPUS, FRESH_RATE, START_RATE, new_run
 from minigpt.cli.ranks import add_options, crew_for
-from minigpt.cli.reports import Samples, disk_trouble, final_report
-from minigpt.errors import UserError
+from minigpt.cli.reports import Samples, final_report
+from minigpt.cli.resume import resume_run
 from minigpt.model import PRESETS
 from minigpt.model.config import CHOICES
 from minigpt.objectives import OBJECTIVES
-from minigpt.train import Interrupted, TextData, train
+from minigpt.train import Interrupted, RunFolder, TextData, steps_done, train
 from minigpt.train.settings import OPTIMIZERS
 
 
@@ -30,11 +31,12 @@ def add(subparsers) -> None:
         "  minigpt train --resume --out runs/notes          go on after Ctrl-C\n"
         "  mpiexec -n 2 python -m mpi4py -m minigpt train --data-parallel 2 --zero 1",
     )
-    parser.add_argument("corpus", nargs="?", default="pydocs", help="a name from `minigpt corpus list`, or a path")
+    parser.set_defaults(goes_on=True)  # when nobody reads what it shows any more
+    # Options have no defaults here, so that going on with a run knows what was asked for.
+    parser.add_argument("corpus", nargs="?", help=f"a name from `minigpt corpus list`, or a path (default {CORPUS})")
     parser.add_argument(
         "--objective",
         choices=tuple(OBJECTIVES),
-        default="causal",
         help="what it learns to answer (default causal): "
         + "; ".join(f"{name}: {objective.summary}" for name, objective in OBJECTIVES.items()),
     )
@@ -46,11 +48,10 @@ def add(subparsers) -> None:
     parser.add_argument("--tokenizer", help="bpe, characters, or a tokenizer.json (default bpe)")
     parser.add_argument("--vocabulary", type=positive, help="tokens that bpe learns (default 1024)")
     parser.add_argument("--steps", type=positive, help="updates of the parameters (default 3000)")
-    parser.add_argument("--batch", type=positive, default=12, help="windows of text to a step (default 12)")
+    parser.add_argument("--batch", type=positive, help="windows of text to a step (default 12)")
     parser.add_argument(
         "--accumulate",
         type=positive,
-        default=1,
         help="add up so many batches to a step; they are the micro-batches of a pipeline (default 1)",
     )
     parser.add_argument(
@@ -58,17 +59,22 @@ def add(subparsers) -> None:
         type=positive,
         help=f"tokens that the model sees (default: the preset's; with --start its own, at most {CONTEXT})",
     )
-    parser.add_argument("--dropout", type=float, default=0.0, help="share of activations set to zero (default 0)")
+    parser.add_argument("--dropout", type=float, help="share of activations set to zero (default 0)")
     parser.add_argument(
         "--learning-rate", type=float, help=f"the highest (default {FRESH_RATE:g}; with --start {START_RATE:g})"
     )
-    parser.add_argument("--optimizer", choices=OPTIMIZERS, default="adamw", help="(default adamw)")
-    parser.add_argument("--weight-decay", type=float, default=0.1, help="(default 0.1)")
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, help="(default adamw)")
+    parser.add_argument("--weight-decay", type=float, help="(default 0.1)")
     parser.add_argument("--validate-every", type=positive, help="steps between validations (default: a twelfth)")
-    parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same model (default 0)")
+    parser.add_argument("--seed", type=int, help="the same seed gives the same model (default 0)")
     parser.add_argument("--threads", type=positive, help="share the rows of a batch (default: up to 2 cores)")
-    parser.add_argument("--out", type=Path, help="the run's folder (default: a new one below runs/)")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out (default: the latest)")
+    parser.add_argument("--out", type=folder, help="the run's folder (default: a new one below runs/)")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in --out (default: the latest); of what it has, --steps, --learning-rate, "
+        "--validate-every and --threads may be changed",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     add_options(parser)
 
@@ -76,32 +82,42 @@ def add(subparsers) -> None:
 def execute(arguments: argparse.Namespace) -> int:
     """Prepare or reopen the run, train it, and show what came of it."""
     crew = crew_for(arguments)
+    with crew.ending_together():
+        return _train(arguments, crew)
+
+
+def _train(arguments: argparse.Namespace, crew: Any) -> int:
     if crew.speaks:
         print("reading the text ...", file=sys.stderr, flush=True)
-    folder = crew.prepare(
-        lambda check: resume_run(arguments.out, arguments.steps) if arguments.resume else new_run(arguments, check)
-    )
-    data, engine = TextData(folder), crew.engine(folder)
-    report = Samples(folder, data, sys.stderr if arguments.json else sys.stdout, shown=crew.whole)
-    if crew.speaks:
-        print("\n".join([*crew.advice(folder), *report.advice()]), file=sys.stderr, flush=True)
-    try:
-        train(folder, data, engine=engine, on_validation=report if crew.speaks else lambda params, row: None)
-    except Interrupted as stopped:
+    run = crew.prepare(lambda check: resume_run(arguments) if arguments.resume else new_run(arguments, check))
+    data = TextData(run)
+    if arguments.resume and steps_done(run) >= run.settings.steps:
         if crew.speaks:
-            print(
-                f"\nsaved at step {stopped.step} of {folder.settings.steps}; go on with\n"
-                f"  minigpt train --resume --out {folder.path}",
-                file=sys.stderr,
-                flush=True,
-            )
-        crew.finish()
-        return 130
-    except (UserError, OSError) as error:
-        crew.failed()
-        raise (disk_trouble(error) if isinstance(error, OSError) else error) from error
+            say = f"{run.path} is finished: all {run.settings.steps} steps are done; --steps asks for more"
+            print(say, file=sys.stderr, flush=True)
+    else:
+        try:
+            _steps(arguments, crew, run, data)
+        except Interrupted as stopped:
+            if crew.speaks:
+                report_failure(
+                    f"saved at step {stopped.step} of {run.settings.steps}; go on with\n"
+                    f"  minigpt train --resume --out {quoted(run.path)}",
+                    as_json=arguments.json,
+                )
+            crew.finish()
+            return 130
     if crew.speaks:
-        result = final_report(folder, data)
+        result = final_report(run, data)
         print_json(result.to_dict()) if arguments.json else print(result.text(), flush=True)
     crew.finish()
     return 0
+
+
+def _steps(arguments: argparse.Namespace, crew: Any, run: RunFolder, data: TextData) -> None:
+    """The training itself, and what is shown of it."""
+    engine = crew.engine(run)
+    samples = Samples(run, data, sys.stderr if arguments.json else sys.stdout, shown=crew.whole)
+    if crew.speaks:
+        print("\n".join([*crew.advice(run), *samples.advice()]), file=sys.stderr, flush=True)
+    train(run, data, engine=engine, on_validation=samples if crew.speaks else lambda params, row: None)

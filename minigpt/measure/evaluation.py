@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from minigpt.errors import UserError
 from minigpt.infer.generate import check_tokenizer
@@ -13,6 +12,7 @@ from minigpt.infer.window import check_writes
 from minigpt.measure.baselines import compressed_bits_per_byte, counted_nats, uniform_nats
 from minigpt.model import Batch, Call, Params, Transformer
 from minigpt.ops import cross_entropy_forward
+from minigpt.progress import progress_bar
 from minigpt.text import Tokenizer, document_end, evaluation_windows
 
 LONGEST, MOST_SCORES = 1024, 1 << 27  # tokens in a window; logits at a time, half a GB
@@ -74,7 +74,7 @@ def mean_loss(
     count = -(-len(tokens) // (stride * batch))
     with ThreadPoolExecutor(threads) as pool:
         scores = pool.map(score, windows)
-        total = sum(tqdm(scores, total=count, desc="evaluating", leave=False, disable=not progress))
+        total = sum(progress_bar(scores, total=count, desc="evaluating", leave=False, disable=not progress))
     return total / (len(tokens) - 1)
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from minigpt.errors import UserError
-from minigpt.model import Transformer, TransformerConfig
+from minigpt.model import TransformerConfig
+from minigpt.model.size import count_parameters
 
 DAY = 86_400  # seconds
 
@@ -89,11 +90,6 @@ WEIGHT, GRADIENT, STATES = 2, 2, 12  # bytes per parameter: 16-bit copy, 16-bit 
 HALF = 2  # bytes of an activation
 
 
-def count_parameters(config: TransformerConfig) -> int:
-    """How many numbers the model has, from its shapes; nothing is allocated."""
-    return sum(math.prod(shape) for shape in Transformer(config).shapes().values())
-
-
 def formula_parameters(layers: int, width: int, vocabulary: int, context: int) -> float:
     """P = 12 l h^2 (1 + 13 / (12 h) + (V + s) / (12 l h)), equation 2 of Narayanan et al."""
     return 12 * layers * width**2 * (1 + 13 / (12 * width) + (vocabulary + context) / (12 * layers * width))
@@ -115,13 +111,14 @@ def step_flops(config: TransformerConfig, batch: int, *, recompute: bool = True)
     return tokens * (config.layers * block * (4 if recompute else 3) + head * 3)
 
 
-def memory(config: TransformerConfig, layout: Layout, batch: int) -> Memory:
+def memory(config: TransformerConfig, layout: Layout, batch: int, *, count: int | None = None) -> Memory:
     """Bytes on the fullest GPU, that of the first pipeline stage, which waits for the most micro-batches (1F1B).
 
-    batch: sequences in one step, of all replicas. `UserError` if it cannot be shared out.
+    batch: sequences in one step, of all replicas. count: of parameters, where it is known already.
+    `UserError` if it cannot be shared out.
     """
     micros = micro_batches(layout, batch)
-    parameters = stage_parameters(config, layout)
+    parameters = stage_parameters(config, layout, count)
     shared = [layout.data if layout.zero > stage else 1 for stage in range(3)]  # optimizer, gradients, weights
     waiting = min(layout.pipeline, micros)
     layers = config.layers / layout.pipeline
@@ -143,9 +140,9 @@ def layer_activations(config: TransformerConfig, layout: Layout) -> float:
     return size * (10 + 24 / layout.tensor + scores)
 
 
-def stage_parameters(config: TransformerConfig, layout: Layout) -> float:
-    """Parameters of the first pipeline stage on one tensor-parallel rank, with the token table."""
-    total = count_parameters(config)
+def stage_parameters(config: TransformerConfig, layout: Layout, count: int | None = None) -> float:
+    """Parameters of the first pipeline stage on one tensor-parallel rank, with the token table. count: as `memory`."""
+    total = count_parameters(config) if count is None else count
     table = config.vocabulary_size * config.width
     return ((total - table) / layout.pipeline + table) / layout.tensor
 
@@ -161,7 +158,7 @@ def micro_batches(layout: Layout, batch: int) -> int:
     return batch // each
 
 
-def traffic(config: TransformerConfig, layout: Layout, batch: int) -> Traffic:
+def traffic(config: TransformerConfig, layout: Layout, batch: int, *, count: int | None = None) -> Traffic:
     """Bytes that one GPU sends in a step. A ring all-reduce of n bytes among r ranks sends 2 n (r - 1) / r.
 
     Tensor: two all-reduces of (b, s, h) in the forward of a block, two in its backward, two more when it is recomputed.
@@ -173,7 +170,7 @@ def traffic(config: TransformerConfig, layout: Layout, batch: int) -> Traffic:
     rounds = 6 if layout.recompute else 4
     tensor = micros * layers * rounds * ring(piece, layout.tensor)
     pipeline = 0.0 if layout.pipeline == 1 else 2 * micros * piece / layout.tensor
-    data = ring(GRADIENT * stage_parameters(config, layout), layout.data) * (1.5 if layout.zero == 3 else 1)
+    data = ring(GRADIENT * stage_parameters(config, layout, count), layout.data) * (1.5 if layout.zero == 3 else 1)
     return Traffic(tensor, pipeline, data)
 
 
@@ -187,15 +184,17 @@ def idle_share(layout: Layout, micros: int) -> float:
     return (layout.pipeline - 1) / (micros + layout.pipeline - 1)
 
 
-def step_time(config: TransformerConfig, layout: Layout, batch: int, cluster: Cluster) -> StepTime:
-    """Seconds of one step.
+def step_time(
+    config: TransformerConfig, layout: Layout, batch: int, cluster: Cluster, *, count: int | None = None
+) -> StepTime:
+    """Seconds of one step. count: as `memory`.
 
     Assumed: products run at `efficiency` of the peak; each activation that a block keeps is written and read once in
     the forward, once in the backward, and once more when recomputed, at the memory's bandwidth; tensor-parallel ranks
     are in one node, the others are not; nothing overlaps.
     """
     micros = micro_batches(layout, batch)
-    sent = traffic(config, layout, batch)
+    sent = traffic(config, layout, batch, count=count)
     products = (
         step_flops(config, batch, recompute=layout.recompute) / layout.ranks / (cluster.peak * cluster.efficiency)
     )
@@ -219,7 +218,7 @@ def layouts(config: TransformerConfig, batch: int, cluster: Cluster, *, zero: in
     Tensor-parallel ranks stay within a node and divide the heads; pipeline stages divide the layers; micro-batches are
     1, 2, 4 or 8; activations are kept or computed again. zero: the ZeRO stage among replicas. Empty if nothing fits.
     """
-    found = []
+    found, count = [], count_parameters(config)
     for tensor in divisors(math.gcd(config.key_value_heads, cluster.gpus_per_node)):
         for pipeline in divisors(config.layers):
             data, rest = divmod(cluster.gpus, tensor * pipeline)
@@ -229,8 +228,8 @@ def layouts(config: TransformerConfig, batch: int, cluster: Cluster, *, zero: in
                 layout = Layout(
                     tensor=tensor, pipeline=pipeline, data=data, micro_batch=micro, zero=zero, recompute=recompute
                 )
-                if batch % (data * micro) == 0 and memory(config, layout, batch).total <= cluster.memory:
-                    found.append((layout, step_time(config, layout, batch, cluster)))
+                if batch % (data * micro) == 0 and memory(config, layout, batch, count=count).total <= cluster.memory:
+                    found.append((layout, step_time(config, layout, batch, cluster, count=count)))
     return sorted(found, key=lambda pair: pair[1].total)
 
 
@@ -241,4 +240,5 @@ def training_days(tokens: float, seconds_per_step: float, batch: int, context: i
 
 def divisors(number: int) -> list[int]:
     """1, ..., number."""
-    return [d for d in range(1, number + 1) if number % d == 0]
+    low = [d for d in range(1, math.isqrt(number) + 1) if number % d == 0]
+    return low + [number // d for d in reversed(low) if d * d != number]

@@ -8,6 +8,7 @@ from minigpt.errors import UserError
 from minigpt.model.head import HEADS, ties_tokens
 from minigpt.model.inputs import INPUTS
 from minigpt.ops import ACTIVATIONS
+from minigpt.values import FLAG, Kind, check, choice, number, shown, whole
 
 CHOICES = {
     "architecture": ("decoder", "encoder", "encoder-decoder"),
@@ -19,14 +20,17 @@ CHOICES = {
     "activation": tuple(ACTIVATIONS),
     "position": ("learned", "sinusoidal", "rotary", "none"),
 }
-WHOLE = ("vocabulary_size", "context", "width", "layers", "heads", "labels", "experts_per_token")
-OPTIONAL = ("key_value_heads", "head_width", "feed_forward_width", "input_width", "experts")
-RANGES = {  # of numbers that need not be whole: the least, and what is already too much
-    "norm_epsilon": (0.0, math.inf),
-    "rotary_theta": (1.0, math.inf),
-    "load_balancing": (0.0, math.inf),
-    "dropout": (0.0, 1.0),
-    "init_std": (0.0, math.inf),
+SIZE = whole(1)
+KINDS = {  # of every field that is neither a flag nor one of `CHOICES`; see `field_kind`
+    **dict.fromkeys(("vocabulary_size", "context", "width", "layers", "heads", "labels", "experts_per_token"), SIZE),
+    **dict.fromkeys(("key_value_heads", "head_width", "feed_forward_width", "input_width", "experts"), SIZE),
+    **dict.fromkeys(("segments", "padding"), whole(0)),
+    **dict.fromkeys(("norm_epsilon", "load_balancing", "init_std"), number(0.0)),
+    "rotary_theta": number(1.0),
+    "dropout": number(0.0, 1.0),
+    "encoder": Kind(
+        "a configuration, or the fields that differ", lambda value: isinstance(value, TransformerConfig | dict)
+    ),
 }
 DERIVED: Any = None  # the default of a size that follows from the others; a finished configuration holds the number
 FORMER = {  # names in files of version 0.1 -> now
@@ -131,7 +135,7 @@ class TransformerConfig:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            self._check_kind(field.name, getattr(self, field.name))
+            check(field.name, getattr(self, field.name), field_kind(field.name))
         if self.head_width is None and self.width % self.heads:
             raise UserError(f"{self.heads} heads do not divide the width {self.width}; choose heads that do")
         object.__setattr__(self, "encoder", self._encoder())
@@ -146,26 +150,6 @@ class TransformerConfig:
             raise UserError(f"a token uses {self.experts_per_token} experts, but there are {self.experts}; use fewer")
         if self.padding is not None and not 0 <= self.padding < self.vocabulary_size:
             raise UserError(f"the padding token {self.padding} is outside the vocabulary of {self.vocabulary_size}")
-
-    def _check_kind(self, name: str, value: Any) -> None:
-        """`UserError` unless the value is of the kind of its field."""
-        if name in CHOICES:
-            fits, kind = isinstance(value, str) and value in CHOICES[name], f"one of {', '.join(CHOICES[name])}"
-        elif name in RANGES:
-            least, most = RANGES[name]
-            fits = isinstance(value, int | float) and not isinstance(value, bool) and least <= value < most
-            kind = f"a number of at least {least:g}" + ("" if most == math.inf else f" and less than {most:g}")
-        elif name in WHOLE + OPTIONAL:
-            fits, kind = type(value) is int and value >= 1, "a whole number of at least 1"
-        elif name in ("segments", "padding"):
-            fits, kind = type(value) is int and value >= 0, "a whole number of at least 0"
-        elif name == "encoder":
-            fits, kind = isinstance(value, TransformerConfig | dict), "a configuration, or the fields that differ"
-        else:
-            fits, kind = isinstance(value, bool), "True or False"
-        may_be_none = getattr(type(self), name, ...) is None
-        if not (fits or (value is None and may_be_none)):
-            raise UserError(f"{name} is {value!r}, but it must be {kind}{' or None' if may_be_none else ''}")
 
     def _encoder(self) -> "TransformerConfig | None":
         """The encoder beside a decoder: as the decoder, but for the fields that were given."""
@@ -243,7 +227,7 @@ class TransformerConfig:
     def from_dict(cls, values: dict[str, Any]) -> "TransformerConfig":
         """The configuration that `to_dict` wrote; `UserError` for unknown or missing fields."""
         if not isinstance(values, dict):
-            raise UserError(f"a configuration is a table of fields, not a {type(values).__name__}; check the file")
+            raise UserError(f"a configuration is a table of fields, not {shown(values)}; check the file")
         former = {new: values[old] for old, new in FORMER_ENCODER.items() if values.get(old) is not None}
         values = {FORMER.get(name, name): value for name, value in values.items() if name not in FORMER_ENCODER}
         if former and "encoder" not in values:
@@ -253,6 +237,12 @@ class TransformerConfig:
         if missing:
             raise UserError(f"the configuration is incomplete: it has no {' and no '.join(missing)}")
         return cls(**values)
+
+
+def field_kind(name: str) -> Kind:
+    """What a field of `TransformerConfig` may be."""
+    kind = choice(*CHOICES[name]) if name in CHOICES else KINDS.get(name, FLAG)
+    return kind.or_none() if getattr(TransformerConfig, name, ...) is None else kind
 
 
 def _check_names(values: dict[str, Any], message: str) -> None:

@@ -91,18 +91,11 @@ def attention_backward(
     dvalue = w^T @ dy. A shared key or value collects the gradients of all the query heads in its group.
     hook: called as hook("dweights", dw) and as hook("dscores", ds), both (B, H, T, S).
     """
-    query, key, value, pieces, scale = cache
-    keys, caches = key.shape[-2], dict(enumerate(one for _, one in pieces))
+    query, key, value, _, scale = cache
     dy = np.ascontiguousarray(dy).reshape(query.shape)  # (B, G, H/G, T, D)
-
-    dweights: Pieces = ((rows, _dweights(dy[..., rows, :], value, one)) for rows, one in pieces)
-    dweights = dweights if hook is None else _show(hook, "dweights", dweights, keys, 0.0)
-    dscores: Pieces = ((rows, _dscores(piece, caches[number])) for number, (rows, piece) in enumerate(dweights))
-    dscores = dscores if hook is None else _show(hook, "dscores", dscores, keys, 0.0)
-
     dquery, dkey, dvalue = np.empty_like(query), np.zeros_like(key[:, :, 0]), np.zeros_like(value[:, :, 0])
-    for number, (rows, piece) in enumerate(dscores):
-        dropped, dy_rows = caches[number].dropped, dy[..., rows, :]  # (B, G, H/G, t, s), (B, G, H/G, t, D)
+    for rows, dropped, piece in _score_gradients(dy, cache, hook):
+        dy_rows = dy[..., rows, :]  # (B, G, H/G, t, D)
         ds = piece.reshape(*dy.shape[:3], *piece.shape[2:])
         dvalue[:, :, : dropped.shape[-1]] += (dropped.swapaxes(-1, -2) @ dy_rows).sum(axis=2)  # y = dropped @ value
         seen = slice(ds.shape[-1])
@@ -157,6 +150,22 @@ def _softmax(scores: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
         if not attends.all():
             weights *= attends  # where every key is masked, softmax is uniform, but the answer is "nothing"
     return weights
+
+
+def _score_gradients(
+    dy: np.ndarray, cache: AttentionCache, hook: Hook | None
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """For every piece: which queries, the weights that met the values, and the gradient of the scores, (B, H, t, s)."""
+    _, key, value, pieces, _ = cache
+    if hook is None:
+        for rows, one in pieces:
+            yield rows, one.dropped, _dscores(_dweights(dy[..., rows, :], value, one), one)
+        return
+    dweights: Pieces = [(rows, _dweights(dy[..., rows, :], value, one)) for rows, one in pieces]
+    shown = _show(hook, "dweights", dweights, key.shape[-2], 0.0)
+    dscores = [(rows, _dscores(piece, one)) for (rows, piece), (_, one) in zip(shown, pieces, strict=True)]
+    used = _show(hook, "dscores", dscores, key.shape[-2], 0.0)
+    yield from ((rows, one.dropped, piece) for (rows, one), (_, piece) in zip(pieces, used, strict=True))
 
 
 def _dweights(dy: np.ndarray, value: np.ndarray, cache: RowsCache) -> np.ndarray:

@@ -37,13 +37,13 @@ class Ranks:
         self.folder, self.grid, self.zero = folder, grid, zero
         self.speaks = grid.world.rank == 0
         self.part = Part(folder.config, grid)
-        self.params, state, self.progress = self._begin()
+        self.params, state, self.progress, self.notice = self._begin()
         own = grid.data if zero else grid.data.Split(grid.data.rank)  # without ZeRO: every replica has all states
         self.optimizer = SlicedOptimizer(folder.settings.elementwise_optimizer, self.params, own)
         mine = self.params.flat[self.optimizer.mine]
         self._sliced = None
         if zero == 3:
-            fresh = not folder.has_checkpoint("last")
+            fresh = not folder.begun
             mine = self.part.init_slice(self._rng(), self.params, self.optimizer.mine) if fresh else mine.copy()
             self._sliced = SlicedParams(self.params, grid.data, mine)
             self.params = self.part.layout()
@@ -146,15 +146,15 @@ class Ranks:
                     pieces.append(Piece(name, here, shape, begin, axis, offset))
         return pieces
 
-    def _begin(self) -> tuple[Params, dict[str, Any], Progress]:
-        """Parameters, the optimizer's state and the progress: from the newest checkpoint, or fresh.
+    def _begin(self) -> tuple[Params, dict[str, Any], Progress, str]:
+        """Parameters, the optimizer's state, the progress and a notice: from the newest checkpoint, or fresh.
 
         With ZeRO stage 3 fresh parameters are names and places only: of the numbers each rank makes its slice.
         """
-        if not self.folder.has_checkpoint("last"):
-            return self.part.layout() if self.zero == 3 else self.part.init(self._rng()), {}, Progress()
-        whole, _, state, progress = starting_point(self.folder)
-        return self.part.params(whole), state, progress
+        if not self.folder.begun:
+            return self.part.layout() if self.zero == 3 else self.part.init(self._rng()), {}, Progress(), ""
+        whole, _, state, progress, notice = starting_point(self.folder)
+        return self.part.params(whole), state, progress, notice
 
     def _rng(self) -> np.random.Generator:
         return np.random.default_rng(self.folder.settings.seed)

@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from minigpt.errors import UserError
 from minigpt.files import read_json, replacing, write_json
+from minigpt.values import TEXT, about, read, table_of
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 BFLOAT16 = "BF16"
@@ -55,8 +56,8 @@ def _files(folder: Path) -> list[Path]:
     if (folder / WEIGHTS).exists():
         return [folder / WEIGHTS]
     if (folder / INDEX).exists():
-        index = read_json(folder / INDEX, lambda value: isinstance(value, dict) and _is_map(value.get("weight_map")))
-        names = sorted(set(index["weight_map"].values()))
+        with about(folder / INDEX):
+            names = sorted(set(read(read_json(folder / INDEX), "weight_map", table_of(TEXT)).values()))
         outside = [name for name in names if Path(name).name != name or name.startswith(".") or "\\" in name]
         if outside:
             raise UserError(f"{folder / INDEX} names the file {outside[0]!r}, which is not in the folder; not opened")
@@ -64,10 +65,6 @@ def _files(folder: Path) -> list[Path]:
     if list(folder.glob("*.bin")):
         raise UserError(f"{folder} holds pickled weights only, which could run code; save them as safetensors first")
     raise UserError(f"{folder} has no {WEIGHTS}; check the path")
-
-
-def _is_map(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(name, str) for name in value.values())
 
 
 def _read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

@@ -1,6 +1,5 @@
 """Models of the llama family in GGUF files: their names, their settings, and the order of their rows."""
 
-import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -12,6 +11,7 @@ from minigpt.model.inputs import TOKENS
 from minigpt.pretrained.families import check_all_read
 from minigpt.pretrained.gguf import GGUF, Tensor
 from minigpt.pretrained.quantized_matrix import QuantizedMatrix, StoredWeights
+from minigpt.values import is_finite, shown
 
 ARCHITECTURE = "llama"
 BLOCK = {  # llama.cpp's words for the layers of a block -> ours
@@ -165,9 +165,9 @@ def _number(meta: dict[str, Any], name: str, left_out: Any) -> Any:
     value = meta.get(f"{ARCHITECTURE}.{name}", left_out)
     if value is ...:
         raise UserError(f"the file does not say llama.{name}; it is damaged or of another kind")
-    if value is not left_out and (type(value) not in (int, float) or not 0 < value < math.inf):
+    if value is not left_out and not (is_finite(value) and value > 0):
         raise UserError(
-            f"llama.{name} is {value!r:.50}, but it must be one number above 0; models with more are not supported"
+            f"llama.{name} is {shown(value)}, but it must be one number above 0; models with more are not supported"
         )
     return value
 

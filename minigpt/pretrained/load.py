@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model import Transformer, TransformerConfig
+from minigpt.model import Params, Transformer, TransformerConfig
 from minigpt.pretrained.archive import model_of_archive
 from minigpt.pretrained.families import Family, HeadClass, check_wrappers, family_of, read_params
 from minigpt.pretrained.folder import CONFIG, read_config, read_tensors
@@ -16,6 +16,7 @@ from minigpt.pretrained.llama_gguf import model_of_gguf
 from minigpt.pretrained.named import NAMED, fetch_named
 from minigpt.text.gguf_tokenizer import tokenizer_of_gguf
 from minigpt.text.model_folder import load_folder_tokenizer
+from minigpt.values import TEXT, about, list_of, read
 
 
 class Pretrained(NamedTuple):
@@ -40,9 +41,10 @@ def load_pretrained(path_or_name: str | Path, *, dtype: Any = np.float32, quanti
     if path.is_dir() and not quantized:
         return _from_folder(path, dtype)
     if path.suffix.lower() == ".gguf" or is_gguf(path):
-        file = open_gguf(path)
-        model, params = model_of_gguf(file, dtype=dtype, quantized=quantized)
-        return Pretrained(model, params, tokenizer_of_gguf(file.metadata))
+        with about(path):
+            file = open_gguf(path)
+            model, params = model_of_gguf(file, dtype=dtype, quantized=quantized)
+            return Pretrained(model, params, tokenizer_of_gguf(file.metadata))
     if quantized:
         raise UserError(f"{path} holds no quantized weights, as a GGUF file may; open it without")
     if path.suffix == ".npz":
@@ -69,12 +71,27 @@ def config_of(
 
 def _from_folder(folder: Path, dtype: Any) -> Pretrained:
     theirs = read_config(folder)
-    if theirs.get("quantization_config"):
-        raise UserError(f"{folder / CONFIG} has a quantization_config; open the model in full precision, or as GGUF")
-    family = family_of(theirs.get("model_type"))
-    names = theirs.get("architectures") or list(family.classes)[:1]
-    cls = family.head_class(names[0] if isinstance(names, list) and isinstance(names[0], str) else repr(names))
+    with about(folder / CONFIG):
+        family = family_of(theirs.get("model_type"))
+        family.check_known(theirs)
+        names = read(theirs, "architectures", list_of(TEXT).or_none(), None) or list(family.classes)
+        cls = family.head_class(names[0])
+        family.read_config(theirs, cls)  # what is wrong with it is said before the weights are read
     tensors, others = read_tensors(folder)
+    with about(folder):
+        model, params = _filled(family, cls, theirs, tensors, others, dtype)
+    return Pretrained(model, params, load_folder_tokenizer(folder))
+
+
+def _filled(
+    family: Family,
+    cls: HeadClass,
+    theirs: dict[str, Any],
+    tensors: dict[str, np.ndarray],
+    others: dict[str, str],
+    dtype: Any,
+) -> tuple[Transformer, Params]:
+    """The model of that configuration with those arrays; `others` are in formats that cannot be read."""
     unused = (*family.harmless, *cls.unused)
     check_wrappers(tensors)
     _check_formats(others, unused)
@@ -85,8 +102,7 @@ def _from_folder(folder: Path, dtype: Any) -> Pretrained:
     check_depth(config, len(tensors))
     model = Transformer(config)
     links = family.all_links(config, cls, base)
-    params = read_params(model.arrays(), links, tensors, unused=unused, dtype=dtype)
-    return Pretrained(model, params, load_folder_tokenizer(folder))
+    return model, read_params(model.arrays(), links, tensors, unused=unused, dtype=dtype)
 
 
 def check_depth(config: TransformerConfig, arrays: int) -> None:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import regex
 
 from minigpt.errors import UserError
+from minigpt.text.vocabulary import UNICODE
+from minigpt.values import FLAG, TABLE, Kind, shown, whole
 
 SPACE = regex.compile(r"\s")
 WORD = regex.compile(r"\w")
@@ -26,7 +28,8 @@ class AddedToken(NamedTuple):
     normalized: bool = False  # looked for in the normalized text, after the others
 
 
-KINDS = {"content": str, "id": int} | dict.fromkeys(AddedToken._fields[2:], bool)  # of the values of each field
+CONTENT = Kind("a string of Unicode text that is not empty", lambda value: UNICODE.fits(value) and value != "")
+KINDS = {"content": CONTENT, "id": whole(0)} | dict.fromkeys(AddedToken._fields[2:], FLAG)  # of each field
 
 
 class AddedTokens:
@@ -108,9 +111,11 @@ def read_added_tokens(value: Any) -> list[AddedToken]:
 
 
 def _read_added_token(fields: Any) -> AddedToken:
-    if not isinstance(fields, dict) or not {"id", "content"} <= fields.keys():
-        raise UserError(f"its added_tokens are damaged: {fields!r:.80} is no token")
+    if not TABLE.fits(fields) or not {"id", "content"} <= fields.keys():
+        raise UserError(f"its added_tokens are damaged: {shown(fields)} is no token")
     for name, said in fields.items():
-        if name not in KINDS or type(said) is not KINDS[name] or said == "":
-            raise UserError(f"its added_tokens are damaged or not supported: {name} = {said!r:.50}")
+        wanted = KINDS.get(name)
+        if wanted is None or not wanted.fits(said):
+            expected = f"; it must be {wanted.wanted}" if wanted else ""
+            raise UserError(f"its added_tokens are damaged or not supported: {name} = {shown(said)}{expected}")
     return AddedToken(**fields)

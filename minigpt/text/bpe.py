@@ -24,14 +24,15 @@ from minigpt.text.bpe_train import Pair, learn_merges
 from minigpt.text.printable import spell, spell_merges, unspell, unspell_merges
 from minigpt.text.vocabulary import (
     END_OF_TEXT,
+    UNICODE,
     as_documents,
     as_unicode,
     check_ids,
     check_special_tokens,
     number_special_tokens,
-    saved_flag,
     split_at_special,
 )
+from minigpt.values import FLAG, LIST, Kind, read
 
 # An English contraction; letters, digits or other signs, each with one space before them if there is one; white space
 # but for the last character before a word (that one space goes with the word); white space at the end.
@@ -241,11 +242,11 @@ class BytePairTokenizer:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "BytePairTokenizer":
         """The tokenizer that `save` wrote; `UserError` if the parts do not agree."""
-        order, special_tokens, merges = (value.get(key) for key in ("byte_order", "special_tokens", "merges"))
-        if not isinstance(order, str) or not isinstance(merges, list) or special_tokens is None:
-            raise UserError("it lacks byte_order (a string), special_tokens (ids by token) or merges (a list)")
+        order, merges = read(value, "byte_order", UNICODE), read(value, "merges", LIST)
+        special_tokens = read(value, "special_tokens", Kind("ids by token", lambda said: said is not None))
+        digits_alone = read(value, "digits_alone", FLAG, False)  # false in files that are older than the setting
         try:
             byte_order = unspell(order)
         except KeyError as error:
             raise UserError(f"its byte_order holds {error}, which spells no byte") from None
-        return cls(unspell_merges(merges), special_tokens, byte_order, digits_alone=saved_flag(value, "digits_alone"))
+        return cls(unspell_merges(merges), special_tokens, byte_order, digits_alone=digits_alone)

@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from heapq import heapify, heappop, heappush, heapreplace
 from itertools import pairwise
 
-from tqdm import tqdm
-
 from minigpt.errors import UserError
+from minigpt.progress import progress_bar
 
 Pair = tuple[int, int]
 EDGE = -1  # stands between two pieces, and where a token was swallowed by its left neighbour; in no pair
@@ -31,7 +30,7 @@ def learn_merges(
     heap = [(-count, pair) for pair, count in text.counts.items()]
     heapify(heap)
     merges: list[Pair] = []
-    for new in tqdm(range(256, 256 + merge_count), desc="learning merges", unit="", disable=not progress):
+    for new in progress_bar(range(256, 256 + merge_count), desc="learning merges", unit="", disable=not progress):
         pair = _pop_most_frequent(heap, text.counts)
         if pair is None:
             others = 256 + special_count

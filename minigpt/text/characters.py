@@ -10,12 +10,14 @@ from minigpt.errors import UserError
 from minigpt.files import write_json
 from minigpt.text.vocabulary import (
     END_OF_TEXT,
+    UNICODE,
     as_documents,
     as_unicode,
     check_ids,
     number_special_tokens,
     split_at_special,
 )
+from minigpt.values import read, table_of, whole
 
 
 class CharacterTokenizer:
@@ -112,12 +114,9 @@ class CharacterTokenizer:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "CharacterTokenizer":
         """The tokenizer that `save` wrote; `UserError` if the parts do not agree."""
-        characters = value.get("characters")
-        if not isinstance(characters, str):
-            raise UserError("its characters must be a string")
-        special_tokens = value.get("special_tokens")
-        names = special_tokens if isinstance(special_tokens, dict) else {}
-        tokenizer = cls(characters, [token for token in names if token != END_OF_TEXT])
+        characters = read(value, "characters", UNICODE)
+        special_tokens = read(value, "special_tokens", table_of(whole(0)))
+        tokenizer = cls(characters, [token for token in special_tokens if token != END_OF_TEXT])
         if special_tokens != tokenizer.special_tokens:
             raise UserError(
                 f"its special tokens must be {tokenizer.special_tokens}, after its {len(characters)} others"

@@ -77,6 +77,8 @@ def load_corpus(source: str | Path, *, progress: bool = True) -> Corpus:
     >>> len(corpus.training[0]), len(corpus.validation[0])
     (342, 38)
     """
+    if not str(source).strip():
+        raise UserError(f"the name of the corpus is empty; give a path, or one of {', '.join(CORPORA)}")
     named = CORPORA.get(str(source))
     documents = named.documents(progress=progress) if named else _read_path(Path(source))
     documents = [document for document in documents if document.strip()]
@@ -88,21 +90,29 @@ def load_corpus(source: str | Path, *, progress: bool = True) -> Corpus:
 def split_documents(documents: list[str], validation: float = 0.1) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(training, validation): the last `validation` of all characters is held out.
 
-    The split falls between documents where one ends within two hundredths of the wanted place, else at the end of a
-    line: text on both sides of a cut through a document is alike, so a cut makes held-out text a little too easy.
+    The split falls between documents where one ends within two hundredths of the wanted place, else at the end of the
+    line that is nearest to it within them, else at the wanted place itself. Text on both sides of a cut through a
+    document is alike, so a cut makes held-out text a little too easy.
     """
     total = sum(map(len, documents))
-    wanted = round(total * (1 - validation))
+    wanted, granted = round(total * (1 - validation)), 0.02 * total
     start = 0
     for index, document in enumerate(documents):
-        if index and abs(start - wanted) <= 0.02 * total:
+        if index and abs(start - wanted) <= granted:
             return tuple(documents[:index]), tuple(documents[index:])
-        if start + len(document) > wanted + 0.02 * total:
+        if start + len(document) > wanted + granted:
             break
         start += len(document)
-    cut = max(1, document.rfind("\n", 0, wanted - start) + 1 or wanted - start)
+    cut = _line_end(document, wanted - start, granted)
     before, after = (*documents[:index], document[:cut]), (document[cut:], *documents[index + 1 :])
-    return before, tuple(text for text in after if text)
+    return tuple(text for text in before if text), tuple(text for text in after if text)
+
+
+def _line_end(document: str, wanted: int, granted: float) -> int:
+    """Where a line of the document ends, as near to `wanted` as possible; `wanted` if none does within `granted`."""
+    ends = (document.rfind("\n", 0, wanted) + 1, document.find("\n", wanted) + 1)
+    near = [end for end in ends if end and abs(end - wanted) <= granted]
+    return min(near, key=lambda end: abs(end - wanted), default=max(1, wanted))
 
 
 def _read_path(path: Path) -> list[str]:

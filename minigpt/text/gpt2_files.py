@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.errors import UserError
-from minigpt.files import read_json, write_json, write_text
+from minigpt.files import read_json, read_text, write_json, write_text
 from minigpt.text.bpe import BytePairTokenizer
 from minigpt.text.printable import GPT2_BYTE_ORDER, spell, spell_merges, unspell_merges
 from minigpt.text.vocabulary import END_OF_TEXT
+from minigpt.values import MOST_WHOLE, table_of, whole
 
+ID = whole(-MOST_WHOLE)
 VERSION = "#version: "
 
 
@@ -62,15 +64,15 @@ def _spell_ordinary(byte_order: bytes, merges: list[tuple[bytes, bytes]]) -> lis
 
 def is_vocabulary(value: Any) -> bool:
     """Whether a JSON value is an object from token to id."""
-    return isinstance(value, dict) and all(type(id_) is int for id_ in value.values())
+    return table_of(ID).fits(value)
 
 
 def read_merges(path: str | Path) -> list[tuple[bytes, bytes]]:
     """The merges in a merges.txt, which may begin with a line for the version. `UserError` if it is damaged."""
+    if not Path(path).exists():
+        raise UserError(f"there is no file {path}; check the path")
     try:
-        lines = Path(path).read_text(encoding="utf-8").rstrip("\n").split("\n")
+        lines = read_text(path).rstrip("\n").split("\n")
         return unspell_merges(lines[1:] if lines[0].startswith(VERSION) else lines)
-    except FileNotFoundError:
-        raise UserError(f"there is no file {path}; check the path") from None
-    except (OSError, UnicodeDecodeError, UserError) as error:
+    except UserError as error:
         raise UserError(f"{path} does not hold GPT-2's merges: {error}; it is damaged or another file") from None

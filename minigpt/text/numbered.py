@@ -11,7 +11,8 @@ from minigpt.files import write_json
 from minigpt.text.added import AddedToken, AddedTokens, read_added_tokens
 from minigpt.text.bpe import BytePairTokenizer
 from minigpt.text.printable import GPT2_BYTE_ORDER, spell, spell_merges, unspell, unspell_merges
-from minigpt.text.vocabulary import as_unicode, check_ids, saved_flag, saved_strings
+from minigpt.text.vocabulary import STRINGS, as_unicode, check_ids
+from minigpt.values import FLAG, LIST, read, whole
 
 ENDS = ("<|endoftext|>", "</s>", "<|im_end|>")  # how families call the end of a text
 
@@ -92,10 +93,10 @@ class NumberedTokenizer:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "NumberedTokenizer":
         """The tokenizer that `save` wrote; `UserError` if the parts do not agree."""
-        merges = unspell_merges(saved_strings(value, "merges"))
-        inner = BytePairTokenizer(merges, None, GPT2_BYTE_ORDER, digits_alone=saved_flag(value, "digits_alone"))
-        added = read_added_tokens(value.get("added_tokens"))
-        return cls(inner, saved_strings(value, "tokens"), added, value.get("end_of_text"))
+        merges = unspell_merges(read(value, "merges", LIST))
+        inner = BytePairTokenizer(merges, None, GPT2_BYTE_ORDER, digits_alone=read(value, "digits_alone", FLAG, False))
+        added = read_added_tokens(read(value, "added_tokens", LIST))
+        return cls(inner, read(value, "tokens", STRINGS), added, read(value, "end_of_text", whole(0).or_none()))
 
 
 def _check_added(added: Sequence[AddedToken], ids: Mapping[str, int]) -> None:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from tqdm import tqdm
+from minigpt.progress import progress_bar
 
 # Tests, what others installed, an editor's insides, and a hundred generated files with one docstring.
 SKIPPED = {"test", "tests", "site-packages", "dist-packages", "__pycache__", "idlelib", "lib2to3", "encodings"}
@@ -23,7 +23,9 @@ def pydocs_documents(*, progress: bool = True) -> list[str]:
     """
     documents, seen = list(_topics()), set()
     files = _source_files()
-    for path in tqdm(files, desc="reading Python's documentation", unit=" files", leave=False, disable=not progress):
+    for path in progress_bar(
+        files, desc="reading Python's documentation", unit=" files", leave=False, disable=not progress
+    ):
         texts = []
         for name, text in _docstrings(path):
             if text not in seen:

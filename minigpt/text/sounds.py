@@ -8,6 +8,7 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.files import write_json
 from minigpt.text.vocabulary import as_unicode, check_ids
+from minigpt.values import TEXT, read, whole
 
 MARKS = {"<pad>": 0, "<s>": 1, "</s>": 2, "<unk>": 3}  # BART's, the same in both alphabets
 PLACEHOLDER = "_"  # stands in an alphabet where an id has no character
@@ -69,7 +70,5 @@ class SoundsTokenizer:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "SoundsTokenizer":
         """The tokenizer that `save` wrote; `UserError` if it is damaged."""
-        missing = [name for name in ("letters", "sounds", "vocabulary_size") if name not in value]
-        if missing:
-            raise UserError(f"it lacks {missing[0]}")
-        return cls(value["letters"], value["sounds"], value["vocabulary_size"])
+        letters, sounds = read(value, "letters", TEXT), read(value, "sounds", TEXT)
+        return cls(letters, sounds, read(value, "vocabulary_size", whole(1)))

@@ -105,7 +105,7 @@ def _word_piece(tokenizer: WordPieceTokenizer) -> dict[str, Any]:
         "normalizer": {"type": "BertNormalizer", "lowercase": tokenizer.lower_case, **flags},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "post_processor": {"type": "BertProcessing", **ends},
-        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": False},
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": tokenizer.clean_up},
         "added_tokens": [token._asdict() for token in tokenizer.added_tokens],
     }
 

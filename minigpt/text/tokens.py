@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from tqdm import tqdm
 
 from minigpt.errors import UserError
-from minigpt.files import replacing
+from minigpt.files import check_is_file, checksum, replacing
+from minigpt.progress import progress_bar
 from minigpt.text.tokenizer import Tokenizer, document_end
 
 # NumPy reads a file's header with Python's parser, which Python 3.11 cannot run in two threads at once: now and then it
@@ -26,7 +26,7 @@ def write_tokens(path: str | Path, tokenizer: Tokenizer, documents: Iterable[str
     count, end = 0, document_end(tokenizer)
     with replacing(path) as temporary, open(temporary, "wb") as file:
         _write_header(file, dtype, 0)
-        for document in tqdm(documents, desc="encoding", unit=" documents", leave=False, disable=not progress):
+        for document in progress_bar(documents, desc="encoding", unit=" documents", leave=False, disable=not progress):
             ids = np.append(tokenizer.encode(document), end).astype(dtype)
             file.write(ids.tobytes())
             count += len(ids)
@@ -35,16 +35,22 @@ def write_tokens(path: str | Path, tokenizer: Tokenizer, documents: Iterable[str
     return count
 
 
-def open_tokens(path: str | Path, vocabulary_size: int) -> np.ndarray:
+def open_tokens(path: str | Path, vocabulary_size: int, *, expected: str | None = None) -> np.ndarray:
     """The ids in a file of `write_tokens`, (N,), mapped from disk, not loaded.
 
-    `UserError` if the file is missing, truncated or foreign, or holds an id outside the vocabulary.
+    expected: what `minigpt.files.checksum` gave when it was written. `UserError` if the file is missing, unreadable,
+    truncated, foreign or changed, or holds an id outside the vocabulary.
     """
+    check_is_file(path)
     try:
+        if expected not in (None, checksum(path)):
+            raise ValueError(f"its checksum is not {expected}, as when it was written")
         with PARSER:
             tokens = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"there is no token file {path}; train again to make it") from None
+    except PermissionError as error:
+        raise UserError(f"{path} could not be read: {error.strerror}; ask for the right to read it") from None
     except (ValueError, OSError, EOFError) as error:
         raise UserError(f"{path} is damaged or not a token file ({error}); train again to make it") from None
     if not isinstance(tokens, np.ndarray) or tokens.ndim != 1 or tokens.dtype.kind != "u":

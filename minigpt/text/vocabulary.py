@@ -7,6 +7,7 @@ import numpy as np
 import regex
 
 from minigpt.errors import UserError
+from minigpt.values import Kind, list_of
 
 END_OF_TEXT = "<|endoftext|>"  # GPT-2's name for the token between two documents
 
@@ -24,6 +25,10 @@ def as_unicode(text: str | bytes) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+UNICODE = Kind("a string of Unicode text", lambda value: isinstance(value, str) and as_unicode(value) == value)
+STRINGS = list_of(UNICODE)
 
 
 def as_documents(documents: Iterable[str]) -> Iterator[str]:
@@ -81,19 +86,3 @@ def check_ids(ids: Any, vocabulary_size: int) -> list[int]:
             f"there is no token {wrong} in a vocabulary of {vocabulary_size}; use the tokenizer that made the ids"
         )
     return array.tolist()
-
-
-def saved_flag(value: dict[str, Any], name: str) -> bool:
-    """A setting of a saved tokenizer that is true or false; false where the file is older than the setting."""
-    said = value.get(name, False)
-    if not isinstance(said, bool):
-        raise UserError(f"its {name} is {said!r:.50} and neither true nor false")
-    return said
-
-
-def saved_strings(value: dict[str, Any], name: str) -> list[str]:
-    """A list of strings in a saved tokenizer."""
-    said = value.get(name)
-    if not isinstance(said, list) or not all(isinstance(item, str) for item in said):
-        raise UserError(f"it lacks {name}, a list of strings")
-    return said

@@ -15,9 +15,17 @@ import regex
 from minigpt.errors import UserError
 from minigpt.files import read_text, write_json
 from minigpt.text.added import AddedToken, AddedTokens, read_added_tokens
-from minigpt.text.vocabulary import as_unicode, check_ids, saved_flag, saved_strings
+from minigpt.text.vocabulary import STRINGS, as_unicode, check_ids
+from minigpt.values import FLAG, LIST, read
 
 MARKS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")  # of which a vocabulary may lack the last
+CLEAN_UP = {  # what is written without the space that stands between words
+    **{f" {sign}": sign for sign in (".", "?", "!", ",")},
+    " ' ": "'",
+    **{f" {end}": end for end in ("n't", "'m")},
+    " do not": " don't",
+    **{f" {end}": end for end in ("'s", "'ve", "'re")},
+}
 LONGEST_WORD = 100  # characters; a longer one is unknown
 CONTROL = {"Cc", "Cf", "Co", "Cs"}  # Unicode's categories of what is no character to see
 # Where each character of Chinese, Japanese and Korean script that stands for a word is put between spaces.
@@ -50,16 +58,18 @@ class WordPieceTokenizer:
         strip_accents: bool | None = None,
         handle_chinese_chars: bool = True,
         clean_text: bool = True,
+        clean_up: bool = False,
         added: Sequence[AddedToken] | None = None,
     ):
         """vocabulary: words and pieces in the order of their ids. lower_case: of "uncased" models.
 
         strip_accents: as `lower_case` unless given. handle_chinese_chars: each is a word. clean_text: without control
-        characters. added: the tokens that stand for themselves, some of the vocabulary, some with the ids that follow;
-        those in square brackets above unless given.
+        characters. clean_up: decoded text has no space before signs and the ends of contractions. added: the tokens
+        that stand for themselves, some of the vocabulary, some with the ids that follow; those in square brackets above
+        unless given.
         """
         self.vocabulary, self.lower_case, self.strip_accents = list(vocabulary), lower_case, strip_accents
-        self.handle_chinese_chars, self.clean_text = handle_chinese_chars, clean_text
+        self.handle_chinese_chars, self.clean_text, self.clean_up = handle_chinese_chars, clean_text, clean_up
         self._ids = {token: id_ for id_, token in enumerate(self.vocabulary)}
         missing = [token for token in MARKS[:4] if token not in self._ids]
         if missing:
@@ -117,8 +127,12 @@ class WordPieceTokenizer:
 
     def decode(self, ids: Any) -> str:
         """The pieces put together, with a space between words."""
-        words = [self.tokens[id_] for id_ in check_ids(ids, self.vocabulary_size)]
-        return " ".join(words).replace(" ##", "")
+        text = ""
+        for id_ in check_ids(ids, self.vocabulary_size):
+            token = self.tokens[id_]
+            part = token if not text else token.removeprefix("##") if token.startswith("##") else f" {token}"
+            text += _cleaned_up(part) if self.clean_up else part
+        return text
 
     def decode_bytes(self, ids: Any) -> bytes:
         """The same in UTF-8."""
@@ -126,17 +140,18 @@ class WordPieceTokenizer:
 
     def save(self, path: str | Path) -> None:
         """Write the tokenizer as JSON, for `load_tokenizer`."""
-        settings = ("kind", "lower_case", "strip_accents", "handle_chinese_chars", "clean_text")
+        settings = ("kind", "lower_case", "strip_accents", "handle_chinese_chars", "clean_text", "clean_up")
         value = {name: getattr(self, name) for name in settings}
         write_json(path, {**value, "added_tokens": self._added.to_json(), "vocabulary": self.vocabulary})
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "WordPieceTokenizer":
         """The tokenizer that `save` wrote; `UserError` if the parts do not agree."""
-        settings = {name: saved_flag(value, name) for name in ("lower_case", "handle_chinese_chars", "clean_text")}
-        strip = None if value.get("strip_accents") is None else saved_flag(value, "strip_accents")
-        added = read_added_tokens(value.get("added_tokens"))
-        return cls(saved_strings(value, "vocabulary"), strip_accents=strip, added=added, **settings)
+        settings = {name: read(value, name, FLAG) for name in ("lower_case", "handle_chinese_chars", "clean_text")}
+        settings["clean_up"] = read(value, "clean_up", FLAG, False)  # older files have no such setting
+        strip = read(value, "strip_accents", FLAG.or_none())
+        added = read_added_tokens(read(value, "added_tokens", LIST))
+        return cls(read(value, "vocabulary", STRINGS), strip_accents=strip, added=added, **settings)
 
     def _normalize(self, text: str) -> str:
         """What is the same for the model: white space, and for uncased models case and accents."""
@@ -164,6 +179,13 @@ class WordPieceTokenizer:
             ids.append(self._ids[mark + word[start:end]])
             start = end
         return ids
+
+
+def _cleaned_up(part: str) -> str:
+    """A decoded piece without the space that no English text has there; the rules are those of `tokenizers`."""
+    for spaced, joined in CLEAN_UP.items():
+        part = part.replace(spaced, joined)
+    return part
 
 
 def read_lines(path: str | Path) -> list[str]:

@@ -12,7 +12,7 @@ from minigpt.train.checkpoint import load_checkpoint, save_checkpoint
 from minigpt.train.data import TextData, TrainingData, validation_windows
 from minigpt.train.engine import Engine, OneProcess, Progress, judge_all, starting_point
 from minigpt.train.fit import fit
-from minigpt.train.folder import OpenedRun, RunFolder, has_run, open_folder, open_run
+from minigpt.train.folder import OpenedRun, RunFolder, has_run, open_folder, open_run, steps_done
 from minigpt.train.gradient import BatchGradient, split_rows, take_rows
 from minigpt.train.loop import Interrupted, train
 from minigpt.train.metrics import read_metrics
@@ -45,6 +45,7 @@ __all__ = [
     "save_checkpoint",
     "split_rows",
     "starting_point",
+    "steps_done",
     "take_rows",
     "train",
     "validation_windows",

@@ -10,6 +10,7 @@ from minigpt.model import Batch
 from minigpt.objectives import HeldOut, Texts
 from minigpt.text import BatchSampler, split_sentences
 from minigpt.train.folder import RunFolder
+from minigpt.values import read, whole
 
 HELD_OUT = 4096  # the seed of what is hidden in held-out text, whatever the run's own
 
@@ -57,7 +58,7 @@ class TextData:
     def bits_per_nat(self) -> float | None:
         """See `TrainingData`."""
         corpus = self.folder.corpus
-        bits = corpus["validation_tokens"] / (corpus["validation_bytes"] * np.log(2))
+        bits = read(corpus, "validation_tokens", whole(1)) / (read(corpus, "validation_bytes", whole(1)) * np.log(2))
         return float(bits) if self.record.every_token else None
 
     def batches(self, step: int) -> list[Batch]:

@@ -1,16 +1,17 @@
 """What a training loop asks of those who do the work: here one process; `minigpt.parallel.ranks` has many."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from minigpt.errors import UserError
 from minigpt.model import Batch, Params, Transformer
 from minigpt.objectives import HeldOut, Judged, judge, scored
 from minigpt.optim import Optimizer, clip_by_global_norm
-from minigpt.train.checkpoint import save_checkpoint
+from minigpt.train.checkpoint import DamagedError, save_checkpoint
 from minigpt.train.folder import RunFolder, newest
 from minigpt.train.gradient import BatchGradient
 
@@ -29,6 +30,7 @@ class Engine(Protocol):
 
     params: Params
     progress: Progress
+    notice: str  # what is to be said of the checkpoint that it begins with; mostly nothing
     speaks: bool  # whether this process writes metrics and shows progress
     blas_threads: int | None
 
@@ -65,7 +67,7 @@ class OneProcess:
     def __init__(self, folder: RunFolder):
         settings = folder.settings
         self.folder, self.model = folder, Transformer(folder.config)
-        self.params, self.optimizer, self.state, self.progress = starting_point(folder)
+        self.params, self.optimizer, self.state, self.progress, self.notice = starting_point(folder)
         self.blas_threads = 1 if settings.threads > 1 else None
         self._gradient = BatchGradient(self.model, self.params, threads=settings.threads, seed=settings.seed)
         self._grads = self.params
@@ -117,13 +119,49 @@ def judge_all(model: Transformer, params: Params, held_out: Sequence[HeldOut]) -
     return pooled([(judge(model, params, one, counts=scored(one.batch)), weight(one.batch)) for one in held_out])
 
 
-def starting_point(folder: RunFolder) -> tuple[Params, Optimizer, dict[str, Any], Progress]:
-    """Parameters, optimizer, its state and the progress: from the newest checkpoint, by however many, or fresh."""
-    settings, progress = folder.settings, Progress()
+class StartingPoint(NamedTuple):
+    """With what training begins or goes on."""
+
+    params: Params
+    optimizer: Optimizer
+    state: dict[str, Any]
+    progress: Progress
+    notice: str  # empty, or why it does not go on from the last checkpoint
+
+
+def starting_point(folder: RunFolder) -> StartingPoint:
+    """Parameters, optimizer, its state and the progress: from the newest checkpoint, by however many, or fresh.
+
+    A last checkpoint that is damaged or gone is replaced by the best one, and the notice says so. `UserError` if there
+    are checkpoints, but none that can be read.
+    """
+    settings, progress, notice = folder.settings, Progress(), ""
     params = Transformer(folder.config).init(np.random.default_rng(settings.seed))
     optimizer = settings.make_optimizer(params)
-    state = optimizer.init(params.flat)
-    if folder.has_checkpoint("last"):
-        params, numbers = newest(folder, "last", state=state)
+    if folder.begun:
+        (params, numbers, state), notice = _whole_checkpoint(folder, lambda: optimizer.init(params.flat))
         progress = Progress(**numbers)
-    return params, optimizer, state, progress
+    else:
+        state = optimizer.init(params.flat)
+    return StartingPoint(params, optimizer, state, progress, notice)
+
+
+def _whole_checkpoint(
+    folder: RunFolder, fresh: Callable[[], dict[str, Any]]
+) -> tuple[tuple[Params, dict[str, Any], dict[str, Any]], str]:
+    """Parameters, progress and optimizer's state of `last` if it is whole, else of `best`; and the notice."""
+
+    def read(which: str) -> tuple[Params, dict[str, Any], dict[str, Any]]:
+        state = fresh()
+        return *newest(folder, which, state=state), state
+
+    reason = "the last checkpoint is gone"
+    if folder.has_checkpoint("last"):
+        try:
+            return read("last"), ""
+        except DamagedError as error:
+            if not folder.has_checkpoint("best"):
+                raise UserError(f"{error}; there is no other one, so train again into another folder") from None
+            reason = str(error).rpartition(";")[0]
+    found = read("best")
+    return found, f"{reason}; going on from the best one, of step {found[1]['step']}"

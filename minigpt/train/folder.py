@@ -2,10 +2,12 @@
 
 run.json (configuration, settings, objective, what the text was), tokenizer.json,
 training.npy and validation.npy (token ids), last.safetensors and best.safetensors (checkpoints; many ranks write
-last.json and best.json, which name folders of shards, see `minigpt.train.shards`), metrics.csv, loss.png.
+last.json and best.json, which name folders of shards, see `minigpt.train.shards`), metrics.csv, loss.png. While a
+process trains there, .lock, see `minigpt.train.lock`.
 """
 
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,15 @@ from minigpt.files import read_json, write_json
 from minigpt.model import Params, Transformer, TransformerConfig
 from minigpt.objectives import Objective, objective_of
 from minigpt.text import Tokenizer, load_tokenizer, open_tokens
-from minigpt.train.checkpoint import load_checkpoint
+from minigpt.train.checkpoint import DamagedError, checkpoint_header, load_checkpoint
 from minigpt.train.settings import TrainSettings
 from minigpt.train.shards import load_shards, shards_step
+from minigpt.values import TABLE, TEXT, about, read, shown, table_of, whole
 
 FORMAT = "minigpt run 2"
 FORMER = "minigpt run 1"  # of version 0.1, which trained on the next token only
+DESCRIPTION = {"corpus": TABLE, "objective": TEXT, "special": TABLE, "start": TABLE.or_none()}
+COUNTS = ("validation_tokens", "validation_bytes")  # of a corpus, where it has been counted
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,11 @@ class RunFolder:
         """Whether there is a checkpoint `which`, written by one process or by many."""
         return self.checkpoint(which).exists() or shards_step(self.path, which) >= 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether there is anything to go on from."""
+        return self.has_checkpoint("last") or self.has_checkpoint("best")
+
     def tokenizer(self) -> Tokenizer:
         """The tokenizer; `UserError` if it does not fit the model.
 
@@ -100,7 +110,8 @@ class RunFolder:
 
     def tokens(self, which: str) -> np.ndarray:
         """Token ids, (N,), mapped from disk: `training` or `validation`."""
-        return open_tokens(self.file(f"{which}.npy"), self.config.vocabulary_size)
+        expected = self.corpus.get("checksums", {}).get(which)  # runs of version 0.1 have none
+        return open_tokens(self.file(f"{which}.npy"), self.config.vocabulary_size, expected=expected)
 
     def save(self) -> None:
         """Write run.json."""
@@ -124,20 +135,33 @@ def open_folder(path: str | Path) -> RunFolder:
     """Read run.json. `UserError` if the folder holds no run, or one that this minigpt cannot read."""
     if not has_run(path):
         raise UserError(f"{path} is not the folder of a run (it has no run.json); train one with `minigpt train`")
-    value = read_json(Path(path) / "run.json")
-    try:
-        format_ = value.pop("format")
-        if format_ == FORMER:
-            value |= {"objective": "causal", "special": {}, "start": None}
-        elif format_ != FORMAT:
-            raise UserError(f"{path}/run.json has the format {format_!r}, but this minigpt reads {FORMAT!r}")
-        config, settings = TransformerConfig.from_dict(value.pop("config")), TrainSettings(**value.pop("settings"))
-        objective_of(value["objective"])
-        return RunFolder(path=Path(path), config=config, settings=settings, **value)
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError(f"{path}/run.json is damaged ({error}); restore it or train again") from None
+    with about(Path(path) / "run.json", "it is damaged; restore it or train again"):
+        return _described(Path(path), read_json(Path(path) / "run.json"))
+
+
+def _described(path: Path, value: dict[str, Any]) -> RunFolder:
+    """The run that a run.json describes. `UserError` names what does not fit."""
+    format_ = read(value, "format", TEXT)
+    if format_ == FORMER:
+        value |= {"objective": "causal", "special": {}, "start": None}
+    elif format_ != FORMAT:
+        raise UserError(f"its format is {shown(format_)}, but this minigpt reads {FORMAT!r}")
+    unknown = set(value) - {"format", "config", "settings", *DESCRIPTION}
+    if unknown:
+        raise UserError(f"{sorted(unknown)[0]} is not known; this minigpt is older than the file?")
+    settings = read(value, "settings", TABLE)
+    strange = set(settings) - {field.name for field in fields(TrainSettings)}
+    if strange:
+        raise UserError(f"the setting {sorted(strange)[0]} is not known; this minigpt is older than the file?")
+    described = {name: read(value, name, kind) for name, kind in DESCRIPTION.items()}
+    for name in COUNTS:
+        read(described["corpus"], name, whole(1), None)
+    read(described["corpus"], "checksums", table_of(TEXT), None)
+    roles = {*described["special"], *objective_of(described["objective"]).special}
+    config = TransformerConfig.from_dict(read(value, "config", TABLE))
+    for role in sorted(roles):
+        read(described["special"], role, whole(0, config.vocabulary_size - 1))
+    return RunFolder(path=path, config=config, settings=TrainSettings(**settings), **described)
 
 
 def newest(folder: RunFolder, which: str, *, state: dict[str, Any] | None = None) -> tuple[Params, dict[str, Any]]:
@@ -153,6 +177,18 @@ def newest(folder: RunFolder, which: str, *, state: dict[str, Any] | None = None
         if found[1]["step"] >= many:
             return found
     return load_shards(folder.path, which, folder.config, state=state)
+
+
+def steps_done(folder: RunFolder) -> int:
+    """The step of the checkpoint from which training goes on; 0 before there is one."""
+    for which in ("last", "best"):
+        steps = [shards_step(folder.path, which)]
+        with suppress(DamagedError):
+            if folder.checkpoint(which).exists():
+                steps.append(int(checkpoint_header(folder.checkpoint(which))["progress"]["step"]))
+        if max(steps) >= 0:
+            return max(steps)
+    return 0
 
 
 @dataclass(frozen=True)

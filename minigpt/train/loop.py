@@ -5,19 +5,20 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from types import FrameType
 
 import numpy as np
-from tqdm import tqdm
 
 from minigpt.errors import UserError
 from minigpt.machine import blas_threads, keep_freed_memory
 from minigpt.model import Params
 from minigpt.objectives import HeldOut
+from minigpt.progress import progress_bar, say
 from minigpt.train.data import TextData, TrainingData
 from minigpt.train.engine import Engine, OneProcess, Progress
 from minigpt.train.folder import RunFolder
+from minigpt.train.lock import locked
 from minigpt.train.metrics import open_metrics
 from minigpt.train.start import Start, first_checkpoint
 
@@ -46,35 +47,36 @@ def train(
     data: what it is trained on; None: what the run's objective makes of its token files. start: the first parameters,
     see `first_checkpoint`; None: fresh ones. engine: who does the work; None makes a `OneProcess`.
     on_validation(params, row) is called after each validation: the engine's parameters, and what goes into metrics.csv.
-    Raises `Interrupted` after Ctrl-C or SIGTERM, once the checkpoint is written; `UserError` if the loss is no longer a
-    number, the held-out text is shorter than the context, or there is a `start` for an engine that has begun.
+    A checkpoint is written after each validation and every `settings.checkpoint_seconds`.
+    Raises `Interrupted` after Ctrl-C, SIGTERM or SIGHUP, once the checkpoint is written; `UserError` if another process
+    trains in the folder, the loss is no longer a number (what was saved stays), the folder is gone, the held-out text
+    is shorter than the context, or there is a `start` for an engine that has begun.
     """
     settings = folder.settings
     data = TextData(folder) if data is None else data
     held_out = data.held_out()
-    engine = _begin(folder, start, engine)
-    progress, rate = engine.progress, settings.rate()
     keep_freed_memory()
 
-    with (
-        closing(engine),
-        np.errstate(over="ignore", invalid="ignore"),  # a loss that is no number ends training with a sentence
-        blas_threads(engine.blas_threads),
-        open_metrics(folder.file("metrics.csv"), progress.step, written=engine.speaks) as append_row,
-        tqdm(
-            total=settings.steps,
-            initial=progress.step,
-            desc="training",
-            disable=not (show_progress and engine.speaks),
-        ) as bar,
-        _stop_requests() as stop_requested,
-    ):
-        clock = _Clock(progress)
+    with ExitStack() as held:
+        held.enter_context(_alone(folder, engine))
+        engine = held.enter_context(closing(_begin(folder, start, engine)))
+        if engine.notice and engine.speaks:
+            say(engine.notice)
+        progress, rate = engine.progress, settings.rate()
+        held.enter_context(np.errstate(over="ignore", invalid="ignore"))  # no number: training ends with a sentence
+        held.enter_context(blas_threads(engine.blas_threads))
+        append_row = held.enter_context(open_metrics(folder.file("metrics.csv"), progress.step, written=engine.speaks))
+        quiet = not (show_progress and engine.speaks)
+        bar = held.enter_context(
+            progress_bar(total=settings.steps, initial=progress.step, desc="training", disable=quiet)
+        )
+        stop_requested = held.enter_context(_stop_requests())
+        clock, saved = _Clock(progress), time.monotonic()
         for step in range(progress.step, settings.steps):
             batches = data.batches(step)
             clock.tokens += sum(math.prod(batch.tokens.shape[:2]) for batch in batches)
             loss, norm = engine.gradient(batches, step)
-            _check_finite(loss, norm, step, folder)
+            _check_finite(f"the loss is {loss} and the gradient's norm {norm}", loss + norm, step, folder)
             engine.update(rate(step))
             progress.step = step + 1
 
@@ -87,25 +89,46 @@ def train(
                 bar.set_postfix_str(f"loss {loss:.3f}, {row['tokens_per_second']:,.0f} tokens/s")
             if validate:
                 row |= _validate(engine, held_out, data.bits_per_nat)
-                improved = row["validation_loss"] < progress.best_loss
-                progress.best_loss = min(progress.best_loss, row["validation_loss"])
+                judged = row["validation_loss"]
+                _check_finite(f"the validation loss is {judged}", judged, step, folder)
+                improved = judged < progress.best_loss
+                progress.best_loss = min(progress.best_loss, judged)
                 append_row(row)
                 engine.save(("best", "last") if improved else ("last",))
+                saved = time.monotonic()
                 on_validation(engine.params, row)
                 clock.restart()
             elif "seconds" in row:
                 append_row(row)
-            if engine.anyone(stop_requested()) and not last:
+            stop = stop_requested()
+            if engine.anyone(stop or time.monotonic() - saved >= settings.checkpoint_seconds) and not last:
                 engine.save(("last",))
-                raise Interrupted(progress.step)
+                saved = time.monotonic()
+                if engine.anyone(stop):
+                    raise Interrupted(progress.step)
     return engine.params, progress
+
+
+@contextmanager
+def _alone(folder: RunFolder, engine: Engine | None) -> Iterator[None]:
+    """While inside, no other training is in the folder; of many ranks the first one holds the lock."""
+    with ExitStack() as held:
+        refused = None
+        if engine is None or engine.speaks:
+            try:
+                held.enter_context(locked(folder.path))
+            except UserError as error:
+                refused = error
+        if refused is not None if engine is None else engine.anyone(refused is not None):
+            raise refused or UserError(f"another training is at work in {folder.path}")
+        yield
 
 
 def _begin(folder: RunFolder, start: Start | None, engine: Engine | None) -> Engine:
     """The engine, with its parameters."""
     if start is not None and engine is not None:
         raise UserError("this engine has its parameters already; call first_checkpoint before it is made")
-    if start is not None and not folder.has_checkpoint("last"):
+    if start is not None and not folder.begun:
         first_checkpoint(folder, start)
     return engine or OneProcess(folder)
 
@@ -117,13 +140,13 @@ def _validate(engine: Engine, held_out: Sequence[HeldOut], bits_per_nat: float |
     return row if bits_per_nat is None else row | {"validation_bits_per_byte": loss * bits_per_nat}
 
 
-def _check_finite(loss: float, norm: float, step: int, folder: RunFolder) -> None:
-    if math.isfinite(loss) and math.isfinite(norm):
+def _check_finite(what: str, number: float, step: int, folder: RunFolder) -> None:
+    if math.isfinite(number):
         return
-    kept = "the last checkpoint is as it was" if folder.has_checkpoint("last") else "nothing was saved yet"
+    kept = "the last checkpoint, which is as it was" if folder.begun else "the beginning: nothing was saved yet"
     raise UserError(
-        f"the loss is {loss} and the gradient's norm {norm} at step {step + 1}: training diverged; "
-        f"start again with a lower --learning-rate than {folder.settings.learning_rate:g} ({kept})"
+        f"{what} at step {step + 1}: training diverged; start again with a lower --learning-rate than "
+        f"{folder.settings.learning_rate:g}; with --resume it goes on from {kept}"
     )
 
 
@@ -148,12 +171,15 @@ class _Clock:
 
 @contextmanager
 def _stop_requests() -> Iterator[Callable[[], bool]]:
-    """While inside, Ctrl-C and SIGTERM only leave a note, so that no step is cut in half; a second one acts at once."""
+    """While inside, Ctrl-C, SIGTERM and SIGHUP only leave a note, so that no step is cut in half; a second one acts.
+
+    SIGHUP, where there is one, comes when the terminal is closed; what was started with nohup goes on ignoring it.
+    """
     noted = threading.Event()
     if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
         yield noted.is_set
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in _requests()}
 
     def note(number: int, _frame: FrameType | None) -> None:
         noted.set()
@@ -166,3 +192,10 @@ def _stop_requests() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _requests() -> list[signal.Signals]:
+    """The signals that ask to stop; Windows has no SIGHUP."""
+    hangup = getattr(signal, "SIGHUP", None)
+    known = [signal.SIGINT, signal.SIGTERM]
+    return known if hangup is None or signal.getsignal(hangup) == signal.SIG_IGN else [*known, hangup]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from minigpt.errors import UserError
+from minigpt.files import checksum
 from minigpt.model import Params, Transformer, TransformerConfig, preset
 from minigpt.objectives import Objective, check_trains, find_special_tokens, objective_of, special_tokens
 from minigpt.text import (
@@ -129,6 +130,7 @@ def prepare_run(
         "training_tokens": counts["training"],
         "validation_tokens": counts["validation"],
         "validation_bytes": sum(len(text.encode("utf-8")) for text in corpus.validation),
+        "checksums": {part: checksum(path / f"{part}.npy") for part in ("training", "validation")},
     }
     ids = find_special_tokens(record, config.context, made.special_tokens, document_end(made))
     folder = RunFolder(path, config, settings, description, objective, ids)

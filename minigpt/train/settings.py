@@ -16,6 +16,7 @@ from minigpt.optim import (
     warmup_cosine,
     warmup_linear,
 )
+from minigpt.values import TEXT, Kind, check, number, whole
 
 SCHEDULES = ("cosine", "linear", "constant")
 OPTIMIZERS = ("adamw", "adam", "sgd", "muon")
@@ -40,6 +41,8 @@ class TrainSettings:
     log_every, validate_every, validation_windows : int
         Steps between rows of metrics.csv; steps between validations, each followed by a checkpoint; windows of held-out
         text in each.
+    checkpoint_seconds : float
+        A checkpoint is also written when the last one is so old; what is trained does not depend on it.
 
     Examples
     --------
@@ -65,14 +68,13 @@ class TrainSettings:
     log_every: int = 10  # steps between rows of metrics.csv
     validate_every: int = 250  # steps between validations, each followed by a checkpoint
     validation_windows: int = 256  # of held-out text, the same ones every time
+    checkpoint_seconds: float = 300.0  # between checkpoints at most
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value, least = getattr(self, field.name), 0 if field.name in ("warmup", "seed") else 1
-            if field.type is int and (not isinstance(value, int) or value < least):
-                raise UserError(f"{field.name} is {value!r}, but it must be a whole number of at least {least}")
-            if field.type is float and not (isinstance(value, (int, float)) and 0 <= value < float("inf")):
-                raise UserError(f"{field.name} is {value!r}, but it must be a number of at least 0")
+            least = 0 if field.name in ("warmup", "seed") else 1
+            kinds: dict[Any, Kind] = {int: whole(least), float: number(0.0), str: TEXT}
+            check(field.name, getattr(self, field.name), kinds[field.type])
         if self.learning_rate == 0 or self.clip == 0:
             raise UserError("learning_rate and clip must be above 0, or nothing would be learnt")
         if not (self.beta1 < 1 and self.beta2 < 1 and self.final_rate <= 1):

@@ -6,24 +6,44 @@ ranks were arranged. `last.json` and `best.json` name the folder to open; each i
 are whole and on the disk, so a crash leaves the checkpoint before.
 """
 
-import json
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from minigpt.errors import UserError
-from minigpt.files import read_json, replacing, write_json
+from minigpt.files import read_json, unwritable, write_json
 from minigpt.model import Params, Transformer, TransformerConfig
-from minigpt.train.checkpoint import check_config
+from minigpt.model.size import check_size
+from minigpt.train.checkpoint import (
+    DamagedError,
+    Read,
+    check_config,
+    opened_tensors,
+    read_number,
+    read_progress,
+    verify_tensors,
+    write_tensors,
+)
+from minigpt.values import TEXT, Kind, about, list_of, read, shown, table_of, whole
 
-FORMAT = "minigpt shard 1"
+FORMAT = "minigpt shard 2"
+FORMER = "minigpt shard 1"  # which had no checksums
+MOST_RANKS = 1 << 16
 MODEL = "model"  # the kind of the parameters; the other kinds are the optimizer's arrays
+
+
+def _is_place(value: Any) -> bool:
+    """Whether a value is the shape, begin, axis and offset of a `Piece`."""
+    if not isinstance(value, list) or len(value) != 4:
+        return False
+    shape, *others = value
+    return SHAPE.fits(shape) and all(map(whole(0).fits, others)) and others[1] < len(shape)
+
+
+SHAPE = list_of(whole(0))
+PLACE = Kind("the shape, begin, axis and offset of a piece", _is_place)
 
 
 class Piece(NamedTuple):
@@ -41,15 +61,18 @@ def write_shard(
     folder: Path, rank: int, pieces: list[Piece], config: TransformerConfig, numbers: dict[str, Any], progress: Any
 ) -> None:
     """Write one rank's file. numbers: of the optimizer, such as its count of steps; progress: as in a checkpoint."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)  # not its parents: a run that was deleted stays deleted
+    except OSError as error:
+        raise unwritable(folder, error) from error
     tensors = {f"{kind}.{piece.name}": array for piece in pieces for kind, array in piece.numbers.items()}
     places = {piece.name: [piece.shape, piece.begin, piece.axis, piece.offset] for piece in pieces}
     header = {"config": config.to_dict(), "optimizer": numbers, "progress": progress, "places": places}
-    with replacing(folder / f"rank-{rank:04}.safetensors") as temporary:
-        try:
-            save_file(tensors, temporary, metadata={"format": FORMAT, "json": json.dumps(header)})
-        except SafetensorError as error:  # how safetensors reports a full disk
-            raise OSError(str(error)) from error
+    write_tensors(folder / _file(rank), FORMAT, {n: np.ascontiguousarray(a) for n, a in tensors.items()}, header)
+
+
+def _file(rank: int) -> str:
+    return f"rank-{rank:04}.safetensors"
 
 
 def point(run: Path, which: str, folder: str, ranks: int, step: int) -> None:
@@ -63,9 +86,18 @@ def point(run: Path, which: str, folder: str, ranks: int, step: int) -> None:
 
 def shards_step(run: Path, which: str) -> int:
     """The step of the checkpoint `which` of many ranks; -1 if there is none."""
+    return _pointer(run, which)[2] if (run / f"{which}.json").exists() else -1
+
+
+def _pointer(run: Path, which: str) -> tuple[Path, int, int]:
+    """The folder with the files of the ranks, how many there are, and the step."""
     path = run / f"{which}.json"
-    step = read_json(path).get("step") if path.exists() else -1
-    return step if isinstance(step, int) else -1
+    with about(path, "use the other checkpoint, best or last"):
+        value = read_json(path)
+        folder, ranks = read(value, "folder", TEXT), read(value, "ranks", whole(1, MOST_RANKS))
+        if Path(folder).name != folder:
+            raise UserError(f"folder is {shown(folder)}, but it must be the name of a folder of this run")
+        return run / folder, ranks, read(value, "step", whole(0))
 
 
 def load_shards(
@@ -75,55 +107,57 @@ def load_shards(
 
     `UserError` if a file is missing, damaged, or of a model with another configuration.
     """
-    pointer = read_json(run / f"{which}.json")
+    folder, ranks, _ = _pointer(run, which)
     try:
-        folder, ranks = run / str(pointer["folder"]), int(pointer["ranks"])
+        check_size(config, sum(_present(folder / _file(rank)).stat().st_size for rank in range(ranks)))
         params = Params(Transformer(config).arrays())
         arrays = {name: value for name, value in (state or {}).items() if isinstance(value, np.ndarray)}
+        plain = {name: value for name, value in (state or {}).items() if name not in arrays}
         wholes = {MODEL: params} | {kind: Params(params.arrays, flat=array) for kind, array in arrays.items()}
         filled = 0
         for rank in range(ranks):
-            path = folder / f"rank-{rank:04}.safetensors"
-            with _opened(path) as (header, read):
+            path = _present(folder / _file(rank))
+            with opened_tensors(path, (FORMAT, FORMER)) as (_, header, read_array):
                 check_config(path, header["config"], config)
-                filled += sum(_put(wholes, name, place, read) for name, place in header["places"].items())
-                numbers, progress = header["optimizer"], header["progress"]
+                places = read(header, "places", table_of(PLACE))
+                filled += sum(_put(wholes, name, place, read_array) for name, place in places.items())
+                numbers = {name: read_number(header, name, fresh) for name, fresh in plain.items()}
+                progress = read_progress(header)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         if isinstance(error, UserError):
             raise
-        raise UserError(f"the checkpoint {run / which} is damaged ({error}); use the other one, best or last") from None
+        raise DamagedError(
+            f"the checkpoint {run / which} is damaged ({error}); use the other one, best or last"
+        ) from None
     if filled != params.flat.size:
-        raise UserError(f"{folder} holds {filled:,} of {params.flat.size:,} parameters; a rank's file is incomplete")
-    for name in state or {}:
-        if name not in arrays:
-            state[name] = numbers[name]  # type: ignore[index]
+        raise DamagedError(f"{folder} holds {filled:,} of {params.flat.size:,} parameters; a rank's file is incomplete")
+    if state is not None:
+        state |= numbers
     return params, progress
 
 
-def _put(wholes: dict[str, Params], name: str, place: Any, read: Callable[[str], np.ndarray]) -> int:
+def _put(wholes: dict[str, Params], name: str, place: Any, read: Read) -> int:
     """Copy one piece of every kind to its place; returns how many numbers it has."""
     shape, begin, axis, offset = place
     size = 0
-    for kind, whole in wholes.items():
+    for kind, params in wholes.items():
         numbers = read(f"{kind}.{name}")
         size = numbers.size
-        block = whole[name][(slice(None),) * axis + (slice(offset, offset + shape[axis]),)]
+        block = params[name][(slice(None),) * axis + (slice(offset, offset + shape[axis]),)]
         if list(block.shape) != list(shape):
             raise ValueError(f"{name} does not fit")
         block.flat[begin : begin + size] = numbers
     return size
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[dict[str, Any], Callable[[str], np.ndarray]]]:
-    """The header of a shard and a function that reads its arrays."""
-    try:
-        with safe_open(path, framework="np") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise UserError(f"{path} was not written by minigpt as {FORMAT!r}; choose a checkpoint that was")
-            yield json.loads(metadata["json"]), file.get_tensor
-    except FileNotFoundError:
-        raise UserError(f"there is no file {path}; every rank's file is needed: copy all of them") from None
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is damaged ({error}); use the other checkpoint, best or last") from None
+def _present(path: Path) -> Path:
+    if not path.exists():
+        raise DamagedError(f"there is no file {path}; every rank's file is needed: copy all of them")
+    return path
+
+
+def verify_shards(run: Path, which: str) -> None:
+    """Read all files of a checkpoint of many ranks. `DamagedError` where one is missing or not sound."""
+    folder, ranks, _ = _pointer(run, which)
+    for rank in range(ranks):
+        verify_tensors(_present(folder / _file(rank)), FORMAT, FORMER)

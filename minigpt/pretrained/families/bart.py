@@ -75,6 +75,11 @@ BART = Family(
         "add_final_layer_norm": False,
         "static_position_embeddings": False,
     },
+    aliases={
+        "num_attention_heads": "encoder_attention_heads",
+        "hidden_size": "d_model",
+        "num_hidden_layers": "encoder_layers",
+    },
     constants={"is_encoder_decoder": True},
     if_not_zero={BIAS: {"head_bias": True}},
 )

@@ -3,20 +3,21 @@
 A family is a record. Reading and writing follow from the same tables, so what one can read the other can write.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from minigpt.errors import UserError
 from minigpt.model import Transformer, TransformerConfig
+from minigpt.model.config import field_kind
 from minigpt.model.head import HEADS
 from minigpt.model.inputs import TOKENS
 from minigpt.ops import ACTIVATIONS
+from minigpt.pretrained.families.harmless import check_known
+from minigpt.values import TABLE, read, shown, whole
 
 HEAD = "head.weight"  # the array that a tied model does not have
 OURS = {theirs: ours for ours, record in ACTIVATIONS.items() for theirs in record.published}  # names of activations
-KINDS = {f.name: f.type for f in fields(TransformerConfig)}  # the type of each of our fields
 
 
 class Link(NamedTuple):
@@ -45,10 +46,11 @@ class Setting(NamedTuple):
         """Our value. `UserError` if theirs is of the wrong kind, or not one that we have."""
         value = theirs.get(self.theirs, self.default)
         if self.words is None:
-            kind = KINDS[self.ours.removeprefix(ENCODER)]
-            if not _is_of_kind(value, kind):
-                wanted = getattr(kind, "__name__", kind)
-                raise UserError(f"{self.ours} is {value!r:.50} ({self.theirs} in the file), but it must be of {wanted}")
+            kind = field_kind(self.ours.removeprefix(ENCODER))
+            if not kind.fits(value):
+                raise UserError(
+                    f"{self.ours} is {shown(value)} ({self.theirs} in the file), but it must be {kind.wanted}"
+                )
             return value
         if not isinstance(value, str) or value not in self.words:
             raise UserError(f"the {self.ours} {value!r:.50} is not supported; {', '.join(map(str, self.words))} are")
@@ -85,6 +87,8 @@ class Family:
     kin: str | None = None  # the family that it is a kind of
     fixed: Mapping[str, Any] = field(default_factory=dict)  # our fields that are so in the whole family
     refused: Mapping[str, Any] = field(default_factory=dict)  # their settings -> the one value that is supported
+    aliases: Mapping[str, str] = field(default_factory=dict)  # other names of settings -> the usual one
+    taken: tuple[str, ...] = ()  # further settings that `before` reads
     constants: Mapping[str, Any] = field(default_factory=dict)  # their settings that are written and not read
     if_not_zero: Mapping[str, dict[str, Any]] = field(default_factory=dict)  # their array -> our fields, if it is not 0
     renamed: Mapping[str, str] = field(default_factory=dict)  # parts of names in old files -> in those of today
@@ -99,11 +103,26 @@ class Family:
             raise UserError(f"{name} is not supported, no class of {self.name} that is known here; {known} are")
         return self.classes[name]
 
+    def check_known(self, theirs: dict[str, Any]) -> None:
+        """`UserError` names a setting that is not understood."""
+        check_known(theirs, {setting.theirs for setting in self.settings} | {*self.refused, *self.aliases, *self.taken})
+
+    def under_one_name(self, theirs: dict[str, Any]) -> dict[str, Any]:
+        """Their configuration without aliases. `UserError` where two names of one setting differ."""
+        found = {name: value for name, value in theirs.items() if name not in self.aliases}
+        for alias, name in self.aliases.items():
+            if alias in theirs and found.setdefault(name, theirs[alias]) != theirs[alias]:
+                raise UserError(
+                    f"{alias} is {shown(theirs[alias])} and {name} {shown(found[name])}, but they are one setting"
+                )
+        return found
+
     def read_config(self, theirs: dict[str, Any], cls: HeadClass) -> dict[str, Any]:
         """Their configuration, of a model of this class, as fields of ours."""
+        theirs = self.under_one_name(theirs)
         for name, value in self.refused.items():
             if theirs.get(name, value) != value:
-                raise UserError(f"models with {name} = {theirs[name]!r:.50} are not supported; it must be {value!r}")
+                raise UserError(f"models with {name} = {shown(theirs[name])} are not supported; it must be {value!r}")
         theirs = self.before(theirs)
         ours = {setting.ours: setting.read(theirs) for setting in self.settings}
         ours |= {**self.fixed, **cls.fields}
@@ -111,8 +130,8 @@ class Family:
         if inner:
             ours["encoder"] = {name.removeprefix(ENCODER): value for name, value in inner.items()}
         if "labels" in HEADS[ours["head"]].fields and "labels" not in ours:
-            names = theirs.get("id2label")
-            ours["labels"] = theirs.get("num_labels") or (len(names) if isinstance(names, dict) else 0) or 2
+            names = read(theirs, "id2label", TABLE.or_none(), None) or {}
+            ours["labels"] = read(theirs, "num_labels", whole(1).or_none(), None) or len(names) or 2
         return ours
 
     def write_config(self, config: TransformerConfig) -> dict[str, Any]:
@@ -153,12 +172,3 @@ def resolved(config: TransformerConfig) -> dict[str, Any]:
     if encoder is not None:
         values |= {f"{ENCODER}{name}": value for name, value in resolved(encoder).items()}
     return values
-
-
-def _is_of_kind(value: Any, kind: Any) -> bool:
-    """Whether a value from a file can be one of a field of this type. A size may be left to follow (None)."""
-    if value is None:
-        return kind in (int, int | None, bool | None)
-    if kind is float:
-        return type(value) in (int, float) and 0 <= value < math.inf
-    return any(type(value) is one for one in (int, bool, str) if kind in (one, one | None))

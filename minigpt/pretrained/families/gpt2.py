@@ -49,5 +49,11 @@ GPT2 = Family(
     ),
     links=links,
     refused={"scale_attn_weights": True, "scale_attn_by_inverse_layer_idx": False, "add_cross_attention": False},
+    aliases={
+        "hidden_size": "n_embd",
+        "max_position_embeddings": "n_positions",
+        "num_attention_heads": "n_head",
+        "num_hidden_layers": "n_layer",
+    },
     harmless=(r"(transformer\.)?h\.\d+\.attn\.(masked_)?bias",),  # who may see whom, and how far below zero is "not"
 )

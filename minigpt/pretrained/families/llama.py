@@ -81,6 +81,7 @@ LLAMA = Family(
     links=links,
     fixed={"norm": "rms", "gated": True, "position": "rotary", "bias": False},
     refused={"pretraining_tp": 1},
+    taken=("rope_scaling", "rope_parameters"),
     harmless=(r".*rotary_emb\.inv_freq",),  # the angles, which follow from rope_theta
     before=lift_rotary,
     after=sink_rotary,

@@ -1,0 +1,115 @@
+"""Going on with a run: what may be changed is changed, whatever else was asked for must be what the run has."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from minigpt.cli.options import quoted
+from minigpt.errors import UserError
+from minigpt.model import PRESETS, preset
+from minigpt.text import Tokenizer, load_tokenizer
+from minigpt.train import RunFolder, has_run, open_folder, steps_done
+from minigpt.train.lock import locked
+
+RUNS = Path("runs")
+CHANGED = ("steps", "learning_rate", "validate_every", "threads")  # fields of TrainSettings
+
+
+def resume_run(arguments: argparse.Namespace) -> RunFolder:
+    """The run in --out, or the latest below runs/, with what may be changed written into its run.json.
+
+    `UserError` names the first option that is not as in the run, or a number of steps that is below what is done; then
+    run.json is as it was.
+    """
+    folder = open_folder(arguments.out or latest_run())
+    _refuse_others(folder, arguments)
+    changes = {name: value for name in CHANGED if (value := getattr(arguments, name)) is not None}
+    if "threads" in changes:
+        changes["threads"] = min(changes["threads"], folder.settings.batch)
+    settings = replace(folder.settings, **changes)
+    if settings == folder.settings:
+        return folder
+    with locked(folder.path):
+        done = steps_done(folder)
+        if settings.steps < done:
+            raise UserError(f"--steps is {settings.steps}, but {folder.path} has done {done} steps; ask for more")
+        folder = replace(folder, settings=settings)
+        folder.save()
+    return folder
+
+
+def latest_run() -> Path:
+    """The run below runs/ that was begun or changed last."""
+    runs = [folder for folder in RUNS.glob("*") if has_run(folder)]
+    if not runs:
+        raise UserError(f"there is no run below {RUNS} to resume; name one with --out")
+    return max(runs, key=lambda folder: (folder / "run.json").stat().st_mtime)
+
+
+def _refuse_others(folder: RunFolder, arguments: argparse.Namespace) -> None:
+    """`UserError` for an option that names something else than the run has."""
+    for name, of_run in FIXED.items():
+        asked = getattr(arguments, name)
+        if asked is None:
+            continue
+        has = of_run(folder, asked)
+        if has != asked:
+            flag = name if name == "corpus" else "--" + name.replace("_", "-")
+            raise UserError(
+                f"{flag} {quoted(str(asked))} is not what {folder.path} has ({has}), and a run goes on as it began; "
+                "leave it out, or train anew without --resume"
+            )
+
+
+def _setting(name: str) -> Callable[[RunFolder, Any], Any]:
+    return lambda folder, asked: getattr(folder.settings, name)
+
+
+def _field(name: str) -> Callable[[RunFolder, Any], Any]:
+    return lambda folder, asked: getattr(folder.config, name)
+
+
+def _named(asked: str, name: str) -> str:
+    """What was asked for if it is the same path, or name; else the name that the run has."""
+    return asked if Path(asked).resolve() == Path(name).resolve() else name
+
+
+def _preset(folder: RunFolder, asked: str) -> str:
+    """The preset that the run's model is; several may differ in nothing but context, which is compared apart."""
+    if folder.start is not None:
+        return f"the model of {folder.start['name']}"
+
+    def is_it(name: str) -> bool:
+        config, model = folder.config, preset(name, vocabulary_size=folder.config.vocabulary_size)
+        return all(getattr(config, field) == getattr(model, field) for field in PRESETS[name] if field != "context")
+
+    return asked if is_it(asked) else next(filter(is_it, PRESETS), "a model of its own")
+
+
+def _tokenizer(folder: RunFolder, asked: str) -> str:
+    """What was asked for if that is the run's kind of tokenizer, or a file with the same one."""
+    ours = folder.tokenizer()
+    if asked in ("bpe", "characters"):
+        return {"byte_pair": "bpe"}.get(ours.kind, ours.kind)
+    return asked if _same(load_tokenizer(asked), ours) else f"another {ours.kind} tokenizer"
+
+
+def _same(one: Tokenizer, other: Tokenizer) -> bool:
+    """Whether both are of one kind, with the same tokens of the same ids."""
+    if (one.kind, one.vocabulary_size) != (other.kind, other.vocabulary_size):
+        return False
+    return all(one.decode_bytes([id_]) == other.decode_bytes([id_]) for id_ in range(one.vocabulary_size))
+
+
+FIXED: dict[str, Callable[[RunFolder, Any], Any]] = {  # option -> what the run has, told in the option's words
+    "corpus": lambda folder, asked: _named(asked, str(folder.corpus.get("name", "another"))),
+    "objective": lambda folder, asked: folder.objective,
+    "start": lambda folder, asked: "a fresh model" if folder.start is None else _named(asked, folder.start["name"]),
+    "preset": _preset,
+    "tokenizer": _tokenizer,
+    "vocabulary": _field("vocabulary_size"),
+    **{name: _field(name) for name in ("architecture", "context", "dropout")},
+    **{name: _setting(name) for name in ("batch", "accumulate", "optimizer", "weight_decay", "seed")},
+}

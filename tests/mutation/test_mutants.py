@@ -1,0 +1,55 @@
+"""The mistakes that tests/mutation makes are what they say, and the sample is the same every time."""
+
+import ast
+from functools import cache
+from pathlib import Path
+
+import pytest
+import run
+from mutants import MISTAKES, compiles, mutants
+
+SOURCE = b'''"""A docstring with 1 and <."""
+def f(x: int = 2, *, \xc3\xa4=0.5) -> int:
+    """Another."""
+    if x < 3 and not x:
+        x += 1
+        table[x] = max(x, 4, key=f)
+        print(x)
+    return x @ f(x, -x)[1:x] if x is None else x
+'''
+
+
+SAMPLE = cache(run.sample)
+
+
+def test_every_kind_of_mistake_is_made_and_compiles():
+    found = mutants("minigpt/ops/f.py", SOURCE)
+    kinds = {make.__name__.strip("_") for makes in MISTAKES.values() for make in makes}
+    assert {mutant.kind for mutant in found} == kinds
+    for mutant in found:
+        changed = mutant.apply(SOURCE)
+        assert compiles(changed)
+        assert ast.dump(ast.parse(changed)) != ast.dump(ast.parse(SOURCE))
+        assert SOURCE[mutant.start : mutant.stop].decode() == mutant.was
+    assert len({mutant.id for mutant in found}) == len(found)
+    assert not [mutant for mutant in found if mutant.line in (1, 3)]  # docstrings do nothing
+
+
+@pytest.mark.parametrize("change", ["x <= 3", "x < 4", "x -= 1", "x = 1", "min(x, 4, key=f)", "max(x, 4)", "ä=1.0"])
+def test_some_of_them(change):
+    sources = [mutant.apply(SOURCE).decode() for mutant in mutants("f.py", SOURCE)]
+    assert any(change in source.replace("(x <= 3)", "x <= 3") for source in sources)
+
+
+def test_the_sample_has_as_many_of_every_folder_and_is_always_the_same():
+    sample = SAMPLE(100, 0)
+    assert [mutant.id for mutant in sample] == [mutant.id for mutant in run.sample(100, 0)]
+    folders = [mutant.path.split("/")[1] for mutant in sample]
+    assert {folder: folders.count(folder) for folder in run.FOLDERS} == dict.fromkeys(run.FOLDERS, 10)
+    assert len({mutant.id for mutant in sample}) == 100
+
+
+def test_the_nearest_tests_are_there():
+    for mutant in SAMPLE(100, 0):
+        for ring in run.rings(mutant.path):
+            assert ring and all((Path(run.ROOT) / "tests" / test).exists() for test in ring)
