@@ -95,7 +95,7 @@ table(
 )
 
 # %%
-steps = 40 if quick() else 1500
+steps = 24 if quick() else 1500
 config = TransformerConfig(
     architecture="encoder",
     head="sequence",
@@ -298,7 +298,7 @@ def to_learn(rows):
 writer = Transformer(
     TransformerConfig(vocabulary_size=20, context=14, width=64, layers=2, heads=4, init_std=0.05)
 )
-steps = 40 if quick() else 600
+steps = 24 if quick() else 600
 
 
 def train_arranged(rate):
@@ -451,7 +451,7 @@ def reward(params, rng, steps):
         optimizer.update(params.flat, grads.flat, state, learning_rate=1e-3)
 
 
-steps, rounds = (100, 10) if quick() else (700, 50)
+steps, rounds = (30, 4) if quick() else (700, 50)
 rows, curves = [], {}
 for kind in ("40% random", "60% one too high"):
     params, rng = pupil.init(np.random.default_rng(0)), np.random.default_rng(1)

@@ -196,7 +196,7 @@ def train(width, seed, steps, every):
 
 
 WIDTHS, SEEDS = (16, 32, 64, 128), 2 if quick() else 3
-STEPS, EVERY = (12, 4) if quick() else (160, 40)
+STEPS, EVERY = (6, 2) if quick() else (160, 40)
 N = np.array([scale.count_parameters(config_of(width)) for width in WIDTHS])
 trained = [[train(width, seed, STEPS, EVERY) for seed in range(SEEDS)] for width in WIDTHS]
 losses = np.array([[one[0] for one in seeds] for seeds in trained])  # (widths, seeds, points)

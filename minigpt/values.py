@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from minigpt.errors import UserError
 
 MOST_WHOLE = (1 << 63) - 1  # what an array can count
+LONGEST_NAME = 255  # bytes, of a file
 REQUIRED: Any = object()  # the default of a value that must be there
 
 
@@ -72,6 +73,16 @@ def list_of(kind: Kind) -> Kind:
 def table_of(kind: Kind) -> Kind:
     """A table, everything in it of this kind."""
     return Kind("a table", lambda value: isinstance(value, dict) and all(map(kind.fits, value.values())), kind)
+
+
+def _is_file_name(value: Any) -> bool:
+    """Whether a value names a file that is beside the one it is from, on any system."""
+    if not isinstance(value, str) or not value.isprintable() or value.startswith(".") or {"/", "\\", ":"} & {*value}:
+        return False
+    return 0 < len(value.encode()) <= LONGEST_NAME
+
+
+FILE_NAME = Kind("the name of a file in this folder", _is_file_name)
 
 
 def shown(value: Any) -> str:

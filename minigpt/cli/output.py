@@ -5,15 +5,14 @@ import json
 import math
 import os
 import sys
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
+from minigpt.errors import visible
 from minigpt.files import REMEDIES
 
 LEFT = {errno.EPIPE, errno.EIO, errno.EBADF, errno.EINVAL}  # pipe, terminal or file is gone; EINVAL: Windows' pipe
-TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"  # turn the direction of writing
 HEAVY = ("--preset", "--start", "--tokenizer")  # flags whose value is a name, and costs memory
 ONE_SENTENCE = (MemoryError, OSError, OverflowError, RecursionError)
 
@@ -156,12 +155,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(one) for one in value]
     return value
-
-
-def visible(text: str) -> str:
-    """What a model wrote, for a terminal: characters that would steer it, rather than be shown, are spelled out."""
-    return "".join(repr(c)[1:-1] if _steers(c) else c for c in text)
-
-
-def _steers(character: str) -> bool:
-    return (unicodedata.category(character) == "Cc" and character not in "\n\t") or character in TURNING

@@ -11,10 +11,12 @@ from typing import Any
 from minigpt.course.audit import PLACES, Audit, Claim, Fact, Hedge, Measure
 from minigpt.course.folder import CLAIMS, lessons_folder
 from minigpt.errors import UserError
-from minigpt.files import read_json
+from minigpt.files import check_is_file, read_json
+from minigpt.values import TEXT, about, number, read
 
 TEXTS = ("id", "part", "where", "claim", "verdict", "why", "lesson")  # what every claim has ...
 LISTS = {"grade": str, "sources": str, "experiments": str, "measure": dict}  # ... and lists, none of them empty
+RESULT = {"lesson": TEXT, "name": TEXT, "value": number(), **dict.fromkeys(("above", "below"), number().or_none())}
 Table = dict[str, Any]  # of TOML
 
 
@@ -26,7 +28,7 @@ def load_claims(folder: str | Path | None = None) -> Audit:
     """
     folder = Path(folder) if folder else lessons_folder()
     data = _read_toml(folder / CLAIMS)
-    rows = read_json(folder / "results.json", _are_results) if (folder / "results.json").exists() else []
+    rows = _read_results(folder / "results.json") if (folder / "results.json").exists() else []
     claims = tuple(_claim(table, data, {row["name"]: row for row in rows}) for table in data["claim"])
     ids = [claim.id for claim in claims]
     for name in ids:
@@ -41,9 +43,10 @@ def load_claims(folder: str | Path | None = None) -> Audit:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
+    check_is_file(path)
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, RecursionError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"{path} could not be read ({error}); mend it, or fetch it from the repository again") from None
     for name in ("article", "card", "verdicts", "grades", "experiments", "references"):
         table: Any = data.get(name)
@@ -61,10 +64,14 @@ def _is_list(value: Any, kind: type) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(entry, kind) for entry in value)
 
 
-def _are_results(rows: Any) -> bool:
-    """Whether `rows` has the form of results.json."""
-    keys = {"lesson", "name", "value", "above", "below"}
-    return isinstance(rows, list) and all(isinstance(row, dict) and keys <= set(row) for row in rows)
+def _read_results(path: Path) -> list[Table]:
+    """The rows of results.json. `UserError` names a value that does not fit."""
+    rows = read_json(path, lambda value: isinstance(value, list))
+    with about(path, "run the lessons again, or fetch it from the repository"):
+        for row in rows:
+            for key, kind in RESULT.items():
+                read(row, key, kind)
+    return rows
 
 
 def _claim(table: Table, data: Table, results: dict[str, Table]) -> Claim:

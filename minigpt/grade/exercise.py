@@ -9,6 +9,11 @@ import numpy as np
 Question = tuple[list[Any], dict[str, Any]]  # arguments and options of one call
 
 
+def larger(rng: np.random.Generator, size: Any) -> int:
+    """`size`, and in one question of four several times that, so that no answer is right for small ones alone."""
+    return int(size) * (int(rng.integers(4, 9)) if rng.random() < 0.25 else 1)
+
+
 @dataclass(frozen=True)
 class Exercise:
     """A function that a student writes or, if there is no `right`, an operation: NAME_forward and NAME_backward.

@@ -1,46 +1,72 @@
 """Judging an operation: y against the reference, gradients against numerical derivatives, mistakes by name."""
 
 import inspect
+import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from minigpt.check import CASES, OPERATIONS, Case, GradientError, check_gradient, diagnose, diagnose_forward
+from minigpt.check.cases import Inputs
 from minigpt.check.contract import as_dtype, floating, upstream
 from minigpt.grade.exercise import Wrong
 from minigpt.grade.sandbox import Caller, Failed, demand_array, parameters
+from minigpt.ops import ACTIVATIONS
+
+LIKELY_SECONDS = 5.0  # for other cases after a wrong one, to find the known mistake
+ROWS = (*ACTIVATIONS, "tanh", "linear", "softmax", "layer_norm", "rms_norm", "router")
+JOINED: dict[str, tuple[int, ...]] = {"gated": (0, 1)} | dict.fromkeys(ROWS, (0,))  # which arguments may have more rows
+ENTRIES = 48  # of each array are checked one by one, and all of it along a random direction
 
 
-def judge_operation(operation: str, caller: Caller) -> str:
+def judge_operation(operation: str, caller: Caller, seed: int = 0) -> str:
     """Check NAME_forward, NAME_backward or both. Returns what was right; raises `Wrong` or `Failed`.
 
-    A backward without a forward beside it gets the cache of minigpt's own forward, a named tuple.
+    seed: of the arrays. A backward without a forward beside it gets the cache of minigpt's own forward, a named tuple.
     """
     forward, backward = f"{operation}_forward", f"{operation}_backward"
-    cases = [case for case in CASES if case.operation == operation and _accepts(_forward_of(caller, operation), case)]
+    ours = [case for case in CASES if case.operation == operation]
+    if operation in JOINED:
+        ours.append(_larger(ours[0]))
+    cases = [case for case in ours if _accepts(_forward_of(caller, operation), case)]
     if not cases:
         raise Failed(f"{forward} takes other arguments than {operation} has; keep the stub's signature")
     if forward not in caller.functions:
-        _judge_cases(judge_backward, cases, caller)
+        _judge_cases(judge_backward, cases, caller, seed)
         return f"{backward} is right in {_counted(cases)}"
-    _judge_cases(judge_forward, cases, caller)
+    _judge_cases(judge_forward, cases, caller, seed)
     if backward not in caller.functions:
         return f"{forward} is right in {_counted(cases)}"
-    _judge_cases(judge_backward, cases, caller)
+    _judge_cases(judge_backward, cases, caller, seed)
     return f"{forward} and {backward} are right in {_counted(cases)}"
+
+
+def _larger(case: Case) -> Case:
+    """The case with several times as many rows, so that no answer is right at the sizes of the others alone."""
+
+    def make(rng: np.random.Generator) -> Inputs:
+        drawn = [case.make(rng) for _ in range(rng.integers(5, 9))]
+        arrays, options = drawn[0]
+        joined = JOINED[case.operation]
+        return tuple(
+            np.concatenate([parts[i] for parts, _ in drawn]) if i in joined else array for i, array in enumerate(arrays)
+        ), options
+
+    return Case(case.operation, "many rows", make, samples=4)
 
 
 def _counted(cases: list[Case]) -> str:
     return f"{len(cases)} cases" if len(cases) > 1 else "one case"
 
 
-def _judge_cases(judge: Callable[[Case, Caller], None], cases: list[Case], caller: Caller) -> None:
+def _judge_cases(judge: Callable[[Case, Caller, int], None], cases: list[Case], caller: Caller, seed: int) -> None:
     """Raise what the first wrong case says, with the likely mistake, which another case may show more clearly."""
     first: Exception | None = None
+    deadline = time.monotonic() + LIKELY_SECONDS
     for case in cases:
         try:
-            judge(case, caller)
+            judge(case, caller, seed)
         except (Wrong, Failed) as problem:
             first = first or problem
             likely = getattr(problem, "likely", None)
@@ -48,13 +74,17 @@ def _judge_cases(judge: Callable[[Case, Caller], None], cases: list[Case], calle
                 raise Wrong(str(first), likely) from None
             if isinstance(problem, Failed) and problem.final:
                 break
+        if first is None:
+            deadline = time.monotonic() + LIKELY_SECONDS
+        elif time.monotonic() > deadline:
+            break
     if first is not None:
         raise first
 
 
-def _case_inputs(case: Case, caller: Caller) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
+def _case_inputs(case: Case, caller: Caller, seed: int) -> tuple[tuple[np.ndarray, ...], dict[str, Any]]:
     """The case's inputs, in float64, without options that the student's forward lacks and that are the defaults."""
-    arrays, options = case.inputs()
+    arrays, options = case.inputs(seed)
     kept = _asked(_forward_of(caller, case.operation), case, options)
     return tuple(as_dtype(array, np.float64) for array in arrays), {
         name: as_dtype(value, np.float64) for name, value in kept.items()
@@ -89,9 +119,9 @@ def _accepts(parameters: dict[str, Any], case: Case) -> bool:
     return fits and set(parameters["needed_by_name"]) <= set(options) and (parameters["any"] or set(options) <= known)
 
 
-def judge_forward(case: Case, caller: Caller) -> None:
+def judge_forward(case: Case, caller: Caller, seed: int = 0) -> None:
     """y of one case."""
-    arrays, options = _case_inputs(case, caller)
+    arrays, options = _case_inputs(case, caller, seed)
     name = f"{case.operation}_forward"
     right = np.asarray(OPERATIONS[case.operation].forward(*arrays, **options)[0])
     yours = demand_array(f"y of {name}", _pair(name, caller.call(name, arrays, options))[0], right.shape)
@@ -100,15 +130,15 @@ def judge_forward(case: Case, caller: Caller) -> None:
         bugs = diagnose_forward(case.operation, arrays, options, yours)
         raise Wrong(
             f"y of {name} is wrong{_case(case)}, most at {[int(i) for i in index]}: "
-            f"yours {yours[index]:.6g}, it must be {right[index]:.6g}",
+            f"yours {yours[index]:.6g} is too {'large' if yours[index] > right[index] else 'small'}",
             bugs[0].explanation if bugs else None,
         )
 
 
-def judge_backward(case: Case, caller: Caller) -> None:
+def judge_backward(case: Case, caller: Caller, seed: int = 0) -> None:
     """Gradients of one case, against central differences of the reference's forward."""
     backward = f"{case.operation}_backward"
-    arrays, options = _case_inputs(case, caller)
+    arrays, options = _case_inputs(case, caller, seed)
     reference = OPERATIONS[case.operation].forward
 
     def ours(*values: np.ndarray, **settings: Any) -> tuple[np.ndarray, Any]:
@@ -120,14 +150,16 @@ def judge_backward(case: Case, caller: Caller) -> None:
 
     names = _forward_of(caller, case.operation)["positional"][: len(arrays)]
     wanted = [(name, array) for name, array in zip(names, arrays, strict=True) if floating(array)]
-    dy = upstream(np.random.default_rng(5), reference(*arrays, **options)[0].shape)
+    dy = upstream(np.random.default_rng(seed + 5), reference(*arrays, **options)[0].shape)
     found = _student_gradients(case.operation, caller, arrays, options, dy)
     if len(found) != len(wanted):
         raise Wrong(f"{backward} returns {len(found)} gradients, but {len(wanted)} arguments have one: {names}")
     try:
         for (name, array), gradient in zip(wanted, found, strict=True):
             demand_array(f"the gradient of {name}", gradient, array.shape)
-        check_gradient(ours, theirs, *arrays, samples=case.samples, names=names, **options).raise_if_wrong()
+        check_gradient(
+            ours, theirs, *arrays, seed=seed, samples=case.samples or ENTRIES, names=names, **options
+        ).raise_if_wrong()
     except (GradientError, Failed) as error:
         bugs = diagnose(case.operation, arrays, options, dy, found)
         raise Wrong(f"{backward}{_case(case)}: {error}", bugs[0].explanation if bugs else None) from None

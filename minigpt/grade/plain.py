@@ -1,48 +1,108 @@
 """Judging a plain function: what it returns, against the reference, on drawn questions."""
 
+import time
 from typing import Any
 
 import numpy as np
 
 from minigpt.grade.exercise import Exercise, Question, Wrong
-from minigpt.grade.sandbox import Caller, Unknown
+from minigpt.grade.sandbox import Caller, Failed, Unknown
 
 QUESTIONS = 40
+LIKELY_SECONDS = 3.0  # for asking on after a wrong answer, to find the known mistake
+RELATIVE, ABSOLUTE = 1e-6, 1e-9  # tolerances
 
 
-def judge_plain(exercise: Exercise, caller: Caller) -> str:
-    """Ask; returns what was found right, raises `Wrong` or `Failed`."""
-    assert exercise.draw is not None and exercise.right is not None
-    rng = np.random.default_rng(11)
-    asked = [exercise.draw(rng) for _ in range(QUESTIONS)]
+def judge_plain(exercise: Exercise, caller: Caller, seed: int = 11) -> str:
+    """Ask; returns what was found right, raises `Wrong` or `Failed`. seed: of the questions."""
+    assert exercise.right is not None
+    asked = _questions(exercise, seed)
     given: list[Any] = []
     for arguments, options in asked:
         given.append(caller.call(exercise.name, arguments, options))
-        right = exercise.right(*arguments, **options)
-        if problem := _difference(given[-1], right):
-            given += [caller.call(exercise.name, *question) for question in asked[len(given) :]]
+        if problem := difference(given[-1], exercise.right(*arguments, **options)):
+            given += _answers(exercise.name, asked[len(given) :], caller)
             raise Wrong(f"{exercise.name}({_show(arguments, options)}): {problem}", _likely(exercise, asked, given))
-    return f"{exercise.name} is right on {QUESTIONS} questions"
+    return f"{exercise.name} is right on {len(asked)} questions"
 
 
-def _difference(yours: Any, right: Any) -> str | None:
-    """In what they differ; None if they are the same, numbers to rounding."""
+def _questions(exercise: Exercise, seed: int) -> list[Question]:
+    """So many that every known mistake shows on one of them."""
+    draw, right = exercise.draw, exercise.right
+    assert draw is not None and right is not None
+    rng = np.random.default_rng(seed)
+    asked = [draw(rng) for _ in range(QUESTIONS)]
+    for mistake in exercise.mistakes:
+        shown = any(difference(mistake(*given, **options), right(*given, **options)) for given, options in asked)
+        while not shown and len(asked) < 20 * QUESTIONS:
+            given, options = draw(rng)
+            asked.append((given, options))
+            shown = bool(difference(mistake(*given, **options), right(*given, **options)))
+    return asked
+
+
+def _answers(name: str, asked: list[Question], caller: Caller) -> list[Any]:
+    """To the questions, until one cannot be answered or the time is over."""
+    given: list[Any] = []
+    deadline = time.monotonic() + LIKELY_SECONDS
+    for arguments, options in asked:
+        if time.monotonic() > deadline:
+            break
+        try:
+            given.append(caller.call(name, arguments, options))
+        except Failed:
+            break
+    return given
+
+
+def difference(yours: Any, right: Any) -> str | None:
+    """In what they differ, without telling what is right; None if they are the same, numbers to rounding."""
     if isinstance(right, tuple):
         if not isinstance(yours, (tuple, list)) or len(yours) != len(right):
             return f"yours is {_short(yours)}, but {len(right)} results are wanted"
-        found = ((i, _difference(a, b)) for i, (a, b) in enumerate(zip(yours, right, strict=True)))
+        found = ((i, difference(a, b)) for i, (a, b) in enumerate(zip(yours, right, strict=True)))
         return next((f"result {i + 1}: {text}" for i, text in found if text), None)
     if isinstance(right, np.ndarray):
         return _array_difference(yours, right)
     if isinstance(right, float):
-        same = isinstance(yours, (int, float, np.ndarray)) and np.shape(yours) == ()
-        same = same and bool(np.isclose(float(yours), right, rtol=1e-6, atol=1e-9))
-    elif isinstance(right, list):
-        yours = yours.tolist() if isinstance(yours, np.ndarray) else yours
-        same = isinstance(yours, (list, tuple)) and list(yours) == right
+        same = _close(yours, right)
+    elif isinstance(right, (list, dict, set)):
+        same = _equal(yours, right)
     else:
         same = type(yours) is type(right) and yours == right
-    return None if same else f"yours is {_short(yours)}, it must be {_short(right)}"
+    if same:
+        return None
+    wanted = "" if isinstance(yours, type(right)) else f", but a {_kind(right)} is wanted"
+    return f"yours is {_short(yours)}{wanted or ', which is wrong'}"
+
+
+def _kind(right: Any) -> str:
+    return {"int": "whole number", "float": "number", "bool": "True or False"}.get(type(right).__name__) or type(
+        right
+    ).__name__
+
+
+def _close(yours: Any, right: float) -> bool:
+    if not isinstance(yours, (int, float, np.ndarray)) or np.shape(yours) != ():
+        return False
+    try:
+        return bool(np.isclose(float(yours), right, rtol=RELATIVE, atol=ABSOLUTE))
+    except OverflowError:  # an integer that no float can hold
+        return False
+
+
+def _equal(yours: Any, right: Any) -> bool:
+    """Equality of values within values; an array is as good as a list, and never a truth value."""
+    if isinstance(right, (list, tuple)):
+        yours = yours.tolist() if isinstance(yours, np.ndarray) else yours
+        return isinstance(yours, (list, tuple)) and len(yours) == len(right) and all(map(_equal, yours, right))
+    if isinstance(right, dict):
+        return (
+            isinstance(yours, dict) and yours.keys() == right.keys() and all(_equal(yours[k], right[k]) for k in right)
+        )
+    if isinstance(yours, np.ndarray):
+        return yours.shape == () and bool(yours == right)
+    return bool(yours == right)
 
 
 def _array_difference(yours: Any, right: np.ndarray) -> str | None:
@@ -52,18 +112,18 @@ def _array_difference(yours: Any, right: np.ndarray) -> str | None:
         return f"yours has shape {yours.shape}, it must be {right.shape}"
     if (yours.dtype.kind == "b") != (right.dtype.kind == "b"):
         return f"yours holds {yours.dtype} values, it must hold {right.dtype}"
-    wrong = ~np.isclose(yours, right, rtol=1e-6, atol=1e-9)
+    wrong = ~np.isclose(yours, right, rtol=RELATIVE, atol=ABSOLUTE)
     if not wrong.any():
         return None
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
-    return f"first wrong at {list(index)}: yours {yours[index]}, it must be {right[index]}"
+    return f"first wrong at {list(index)}: yours {yours[index]}"
 
 
 def _likely(exercise: Exercise, asked: list[Question], given: list[Any]) -> str | None:
     """The explanation of the mistake that gives the same wrong answers to every question."""
     for mistake in exercise.mistakes:
-        answers = [mistake(*arguments, **options) for arguments, options in asked]
-        if not any(_difference(yours, wrong) for yours, wrong in zip(given, answers, strict=True)):
+        answers = [mistake(*arguments, **options) for arguments, options in asked[: len(given)]]
+        if not any(difference(yours, wrong) for yours, wrong in zip(given, answers, strict=True)):
             return " ".join(str(mistake.__doc__).split())
     return None
 
@@ -80,5 +140,8 @@ def _short(value: Any) -> str:
     if isinstance(value, np.ndarray):
         rounded = np.round(value, 4) if value.dtype.kind == "f" else value
         value = rounded.tolist() if value.size <= 16 else f"an array of shape {value.shape}"
-    text = repr(value) if not isinstance(value, str) or value[:2] != "an" else value
+    try:
+        text = repr(value) if not isinstance(value, str) or value[:2] != "an" else value
+    except ValueError:  # an integer of many thousand digits
+        text = f"a {type(value).__name__} that is too long to show"
     return text if len(text) <= 120 else text[:117] + "..."

@@ -8,6 +8,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model.arrays import MATRIX, ArrayRecord, Arrays, Whole, as_records, lay_out
+from minigpt.values import shown
 
 
 class Weights(Protocol):
@@ -275,3 +276,14 @@ class Overlay:
     def zeros_like(self) -> Params:
         """Zeros for the gradients of what is trained."""
         return self.trained.zeros_like()
+
+
+def check_dtype(dtype: Any) -> None:
+    """`UserError` for a dtype that a model cannot compute in."""
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found not in (np.float32, np.float64):
+        what = shown(dtype) if found is None else found
+        raise UserError(f"a model cannot compute in {what}; choose float32 or float64")

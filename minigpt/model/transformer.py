@@ -19,7 +19,7 @@ from minigpt.model.config import TransformerConfig
 from minigpt.model.head import head_arrays, head_backward, head_forward, hook_answers, language_logits, ties_tokens
 from minigpt.model.inputs import TOKENS
 from minigpt.model.masks import Sight, decoder_sight, encoder_sight
-from minigpt.model.params import Gradients, Params, Weights
+from minigpt.model.params import Gradients, Params, Weights, check_dtype
 from minigpt.model.stack import (
     StackCache,
     begin_arrays,
@@ -107,6 +107,7 @@ class Transformer:
         rank (number `rank` of `ranks`), makes its own part alone and equal to that of the whole model.
         """
         make = self.maker(rng, rank=rank, ranks=ranks)
+        check_dtype(dtype)
         params = Params(cut_arrays(self.arrays(), rank, ranks), dtype=dtype)
         for name in params:
             params[name] = make(name)

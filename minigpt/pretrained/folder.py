@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from minigpt.errors import UserError
 from minigpt.files import read_json, replacing, write_json
-from minigpt.values import TEXT, about, read, table_of
+from minigpt.values import FILE_NAME, TEXT, about, read, shown, table_of
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 BFLOAT16 = "BF16"
@@ -58,9 +58,11 @@ def _files(folder: Path) -> list[Path]:
     if (folder / INDEX).exists():
         with about(folder / INDEX):
             names = sorted(set(read(read_json(folder / INDEX), "weight_map", table_of(TEXT)).values()))
-        outside = [name for name in names if Path(name).name != name or name.startswith(".") or "\\" in name]
+        outside = [name for name in names if not FILE_NAME.fits(name)]
         if outside:
-            raise UserError(f"{folder / INDEX} names the file {outside[0]!r}, which is not in the folder; not opened")
+            raise UserError(
+                f"{folder / INDEX} names the file {shown(outside[0])}, which is not in the folder; not opened"
+            )
         return [folder / name for name in names]
     if list(folder.glob("*.bin")):
         raise UserError(f"{folder} holds pickled weights only, which could run code; save them as safetensors first")

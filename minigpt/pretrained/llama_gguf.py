@@ -126,6 +126,10 @@ def _config(file: GGUF) -> TransformerConfig:
     meta = file.metadata
     if meta.get("split.count", 1) != 1:
         raise UserError(f"the file is one of {meta['split.count']} that belong together; join them with gguf-split")
+    if meta.get("general.type", "model") != "model":
+        raise UserError(
+            f"the file holds no model but {shown(meta['general.type'])} (general.type); use a model's own file"
+        )
     if meta.get("general.architecture") != ARCHITECTURE:
         raise UserError(f"GGUF files of {meta.get('general.architecture')!r:.50} are not supported; 'llama' is")
     fields = {ours: _number(meta, theirs, LEFT_OUT.get(ours, ...)) for theirs, ours in SIZES.items()}

@@ -8,6 +8,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Params, Transformer, TransformerConfig
+from minigpt.model.params import check_dtype
 from minigpt.pretrained.archive import model_of_archive
 from minigpt.pretrained.families import Family, HeadClass, check_wrappers, family_of, read_params
 from minigpt.pretrained.folder import CONFIG, read_config, read_tensors
@@ -50,12 +51,6 @@ def load_pretrained(path_or_name: str | Path, *, dtype: Any = np.float32, quanti
     if path.suffix == ".npz":
         return Pretrained(*model_of_archive(path, dtype=dtype))
     raise UserError(f"{path} is neither a folder, a .gguf file nor one of {', '.join(NAMED)}; check the path")
-
-
-def check_dtype(dtype: Any) -> None:
-    """`UserError` for a dtype that a model cannot compute in."""
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise UserError(f"a model cannot compute in {np.dtype(dtype)}; choose float32 or float64")
 
 
 def config_of(

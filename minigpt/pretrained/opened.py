@@ -8,8 +8,9 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Transformer
+from minigpt.model.params import check_dtype
 from minigpt.pretrained.folder import CONFIG
-from minigpt.pretrained.load import check_dtype, load_pretrained
+from minigpt.pretrained.load import load_pretrained
 from minigpt.pretrained.named import NAMED
 from minigpt.train import RunFolder, has_run, open_run
 

@@ -1,5 +1,6 @@
 """The tokenizer inside of a GGUF file."""
 
+import re
 from typing import Any
 
 from minigpt.errors import UserError
@@ -7,8 +8,15 @@ from minigpt.text.added import AddedToken
 from minigpt.text.bpe import BytePairTokenizer
 from minigpt.text.numbered import NumberedTokenizer, end_of_text_in
 from minigpt.text.printable import GPT2_BYTE_ORDER, unspell_merges
+from minigpt.text.vocabulary import STRINGS
+from minigpt.values import LIST, read, shown
 
-CONTROL, USER_DEFINED = 3, 4  # values of token_type: found in a text only where that is allowed, and always
+NORMAL, UNUSED = 1, 5  # values of token_type
+CONTROL, USER_DEFINED = 3, 4  # found in a text only where that is allowed, and always
+PREFIX = "tokenizer.ggml."
+READ = ("model", "pre", "tokens", "merges", "token_type", "eos_token_id")
+# What stands before and after a text is left to the caller.
+HARMLESS = re.compile(r"scores|token_type_count|\w+_token_ids?|add_(bos|eos|sep)_token")
 SPLITS = {"gpt-2": False, "gpt2": False, "smollm": True}  # tokenizer.ggml.pre -> whether digits stand alone
 
 
@@ -22,11 +30,16 @@ def tokenizer_of_gguf(metadata: dict[str, Any]) -> NumberedTokenizer:
         raise UserError(
             f"the tokenizer {kind!r} with the split {split!r} is not supported; gpt2 with {list(SPLITS)} is"
         )
-    if metadata.get("tokenizer.ggml.add_space_prefix"):
-        raise UserError("tokenizer.ggml.add_space_prefix = True is not supported, False is")
+    for name, value in metadata.items():
+        short = name.removeprefix(PREFIX)
+        if short != name and short not in READ and not HARMLESS.fullmatch(short) and value not in (False, "", []):
+            raise UserError(f"{name} = {shown(value)} is not supported; use a model without it")
     tokens, merges, kinds = (_list(metadata, part) for part in ("tokens", "merges", "token_type"))
-    if not tokens or not all(isinstance(item, str) for item in tokens + merges) or len(kinds) != len(tokens):
+    if not tokens or not STRINGS.fits(tokens + merges) or len(kinds) != len(tokens):
         raise UserError("the tokenizer's tokens, merges or token types are missing or damaged; fetch the model again")
+    strange = next((kind for kind in kinds if kind not in (NORMAL, CONTROL, USER_DEFINED, UNUSED)), None)
+    if strange is not None:
+        raise UserError(f"tokenizer.ggml.token_type has a token of the kind {shown(strange)}, which is not supported")
     ids = {token: id_ for id_, token in enumerate(tokens)}
     added = [
         AddedToken(token, ids[token], special=kind == CONTROL)
@@ -38,5 +51,4 @@ def tokenizer_of_gguf(metadata: dict[str, Any]) -> NumberedTokenizer:
 
 
 def _list(metadata: dict[str, Any], part: str) -> list[Any]:
-    value = metadata.get(f"tokenizer.ggml.{part}")
-    return value if isinstance(value, list) else []
+    return read(metadata, f"{PREFIX}{part}", LIST, [])

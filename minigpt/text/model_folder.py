@@ -17,9 +17,14 @@ from minigpt.text.numbered import NumberedTokenizer, numbered_tokenizer
 from minigpt.text.printable import GPT2_BYTE_ORDER, spell, spell_merges
 from minigpt.text.tokenizer_json import load_tokenizer_json, with_added
 from minigpt.text.word_piece import MARKS, WordPieceTokenizer, read_lines
+from minigpt.values import FLAG, TABLE, TEXT, Kind, read, shown, table_of
 
 PLAIN = {"add_prefix_space": False, "do_basic_tokenize": True, "never_split": None}  # settings that must be so
 MARK_NAMES = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token", "bos_token", "eos_token")
+MARK = Kind(
+    "a string, or a table with its content",
+    lambda value: TEXT.fits(value) or (TABLE.fits(value) and TEXT.fits(value.get("content"))),
+).or_none()
 BERT_SETTINGS = {  # tokenizer_config.json's words -> ours
     "do_lower_case": "lower_case",
     "strip_accents": "strip_accents",
@@ -37,7 +42,7 @@ def load_folder_tokenizer(folder: str | Path) -> CharacterTokenizer | NumberedTo
     try:
         for name, wanted in PLAIN.items():
             if settings.get(name, wanted) not in (wanted, None, []):
-                raise UserError(f"tokenizer_config.json says {name} = {settings[name]!r:.50}, which is not supported")
+                raise UserError(f"tokenizer_config.json says {name} = {shown(settings[name])}, which is not supported")
         return _open(folder, settings)
     except UserError as error:
         raise UserError(f"the tokenizer in {folder} cannot be used: {error}") from None
@@ -56,9 +61,9 @@ def _open(folder: Path, settings: dict[str, Any]) -> CharacterTokenizer | Number
         tokenizer = load_numbered_files(folder / "vocab.json", folder / "merges.txt", added)
     else:
         return None
-    if isinstance(tokenizer, NumberedTokenizer) and (end := _content(settings.get("eos_token"))) is not None:
+    if isinstance(tokenizer, NumberedTokenizer) and (end := _content(settings, "eos_token")) is not None:
         if end not in tokenizer.tokens:
-            raise UserError(f"its eos_token is {end!r:.50}, which is no token")
+            raise UserError(f"its eos_token is {shown(end)}, which is no token")
         tokenizer.end_of_text = tokenizer.tokens.index(end)
     return tokenizer
 
@@ -92,9 +97,9 @@ def _load_bert(path: Path, settings: Mapping[str, Any], added: list[AddedToken])
         if token in MARKS:
             known.setdefault(token, AddedToken(token, id_, special=True))
     said = {name: settings[name] for name in BERT_SETTINGS if settings.get(name) is not None}
-    wrong = next((name for name, value in said.items() if not isinstance(value, bool)), None)
+    wrong = next((name for name, value in said.items() if not FLAG.fits(value)), None)
     if wrong is not None:
-        raise UserError(f"tokenizer_config.json says {wrong} = {said[wrong]!r:.50}, which is neither true nor false")
+        raise UserError(f"tokenizer_config.json says {wrong} = {shown(said[wrong])}, which is neither true nor false")
     wanted = {BERT_SETTINGS[name]: value for name, value in said.items()}
     return WordPieceTokenizer(tokens, added=list(known.values()), **wanted)
 
@@ -102,14 +107,12 @@ def _load_bert(path: Path, settings: Mapping[str, Any], added: list[AddedToken])
 def _added(folder: Path, settings: Mapping[str, Any]) -> list[AddedToken]:
     """What tokenizer_config.json says of added tokens, and those of added_tokens.json that it does not name."""
     known = settings.get("added_tokens_decoder") or {}
-    if not isinstance(known, dict) or not all(
-        isinstance(fields, dict) and id_.isdecimal() for id_, fields in known.items()
-    ):
+    if not table_of(TABLE).fits(known) or not all(id_.isdecimal() and len(id_) < 10 for id_ in known):
         raise UserError("tokenizer_config.json has an added_tokens_decoder that is damaged")
     tokens = read_added_tokens([{**fields, "id": int(id_)} for id_, fields in known.items()])
     named = {token.content for token in tokens}
     marks = {**settings, **_read(folder / "special_tokens_map.json")}
-    special = {_content(marks.get(name)) for name in MARK_NAMES}
+    special = {_content(marks, name) for name in MARK_NAMES}
     for content, id_ in _read(folder / "added_tokens.json").items():
         if content not in named:
             tokens += read_added_tokens(
@@ -130,13 +133,14 @@ def _check_agreement(
     for theirs, ours in BERT_SETTINGS.items() if bert else ():
         if settings.get(theirs, value := getattr(tokenizer, ours)) != value:
             raise UserError(
-                f"tokenizer_config.json says {theirs} = {settings[theirs]!r:.50}, but tokenizer.json {value!r}"
+                f"tokenizer_config.json says {theirs} = {shown(settings[theirs])}, but tokenizer.json {value!r}"
             )
 
 
-def _content(token: Any) -> Any:
-    """A token that is named by its text, or by an object with its text."""
-    return token.get("content") if isinstance(token, dict) else token
+def _content(settings: Mapping[str, Any], name: str) -> str | None:
+    """A token that is named by its text, or by an object with its text; None if there is none."""
+    token = read(settings, name, MARK, None)
+    return token["content"] if TABLE.fits(token) else token
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from minigpt.train.checkpoint import (
     verify_tensors,
     write_tensors,
 )
-from minigpt.values import TEXT, Kind, about, list_of, read, shown, table_of, whole
+from minigpt.values import FILE_NAME, Kind, about, list_of, read, table_of, whole
 
 FORMAT = "minigpt shard 2"
 FORMER = "minigpt shard 1"  # which had no checksums
@@ -94,9 +94,7 @@ def _pointer(run: Path, which: str) -> tuple[Path, int, int]:
     path = run / f"{which}.json"
     with about(path, "use the other checkpoint, best or last"):
         value = read_json(path)
-        folder, ranks = read(value, "folder", TEXT), read(value, "ranks", whole(1, MOST_RANKS))
-        if Path(folder).name != folder:
-            raise UserError(f"folder is {shown(folder)}, but it must be the name of a folder of this run")
+        folder, ranks = read(value, "folder", FILE_NAME), read(value, "ranks", whole(1, MOST_RANKS))
         return run / folder, ranks, read(value, "step", whole(0))
 
 

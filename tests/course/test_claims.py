@@ -137,7 +137,7 @@ def test_a_damaged_file_is_refused_with_the_place(copy, old, new, said):
 
 
 def test_damaged_results_are_refused(copy):
-    with pytest.raises(UserError, match=r"results\.json does not hold"):
+    with pytest.raises(UserError, match=r"results\.json: lesson must be a string"):
         load_claims(copy(results=[{"name": "E07.learned_accuracy"}]))
 
 

@@ -95,3 +95,16 @@ def test_wrong_functions(exercise, mistake):
     with pytest.raises(Wrong) as wrong:
         judge_plain(exercise, Direct(**{exercise.name: mistake}))
     assert wrong.value.likely == " ".join(inspect.getdoc(mistake).split())
+
+
+@pytest.mark.parametrize("seed", [5, 10**12])
+def test_other_questions_show_the_same_mistakes(seed):
+    """Questions are drawn for each run: whichever they are, every mistake shows, and is named."""
+    for exercise, mistake in MISTAKES:
+        with pytest.raises(Wrong) as wrong:
+            judge_plain(exercise, Direct(**{exercise.name: mistake}), seed)
+        assert wrong.value.likely == " ".join(inspect.getdoc(mistake).split())
+    for operation in ("relu", "softmax", "linear", "layer_norm", "rms_norm", "gated", "router", "gelu_tanh"):
+        forward, backward = OPERATIONS[operation]
+        pair = {f"{operation}_forward": forward, f"{operation}_backward": backward}
+        assert "are right in" in judge_operation(operation, Direct(**pair), seed)

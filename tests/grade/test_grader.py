@@ -1,8 +1,10 @@
 """Grading files, folders and functions: what is right passes, what goes wrong is said, and nothing hangs."""
 
 import csv
+import importlib.util
 import io
 import json
+import sys
 import textwrap
 import time
 from functools import cache
@@ -217,6 +219,56 @@ def test_check_refuses_what_it_cannot_grade():
         grade.check(_double)
 
 
+def test_check_takes_along_what_a_notebook_has(tmp_path):
+    """Imports by name, constants, partials, classes, arrays; what cannot travel is named."""
+    text = """
+    import functools, math
+    import numpy as np
+    from collections import Counter as Count
+    from functools import partial
+    from math import log, sqrt
+    from numpy import maximum
+    from numpy.linalg import norm
+
+    INFINITE, TABLE, NAMES = float("inf"), {"a": (1, [2.5, None])}, frozenset({"x"})
+    WEIGHTS, ONE, HALF = np.array([[1.0, 2.0], [3.0, np.nan]]), np.float32(1.0), np.int64(2)
+    base = partial(log, 2)
+    power = partial(pow, exp=1)
+
+    class Bits:
+        scale = ONE
+        def of(self, n):
+            return n * self.scale
+
+    def helper(n):
+        assert sqrt(maximum(4, 2)) == 2 and norm(np.ones(4)) == 2 and Count("aa")["a"] == 2
+        assert min(3, INFINITE) == 3 and TABLE["a"][1][0] == 2.5 and "x" in NAMES and WEIGHTS[1, 0] == 3 and HALF == 2
+        return power(Bits().of(n))
+
+    def bits_per_byte(n, t, s):
+        return helper(n) / log(2) * t / s
+    """
+    assert grade.check(module_of(tmp_path, text, "one").bits_per_byte).passed
+    for value, kind in (
+        ("open(__file__)", "TextIOWrapper"),
+        ("object()", "object"),
+        ("np.zeros(10**5)", "100000 numbers"),
+    ):
+        code = f"import numpy as np\nTHING = {value}\ndef bits_per_byte(n, t, s):\n    return THING\n"
+        module = module_of(tmp_path, code, f"other{len(kind)}")
+        with pytest.raises(UserError, match=f"THING is a.* {kind}|THING is a {kind}"):
+            grade.check(module.bits_per_byte)
+        getattr(module.THING, "close", int)()
+
+
+def module_of(tmp_path, code, name):
+    path = written(tmp_path, code, f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    sys.modules[name] = module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def test_check_never_grades_the_reference():
     from minigpt.ops import relu_forward
 
@@ -231,7 +283,7 @@ def test_a_class_as_a_spreadsheet(tmp_path, capsys):
     assert main(["grade", str(tmp_path), "--csv"]) == 1
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     totals = {row["student"]: (row["points"], row["out of"]) for row in rows if row["exercise"] == "total"}
-    assert totals == {"ada": ("4", "4"), "bob": ("0", "2"), "eve": ("0", "0")}
+    assert totals == {"ada": ("4", "6"), "bob": ("0", "6"), "eve": ("0", "6")}
     assert any("attempts no exercise" in row["message"] for row in rows)
 
 

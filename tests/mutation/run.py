@@ -28,7 +28,7 @@ from mutants import Mutant, compiles, mutants
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).resolve().parents[2]
 RESULTS, EQUIVALENT = HERE / "results.jsonl", HERE / "equivalent.toml"
-SECONDS = 600  # for one set of tests; a mistake that makes them hang is refused, too
+SECONDS = 1800  # for one set of tests; a mistake that makes them hang is refused, too
 FOLDERS = ["ops", "model", "objectives", "optim", "train", "infer", "text", "parallel", "pretrained", "grade"]
 NEIGHBOURS = {
     "ops": ["check", "model"],

@@ -290,9 +290,12 @@ def test_a_bias_of_the_logits_is_read_where_it_is_not_zero(tmp_path):
 
 def test_only_dtypes_that_can_compute(tmp_path):
     saved(tmp_path, 0)
-    for dtype in (np.float16, np.int32, bool):
+    model = load_pretrained(tmp_path).model
+    for dtype in (np.float16, np.int32, bool, "half a float"):
         with pytest.raises(UserError, match="choose float32 or float64"):
             load_pretrained(tmp_path, dtype=dtype)
+        with pytest.raises(UserError, match="choose float32 or float64"):
+            model.init(np.random.default_rng(0), dtype=dtype)
     assert load_pretrained(tmp_path, dtype=np.float64).params.flat.dtype == np.float64
 
 
@@ -314,6 +317,12 @@ def change(path, **values):
     ({"n_layer": 3}, "no array 'transformer.h.2"),
     ({"n_layer": 10**9}, "says 1000000000 layers, but there are"),
     ({"n_head": 5}, "5 heads do not divide"),
+    ({"num_attention_heads": 3}, "num_attention_heads is 3 and n_head 4, but they are one setting"),
+    ({"sliding_window": 3}, "sliding_window = 3 are not supported"),
+    ({"logit_scale": 0.5}, "logit_scale = 0.5 are not supported"),
+    ({"pruned_heads": {"0": [1]}}, "pruned_heads = {'0': "),
+    ({"is_decoder": True}, "is_decoder = True are not supported; it must be False"),
+    ({"architectures": [7]}, r"architectures\[0\] is 7, but it must be a string"),
     ({"n_embd": "wide"}, "width is 'wide'"),
     ({"activation_function": "mish"}, "activation 'mish' is not supported"),
     ({"scale_attn_weights": False}, "scale_attn_weights = False are not supported"),
@@ -322,6 +331,53 @@ def test_what_does_not_fit_is_named(tmp_path, values, message):
     change(folder(tmp_path), **values)
     with pytest.raises(UserError, match=message):
         load_pretrained(tmp_path)
+
+
+def test_a_setting_may_go_by_its_other_name(tmp_path):
+    path = folder(tmp_path)
+    plain = load_pretrained(path)
+    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    for alias, name in FAMILIES["gpt2"].aliases.items():
+        config[alias] = config.pop(name)
+    (path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert load_pretrained(path).model.config == plain.model.config
+
+
+def test_settings_that_change_no_answer_are_accepted(tmp_path):
+    path = folder(tmp_path)
+    plain = load_pretrained(path)
+    change(
+        path,
+        _name_or_path="x",
+        torch_dtype="float16",
+        summary_type="cls_index",
+        task_specific_params={"text-generation": {"max_length": 50}},
+        resid_pdrop=0.1,
+        attention_dropout=0.5,
+        bos_token_id=1,
+        use_cache=False,
+        sliding_window=None,
+        pruned_heads={},
+        is_decoder=False,
+        transformers_version="5.0",
+    )
+    assert load_pretrained(path).model.config == plain.model.config
+
+
+def test_positions_must_be_plain_in_both_places(tmp_path):
+    model, params = made("llama", "LlamaForCausalLM", {**MODERN, "tied": False, "norm_epsilon": 1e-6})
+    save_pretrained(tmp_path, model, params, "llama", "LlamaForCausalLM")
+    for values, says in [
+        ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_type = 'linear' .rope_scaling in the file."),
+        ({"rope_scaling": {"rope_theta": 5.0}}, "rope_theta is .* in one file; make them equal"),
+        ({"partial_rotary_factor": 0.5}, "partial_rotary_factor = 0.5 are not supported"),
+    ]:
+        (tmp_path / "x").mkdir(exist_ok=True)
+        for name in ("config.json", "model.safetensors"):
+            (tmp_path / "x" / name).write_bytes((tmp_path / name).read_bytes())
+        change(tmp_path / "x", **values)
+        with pytest.raises(UserError, match=says):
+            load_pretrained(tmp_path / "x")
 
 
 BAD = [[1], {}, "1", None, -1, 0, 10**9, 1.5, float("nan")]

@@ -246,7 +246,9 @@ def test_rows_of_queries_and_keys_are_put_back(tmp_path):
     {"llama.attention.sliding_window": 8},
     {"llama.logit_scale": 1.0},
     {"llama.expert_count": 0, "llama.vocab_size": 257},
-    {"general.name": "little", "quantize.imatrix.file": "x"},
+    {"general.name": "little", "quantize.imatrix.file": "x", "general.type": "model"},
+    {"tokenizer.ggml.bos_token_id": 1, "tokenizer.ggml.add_bos_token": False, "tokenizer.ggml.add_space_prefix": False},
+    {"tokenizer.chat_template": "x", "tokenizer.ggml.unknown_token_id": 0},
 ])  # fmt: skip
 def test_settings_that_change_nothing_are_accepted(settings, tmp_path):
     plain = load_pretrained(save(tmp_path, little_llama()))
@@ -265,6 +267,10 @@ def test_settings_that_change_nothing_are_accepted(settings, tmp_path):
     ({"llama.expert_count": 8}, "llama.expert_count = 8"),
     ({"llama.attention.clamp_kqv": 8.0}, "llama.attention.clamp_kqv = 8.0"),
     ({"llama.rope.freq_base": "high"}, "llama.rope.freq_base is 'high', but it must be one number above 0"),
+    ({"general.type": "adapter"}, "holds no model but 'adapter'"),
+    ({"tokenizer.ggml.remove_extra_whitespaces": True}, "tokenizer.ggml.remove_extra_whitespaces = True"),
+    ({"tokenizer.ggml.normalizer.lowercase": True}, "tokenizer.ggml.normalizer.lowercase = True"),
+    ({"tokenizer.ggml.add_space_prefix": True}, "tokenizer.ggml.add_space_prefix = True"),
     ({"split.count": 3, "split.no": 1}, "one of 3 that belong together; join them with gguf-split"),
 ])  # fmt: skip
 def test_settings_that_we_cannot_do_are_named(settings, message, tmp_path):

@@ -4,12 +4,14 @@ import re
 
 import numpy as np
 
-from minigpt.grade.exercise import Exercise, Question
+from minigpt.grade.exercise import Exercise, Question, larger
 
 
 def draw_hedges(rng: np.random.Generator) -> Question:
     words = np.array(["can", "may", "reported to", "described as", "about", "likely", "we", "models", "significant"])
-    sides = [" ".join(rng.choice(words, 7)) + rng.choice([".", " CAN.", " About!", " maybe"]) for _ in range(2)]
+    sides = [
+        " ".join(rng.choice(words, larger(rng, 7))) + rng.choice([".", " CAN.", " About!", " maybe"]) for _ in range(2)
+    ]
     return [*sides, ["can", "may", "reported to", "described as", "about", "likely"]], {}
 
 
@@ -32,7 +34,9 @@ def letter_case(summary, body, hedges):
 
 def draw_stated(rng: np.random.Generator) -> Question:
     facts = set(range(1, 1 + int(rng.integers(0, 6))))
-    stated = [set(rng.choice(9, rng.integers(0, 4), replace=False).tolist()) for _ in range(rng.integers(0, 7))]
+    stated = [
+        set(rng.choice(9, rng.integers(0, 4), replace=False).tolist()) for _ in range(larger(rng, rng.integers(0, 7)))
+    ]
     return [stated, facts], {}
 
 

@@ -6,11 +6,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from minigpt.grade.exercise import Exercise, Question
+from minigpt.grade.exercise import Exercise, Question, larger
 
 
 def draw_ids(rng: np.random.Generator) -> Question:
-    return [rng.integers(0, 3, rng.integers(0, 14)).tolist()], {}
+    return [rng.integers(0, 3, larger(rng, rng.integers(0, 14))).tolist()], {}
 
 
 def count_pairs(ids):
@@ -23,7 +23,7 @@ def without_overlap(ids):
 
 
 def draw_merge(rng: np.random.Generator) -> Question:
-    return [rng.integers(0, 3, rng.integers(0, 14)).tolist(), tuple(rng.integers(0, 3, 2).tolist()), 7], {}
+    return [rng.integers(0, 3, larger(rng, rng.integers(0, 14))).tolist(), tuple(rng.integers(0, 3, 2).tolist()), 7], {}
 
 
 def merge_pair(ids, pair, new):
@@ -47,7 +47,7 @@ def merges_twice(ids, pair, new):
 
 
 def draw_windows(rng: np.random.Generator) -> Question:
-    return [rng.integers(0, 99, 30), rng.integers(0, 22, 4), 7], {}
+    return [rng.integers(0, 99, larger(rng, 30)), rng.integers(0, 22, larger(rng, 4)), 7], {}
 
 
 def next_token_batch(tokens, starts, length):

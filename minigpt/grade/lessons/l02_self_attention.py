@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from minigpt.grade.exercise import Exercise, Question
+from minigpt.grade.exercise import Exercise, Question, larger
 
 
 def draw_mask(rng: np.random.Generator) -> Question:
-    queries = int(rng.integers(1, 6))
+    queries = larger(rng, rng.integers(1, 6))
     return [queries, queries + int(rng.integers(0, 4))], {}
 
 
@@ -31,7 +31,7 @@ def mask_of_the_first(queries, keys):
 
 def draw_heads(rng: np.random.Generator) -> Question:
     heads, width = int(rng.integers(2, 5)), int(rng.integers(2, 5))
-    return [rng.standard_normal((2, int(rng.integers(3, 6)), heads * width)), heads], {}
+    return [rng.standard_normal((2, larger(rng, rng.integers(3, 6)), heads * width)), heads], {}
 
 
 def split_heads(x, heads):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minigpt.grade.exercise import Exercise, Question
+from minigpt.grade.exercise import Exercise, Question, larger
 
 
 def draw_sizes(rng: np.random.Generator) -> Question:
@@ -25,7 +25,7 @@ def head_not_tied(layers, width, vocabulary, context):
 
 
 def draw_sampling(rng: np.random.Generator) -> Question:
-    size = int(rng.integers(3, 9))
+    size = larger(rng, rng.integers(3, 9))
     logits = rng.integers(-3, 3, size) * 0.7
     return [logits, int(rng.integers(1, size + 1)), float(rng.random())], {}
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from minigpt.grade.exercise import Exercise, Question
+from minigpt.grade.exercise import Exercise, Question, larger
 
 
 def draw_prefix(rng: np.random.Generator) -> Question:
-    length = int(rng.integers(2, 9))
+    length = larger(rng, rng.integers(2, 9))
     return [length, int(rng.integers(0, length + 1))], {}
 
 
@@ -37,7 +37,7 @@ def prefix_inverted(length, prefix):
 
 
 def draw_targets(rng: np.random.Generator) -> Question:
-    return [rng.integers(0, 50, (int(rng.integers(1, 4)), int(rng.integers(2, 7)))), 99], {}
+    return [rng.integers(0, 50, (int(rng.integers(1, 4)), larger(rng, rng.integers(2, 7)))), 99], {}
 
 
 def shift_right(targets, start):
@@ -61,6 +61,7 @@ def start_dropped(targets, start):
 
 def draw_crossing(rng: np.random.Generator) -> Question:
     written, read, width, head = (int(n) for n in rng.permutation([3, 4, 5, 6]))
+    written, read = larger(rng, written), larger(rng, read)
     present = rng.random(read) < 0.6
     present[rng.integers(read)] = True
     matrices = [rng.standard_normal((width, head)) for _ in range(3)]

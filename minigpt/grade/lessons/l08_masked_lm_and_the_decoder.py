@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from minigpt.grade.exercise import Exercise, Question
+from minigpt.grade.exercise import Exercise, Question, larger
 
 
 def draw_masking(rng: np.random.Generator) -> Question:
-    shape = (2, 9)
+    shape = (2, larger(rng, 9))
     tokens, random = rng.integers(0, 50, (2, *shape))
     return [tokens, rng.random(shape) < 0.6, rng.random(shape), random, 99, -100], {}
 
@@ -40,9 +40,10 @@ def asks_for_the_inputs(tokens, chosen, fate, random, mask, ignored):
 
 
 def draw_scores(rng: np.random.Generator) -> Question:
-    targets = np.where(rng.random((3, 4)) < 0.4, rng.integers(0, 6, (3, 4)), -100)
+    shape = (3, larger(rng, 4))
+    targets = np.where(rng.random(shape) < 0.4, rng.integers(0, 6, shape), -100)
     targets[0, 0] = 2
-    return [rng.standard_normal((3, 4, 6)) * rng.choice([1.0, 1000.0]), targets, -100], {}
+    return [rng.standard_normal((*shape, 6)) * rng.choice([1.0, 1000.0]), targets, -100], {}
 
 
 def masked_loss(logits, targets, ignored):
@@ -76,7 +77,7 @@ def mean_of_rows(logits, targets, ignored):
 
 
 def draw_text(rng: np.random.Generator) -> Question:
-    return [rng.integers(0, 50, int(rng.integers(1, 8))), 99], {}
+    return [rng.integers(0, 50, larger(rng, rng.integers(1, 8))), 99], {}
 
 
 def one_masked_each(tokens, mask):
@@ -94,7 +95,7 @@ def all_but_one_masked(tokens, mask):
 
 
 def draw_sight(rng: np.random.Generator) -> Question:
-    length = int(rng.integers(3, 7))
+    length = larger(rng, rng.integers(3, 7))
     sight = (rng.random((length, length)) < 0.3) | np.eye(length, dtype=bool)
     return [sight, rng.integers(-1, length, length)], {}
 

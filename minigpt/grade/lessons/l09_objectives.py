@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from minigpt.grade.exercise import Exercise, Question
+from minigpt.grade.exercise import Exercise, Question, larger
 
 
 def draw_rearrange(rng: np.random.Generator) -> Question:
-    start, end = np.sort(rng.integers(0, 10, 2)).tolist()
-    return [rng.integers(0, 50, 9), start, end, 90, 91, 92], {}
+    length = larger(rng, 9)
+    start, end = np.sort(rng.integers(0, length + 1, 2)).tolist()
+    return [rng.integers(0, 50, length), start, end, 90, 91, 92], {}
 
 
 def rearrange(tokens, start, end, prefix, suffix, middle):
@@ -20,8 +21,9 @@ def middle_in_place(tokens, start, end, prefix, suffix, middle):
 
 
 def draw_corrupt(rng: np.random.Generator) -> Question:
-    cuts = np.sort(rng.choice(12, 4, replace=False)).tolist()
-    return [rng.integers(0, 50, 12), [(cuts[0], cuts[1]), (cuts[2], cuts[3])], [90, 91, 92]], {}
+    length = larger(rng, 12)
+    cuts = np.sort(rng.choice(length, 4, replace=False)).tolist()
+    return [rng.integers(0, 50, length), [(cuts[0], cuts[1]), (cuts[2], cuts[3])], [90, 91, 92]], {}
 
 
 def corrupt_spans(tokens, spans, sentinels):
@@ -45,9 +47,10 @@ def end_lost(tokens, spans, sentinels):
 
 
 def draw_reward(rng: np.random.Generator) -> Question:
-    logits = rng.standard_normal((6, 4))
+    rows = larger(rng, 6)
+    logits = rng.standard_normal((rows, 4))
     p = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    return [p, rng.integers(0, 4, 6), rng.integers(0, 2, 6).astype(float) + np.arange(6)], {}
+    return [p, rng.integers(0, 4, rows), rng.integers(0, 2, rows).astype(float) + np.arange(rows)], {}
 
 
 def reward_gradient(probabilities, answers, rewards):

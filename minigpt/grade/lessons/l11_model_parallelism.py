@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from minigpt.grade.exercise import Exercise, Question
+from minigpt.grade.exercise import Exercise, Question, larger
 from minigpt.ops import cross_entropy_forward
 from minigpt.parallel.schedule import gpipe, one_forward_one_backward
 
 
 def draw_feed_forward(rng: np.random.Generator) -> Question:
-    size, count, width = int(rng.integers(2, 5)), int(rng.integers(2, 4)), 5
+    size, count, width = int(rng.integers(2, 5)), larger(rng, rng.integers(2, 4)), 5
     hidden = size * count
     arrays = [rng.standard_normal(shape) for shape in ((width, hidden), (hidden,), (hidden, width))]
     return [*arrays, int(rng.integers(size)), size], {}
@@ -47,8 +47,9 @@ def rows_then_columns(up, bias, down, rank, size):
 
 def draw_shards(rng: np.random.Generator) -> Question:
     widths = rng.integers(1, 5, 3)
-    shards = [20 * float(rng.integers(0, 2)) + 3 * rng.standard_normal((6, width)) for width in widths]
-    return [shards, rng.integers(0, widths.sum(), 6)], {}
+    rows = larger(rng, 6)
+    shards = [20 * float(rng.integers(0, 2)) + 3 * rng.standard_normal((rows, width)) for width in widths]
+    return [shards, rng.integers(0, widths.sum(), rows)], {}
 
 
 def sharded_loss(shards, targets):
@@ -84,7 +85,7 @@ def local_targets(shards, targets):
 
 
 def draw_stage(rng: np.random.Generator) -> Question:
-    stages = int(rng.integers(1, 6))
+    stages = larger(rng, rng.integers(1, 6))
     return [int(rng.integers(stages)), stages, int(rng.integers(1, 9))], {}
 
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from minigpt.grade.exercise import Exercise, Question
+from minigpt.grade.exercise import Exercise, Question, larger
 
 
 def draw_workers(rng: np.random.Generator) -> Question:
-    workers = int(rng.integers(2, 6))
+    workers = larger(rng, rng.integers(2, 6))
     counts = rng.integers(0, 9, workers)
     counts[rng.integers(workers)] = 9
     return [rng.standard_normal((workers, 4)) * (counts > 0)[:, None], counts], {}
@@ -37,7 +37,7 @@ def divided_by_workers(gradients, counts):
 
 
 def draw_ring(rng: np.random.Generator) -> Question:
-    ranks = int(rng.integers(3, 9))
+    ranks = larger(rng, rng.integers(3, 9))
     return [int(rng.integers(ranks)), ranks, int(rng.integers(2 * (ranks - 1)))], {}
 
 
@@ -70,7 +70,7 @@ def adds_once_more(rank, ranks, step):
 
 
 def draw_noise(rng: np.random.Generator) -> Question:
-    workers = int(rng.integers(2, 7))
+    workers = larger(rng, rng.integers(2, 7))
     return [1 + rng.random(5) + 0.7 * rng.standard_normal((workers, 5)), int(rng.integers(2, 9))], {}
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from minigpt.grade.sandbox.frames import Kept
 from minigpt.grade.sandbox.values import Failed
-from minigpt.grade.sandbox.worker import Kept, parameters
+from minigpt.grade.sandbox.worker import parameters
 
 
 class Direct:

@@ -1,4 +1,4 @@
-"""A student's functions, in a process of their own with limits on time and memory."""
+"""A student's functions, in a process of their own, and all that bounds it: time, memory, replies and output."""
 
 import os
 import signal
@@ -6,41 +6,82 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
-from minigpt.grade.sandbox import worker
+import numpy as np
+
+from minigpt.grade.sandbox.frames import FRAME_BYTES, Malformed, pack, unpack
 from minigpt.grade.sandbox.values import Failed
-from minigpt.grade.sandbox.worker import pack, unpack
+from minigpt.grade.work import Work
 
 SECONDS, MEGABYTES = 10.0, 1024
+CALLS = 12  # a file may take as long as so many of its longest calls
+PRINTED_BYTES = 20_000
+JOIN_SECONDS = 2.0
+PACKAGE = "minigpt.grade.sandbox"
+COPIED = ("frames", "guard", "keeper", "worker")  # the modules that the process is made of
+PASSED_ON = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of a process. unset: those that this system cannot set, gathered from the processes.
+
+    seconds: of one call; a file may take `CALLS` times as long. megabytes: of memory, beyond that of an empty process.
+    """
+
+    seconds: float = SECONDS
+    megabytes: int = MEGABYTES
+    unset: set[str] = field(default_factory=set)
+
+    def deadline(self) -> float:
+        """Of a file that begins now, by `time.monotonic`."""
+        return time.monotonic() + CALLS * self.seconds
 
 
 class Submission:
-    """A file of the student's, loaded. Use as a context: the process ends with it.
+    """A student's file, loaded. Use as a context: the process, and all that it started, ends with it.
 
-    functions: name -> how it is called, as the worker describes it.
+    functions: name -> how it is called, as the worker describes it. ended: there is nobody to be asked any more.
     """
 
-    def __init__(self, path: str | Path, *, seconds: float = SECONDS, megabytes: int = MEGABYTES):
-        """`Failed` if the file cannot be loaded."""
-        self.seconds, self.megabytes = seconds, megabytes
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115  what is printed; a pipe could fill up and block
-        command = [sys.executable, "-I", "-B", str(Path(worker.__file__)), str(Path(path).resolve()), str(megabytes)]
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._said,
-            env=environment,
-            cwd=tempfile.gettempdir(),
-            start_new_session=True,
-        )
+    def __init__(self, work: Work, wanted: Sequence[str], limits: Limits, deadline: float | None = None):
+        """`Failed` if the file cannot be loaded. wanted: the names of the functions that may be asked.
+
+        deadline: of the file, by `time.monotonic`; None: counted from now.
+        """
+        self.limits, self.ended = limits, False
+        self._deadline = deadline if deadline is not None else limits.deadline()
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._replies: SimpleQueue[bytes | None] = SimpleQueue()
+        self._requests: SimpleQueue[bytes | None] = SimpleQueue()
+        self._said = bytearray()
+        self._process, self._control = _start(Path(self._folder.name).resolve(), limits)
+        self._threads = [
+            threading.Thread(target=target, args=(stream,), daemon=True)
+            for target, stream in (
+                (self._write, self._process.stdin),
+                (self._read, self._process.stdout),
+                (self._listen, self._process.stderr),
+            )
+        ]
         try:
-            self.functions: dict[str, Any] = self._value(self._reply("loading the file"), "the file")["functions"]
+            for thread in self._threads:
+                thread.start()
+            blocks = [[place, np.frombuffer(source, np.uint8)] for place, source in work.blocks]
+            order = {"blocks": blocks, "notebook": work.notebook, "wanted": list(wanted)}
+            reply = self._ask({**order, "megabytes": limits.megabytes}, "loading the file", "the file")
+            self.functions = _signatures(reply.get("functions"))
+            unset = reply.get("unset")
+            limits.unset.update(str(what)[:40] for what in (unset if isinstance(unset, list) else [])[:4])
+            if reply.get("problem") and not self.functions:
+                self._raise(reply["problem"], "the notebook")
         except BaseException:
             self.close()
             raise
@@ -55,75 +96,194 @@ class Submission:
         self, function: str, arguments: Sequence[Any], options: dict[str, Any] | None = None, *, keep: bool = False
     ) -> Any:
         """What the student's function returns. keep: its second result stays there, and a `Kept` comes in its place."""
+        if function not in self.functions:
+            raise Failed(f"{function} is no function once the file has run; define it with def", final=True)
         request = {"function": function, "arguments": list(arguments), "options": options or {}, "keep": keep}
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(pack(request))
-            self._process.stdin.flush()
-        except OSError:
-            raise Failed(f"{function} ended the process that graded it", final=True) from None
-        reply = self._value(self._reply(function), function)
+        reply = self._ask(request, function, function)
         if "changed" in reply:
             raise Failed(f"{function} changes one of its arguments in place; work on a copy, since the caller needs it")
+        if "value" not in reply:
+            raise Failed(f"{function} disturbed the process that graded it", final=True)
         return reply["value"]
 
     def printed(self) -> str:
-        """The last lines that the student's code printed."""
-        self._said.seek(0)
-        lines = self._said.read()[-20_000:].decode("utf-8", "replace").splitlines()
-        return "\n".join(lines[-5:])
+        """The last lines that the student's code printed since this was asked before."""
+        length = -1
+        for _ in range(20):  # what was written before the reply is in the pipe; it takes a moment to come out
+            if length == len(self._said):
+                break
+            length = len(self._said)
+            time.sleep(0.005)
+        text = bytes(self._said).decode("utf-8", "replace")
+        self._said.clear()
+        return "\n".join(line[:500] for line in text.splitlines()[-5:])
 
     def close(self) -> None:
-        """End the process, and all that it started."""
-        if self._process.poll() is None:
-            self._kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with suppress(OSError):  # unwritten bytes for a process that is gone
-                    stream.close()
-        self._said.close()
+        """End the process, and all that it started; whoever still holds the pipes is not waited for."""
+        self.ended = True
+        self._requests.put(None)
+        if self._control is not None:
+            os.close(self._control)
+            self._control = None
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(JOIN_SECONDS)
+        if self._process.returncode is None:  # its number is not free yet, so nobody else has it
+            if os.name == "nt":
+                self._process.kill()
+            else:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(JOIN_SECONDS)
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(JOIN_SECONDS)
+        self._folder.cleanup()
 
-    def _kill(self) -> None:
-        if os.name == "nt":
-            self._process.kill()
-        else:
-            os.killpg(self._process.pid, signal.SIGKILL)
-
-    def _reply(self, what: str) -> dict[str, Any]:
-        frame: list[bytes] = []
-        reader = threading.Thread(target=lambda: frame.append(self._read()), daemon=True)
-        reader.start()
-        reader.join(self.seconds)
-        if reader.is_alive():
-            self._kill()
-            reader.join()
+    def _ask(self, request: dict[str, Any], what: str, who: str) -> dict[str, Any]:
+        """Send a request and take the reply; `Failed` if there is none in time, or it tells of an error."""
+        if self.ended:
+            raise Failed(f"{what}: the process that graded it has ended", final=True)
+        left = self._deadline - time.monotonic()
+        self._requests.put(pack(request, asks=True))
+        try:
+            data = self._replies.get(timeout=max(0.0, min(self.limits.seconds, left)))
+        except Empty:
+            self.close()
+            if left < self.limits.seconds:
+                raise Failed(f"the file took longer than {CALLS * self.limits.seconds:g} seconds", final=True) from None
+            seconds = f"{self.limits.seconds:g} seconds"
             raise Failed(
-                f"{what} took longer than {self.seconds:g} seconds and was stopped; does a loop never end?", final=True
-            )
-        if not frame[0]:
+                f"{what} took longer than {seconds} and was stopped; does a loop never end?", final=True
+            ) from None
+        if data is None:
+            self.close()
             raise Failed(
                 f"{what} ended the process that graded it; did it call exit, or use too much memory?", final=True
             )
-        return unpack(frame[0])
-
-    def _read(self) -> bytes:
-        stream = self._process.stdout
-        assert stream is not None
         try:
-            size = int.from_bytes(stream.read(8), "big")
-            data = stream.read(size) if 0 < size <= self.megabytes << 21 else b""
-        except (OSError, ValueError):
-            return b""
-        return data if len(data) == size else b""
+            reply = unpack(data)
+            if not isinstance(reply, dict):
+                raise Malformed("it is no dict")
+        except Malformed as error:
+            self.close()
+            raise Failed(f"{what} disturbed what graded it: its reply is wrong, {error}", final=True) from None
+        if "error" in reply:
+            self._raise(reply, who)
+        return reply
 
-    def _value(self, reply: dict[str, Any], what: str) -> dict[str, Any]:
-        if "error" not in reply:
-            return reply
-        kind, message, line = reply["error"], reply["message"], reply["line"]
-        where = f" in line {line}" if line else ""
+    def _raise(self, reply: Any, who: str) -> None:
+        """`Failed`, with what the reply tells of an error."""
+        told = reply if isinstance(reply, dict) else {}
+        kind, message, place = (str(told.get(name) or "")[:500] for name in ("error", "message", "place"))
+        line = told.get("line")
+        where = f" in line {line}" if type(line) is int else ""
+        if where and place.startswith("cell"):
+            where += f" of {place}"
         if kind == "NotImplementedError":
-            raise Failed(f"{what} is not written yet", final=True)
+            raise Failed(f"{who} is not written yet", final=True)
         if kind == "MemoryError":
-            raise Failed(f"{what} needs more than {self.megabytes} MB of memory{where}; is an array larger than meant?")
-        raise Failed(f"{what} raises {kind}{where}: {message}" if message else f"{what} raises {kind}{where}")
+            raise Failed(
+                f"{who} needs more than {self.limits.megabytes} MB of memory{where}; is an array larger than meant?"
+            )
+        if kind == "Malformed":
+            raise Failed(f"{who} returns what cannot be graded: {message}")
+        if kind == "ModuleNotFoundError":
+            message += "; exercises run with NumPy and Python's own library alone"
+        raise Failed(f"{who} raises {kind}{where}: {message}" if message else f"{who} raises {kind}{where}")
+
+    def _write(self, stream: Any) -> None:
+        with stream, suppress(OSError, ValueError):
+            while (frame := self._requests.get()) is not None:
+                view = memoryview(frame)
+                while view:
+                    view = view[stream.write(view) :]
+
+    def _read(self, stream: Any) -> None:
+        """Put each frame, and None at the end or where no frame can be."""
+        with stream, suppress(OSError, ValueError):
+            while header := _exactly(stream, 8):
+                size = int.from_bytes(header, "big")
+                data = _exactly(stream, size) if size <= FRAME_BYTES else None
+                if data is None or not self._replies.empty():  # nobody asked for a second one
+                    break
+                self._replies.put(data)
+        self._replies.put(None)
+
+    def _listen(self, stream: Any) -> None:
+        """Keep the end of what is printed."""
+        with stream, suppress(OSError, ValueError):
+            while data := stream.read(1 << 16):
+                self._said += data
+                del self._said[:-PRINTED_BYTES]
+
+
+def _exactly(stream: Any, size: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < size:
+        part = stream.read(min(size - len(data), 1 << 16))
+        if not part:
+            return None
+        data += part
+    return bytes(data)
+
+
+def _signatures(found: Any) -> dict[str, dict[str, Any]]:
+    """name -> how it is called; `Failed` if it is anything else."""
+    lists = ("positional", "needed", "named", "needed_by_name")
+    if isinstance(found, dict) and all(
+        isinstance(name, str)
+        and isinstance(how, dict)
+        and isinstance(how.get("any"), bool)
+        and all(isinstance(how.get(key), list) and all(isinstance(n, str) for n in how[key]) for key in lists)
+        for name, how in found.items()
+    ):
+        return found
+    raise Failed("the file disturbed the process that graded it", final=True)
+
+
+def _start(folder: Path, limits: Limits) -> tuple[subprocess.Popen, int | None]:
+    """The process, and the pipe that ends it where there is a keeper. All that it runs is copied into `folder`."""
+    code = folder / "code"
+    package = code.joinpath(*PACKAGE.split("."))
+    package.mkdir(parents=True)
+    for name in COPIED:
+        (package / f"{name}.py").write_bytes((Path(__file__).parent / f"{name}.py").read_bytes())
+    (code / "__main__.py").write_text(f"from {PACKAGE}.keeper import main\n\nmain()\n", encoding="utf-8")
+    work = folder / "work"
+    work.mkdir()
+    user = "nobody" if _can_be_nobody() else ""
+    if user:
+        folder.chmod(0o711)
+        os.chown(work, 65534, 65534)
+    work.chmod(0o700)
+    told, control = os.pipe() if sys.platform == "linux" else (None, None)
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment |= dict.fromkeys(("TMPDIR", "TEMP", "TMP", "HOME", "USERPROFILE"), str(work))
+    environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    numpy = str(Path(np.__file__).parent.parent)
+    command = [sys.executable, "-I", "-S", "-B", str(code), numpy, "" if told is None else str(told), user]
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=environment,
+            cwd=work,
+            start_new_session=True,
+            pass_fds=() if told is None else (told,),
+        )
+    finally:
+        if told is not None:
+            os.close(told)
+    return process, control
+
+
+def _can_be_nobody() -> bool:
+    """Whether the code can run as another user: the grader is root, and others may read Python and NumPy."""
+    if os.name == "nt" or os.geteuid() != 0:
+        return False
+    places = [Path(os.__file__).resolve(), Path(np.__file__).resolve()]
+    return all(folder.stat().st_mode & 0o001 for place in places for folder in place.parents)

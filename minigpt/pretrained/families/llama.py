@@ -6,6 +6,7 @@ from typing import Any
 from minigpt.errors import UserError
 from minigpt.model import TransformerConfig
 from minigpt.pretrained.families.family import HEAD, OURS, Family, HeadClass, Link, Setting, linear, norm
+from minigpt.values import TABLE, read, shown
 
 LAST = {"head": "sequence", "pooled": "last", "pooler": False, "head_bias": False}
 ROPE = {"rope_type": "default", "partial_rotary_factor": 1.0}  # the one kind of rotary positions that we have
@@ -27,17 +28,20 @@ def links(config: TransformerConfig, base: str) -> Iterable[Link]:
 
 def lift_rotary(theirs: dict[str, Any]) -> dict[str, Any]:
     """rope_theta out of `rope_parameters` (of today) or `rope_scaling`. `UserError` for a kind that we do not have."""
-    rope: dict[str, Any] = {}
-    for name in ("rope_scaling", "rope_parameters"):
-        value = theirs.get(name) or {}
-        if not isinstance(value, dict):
-            raise UserError(f"{name} is {value!r:.50}, but it must be a table")
-        rope |= value
-    rope["rope_type"] = rope.get("rope_type", rope.pop("type", "default"))
-    for name, value in ROPE.items():
-        if rope.get(name, value) != value:
-            raise UserError(f"rotary positions with {name} = {rope[name]!r:.50} are not supported; only {value!r} is")
-    theta = rope.get("rope_theta", theirs.get("rope_theta", 10000.0))
+    thetas = [theirs["rope_theta"]] if "rope_theta" in theirs else []
+    for where in ("rope_scaling", "rope_parameters"):  # each must be so: which of them counts depends on the program
+        rope = read(theirs, where, TABLE.or_none(), None) or {}
+        for name, wanted in ROPE.items():
+            for value in (rope.get(name, wanted), rope.get("type", wanted) if name == "rope_type" else wanted):
+                if value != wanted:
+                    raise UserError(
+                        f"rotary positions with {name} = {shown(value)} ({where} in the file) are not supported; "
+                        f"only {wanted!r} is"
+                    )
+        thetas += [rope["rope_theta"]] if "rope_theta" in rope else []
+    if any(theta != thetas[0] for theta in thetas):
+        raise UserError(f"rope_theta is {shown(thetas[0])} and {shown(thetas[-1])} in one file; make them equal")
+    theta = thetas[0] if thetas else 10000.0
     if theta == 0:
         raise UserError("rope_theta is 0, but it must be a positive number")
     return {**theirs, "rope_theta": theta}
