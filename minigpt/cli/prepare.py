@@ -66,7 +66,8 @@ def _check_memory(draft: RunFolder, arguments: argparse.Namespace) -> None:
     if ranks > 1 or free is None:
         return
     vocabulary = draft.config.vocabulary_size if arguments.start else arguments.vocabulary or VOCABULARY
-    config = replace(draft.config, vocabulary_size=vocabulary, dropout=0.0)
+    encoder = draft.config.encoder and replace(draft.config.encoder, vocabulary_size=vocabulary)
+    config = replace(draft.config, vocabulary_size=vocabulary, encoder=encoder, dropout=0.0)
     parameters = sum(math.prod(record.shape) for record in Transformer(config).arrays().values())
     needed = 16 * parameters  # float32: weights, gradients and Adam's two moments
     with suppress(UserError):  # a kind of model that the ledger does not know: its states alone, then

@@ -162,6 +162,6 @@ def _whole_checkpoint(
         except DamagedError as error:
             if not folder.has_checkpoint("best"):
                 raise UserError(f"{error}; there is no other one, so train again into another folder") from None
-            reason = str(error).rpartition(";")[0]
+            reason = "the last checkpoint is damaged"
     found = read("best")
     return found, f"{reason}; going on from the best one, of step {found[1]['step']}"

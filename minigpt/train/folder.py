@@ -16,7 +16,7 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.files import read_json, write_json
 from minigpt.model import Params, Transformer, TransformerConfig
-from minigpt.objectives import Objective, objective_of
+from minigpt.objectives import Objective, objective_of, special_tokens
 from minigpt.text import Tokenizer, load_tokenizer, open_tokens
 from minigpt.train.checkpoint import DamagedError, checkpoint_header, load_checkpoint
 from minigpt.train.settings import TrainSettings
@@ -157,8 +157,8 @@ def _described(path: Path, value: dict[str, Any]) -> RunFolder:
     for name in COUNTS:
         read(described["corpus"], name, whole(1), None)
     read(described["corpus"], "checksums", table_of(TEXT), None)
-    roles = {*described["special"], *objective_of(described["objective"]).special}
     config = TransformerConfig.from_dict(read(value, "config", TABLE))
+    roles = {*described["special"], *special_tokens(objective_of(described["objective"]), config.context)}
     for role in sorted(roles):
         read(described["special"], role, whole(0, config.vocabulary_size - 1))
     return RunFolder(path=path, config=config, settings=TrainSettings(**settings), **described)

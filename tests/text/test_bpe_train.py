@@ -8,6 +8,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
+from minigpt import progress
 from minigpt.errors import UserError
 from minigpt.text.bpe import GPT2_PATTERN, BytePairTokenizer
 from minigpt.text.bpe_train import learn_merges
@@ -67,7 +68,8 @@ def test_a_long_piece_is_learnt_in_moderate_time():
     assert merges[:10] == [(97, 97)] + [(256 + i, 256 + i) for i in range(9)]
 
 
-def test_progress_is_shown_when_asked(capsys):
+def test_progress_is_shown_when_asked(capsys, monkeypatch):
+    monkeypatch.setattr(progress, "EVERY", 0.0)
     learn_merges({b"abc": 1}, 2)
     assert capsys.readouterr().err == ""
     learn_merges({b"abc": 1}, 2, progress=True)
