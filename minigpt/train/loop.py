@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from types import FrameType
+from typing import Any
 
 import numpy as np
 
@@ -52,61 +53,70 @@ def train(
     trains in the folder, the loss is no longer a number (what was saved stays), the folder is gone, the held-out text
     is shorter than the context, or there is a `start` for an engine that has begun.
     """
-    settings = folder.settings
     data = TextData(folder) if data is None else data
-    held_out = data.held_out()
     keep_freed_memory()
-
     with ExitStack() as held:
         held.enter_context(_alone(folder, engine))
         engine = held.enter_context(closing(_begin(folder, start, engine)))
         if engine.notice and engine.speaks:
             say(engine.notice)
-        progress, rate = engine.progress, settings.rate()
+        step, steps = engine.progress.step, folder.settings.steps
         held.enter_context(np.errstate(over="ignore", invalid="ignore"))  # no number: training ends with a sentence
         held.enter_context(blas_threads(engine.blas_threads))
-        append_row = held.enter_context(open_metrics(folder.file("metrics.csv"), progress.step, written=engine.speaks))
+        append_row = held.enter_context(open_metrics(folder.file("metrics.csv"), step, written=engine.speaks))
         quiet = not (show_progress and engine.speaks)
-        bar = held.enter_context(
-            progress_bar(total=settings.steps, initial=progress.step, desc="training", disable=quiet)
-        )
+        bar = held.enter_context(progress_bar(total=steps, initial=step, desc="training", disable=quiet))
         stop_requested = held.enter_context(_stop_requests())
-        clock, saved = _Clock(progress), time.monotonic()
-        for step in range(progress.step, settings.steps):
-            batches = data.batches(step)
-            clock.tokens += sum(math.prod(batch.tokens.shape[:2]) for batch in batches)
-            loss, norm = engine.gradient(batches, step)
-            _check_finite(f"the loss is {loss} and the gradient's norm {norm}", loss + norm, step, folder)
-            engine.update(rate(step))
-            progress.step = step + 1
+        _steps(folder, engine, data, append_row, on_validation, bar, stop_requested)
+    return engine.params, engine.progress
 
-            last = progress.step == settings.steps
-            validate = last or progress.step % settings.validate_every == 0
-            row = {"step": progress.step, "loss": loss, "learning_rate": rate(step), "gradient_norm": norm}
-            bar.update()
-            if validate or progress.step % settings.log_every == 0:
-                row |= clock.read()
-                bar.set_postfix_str(f"loss {loss:.3f}, {row['tokens_per_second']:,.0f} tokens/s")
-            if validate:
-                row |= _validate(engine, held_out, data.bits_per_nat)
-                judged = row["validation_loss"]
-                _check_finite(f"the validation loss is {judged}", judged, step, folder)
-                improved = judged < progress.best_loss
-                progress.best_loss = min(progress.best_loss, judged)
-                append_row(row)
-                engine.save(("best", "last") if improved else ("last",))
-                saved = time.monotonic()
-                on_validation(engine.params, row)
-                clock.restart()
-            elif "seconds" in row:
-                append_row(row)
-            stop = stop_requested()
-            if engine.anyone(stop or time.monotonic() - saved >= settings.checkpoint_seconds) and not last:
-                engine.save(("last",))
-                saved = time.monotonic()
-                if engine.anyone(stop):
-                    raise Interrupted(progress.step)
-    return engine.params, progress
+
+def _steps(
+    folder: RunFolder,
+    engine: Engine,
+    data: TrainingData,
+    append_row: Callable[[dict[str, float]], None],
+    on_validation: Callable[[Params, dict[str, float]], None],
+    bar: Any,
+    stop_requested: Callable[[], bool],
+) -> None:
+    """From the step that the engine has reached to the last one."""
+    settings, held_out, progress = folder.settings, data.held_out(), engine.progress
+    rate, clock, saved = settings.rate(), _Clock(progress), time.monotonic()
+    for step in range(progress.step, settings.steps):
+        batches = data.batches(step)
+        clock.tokens += sum(math.prod(batch.tokens.shape[:2]) for batch in batches)
+        loss, norm = engine.gradient(batches, step)
+        _check_finite(f"the loss is {loss} and the gradient's norm {norm}", loss + norm, step, folder)
+        engine.update(rate(step))
+        progress.step = step + 1
+
+        last = progress.step == settings.steps
+        validate = last or progress.step % settings.validate_every == 0
+        row = {"step": progress.step, "loss": loss, "learning_rate": rate(step), "gradient_norm": norm}
+        bar.update()
+        if validate or progress.step % settings.log_every == 0:
+            row |= clock.read()
+            bar.set_postfix_str(f"loss {loss:.3f}, {row['tokens_per_second']:,.0f} tokens/s")
+        if validate:
+            row |= _validate(engine, held_out, data.bits_per_nat)
+            judged = row["validation_loss"]
+            _check_finite(f"the validation loss is {judged}", judged, step, folder)
+            improved = judged < progress.best_loss
+            progress.best_loss = min(progress.best_loss, judged)
+            append_row(row)
+            engine.save(("best", "last") if improved else ("last",))
+            saved = time.monotonic()
+            on_validation(engine.params, row)
+            clock.restart()
+        elif "seconds" in row:
+            append_row(row)
+        stop = stop_requested()
+        if engine.anyone(stop or time.monotonic() - saved >= settings.checkpoint_seconds) and not last:
+            engine.save(("last",))
+            saved = time.monotonic()
+            if engine.anyone(stop):
+                raise Interrupted(progress.step)
 
 
 @contextmanager
