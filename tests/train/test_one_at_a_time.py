@@ -123,7 +123,11 @@ def test_killed_at_any_moment_it_goes_on(tmp_path):
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no SIGHUP")
 def test_a_closed_terminal_saves_first(tmp_path):
     make_run(tmp_path, steps=1_000_000, validate_every=50)
-    process = start([PROGRAM, tmp_path])
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup what is started would ignore it
+    try:
+        process = start([PROGRAM, tmp_path])
+    finally:
+        signal.signal(signal.SIGHUP, before)
     process.stdout.readline()
     process.send_signal(signal.SIGHUP)
     said = process.communicate(timeout=60)[0]
@@ -135,6 +139,7 @@ def test_a_system_without_hangups_and_one_that_ignores_them(monkeypatch):
     from minigpt.train.loop import _requests
 
     hangup = signal.SIGHUP
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)
     assert hangup in _requests()
     monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_IGN)
     assert hangup not in _requests()  # nohup
