@@ -163,7 +163,7 @@ def fetch_package(package: Package | str, *, progress: bool = True) -> Path:
 def _download(package: Package, folder: Path) -> Path:
     """Ask pip for the archive; return its path."""
     kind = "--no-binary" if package.source else "--only-binary"
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-build-isolation", kind, ":all:"]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", kind, package.name]
     wanted = folder / "requirements.txt"
     write_text(wanted, f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
     downloads = folder / "downloads"
