@@ -20,7 +20,6 @@ FLOORS = (
     ("parallel",),
     ("infer",),
     ("pretrained",),
-    ("explain",),
     ("measure",),
     ("plot",),
     ("doctor",),

@@ -70,6 +70,9 @@ def tried(tmp_path_factory):
         "shell": "import os; os.system('true')",
         "fork": "import os; os.fork()",
         "load": "import ctypes; ctypes.CDLL(None)",
+        "own library": "import sys, importlib.machinery as m; sys.path.insert(0, '.');"
+        "open('evil' + m.EXTENSION_SUFFIXES[0], 'w').write('C'); import evil",
+        "interpreter": "import sys\n__import__('_interpreters' if sys.version_info > (3, 13) else '_xxsubinterpreters')",
         "connect": "import socket; socket.socket().connect(('localhost', 9))",
         "hook": "import gc; gc.get_objects()",
         "limit": "import resource; resource.setrlimit(resource.RLIMIT_AS, (-1, -1))",
@@ -99,6 +102,7 @@ def tried(tmp_path_factory):
     ("PermissionError", "installed, spec, read, read by os, read by NumPy, read around, read beside, class, list"),
     ("PermissionError", "change, remove, rename, link, leave, tree"),
     ("PermissionError", "kill, start, start below, database, shell, fork, load, connect, hook, limit"),
+    ("PermissionError", "own library, interpreter"),
 ])  # fmt: skip
 @posix
 def test_cheating_in_a_few_lines(tried, names, outcome):

@@ -1,4 +1,4 @@
-"""What a student's code may not do in its process: an audit hook (PEP 578), which Python code cannot take away.
+"""What a student's code may not do in its process: an audit hook (PEP 578), which cannot be taken away again.
 
 It keeps honest code honest and the easy ways of cheating shut: reading the reference, importing it, changing files,
 starting processes, loading C libraries. It is no wall: code that forges bytecode or writes into the interpreter's
@@ -12,13 +12,16 @@ from pathlib import Path
 from typing import Any
 
 REFUSED = ("minigpt", "torch", "tensorflow", "jax", "autograd", "transformers")
-UNWATCHED = ("_posixsubprocess", "_sqlite3", "_dbm", "_gdbm", "_posixshmem", "readline")  # act without an event
+UNWATCHED = (  # act without an event, or in an interpreter that has no hook
+    "_posixsubprocess", "_sqlite3", "_dbm", "_gdbm", "_posixshmem", "readline",
+    "_xxsubinterpreters", "_interpreters", "_interpqueues", "_interpchannels", "_testcapi", "_testinternalcapi",
+)  # fmt: skip
 FOREIGN = ("site-packages", "dist-packages")  # what is installed, in Python's own folder on many systems
 FORBIDDEN = (
     "subprocess.", "os.system", "os.exec", "os.spawn", "os.posix_spawn", "os.fork", "os.startfile", "pty.",
     "os.kill", "signal.pthread_kill", "socket.", "ctypes.", "gc.", "code.__new__", "os.chdir", "os.fchdir",
     "os.link", "os.symlink", "os.chmod", "os.chown", "fcntl.", "resource.", "mmap.", "syslog.", "winreg.", "_winapi.",
-    "msvcrt.",
+    "msvcrt.", "cpython.PyInterpreterState_New",
 )  # fmt: skip  # audit events that begin so
 FILES = (
     "open",
@@ -79,7 +82,9 @@ def _hook(library: tuple[str, ...], numpy: tuple[str, ...], writable: str) -> Ca
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "import":
             top = arguments[0].partition(".")[0]
-            if top in unwatched:
+            path = arguments[1]
+            compiled = type(path) is str and path[-3:].lower() != ".py"  # of a library in C, the file
+            if top in unwatched or (compiled and within(whole(path), writable)):
                 raise PermissionError(f"an exercise may not use {top}: it computes, and does nothing else")
             if top in refused:
                 raise ImportError(f"an exercise may not import {top}: that would grade its code, not yours")
