@@ -72,7 +72,7 @@ def tried(tmp_path_factory):
         "load": "import ctypes; ctypes.CDLL(None)",
         "own library": "import sys, importlib.machinery as m; sys.path.insert(0, '.');"
         "open('evil' + m.EXTENSION_SUFFIXES[0], 'w').write('C'); import evil",
-        "interpreter": "import sys\n__import__('_interpreters' if sys.version_info > (3, 13) else '_xxsubinterpreters')",
+        "interpreter": "import sys\n__import__('_interpreters' if sys.version_info > (3,13) else '_xxsubinterpreters')",
         "connect": "import socket; socket.socket().connect(('localhost', 9))",
         "hook": "import gc; gc.get_objects()",
         "limit": "import resource; resource.setrlimit(resource.RLIMIT_AS, (-1, -1))",
