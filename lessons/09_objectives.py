@@ -53,8 +53,10 @@ show_source(next_sentence, docstring=False)
 show_source(sentence_order, docstring=False)
 
 # %% [markdown]
-# Our documents make the two cues separate. A document has one of eight topics, each with words of its own (a tenth of
-# the words stray), and every sentence ends in a word that says its turn: turn 1 is followed by turn 2, and so on round.
+# Our documents hold both cues. A document has one of eight topics, each with words of its own (a tenth of the words
+# stray), and every sentence ends in a word of its topic that says its turn: turn 1 is followed by turn 2, and so on
+# round. So next sentence can be answered from the topic, and from the order too, since a stranger's turn seldom fits;
+# order can be answered from the turns alone. The question is what a model learns from each.
 #
 # **Prediction.** A model trained on *next sentence* will do well at it, and so will a baseline that only compares
 # topics, without any order. Asked about *order*, that model will do badly, although the order is there to be learnt.
@@ -164,9 +166,11 @@ expect("E12.nsp_on_sop", nsp_sop, below=0.85)
 expect("E12.sop_on_sop", sop_sop, above=0.4 if quick() else 0.9)
 expect("E12.sop_on_nsp", sop_nsp, above=0.4, below=0.9)
 # %% [markdown]
-# The baseline, which cannot see any order, is nearly as good at next sentence as the trained encoder; at order it is
-# at chance. The encoder trained on next sentence is far better at topics than at order: it was never made to look.
-# The one trained on order is right nearly always. ALBERT's published table has the same pattern.
+# The baseline, which counts the words of each topic and cannot see any order, is nearly as good at next sentence as the
+# trained encoder (which may also use the turn's word: it never strays); at order it is at chance. The encoder trained on
+# next sentence is at chance there, too: the topic was enough, so it was never made to look at turns. The one trained on
+# order is right nearly always, and better than chance at next sentence, where a stranger's turn seldom fits. ALBERT's
+# published table has the same pattern.
 
 # %%
 figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
@@ -350,8 +354,9 @@ expect("E13.ordinary_loss_never_seen", blind, above=1.9)
 show_source(mixture, docstring=False)
 
 # %% [markdown]
-# But each asks for its own architecture. Here is what the library accepts, and it is not a matter of taste: lesson 08
-# measured what goes wrong.
+# But each asks for its own architecture. Here is what the library accepts. Where a decoder or an encoder is refused the
+# answer would be in view, or out of view for good (lesson 08 measured it); that an encoder-decoder is given only
+# objectives which write a text is a choice, the usual one.
 
 # %%
 architectures = ("decoder", "encoder", "encoder-decoder")
@@ -368,13 +373,13 @@ named = {"masked_lm", "next_sentence", "infilling"}
 shared = [kind for kind in architectures if all(TRAINS[name][kind] is None for name in named)]
 expect("E14.architectures_for_all_three", len(shared), equal=0)
 # %% [markdown]
-# No architecture takes all three of the article's objectives in their usual form, and the decoder takes none.
+# In their usual form no architecture here takes all three of the article's objectives, and the decoder takes none.
 # What a decoder is documented to be trained on, the article does not mention: predicting the next token, and then
 # *reward*.
 #
 # ## Part 4. The objective that is left out
 #
-# The one statement about training in the real system card is that reasoning models are trained by **reinforcement
+# The one statement about the method of training in the real system card is that reasoning models are trained by **reinforcement
 # learning**. Its simplest form is REINFORCE (Williams, 1992): let the model answer, reward what is right ($r = 1$) and
 # not what is wrong ($r = 0$), and follow the gradient of
 #
@@ -488,12 +493,12 @@ axes.legend(frameon=False, loc="center right")
 show(figure)
 
 # %% [markdown]
-# *At the left end is what imitation gave. Orange begins with its likeliest answer always wrong.*
+# *At the left end is what imitation gave. Orange begins with its likeliest answer nearly always wrong.*
 #
 # Read this plainly. With random noise, the right answer was already the likeliest; reward only *sharpened* what the
 # model preferred (its entropy falls to nearly 0). With systematic mistakes the likeliest answer was wrong, and reward
-# turned it round, because the right one was still tried often enough to be rewarded. What is never tried is never
-# learnt.
+# turned it round, because the right one was still tried often enough to be rewarded. (By the formula, what is never tried
+# is never rewarded; we have no run that shows it.)
 #
 # ## Verdict
 #
@@ -507,8 +512,8 @@ show(figure)
 #
 # ## What this does not show
 #
-# * That next-sentence prediction teaches *nothing* about coherence in real text: our two cues are cleanly separate,
-#   those of real documents are not.
+# * That next-sentence prediction teaches *nothing* about coherence in real text. In ours one word gives the topic away,
+#   and one seed was trained; in real documents topic and order are mixed in other shares.
 # * That filling gaps is free at any scale. Bavarian et al. report so for theirs; we measured one tiny model.
 # * How GPT-5.5's reinforcement learning works. The card says that there is some; REINFORCE on sums is the idea, not
 #   the recipe.

@@ -539,7 +539,11 @@ table(
 # %%
 expect("L12.speed_of_two", speed, above=0.1)
 # %% [markdown]
-# What matters is the **share** of communication. Over a ring it is $2 n (W - 1) / (W \cdot \text{bandwidth})$: nearly
+# Look at the column of computing first. On two idle cores it halves. If it does not, the cores were not free (others
+# worked beside us, or one core does for both threads), and a second worker gave nothing: then no statement about
+# communication follows from these seconds, and C16's "faster" rests on the literature, not on this table.
+#
+# What matters beyond that is the **share** of communication. Over a ring it is $2 n (W - 1) / (W \cdot \text{bandwidth})$: nearly
 # the same for any W, while the computing shrinks. If the batch stays as it is, the speed-up runs into a ceiling.
 
 # %%
@@ -583,7 +587,8 @@ expect("L12.ceiling_at_1_percent", ceilings[0.01], above=90, below=100)
 #
 # We measure on real text: Python's documentation in 26 letters and spaces. An example is a window of 16 letters. For
 # each batch size a small transformer trains until its validation loss is 2.2 nats, with three learning rates; the
-# fastest counts, since larger batches bear larger rates. A training that is slower than the best so far is stopped.
+# fastest counts. (The best of three is a rough choice: for small batches it is often the smallest one tried, so a still
+# smaller one might have served them better, and the left end of the curve is less sure than the right.) A training that is slower than the best so far is stopped.
 
 # %%
 documents = load_corpus("pydocs", progress=False).documents[: 40 if quick() else 200]
@@ -648,7 +653,8 @@ baselines = (uniform_nats(27), unigram_nats(training, held_out, 27))
 table(["nats per letter", "uniform", "unigram", "the target"], [("", *baselines, TARGET)])
 
 # %% [markdown]
-# The prediction holds at both ends. Now the fit. For a given $B_\text{crit}$ the best $S_\min$ is a mean of logarithms,
+# At the right end the prediction holds: doubling hardly helps. At the left, doubling helps at least by half; where it
+# helps more than twice, the three rates tried did not suit the smallest batch. Now the fit. For a given $B_\text{crit}$ the best $S_\min$ is a mean of logarithms,
 # so we need only try many values of one number:
 
 # %%
@@ -773,8 +779,8 @@ show(figure)
 # a bargain; numbers are batch sizes. Further down is faster, further right is dearer. Right: how the noise scale grew.*
 #
 # So the noise scale, which costs a few additions and no second training, tells the order of magnitude of the batch
-# at which more workers stop helping. Not more than that: it changes tenfold within one training, and it knows nothing of
-# Adam. Beyond the bend, workers are better used in another way: to hold parts of a larger model (lesson 11).
+# at which more workers stop helping. Not more than that: it changes more than tenfold within one training, with
+# scatter, and it knows nothing of Adam. Beyond the bend, workers are better used in another way: to hold parts of a larger model (lesson 11).
 #
 # ## Verdict
 #
@@ -794,7 +800,7 @@ show(figure)
 #   as the loss falls, and Kaplan et al. (2020) put it at one to two million tokens for their largest language models.
 # * That a batch beyond the critical one is *harmful*. It is merely dear. Goyal et al. needed warm-up and larger rates
 #   to train with 8,192 images a step; without such care large batches also generalize worse in some tasks.
-# * One seed was tried, with three rates. The points scatter by some percent, the fit more.
+# * How much another seed would change. One was tried, with three rates; the error given above is the fit's residual.
 #
 # ## Exercises
 #
