@@ -107,7 +107,7 @@ config = TransformerConfig(
     layers=2,
     heads=4,
     segments=2,
-    init_std=0.15,
+    init_std=0.25,
 )
 reader = Transformer(config)
 
@@ -513,7 +513,9 @@ show(figure)
 # ## What this does not show
 #
 # * That next-sentence prediction teaches *nothing* about coherence in real text. In ours one word gives the topic away,
-#   and one seed was trained; in real documents topic and order are mixed in other shares.
+#   in real documents topic and order are mixed in other shares.
+# * How surely order is found. Five seeds of five learnt it from this beginning (`init_std` 0.25); from one with 0.15, one
+#   of three was still at chance after 1,500 steps. Next sentence was trained with one seed.
 # * That filling gaps is free at any scale. Bavarian et al. report so for theirs; we measured one tiny model.
 # * How GPT-5.5's reinforcement learning works. The card says that there is some; REINFORCE on sums is the idea, not
 #   the recipe.
