@@ -26,6 +26,7 @@ from minigpt.train.prepare import PRESET, VOCABULARY
 CORPUS, OBJECTIVE = "pydocs", "causal"
 FRESH_RATE, START_RATE = 3e-3, 1e-4  # a model that has learned is easily spoiled by steps as large as a fresh one's
 CONTEXT = 256  # tokens at most, of a model that is trained on, where no --context says otherwise
+SELDOM = 20  # steps between validations at least: more of them would take longer than the steps
 
 
 def new_run(arguments: argparse.Namespace, check: Callable[[RunFolder], None] = lambda draft: None) -> RunFolder:
@@ -56,6 +57,7 @@ def new_run(arguments: argparse.Namespace, check: Callable[[RunFolder], None] = 
             settings=_settings(arguments, width),
             start=start,
             check=check_all,
+            held=True,
         )
 
 
@@ -148,5 +150,5 @@ def _settings(arguments: argparse.Namespace, width: int) -> TrainSettings:
         learning_rate=rate,
         warmup=min(100, settings.steps),
         threads=min(threads, settings.batch),
-        validate_every=arguments.validate_every or max(1, settings.steps // 12),
+        validate_every=arguments.validate_every or max(settings.steps // 12, min(settings.steps, SELDOM)),
     )

@@ -65,7 +65,9 @@ def add(subparsers) -> None:
     )
     parser.add_argument("--optimizer", choices=OPTIMIZERS, help="(default adamw)")
     parser.add_argument("--weight-decay", type=float, help="(default 0.1)")
-    parser.add_argument("--validate-every", type=positive, help="steps between validations (default: a twelfth)")
+    parser.add_argument(
+        "--validate-every", type=positive, help="steps between validations (default: a twelfth, 20 at least)"
+    )
     parser.add_argument("--seed", type=int, help="the same seed gives the same model (default 0)")
     parser.add_argument("--threads", type=positive, help="share the rows of a batch (default: up to 2 cores)")
     parser.add_argument("--out", type=folder, help="the run's folder (default: a new one below runs/)")

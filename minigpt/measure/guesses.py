@@ -41,8 +41,8 @@ def guesses(training: np.ndarray, held_out: Sequence[HeldOut], vocabulary_size: 
             "bigram": float(-bigram_log(training, before, wanted, vocabulary_size).mean()),
         },
         {
-            "most frequent": float((wanted == most_frequent)[counted].mean()),
-            "bigram": float((wanted == following[before])[counted].mean()),
+            "most frequent": _share(wanted == most_frequent, counted),
+            "bigram": _share(wanted == following[before], counted),
         },
     )
 
@@ -54,6 +54,10 @@ def likeliest_followers(training: np.ndarray, vocabulary_size: int) -> np.ndarra
     order = np.argsort(counts, kind="stable")  # the last one written wins: the most frequent
     followers[first[order]] = second[order]
     return followers
+
+
+def _share(right: np.ndarray, counted: np.ndarray) -> float:
+    return int(np.count_nonzero(right & counted)) / max(1, int(np.count_nonzero(counted)))
 
 
 def _most_frequent_label(labels: np.ndarray) -> Guesses:

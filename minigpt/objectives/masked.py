@@ -97,6 +97,12 @@ def _masked_batch(texts: Texts, rng: np.random.Generator) -> Batch:
     )
 
 
+def _hidden(texts: Texts, _rng: np.random.Generator, batch: Batch) -> np.ndarray:
+    """Which of the chosen tokens cannot be seen: of the others a half stands in sight and a half is another token."""
+    assert batch.targets is not None
+    return (batch.targets != IGNORED) & (batch.tokens == texts.special["mask"])
+
+
 MASKED = Objective(
     name="masked",
     function="masked_lm",
@@ -106,5 +112,6 @@ MASKED = Objective(
     model={"head": "masked"},
     special=("mask",),
     counted="masked tokens",
+    missing=_hidden,
     sample="filled",
 )

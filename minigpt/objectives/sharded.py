@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigpt.ops import IGNORED
+from minigpt.ops.cross_entropy import checked_targets
 
 
 class ShardedCache(NamedTuple):
@@ -23,9 +23,11 @@ def sharded_cross_entropy_forward(
     logits: (..., V / ranks), of the tokens from `first` on; targets: (...) integers, of the whole vocabulary. Three
     numbers a row are exchanged: the largest score, the sum of exponentials, and the target's score, instead of V.
     Shoeybi et al. (2019), arXiv:1909.08053, section 3. Returns the loss, the same on every rank, and the cache.
+    `UserError` as `cross_entropy_forward` says.
     """
-    wanted = targets.reshape(-1)
-    scored = wanted != IGNORED
+    last = comm.rank == comm.size - 1  # the only one that knows where the vocabulary ends
+    classes = first + logits.shape[-1] if last else np.iinfo(np.int64).max
+    wanted, scored = checked_targets(targets, logits.shape[:-1], classes)
     weights = scored[:, None] / logits.dtype.type(count or max(1, np.count_nonzero(scored)))
     shifted = logits.reshape(len(wanted), -1)
     every = np.empty((comm.size, len(wanted)), logits.dtype)

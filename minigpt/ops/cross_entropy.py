@@ -35,15 +35,10 @@ def cross_entropy_forward(
     count: divide the sum by this number instead of the number of scored targets (when a batch is split into parts,
     each part divides by the count of the whole).
     Returns the loss, a scalar, and the cache for `cross_entropy_backward`. With nothing to score both are 0.
-    `UserError` if a target is neither a class nor `ignored`.
+    `UserError` if a target is neither a class nor `ignored`, is not a whole number, or stands at no row of the logits.
     """
     vocabulary = logits.shape[-1]
-    labels = targets.reshape(-1)  # (N,)
-    scored = labels != ignored
-    labels = labels * scored  # class 0 stands in for ignored targets; its weight is 0
-    if labels.size and not (labels.min() >= 0 and labels.max() < vocabulary):
-        wrong = labels[(labels < 0) | (labels >= vocabulary)][0]
-        raise UserError(f"target {wrong} is not a class in 0..{vocabulary - 1} and not the ignored value {ignored}")
+    labels, scored = checked_targets(targets, logits.shape[:-1], vocabulary, ignored)
     weights = scored[:, None] / logits.dtype.type(count or max(1, np.count_nonzero(scored)))  # (N, 1)
 
     shifted = logits.reshape(-1, vocabulary)
@@ -56,6 +51,26 @@ def cross_entropy_forward(
     losses = np.log(total) - (1 - smoothing) * target_logit - smoothing * mean_logit  # (N, 1)
     loss = (losses * weights).sum()
     return loss, CrossEntropyCache(probabilities, labels, weights, smoothing, logits.shape)
+
+
+def checked_targets(
+    targets: np.ndarray, shape: tuple[int, ...], classes: int, ignored: int = IGNORED
+) -> tuple[np.ndarray, np.ndarray]:
+    """The targets in a row, (N,), with class 0 in place of ignored ones; and which of them are scored, (N,).
+
+    shape: of the logits without their classes. `UserError` as `cross_entropy_forward` says.
+    """
+    if targets.dtype.kind not in "iu":
+        raise UserError(f"targets are {targets.dtype} values, but classes and tokens are whole numbers; convert them")
+    if targets.shape != shape:
+        raise UserError(f"targets of shape {targets.shape} do not fit logits of shape {(*shape, classes)}")
+    labels = targets.reshape(-1)
+    scored = labels != ignored
+    labels = labels * scored
+    if labels.size and not (labels.min() >= 0 and labels.max() < classes):
+        wrong = labels[(labels < 0) | (labels >= classes)][0]
+        raise UserError(f"target {wrong} is not a class in 0..{classes - 1} and not the ignored value {ignored}")
+    return labels, scored
 
 
 def cross_entropy_backward(dloss: float | np.floating, cache: CrossEntropyCache) -> np.ndarray:

@@ -1,6 +1,7 @@
 """From a corpus, an objective and a model to the folder of a run."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from minigpt.text import (
 )
 from minigpt.train.data import TextData
 from minigpt.train.folder import RunFolder
+from minigpt.train.lock import locked
 from minigpt.train.settings import TrainSettings
 from minigpt.train.start import first_checkpoint
 
@@ -55,6 +57,7 @@ def prepare_run(
     start: Opened | None = None,
     check: Callable[[RunFolder], None] = lambda draft: None,
     progress: bool = True,
+    held: bool = False,
 ) -> RunFolder:
     """Check everything, read the corpus, make the tokenizer, write the tokens and, last, run.json.
 
@@ -85,6 +88,8 @@ def prepare_run(
         What else to look at before anything is read or written; it gets the run as it would be.
     progress : bool
         Draw bars.
+    held : bool
+        Whether the caller holds the lock of the folder, see `minigpt.train.lock`.
 
     Returns
     -------
@@ -94,7 +99,8 @@ def prepare_run(
     Raises
     ------
     UserError
-        For all that does not fit, such as an objective that cannot train the architecture.
+        For all that does not fit, such as an objective that cannot train the architecture; for a folder in which a
+        training is at work, or which holds a model that was trained.
 
     Examples
     --------
@@ -122,22 +128,17 @@ def prepare_run(
         special = tuple(special_tokens(record, draft.context).values())
         made = _tokenizer(tokenizer or "bpe", vocabulary or VOCABULARY, corpus, special, progress)
         config = preset(model or PRESET, vocabulary_size=made.vocabulary_size, **fields_of_model)
-    counts = _write_tokens(path, made, corpus, config.context, progress)
-    made.save(path / "tokenizer.json")
-    description = {
-        "name": corpus.name,
-        "sha256": corpus.sha256,
-        "training_tokens": counts["training"],
-        "validation_tokens": counts["validation"],
-        "validation_bytes": sum(len(text.encode("utf-8")) for text in corpus.validation),
-        "checksums": {part: checksum(path / f"{part}.npy") for part in ("training", "validation")},
-    }
     ids = find_special_tokens(record, config.context, made.special_tokens, document_end(made))
-    folder = RunFolder(path, config, settings, description, objective, ids)
-    TextData(folder)  # says now what training would say later
-    if start is not None:
-        folder = _with_first_parameters(folder, start)
-    folder.save()
+    with nullcontext() if held else locked(path, make_folder=True):
+        if RunFolder(path, config, settings, {}).begun:
+            raise UserError(f"{path} holds a model that was trained; choose another folder, or remove that one first")
+        description = _write_tokens(path, made, corpus, config.context, progress)
+        made.save(path / "tokenizer.json")
+        folder = RunFolder(path, config, settings, description, objective, ids)
+        TextData(folder)  # says now what training would say later
+        if start is not None:
+            folder = _with_first_parameters(folder, start)
+        folder.save()
     return folder
 
 
@@ -183,8 +184,8 @@ def _tokenizer(wanted: Any, vocabulary: int, corpus: Corpus, special: tuple[str,
     return load_tokenizer(wanted)
 
 
-def _write_tokens(path: Path, tokenizer: Tokenizer, corpus: Corpus, context: int, progress: bool) -> dict[str, int]:
-    """Write training.npy and validation.npy; how many tokens each has."""
+def _write_tokens(path: Path, tokenizer: Tokenizer, corpus: Corpus, context: int, progress: bool) -> dict[str, Any]:
+    """Write training.npy and validation.npy; what run.json says of them."""
     counts = {}
     for part in ("training", "validation"):
         counts[part] = write_tokens(path / f"{part}.npy", tokenizer, getattr(corpus, part), progress=progress)
@@ -194,4 +195,11 @@ def _write_tokens(path: Path, tokenizer: Tokenizer, corpus: Corpus, context: int
                 f"the {part} part of {corpus.name} has {tokens} tokens, but the context of {context} needs "
                 f"at least {context + 1}; choose a larger corpus or a smaller --context"
             )
-    return counts
+    return {
+        "name": corpus.name,
+        "sha256": corpus.sha256,
+        "training_tokens": counts["training"],
+        "validation_tokens": counts["validation"],
+        "validation_bytes": sum(len(text.encode("utf-8")) for text in corpus.validation),
+        "checksums": {part: checksum(path / f"{part}.npy") for part in ("training", "validation")},
+    }

@@ -1,12 +1,16 @@
 """How many small mistakes would the tests notice? python tests/mutation/run.py [--sample 420] [--workers 2]
 
-A fixed random sample of mistakes (mutants.py) is made in a copy of the project, one at a time. The nearest tests run
-first, then those of neighbouring folders, then (with --all) everything; the first failure refuses the mistake. Each set
-of tests must pass on the unchanged copy first, or a refusal would mean nothing. What was found goes into results.jsonl
-beside this file; started again, it goes on. A survivor that changes nothing (equivalent.toml says why) is not counted.
+A fixed random sample of mistakes (mutants.py) is made in a copy of the project, one at a time. First every test is run
+once on the unchanged copy, to see which tests run which lines (covering.py, which needs `coverage`); a test that fails
+there has no say. Then each mistake meets the tests that run its line, the nearest and quickest first, and those that
+start processes of their own, where nobody watches; no other test could notice it. The first failure refuses it.
+What was found goes into results.jsonl beside this file; started again, it goes on. A survivor that changes nothing
+(equivalent.toml says why) is not counted.
 """
 
 import argparse
+import ast
+import hashlib
 import json
 import os
 import random
@@ -14,125 +18,163 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 import tomllib
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from pathlib import Path
 from queue import Queue
 from threading import Lock
 
+from covering import Covered
 from mutants import Mutant, compiles, mutants
 
 HERE, ROOT = Path(__file__).parent, Path(__file__).resolve().parents[2]
 RESULTS, EQUIVALENT = HERE / "results.jsonl", HERE / "equivalent.toml"
-SECONDS = 1800  # for one set of tests; a mistake that makes them hang is refused, too
 FOLDERS = ["ops", "model", "objectives", "optim", "train", "infer", "text", "parallel", "pretrained", "grade"]
-NEIGHBOURS = {
-    "ops": ["check", "model"],
-    "model": ["check", "adapt", "objectives", "infer"],
-    "objectives": ["train/test_objective_runs.py", "measure/test_guesses.py"],
-    "optim": ["train", "check"],
-    "train": ["test_cli.py", "parallel/test_ranks.py", "parallel/test_faults.py"],
-    "infer": ["test_cli.py", "measure", "pretrained/test_open_model.py"],
-    "text": ["pretrained", "test_cli.py"],
-    "parallel": ["train", "measure"],
-    "pretrained": ["text", "test_cli.py"],
-    "grade": ["course", "check", "test_cli.py"],
+# Tests of these folders' code that start processes, where no line is seen to be run.
+UNWATCHED = {
+    "objectives": ["tests/parallel/test_mpi.py"],
+    "train": ["tests/train/test_loop.py", "tests/train/test_resume.py", "tests/test_output.py"],
+    "text": ["tests/text/test_fetch.py"],
+    "parallel": ["tests/parallel/test_mpi.py", "tests/parallel/test_faults.py"],
+    "grade": ["tests/grade"],
 }
+SKIPPED = ("tests/mutation", "tests/test_package.py")  # they look at the project's own files, not at what it does
+SECONDS = 300  # of tests for one mistake, as long as they take without one; --all: as many as there are
+SLOWER = 8  # times as long as without a mistake (and half a minute) is taken for a hang, which refuses it, too
 REFUSED, SURVIVED = "refused", "survived"
 
 
 def sample(size: int, seed: int) -> list[Mutant]:
-    """As many from each folder, and in a folder as many of each kind of change as there are, drawn by chance."""
-    rng, chosen = random.Random(seed), []
+    """As many from each folder, and in a folder as many of each kind of change as there are, drawn by chance.
+
+    The chance is a hash of the mistake, so that another change of the sources leaves the rest of the sample as it was.
+    """
+    chosen: list[Mutant] = []
     for folder in FOLDERS:
         kinds = defaultdict(list)
         for path in sorted((ROOT / "minigpt" / folder).rglob("*.py")):
             for mutant in mutants(path.relative_to(ROOT).as_posix(), path.read_bytes()):
                 kinds[mutant.kind].append(mutant)
         for of_kind in kinds.values():
-            rng.shuffle(of_kind)
-        drawn = []
+            of_kind.sort(key=lambda mutant: hashlib.sha256(f"{seed} {mutant.id}".encode()).digest())
+        drawn: list[Mutant] = []
         while len(drawn) < size // len(FOLDERS) and any(kinds.values()):
-            some = [of_kind.pop() for of_kind in kinds.values() if of_kind]
+            some = [kinds[kind].pop() for kind in sorted(kinds) if kinds[kind]]
             drawn += [mutant for mutant in some if compiles(mutant.apply((ROOT / mutant.path).read_bytes()))]
         chosen += drawn[: size // len(FOLDERS)]
     return chosen
 
 
-def rings(path: str) -> list[list[str]]:
-    """The tests for a file, nearest first: sets of paths below `tests`."""
-    _, folder, *_, name = Path(path).with_suffix("").parts
-    own = ROOT / "tests" / folder
-    near = [file for file in own.glob("test_*.py") if name.split("_")[0] in file.stem]
-    files = [file.relative_to(ROOT / "tests").as_posix() for file in near]
-    return [ring for ring in (files, [folder if own.is_dir() else f"test_{folder}.py"], NEIGHBOURS[folder]) if ring]
+def statement_lines(source: bytes, start: int) -> tuple[int, int]:
+    """The first and last line of the statement around a place of the source; of a compound one, those of its head."""
+    line = source[:start].count(b"\n") + 1
+    spans = [(line, line)]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.stmt):
+            body = getattr(node, "body", None)
+            last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno
+            spans += [(node.lineno, last)] if node.lineno <= line <= last else []
+    return max(spans[1:] or spans)  # the innermost begins last
 
 
 class Copies:
-    """Copies of the project in which mistakes are made, one for each worker."""
+    """Copies of the project in which mistakes are made, one for each worker, and a place for what is seen there."""
 
-    def __init__(self, count: int, folder: Path):
+    def __init__(self, folder: Path, count: int):
+        self.folder = folder
         self.free: Queue[Path] = Queue()
         ignore = shutil.ignore_patterns(".git", "__pycache__", ".*_cache", ".hypothesis", "runs", "*.egg-info", "build")
         for number in range(count):
-            shutil.copytree(ROOT, folder / str(number), ignore=ignore)
-            self.free.put(folder / str(number))
+            copy = folder / f"copy-{number}"
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(ROOT, copy, ignore=ignore)
+            self.free.put(copy)
 
-    def passes(self, tests: tuple[str, ...], mutant: Mutant | None = None) -> bool:
-        """Whether these tests pass, with the mistake or without one."""
+    def watch(self) -> Covered:
+        """Run every test once, unless that was done for these sources already, and read what was seen."""
+        root = self.folder / "copy-0"
+        sources = b"".join(path.read_bytes() for path in sorted((root / "minigpt").rglob("*.py")))
+        seen = self.folder / f"seen-{hashlib.sha256(sources).hexdigest()[:12]}"
+        if not seen.exists():
+            part = seen.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir()
+            skipped = [f"--ignore={path}" for path in SKIPPED]
+            _run(root, ["-q", *skipped], {"MINIGPT_COVERING": str(part)}, None)
+            part.rename(seen)
+        return Covered(seen, root)
+
+    def refuses(self, mutant: Mutant, tests: list[str], seconds: float) -> str | None:
+        """The test that fails with the mistake, if any does."""
         copy = self.free.get()
+        path, chosen = copy / mutant.path, copy.with_suffix(".chosen")
+        source = path.read_bytes()
         try:
-            if mutant is None:
-                return _pytest(copy, tests)
-            path = copy / mutant.path
-            source = path.read_bytes()
-            try:
-                path.write_bytes(mutant.apply(source))
-                return _pytest(copy, tests)
-            finally:
-                path.write_bytes(source)
+            path.write_bytes(mutant.apply(source))
+            chosen.write_text("\n".join(tests), encoding="utf-8")
+            chosen.with_suffix(".failed").unlink(missing_ok=True)
+            files = list(dict.fromkeys(test.split("::")[0] for test in tests))
+            ended = _run(copy, ["-x", "-q", "-n", "0", *files], {"MINIGPT_CHOSEN": str(chosen)}, seconds)
+            if ended == 0:
+                return None
+            failed = chosen.with_suffix(".failed")
+            return (
+                failed.read_text(encoding="utf-8") if failed.exists() else "no end" if ended is None else "collection"
+            )
         finally:
+            path.write_bytes(source)
             self.free.put(copy)
 
 
-def _pytest(copy: Path, tests: tuple[str, ...]) -> bool:
-    command = [sys.executable, "-B", "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider"]
-    paths = [f"tests/{test}" if test else "tests" for test in tests]
-    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    process = subprocess.Popen(
-        [*command, *paths, "--ignore=tests/mutation", "--ignore=tests/test_package.py"],
-        cwd=copy,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+def _run(copy: Path, options: list[str], environment: dict[str, str], seconds: float | None) -> int | None:
+    """How pytest ended; None if it did not in this time."""
+    command = [sys.executable, "-B", "-m", "pytest", "-p", "covering", "-p", "no:cacheprovider", *options]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
+    shared = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(HERE)}
+    process = subprocess.Popen(command, cwd=copy, env=shared | environment, start_new_session=True, **quiet)
     try:
-        return process.wait(SECONDS) == 0
+        return process.wait(seconds)
     except subprocess.TimeoutExpired:
-        return False
+        return None
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
-def judge(mutant: Mutant, copies: Copies, clean, everything: bool) -> dict:
-    """Run the rings until one refuses the mistake."""
-    began, asked = time.monotonic(), [*rings(mutant.path), *([[""]] if everything else [])]
+def tests_for(mutant: Mutant, covered: Covered, limit: float) -> list[str]:
+    """The tests that could notice it, the nearest and quickest first, as many as take `limit` seconds."""
+    folder = mutant.path.split("/")[1]
+    found = covered.tests(mutant.path, *statement_lines((ROOT / mutant.path).read_bytes(), mutant.start))
+    unwatched = UNWATCHED.get(folder, [])
+    others = {test for test in covered.seconds if any(test.startswith(path) for path in unwatched)} - covered.failed
+
+    def order(test: str) -> tuple[bool, float]:
+        near = 1 if test.startswith(f"tests/{folder}") else 4
+        return test not in found, near * covered.seconds[test]
+
+    chosen, total = [], 0.0
+    for test in sorted(found | others, key=order):
+        total += covered.seconds[test]
+        if total > limit:
+            break
+        chosen.append(test)
+    return chosen
+
+
+def judge(mutant: Mutant, copies: Copies, covered: Covered, limit: float, only: list[str]) -> dict:
+    """What becomes of one mistake. only: meet these tests (the beginnings of their names) and no others."""
+    began = time.monotonic()
+    tests = tests_for(mutant, covered, limit)
+    if only:
+        tests = [test for test in covered.seconds if any(test.startswith(name) for name in only)] or only
+    expected = sum(covered.seconds.get(test, 10) for test in tests)
+    by = copies.refuses(mutant, tests, 30 + SLOWER * expected) if tests else None
     row = {"id": mutant.id, "path": mutant.path, "line": mutant.line, "was": mutant.was, "now": mutant.now}
-    for ring in asked:
-        tests = tuple(ring)
-        if not clean(tests):
-            raise SystemExit(f"{' '.join(tests)} fails without any mistake; mend that first")
-        if not copies.passes(tests, mutant):
-            return {**row, "found": REFUSED, "by": " ".join(tests), "seconds": round(time.monotonic() - began)}
-    by = "everything" if everything else "the neighbours"
-    return {**row, "found": SURVIVED, "by": by, "seconds": round(time.monotonic() - began)}
+    found = {"found": SURVIVED if by is None else REFUSED, "by": by or f"{len(tests)} tests"}
+    return row | found | {"seconds": round(time.monotonic() - began)}
 
 
 def known() -> dict[str, dict]:
@@ -155,7 +197,8 @@ def report(chosen: list[Mutant]) -> str:
         folder, refused = mutant.path.split("/")[1], found[mutant.id]["found"] == REFUSED
         counts[folder, refused] += 1
         if not refused:
-            lines.append(f"  {mutant.id}  {mutant.path}:{mutant.line}  {mutant.was!r} -> {mutant.now!r}"[:200])
+            said = f"{mutant.was!r} -> {mutant.now!r}  ({found[mutant.id]['by']})"
+            lines.append(f"  {mutant.id}  {mutant.path}:{mutant.line}  {said}"[:300])
     table = [f"  {f:12}{counts[f, True]:4} of {counts[f, True] + counts[f, False]:4}" for f in FOLDERS]
     refused, judged = sum(counts[f, True] for f in FOLDERS), counts.total()
     same = sum(mutant.id in equivalent for mutant in chosen)
@@ -170,28 +213,30 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the sample (default 0)")
     parser.add_argument("--workers", type=int, default=2, help="at once (default 2)")
     parser.add_argument("--folders", nargs="+", choices=FOLDERS, default=FOLDERS, help="judge only those of these")
-    parser.add_argument("--all", action="store_true", help="survivors meet the whole of the tests, too: takes hours")
-    parser.add_argument("--again", action="store_true", help="judge survivors again, after tests were added")
+    parser.add_argument("--work", type=Path, default=ROOT.parent / "mutation-work", help="where the copies are made")
+    parser.add_argument("--all", action="store_true", help="all tests that run the line, however long they take")
+    parser.add_argument("--again", nargs="*", metavar="TEST", help="judge survivors again (by these tests alone)")
     parser.add_argument("--report", action="store_true", help="only print what is known")
     arguments = parser.parse_args()
     chosen, before = sample(arguments.sample, arguments.seed), known()
     if not arguments.report:
         # In an order that has some of every folder early, so that a part of the sample says something, too.
+        wanted = None if arguments.again is None else SURVIVED
         waiting = [m for m in chosen if m.path.split("/")[1] in arguments.folders]
-        waiting = [m for m in waiting if m.id not in before or (arguments.again and before[m.id]["found"] == SURVIVED)]
+        waiting = [m for m in waiting if before.get(m.id, {}).get("found") == wanted]
         random.Random(arguments.seed).shuffle(waiting)
-        lock = Lock()
-        with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(arguments.workers) as pool:
-            copies = Copies(arguments.workers, Path(folder))
-            clean = cache(copies.passes)
+        arguments.work.mkdir(parents=True, exist_ok=True)
+        copies = Copies(arguments.work, arguments.workers)
+        covered, lock = copies.watch(), Lock()
 
-            def work(numbered: tuple[int, Mutant]) -> None:
-                number, mutant = numbered
-                row = judge(mutant, copies, clean, arguments.all)
-                with lock, RESULTS.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(row) + "\n")
-                    print(f"{number + 1}/{len(waiting)} {row['found']} by {row['by']} {row['seconds']} s", flush=True)
+        def work(numbered: tuple[int, Mutant]) -> None:
+            number, mutant = numbered
+            row = judge(mutant, copies, covered, float("inf") if arguments.all else SECONDS, arguments.again or [])
+            with lock, RESULTS.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+                print(f"{number + 1}/{len(waiting)} {row['found']} by {row['by']} {row['seconds']} s", flush=True)
 
+        with ThreadPoolExecutor(arguments.workers) as pool:
             for _ in pool.map(work, enumerate(waiting)):
                 pass
     print(report(chosen))

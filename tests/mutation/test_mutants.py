@@ -2,7 +2,6 @@
 
 import ast
 from functools import cache
-from pathlib import Path
 
 import pytest
 import run
@@ -49,7 +48,24 @@ def test_the_sample_has_as_many_of_every_folder_and_is_always_the_same():
     assert len({mutant.id for mutant in sample}) == 100
 
 
-def test_the_nearest_tests_are_there():
-    for mutant in SAMPLE(100, 0):
-        for ring in run.rings(mutant.path):
-            assert ring and all((Path(run.ROOT) / "tests" / test).exists() for test in ring)
+def test_another_change_of_the_sources_leaves_the_rest_of_the_sample(monkeypatch):
+    before = {mutant.id for mutant in SAMPLE(100, 0)}
+    monkeypatch.setattr(run, "mutants", lambda path, source: mutants(path, source + b"\nunused = 1 < 2\n"))
+    assert len(before & {mutant.id for mutant in run.sample(100, 0)}) > 80
+
+
+@pytest.mark.parametrize(
+    ("piece", "lines"), [(b"x < 3", (4, 4)), (b"table", (6, 6)), (b"x @", (8, 8)), (b"0.5", (2, 2))]
+)
+def test_the_statement_around_a_mistake(piece, lines):
+    assert run.statement_lines(SOURCE, SOURCE.index(piece)) == lines
+
+
+def test_a_statement_of_many_lines_is_one_and_the_head_of_a_compound_one_is_its_own():
+    source = b"if (a and\n    b):\n    f(\n        1,\n        2)\n"
+    assert run.statement_lines(source, source.index(b"b)")) == (1, 2)
+    assert run.statement_lines(source, source.index(b"2)")) == (3, 5)
+
+
+def test_the_tests_that_nobody_watches_are_there():
+    assert all((run.ROOT / path).exists() for paths in [*run.UNWATCHED.values(), run.SKIPPED] for path in paths)

@@ -52,6 +52,9 @@ x = np.ones
         (lambda: ops.embedding_forward(np.array([1, -1]), x((7, 2))), "token id -1 is outside"),
         (lambda: ops.cross_entropy_forward(x((2, 5)), np.array([1, 5])), r"target 5 is not a class in 0\.\.4"),
         (lambda: ops.cross_entropy_forward(x((2, 5)), np.array([1, -2])), r"target -2 .* not the ignored value -1"),
+        (lambda: ops.cross_entropy_forward(x((2, 5)), np.array([1.0, 2.5])), "targets are float64 values"),
+        (lambda: ops.cross_entropy_forward(x((2, 5)), np.array([True, False])), "targets are bool values"),
+        (lambda: ops.cross_entropy_forward(x((2, 5)), np.array([[1], [2]])), r"shape \(2, 1\) do not fit .* \(2, 5\)"),
         (
             lambda: ops.draw_dropout_mask(np.random.default_rng(), (2,), 1.0),
             r"dropout rate 1\.0 must be .* less than 1",

@@ -21,6 +21,7 @@ from schemes import (
 
 from minigpt import UserError
 from minigpt.objectives import OBJECTIVES, causal_lm
+from minigpt.objectives.sharded import sharded_cross_entropy_forward
 from minigpt.parallel import launch
 from minigpt.parallel.grid import Part, make_grid
 from minigpt.parallel.schedule import SCHEDULES, idle_share, timeline
@@ -146,3 +147,15 @@ def test_what_cannot_be_shared_out_is_named(grid, message):
 
     with pytest.raises(UserError, match=message):
         launch(rank, 2)
+
+
+@pytest.mark.parametrize("target", [13, -2])
+def test_a_target_beyond_the_vocabulary_is_refused_where_every_rank_has_a_part_of_it(target):
+    targets = np.array([[1, target, 12]])
+
+    def rank(comm):
+        first, stop = 13 * comm.rank // 3, 13 * (comm.rank + 1) // 3
+        sharded_cross_entropy_forward(np.zeros((1, 3, stop - first)), targets, comm=comm, first=first)
+
+    with pytest.raises(UserError, match=f"target {target} is not a class"):
+        launch(rank, 3)

@@ -10,6 +10,7 @@ from minigpt.parallel import launch
 from minigpt.parallel.grid import make_grid
 from minigpt.parallel.ranks import Ranks
 from minigpt.train import Interrupted, TrainSettings, first_checkpoint, open_run, prepare_run, train
+from minigpt.train.lock import locked
 
 
 def drawn(config):
@@ -124,3 +125,14 @@ def test_learned_positions_are_cut_and_the_old_head_is_left_out(tmp_path):
     assert then.start["fresh"] == []
     with pytest.raises(UserError, match=r"next-sentence needs a special token <\|classify\|>"):
         prepare_run(tmp_path / "pairs", STORIES, objective="next-sentence", start=opened, progress=False)
+
+
+def test_a_folder_that_is_in_use_or_holds_a_trained_model_is_not_prepared_again(tmp_path):
+    folder = prepare_run(tmp_path, STORIES, tokenizer="characters", settings=TrainSettings(steps=2), progress=False)
+    kept = folder.file("training.npy").read_bytes()
+    with locked(tmp_path), pytest.raises(UserError, match="another training"):
+        prepare_run(tmp_path, STORIES, vocabulary=270, progress=False)
+    train(folder, show_progress=False)
+    with pytest.raises(UserError, match="holds a model that was trained"):
+        prepare_run(tmp_path, STORIES, vocabulary=270, progress=False)
+    assert folder.file("training.npy").read_bytes() == kept

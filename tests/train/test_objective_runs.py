@@ -101,6 +101,16 @@ def test_held_out_questions_do_not_depend_on_the_seed_and_training_ones_do(tmp_p
     assert not np.array_equal(one.batches(3)[0].tokens, one.batches(4)[0].tokens)
 
 
+def test_what_stands_in_sight_does_not_count_as_a_right_answer(tmp_path):
+    folder = objective_run(tmp_path, "masked")
+    mask, all_hidden = folder.special["mask"], []
+    for batch, counted in TextData(folder).held_out():
+        asked = batch.targets >= 0
+        assert np.array_equal(batch.tokens[asked] == mask, counted[asked]) and not counted[~asked].any()
+        all_hidden.append(counted[asked])
+    assert 0.6 < np.concatenate(all_hidden).mean() < 0.95, "eight of ten, though all are asked for"
+
+
 def test_masks_are_drawn_anew_for_the_same_window(tmp_path):
     folder = objective_run(tmp_path, "masked")
     # a text of another length, so its checksum is left out
