@@ -73,7 +73,8 @@ def distribution(logits: np.ndarray, sampling: Sampling) -> np.ndarray:
     """The probabilities that tokens are drawn with: (B, V) float64, from logits: (B, V). Temperature must not be 0."""
     scores = logits.astype(np.float64)
     scores -= scores.max(axis=-1, keepdims=True)  # first, so that no temperature overflows
-    scores /= sampling.temperature
+    with np.errstate(over="ignore"):  # far below the maximum is as good as -inf
+        scores /= sampling.temperature
     if sampling.top_k is not None:
         scores = top_k(scores, sampling.top_k)
     if sampling.top_p is not None:

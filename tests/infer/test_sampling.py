@@ -139,3 +139,8 @@ def test_bad_settings_are_named(values, words):
 def test_sampling_needs_a_generator():
     with pytest.raises(UserError, match="default_rng"):
         next_tokens(np.zeros((1, 3)), PURE)
+
+
+def test_no_temperature_overflows():
+    logits = np.array([[300.0, 1.0, -300.0]])
+    assert np.array_equal(distribution(logits, Sampling(temperature=1e-307)), [[1, 0, 0]])

@@ -82,9 +82,8 @@ def _hook(library: tuple[str, ...], numpy: tuple[str, ...], writable: str) -> Ca
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event == "import":
             top = arguments[0].partition(".")[0]
-            path = arguments[1]
-            compiled = type(path) is str and path[-3:].lower() != ".py"  # of a library in C, the file
-            if top in unwatched or (compiled and within(whole(path), writable)):
+            path = arguments[1]  # of a library in C, the file; of anything else None
+            if top in unwatched or (type(path) is str and within(whole(path), writable)):
                 raise PermissionError(f"an exercise may not use {top}: it computes, and does nothing else")
             if top in refused:
                 raise ImportError(f"an exercise may not import {top}: that would grade its code, not yours")
