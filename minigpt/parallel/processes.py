@@ -15,7 +15,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -25,6 +25,7 @@ from minigpt.errors import UserError
 from minigpt.parallel.threads import alone
 
 CHUNK = 1 << 16  # bytes of a message that are exchanged at a time
+PATIENCE = 5.0  # seconds for a process to notice that it has no more to do
 ALIGNED = 64  # bytes of a cache line, at which arrays begin
 CHILD = "import sys; sys.path[:0] = {paths!r}; from minigpt.parallel.processes import child; child()"
 
@@ -103,7 +104,7 @@ class Pipe:
         assert self.child is not None
         self.close()
         try:
-            self.child.wait(5)
+            self.child.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.child.wait()
@@ -226,22 +227,29 @@ def processes(
     pipes: list[Pipe] = []
     try:
         try:
-            total = room(size, arrays)
-            segment = Segment.make(total)
-            descriptor = segment.file.fileno() if segment.file else None
-            told = {"size": size, "bytes": total, "target": target, "arguments": dict(arguments)}
-            told |= {"descriptor": descriptor, "name": segment.name}
-            for rank in range(1, size):
-                pipes.append(_start(descriptor))
-                os.write(pipes[-1].write, json.dumps({**told, "rank": rank}).encode() + b"\n")
+            memory = _start_all(pipes, size, room(size, arrays), {"target": target, "arguments": dict(arguments)})
         except (OSError, ValueError) as error:  # ValueError: mmap refuses the size
             raise Unshared(f"processes cannot share memory here ({error})") from error
-        yield ProcessCommunicator(0, size, segment.memory, pipes)
+        yield ProcessCommunicator(0, size, memory, pipes)
     finally:
         for pipe in pipes:
             pipe.close()
         for pipe in pipes:
             pipe.end()
+
+
+def _start_all(pipes: list[Pipe], size: int, total: int, told: dict[str, Any]) -> mmap.mmap:
+    """Start the other ranks and add the pipes to them to `pipes`; the memory of `total` bytes that all share."""
+    with ExitStack() as held:
+        segment = Segment.make(total)
+        if segment.file is not None:
+            held.callback(segment.file.close)  # the others have it open by then
+        descriptor = segment.file.fileno() if segment.file else None
+        told = {**told, "size": size, "bytes": total, "descriptor": descriptor, "name": segment.name}
+        for rank in range(1, size):
+            pipes.append(_start(descriptor))
+            os.write(pipes[-1].write, json.dumps({**told, "rank": rank}).encode() + b"\n")
+    return segment.memory
 
 
 def child() -> None:

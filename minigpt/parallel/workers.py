@@ -8,7 +8,7 @@ it. That is ZeRO stage 1 (see `minigpt.parallel.zero`) with nothing sent: the ot
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,17 @@ from minigpt.model import Batch, Call, Params, Transformer
 from minigpt.objectives import Counts, HeldOut, judge, loss_and_gradient, scored
 from minigpt.optim.clipping import shorten, squared_norm
 from minigpt.parallel.processes import ProcessCommunicator, Unshared, processes
-from minigpt.train import Engine, Interrupted, OneProcess, Progress, RunFolder, open_folder, starting_point, train
+from minigpt.train import (
+    Engine,
+    Interrupted,
+    OneProcess,
+    Progress,
+    RunFolder,
+    TrainSettings,
+    open_folder,
+    starting_point,
+    train,
+)
 from minigpt.train.checkpoint import save_checkpoint
 from minigpt.train.engine import weight
 from minigpt.train.gradient import split_rows
@@ -39,9 +49,9 @@ def on_workers(folder: RunFolder) -> Engine:
         return engine
 
 
-def work(comm: ProcessCommunicator, path: str) -> None:
+def work(comm: ProcessCommunicator, path: str, settings: dict[str, Any]) -> None:
     """What every worker but the first does: the same as it, silently."""
-    folder = open_folder(Path(path))
+    folder = replace(open_folder(Path(path)), settings=TrainSettings(**settings))
     with suppress(Interrupted):
         train(folder, engine=Workers(folder, comm), show_progress=False)
 
@@ -78,7 +88,8 @@ class Workers:
         count = 1 + folder.settings.workers + len(_moments(folder, layout))
         with ExitStack() as held:
             arrays = [(layout.flat.size, DTYPE)] * count
-            others = processes(f"{__name__}:work", folder.settings.workers, {"path": str(folder.path)}, arrays)
+            told = {"path": str(folder.path.resolve()), "settings": folder.settings.to_dict()}
+            others = processes(f"{__name__}:work", folder.settings.workers, told, arrays)
             engine = cls(folder, held.enter_context(others))
             engine._held = held.pop_all()
         return engine
