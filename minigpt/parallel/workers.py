@@ -56,6 +56,65 @@ def work(comm: ProcessCommunicator, path: str, settings: dict[str, Any]) -> None
         train(folder, engine=Workers(folder, comm), show_progress=False)
 
 
+class Share:
+    """A worker's share of every training step. All workers make one, and call its methods together.
+
+    params: all parameters. moments: name -> (P,), what the optimizer remembers of all of them. Both are seen, and
+    changed, by all workers. state: what it remembers of the slice that this worker updates.
+    """
+
+    def __init__(self, model: Transformer, settings: TrainSettings, comm: ProcessCommunicator):
+        """comm: with room for `shared_arrays`."""
+        self.model, self.settings, self.comm = model, settings, comm
+        layout = _layout(model)
+        size = layout.flat.size
+        self.params = Params(layout.layout, flat=comm.shared(size, DTYPE))
+        self._every = [Params(layout.layout, flat=comm.shared(size, DTYPE)) for _ in range(comm.size)]
+        self._grads = self._every[comm.rank]  # of this worker's rows
+        self._part: Params | None = None  # made when micro-batches have to be added up
+        mine = self._mine = _slices(layout, comm.size)[comm.rank]
+        self._optimizer = settings.make_optimizer(layout, mine)
+        self.moments = {name: comm.shared(size, DTYPE) for name in _moments(settings, layout)}
+        self.state: dict[str, Any] = {"step": 0, **{name: array[mine] for name, array in self.moments.items()}}
+
+    def gradient(self, batches: Sequence[Batch], step: int) -> tuple[float, float]:
+        """Loss of the micro-batches together, and the norm of the gradient, which is kept, clipped, for `update`."""
+        counts = sum((scored(batch) for batch in batches), Counts(0, 0))
+        loss = sum(self._add(batch, counts, step, micro) for micro, batch in enumerate(batches))
+        self.comm.Barrier()
+        mine = self._every[0].flat[self._mine]
+        for other in self._every[1:]:
+            mine += other.flat[self._mine]
+        found = np.array([loss, squared_norm(mine)])
+        self.comm.Allreduce(found.copy(), found)
+        norm = math.sqrt(found[1])
+        shorten(mine, norm, self.settings.clip)
+        return float(found[0]), norm
+
+    def update(self, learning_rate: float) -> None:
+        """One step of the optimizer."""
+        gradient, parameters = self._every[0].flat[self._mine], self.params.flat[self._mine]
+        self._optimizer.update(parameters, gradient, self.state, learning_rate=learning_rate)
+        self.comm.Barrier()
+
+    def _add(self, batch: Batch, counts: Counts, step: int, micro: int) -> float:
+        """Loss of this worker's rows of a micro-batch; their gradient is added to that of the micro-batches before."""
+        rank = self.comm.rank
+        parts = split_rows(batch, self.comm.size)
+        if rank >= len(parts):  # fewer rows than workers
+            if micro == 0:
+                self._grads.flat[...] = 0
+            return 0.0
+        into = self._grads
+        if micro > 0:
+            into = self._part = self._part or self._grads.zeros_like()
+        call = Call(rng=np.random.default_rng([self.settings.seed, step, micro, rank]))
+        loss, _ = loss_and_gradient(self.model, self.params, parts[rank], call, counts=counts, grads=into)
+        if micro > 0:
+            self._grads.flat += into.flat
+        return loss
+
+
 class Workers:
     """One worker of several. The methods are those of `minigpt.train.Engine`, and all workers call them together.
 
@@ -68,27 +127,16 @@ class Workers:
         """Called by every worker; the first one is made by `start`."""
         self.folder, self.comm, self.model = folder, comm, Transformer(folder.config)
         self.speaks, self.notice, self._held = comm.rank == 0, "", ExitStack()
-        layout = _layout(self.model)
-        size = layout.flat.size
-        self.params = Params(layout.layout, flat=comm.shared(size, DTYPE))
-        self._every = [Params(layout.layout, flat=comm.shared(size, DTYPE)) for _ in range(comm.size)]
-        self._grads = self._every[comm.rank]  # of this worker's rows
-        self._part: Params | None = None  # made when micro-batches have to be added up
-        self._mine = _slices(layout, comm.size)[comm.rank]
-        self.optimizer = folder.settings.make_optimizer(layout, self._mine)
-        names = _moments(folder, layout)
-        self._moments = {name: comm.shared(size, DTYPE) for name in names}
-        self._state: dict[str, Any] = {name: array[self._mine] for name, array in self._moments.items()}
+        self._share = Share(self.model, folder.settings, comm)
+        self.params = self._share.params
         self.progress = self._begin()
 
     @classmethod
     def start(cls, folder: RunFolder) -> "Workers":
         """The first worker, which starts the others. `Unshared` where that is impossible."""
-        layout = _layout(Transformer(folder.config))
-        count = 1 + folder.settings.workers + len(_moments(folder, layout))
+        told = {"path": str(folder.path.resolve()), "settings": folder.settings.to_dict()}
+        arrays = shared_arrays(Transformer(folder.config), folder.settings)
         with ExitStack() as held:
-            arrays = [(layout.flat.size, DTYPE)] * count
-            told = {"path": str(folder.path.resolve()), "settings": folder.settings.to_dict()}
             others = processes(f"{__name__}:work", folder.settings.workers, told, arrays)
             engine = cls(folder, held.enter_context(others))
             engine._held = held.pop_all()
@@ -96,23 +144,11 @@ class Workers:
 
     def gradient(self, batches: Sequence[Batch], step: int) -> tuple[float, float]:
         """See `minigpt.train.Engine`."""
-        counts = sum((scored(batch) for batch in batches), Counts(0, 0))
-        loss = sum(self._add(batch, counts, step, micro) for micro, batch in enumerate(batches))
-        self.comm.Barrier()
-        mine = self._every[0].flat[self._mine]
-        for other in self._every[1:]:
-            mine += other.flat[self._mine]
-        found = np.array([loss, squared_norm(mine)])
-        self.comm.Allreduce(found.copy(), found)
-        norm = math.sqrt(found[1])
-        shorten(mine, norm, self.folder.settings.clip)
-        return float(found[0]), norm
+        return self._share.gradient(batches, step)
 
     def update(self, learning_rate: float) -> None:
         """See `minigpt.train.Engine`."""
-        gradient, parameters = self._every[0].flat[self._mine], self.params.flat[self._mine]
-        self.optimizer.update(parameters, gradient, self._state, learning_rate=learning_rate)
-        self.comm.Barrier()
+        self._share.update(learning_rate)
 
     def judge(self, held_out: Sequence[HeldOut]) -> tuple[float, float]:
         """See `minigpt.train.Engine`. Each worker judges some of the batches."""
@@ -126,7 +162,7 @@ class Workers:
     def save(self, names: Sequence[str]) -> None:
         """See `minigpt.train.Engine`. The first worker writes: it sees everything."""
         if self.speaks:
-            state = {**self._state, **self._moments}
+            state = {**self._share.state, **self._share.moments}
             for name in names:
                 path = self.folder.checkpoint(name)
                 save_checkpoint(path, self.folder.config, self.params, state, asdict(self.progress))
@@ -142,35 +178,24 @@ class Workers:
         """See `minigpt.train.Engine`."""
         self._held.close()
 
-    def _add(self, batch: Batch, counts: Counts, step: int, micro: int) -> float:
-        """Loss of this worker's rows of a micro-batch; their gradient is added to that of the micro-batches before."""
-        settings, rank = self.folder.settings, self.comm.rank
-        parts = split_rows(batch, self.comm.size)
-        if rank >= len(parts):  # fewer rows than workers
-            if micro == 0:
-                self._grads.flat[...] = 0
-            return 0.0
-        into = self._grads
-        if micro > 0:
-            into = self._part = self._part or self._grads.zeros_like()
-        call = Call(rng=np.random.default_rng([settings.seed, step, micro, rank]))
-        loss, _ = loss_and_gradient(self.model, self.params, parts[rank], call, counts=counts, grads=into)
-        if micro > 0:
-            self._grads.flat += into.flat
-        return loss
-
     def _begin(self) -> Progress:
         """The first worker reads, or makes, parameters and states; how far training has come, all must know."""
         numbers = np.zeros(4)
         if self.speaks:
             found = starting_point(self.folder)
             self.params.flat[...], self.notice = found.params.flat, found.notice
-            for name, array in self._moments.items():
+            for name, array in self._share.moments.items():
                 array[...] = found.state[name]
             numbers[:] = [*asdict(found.progress).values(), found.state["step"]]
         self.comm.Bcast(numbers)
-        self._state["step"] = int(numbers[3])
+        self._share.state["step"] = int(numbers[3])
         return Progress(int(numbers[0]), float(numbers[1]), float(numbers[2]))
+
+
+def shared_arrays(model: Transformer, settings: TrainSettings) -> list[tuple[int, Any]]:
+    """What `settings.workers` workers share, (count of numbers, dtype) each: parameters, gradients, moments."""
+    layout = _layout(model)
+    return [(layout.flat.size, DTYPE)] * (1 + settings.workers + len(_moments(settings, layout)))
 
 
 def _layout(model: Transformer) -> Params:
@@ -180,9 +205,9 @@ def _layout(model: Transformer) -> Params:
     return Params(arrays, flat=np.broadcast_to(DTYPE(0), size))
 
 
-def _moments(folder: RunFolder, layout: Params) -> list[str]:
+def _moments(settings: TrainSettings, layout: Params) -> list[str]:
     """The arrays that the optimizer remembers."""
-    state = folder.settings.make_optimizer(layout, slice(0, 0)).init(layout.flat[:0])
+    state = settings.make_optimizer(layout, slice(0, 0)).init(layout.flat[:0])
     return [name for name, value in state.items() if isinstance(value, np.ndarray)]
 
 

@@ -78,14 +78,16 @@ def test_stopped_and_resumed_gives_the_same_bits(optimizer, tmp_path):
 
 
 def test_a_run_of_one_process_goes_on_with_workers_and_back(tmp_path):
-    folder = make_run(tmp_path, steps=10, dropout=0.0)
+    settings = {"dropout": 0.0, "schedule": "constant", "sizes": {"attention_bias": False}}
+    folder = make_run(tmp_path, steps=10, **settings)
     train(folder, show_progress=False)
     trained(replace(folder, settings=replace(folder.settings, steps=20, workers=2)))
     folder = replace(folder, settings=replace(folder.settings, steps=30))
     train(folder, show_progress=False)
-    straight = make_run(tmp_path / "straight", steps=30, dropout=0.0)
+    straight = make_run(tmp_path / "straight", steps=30, **settings)
     train(straight, show_progress=False)
-    np.testing.assert_allclose(open_run(tmp_path, "last").params.flat, trained(straight), rtol=0, atol=1e-3)
+    last = [open_run(one.path, "last").params.flat for one in (folder, straight)]
+    np.testing.assert_allclose(*last, rtol=0, atol=1e-4)
 
 
 def test_slices_of_the_flat_vector_hold_all_of_it_and_cut_no_matrix():
