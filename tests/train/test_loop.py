@@ -51,7 +51,7 @@ def test_the_speed_is_that_of_all_tokens_since_the_last_row(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"threads": 2}, {"accumulate": 3}, {"optimizer": "muon"}, {"optimizer": "sgd"}]
+    "settings", [{}, {"workers": 2}, {"accumulate": 3}, {"optimizer": "muon"}, {"optimizer": "sgd"}]
 )
 def test_stopping_and_resuming_gives_the_same_bits(tmp_path, settings):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
