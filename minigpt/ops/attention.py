@@ -16,6 +16,7 @@ from minigpt.ops.softmax import SoftmaxCache, softmax_backward, softmax_forward
 
 MASKED = -1e30  # far below any score, yet finite: exp gives exactly 0, and no row can become 0/0
 QUERIES = 64  # taken at a time, so that their scores stay in the processor's cache
+KEPT = 1 << 22  # weights of a sequence; where there are more, the backward computes them again, piece by piece
 
 
 class RowsCache(NamedTuple):
@@ -30,8 +31,11 @@ class AttentionCache(NamedTuple):
     query: np.ndarray  # (B, G, H/G, T, D)  scaled
     key: np.ndarray  # (B, G, 1, S, D)
     value: np.ndarray  # (B, G, 1, S, D)
-    pieces: list[tuple[slice, RowsCache]]  # which queries, and their weights
+    pieces: list[tuple[slice, RowsCache | None]]  # which queries, and their weights; None: to be computed again
     scale: float
+    mask: np.ndarray | None  # (..., T, S)
+    dropout_mask: np.ndarray | None  # (B, H, T, S)
+    rate: float
 
 
 Hook = Callable[[str, np.ndarray], np.ndarray]
@@ -70,15 +74,14 @@ def attention_forward(
     if mask is not None:
         mask = np.broadcast_to(mask, (*mask.shape[:-2], length, keys))
 
-    y, caches = np.empty_like(query), []
+    y = np.empty_like(query)
+    cache = AttentionCache(query, key, value, [], scale, mask, dropout_mask, rate)
+    kept = hook is not None or heads * length * keys <= KEPT
     for rows, own, used in _weights(query, key, mask, hook):
-        own, used = own.reshape(*grouped, *own.shape[2:]), used.reshape(*grouped, *used.shape[2:])
-        kept = _of(rows, dropout_mask)
-        kept = None if kept is None else kept[..., : used.shape[-1]].reshape(used.shape)
-        dropped, dropout_cache = dropout_forward(used, mask=kept, rate=rate)
-        y[..., rows, :] = dropped @ value[..., : used.shape[-1], :]
-        caches.append((rows, RowsCache(SoftmaxCache(own), dropped, dropout_cache)))
-    return y.reshape(batch, heads, length, width), AttentionCache(query, key, value, caches, scale)
+        one = _rows_cache(cache, rows, own, used)
+        y[..., rows, :] = one.dropped @ value[..., : one.dropped.shape[-1], :]
+        cache.pieces.append((rows, one if kept else None))
+    return y.reshape(batch, heads, length, width), cache
 
 
 def attention_backward(
@@ -91,7 +94,7 @@ def attention_backward(
     dvalue = w^T @ dy. A shared key or value collects the gradients of all the query heads in its group.
     hook: called as hook("dweights", dw) and as hook("dscores", ds), both (B, H, T, S).
     """
-    query, key, value, _, scale = cache
+    query, key, value, scale = cache.query, cache.key, cache.value, cache.scale
     dy = np.ascontiguousarray(dy).reshape(query.shape)  # (B, G, H/G, T, D)
     dquery, dkey, dvalue = np.empty_like(query), np.zeros_like(key[:, :, 0]), np.zeros_like(value[:, :, 0])
     for rows, dropped, piece in _score_gradients(dy, cache, hook):
@@ -113,6 +116,27 @@ def _pieces(length: int) -> Iterator[slice]:
 def _of(rows: slice, mask: np.ndarray | None) -> np.ndarray | None:
     """A mask (..., T, S) of these queries."""
     return None if mask is None else mask[..., rows, :]
+
+
+def _rows_cache(cache: AttentionCache, rows: slice, own: np.ndarray, used: np.ndarray) -> RowsCache:
+    """own, used: a piece's weights before and after the hook, (B, H, t, s) each."""
+    grouped = cache.query.shape[:3]
+    own, used = own.reshape(*grouped, *own.shape[2:]), used.reshape(*grouped, *used.shape[2:])
+    kept = _of(rows, cache.dropout_mask)
+    kept = None if kept is None else kept[..., : used.shape[-1]].reshape(used.shape)
+    dropped, dropout_cache = dropout_forward(used, mask=kept, rate=cache.rate)
+    return RowsCache(SoftmaxCache(own), dropped, dropout_cache)
+
+
+def _again(cache: AttentionCache, rows: slice) -> RowsCache:
+    """What the forward made of a piece and did not keep.
+
+    A long context has too many weights to keep: memory grows with its square. Dao et al. (2022), "FlashAttention",
+    arXiv:2205.14135, section 3.1.
+    """
+    seen = _of(rows, cache.mask)
+    own = _softmax(_scores(cache.query[..., rows, :], cache.key, seen), seen)
+    return _rows_cache(cache, rows, own, own)
 
 
 def _weights(
@@ -156,11 +180,13 @@ def _score_gradients(
     dy: np.ndarray, cache: AttentionCache, hook: Hook | None
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """For every piece: which queries, the weights that met the values, and the gradient of the scores, (B, H, t, s)."""
-    _, key, value, pieces, _ = cache
+    key, value = cache.key, cache.value
     if hook is None:
-        for rows, one in pieces:
+        for rows, kept in cache.pieces:
+            one = kept or _again(cache, rows)
             yield rows, one.dropped, _dscores(_dweights(dy[..., rows, :], value, one), one)
         return
+    pieces = [(rows, kept or _again(cache, rows)) for rows, kept in cache.pieces]
     dweights: Pieces = [(rows, _dweights(dy[..., rows, :], value, one)) for rows, one in pieces]
     shown = _show(hook, "dweights", dweights, key.shape[-2], 0.0)
     dscores = [(rows, _dscores(piece, one)) for (rows, piece), (_, one) in zip(shown, pieces, strict=True)]
