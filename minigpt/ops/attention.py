@@ -27,15 +27,20 @@ class RowsCache(NamedTuple):
     dropout: DropoutCache
 
 
+class Later(NamedTuple):
+    """What it takes to make the `RowsCache` of a piece again."""
+
+    mask: np.ndarray | None  # (..., t, S)
+    dropout_mask: np.ndarray | None  # (B, H, t, S)
+    rate: float
+
+
 class AttentionCache(NamedTuple):
     query: np.ndarray  # (B, G, H/G, T, D)  scaled
     key: np.ndarray  # (B, G, 1, S, D)
     value: np.ndarray  # (B, G, 1, S, D)
-    pieces: list[tuple[slice, RowsCache | None]]  # which queries, and their weights; None: to be computed again
+    pieces: list[tuple[slice, RowsCache | Later]]  # which queries, and their weights
     scale: float
-    mask: np.ndarray | None  # (..., T, S)
-    dropout_mask: np.ndarray | None  # (B, H, T, S)
-    rate: float
 
 
 Hook = Callable[[str, np.ndarray], np.ndarray]
@@ -75,12 +80,13 @@ def attention_forward(
         mask = np.broadcast_to(mask, (*mask.shape[:-2], length, keys))
 
     y = np.empty_like(query)
-    cache = AttentionCache(query, key, value, [], scale, mask, dropout_mask, rate)
+    cache = AttentionCache(query, key, value, [], scale)
     kept = hook is not None or heads * length * keys <= KEPT
     for rows, own, used in _weights(query, key, mask, hook):
-        one = _rows_cache(cache, rows, own, used)
+        later = Later(_of(rows, mask), _of(rows, dropout_mask), rate)
+        one = _rows_cache(query, own, used, later)
         y[..., rows, :] = one.dropped @ value[..., : one.dropped.shape[-1], :]
-        cache.pieces.append((rows, one if kept else None))
+        cache.pieces.append((rows, one if kept else later))
     return y.reshape(batch, heads, length, width), cache
 
 
@@ -118,25 +124,25 @@ def _of(rows: slice, mask: np.ndarray | None) -> np.ndarray | None:
     return None if mask is None else mask[..., rows, :]
 
 
-def _rows_cache(cache: AttentionCache, rows: slice, own: np.ndarray, used: np.ndarray) -> RowsCache:
+def _rows_cache(query: np.ndarray, own: np.ndarray, used: np.ndarray, later: Later) -> RowsCache:
     """own, used: a piece's weights before and after the hook, (B, H, t, s) each."""
-    grouped = cache.query.shape[:3]
-    own, used = own.reshape(*grouped, *own.shape[2:]), used.reshape(*grouped, *used.shape[2:])
-    kept = _of(rows, cache.dropout_mask)
-    kept = None if kept is None else kept[..., : used.shape[-1]].reshape(used.shape)
-    dropped, dropout_cache = dropout_forward(used, mask=kept, rate=cache.rate)
+    own, used = (weights.reshape(*query.shape[:3], *weights.shape[2:]) for weights in (own, used))
+    mask = later.dropout_mask
+    mask = None if mask is None else mask[..., : used.shape[-1]].reshape(used.shape)
+    dropped, dropout_cache = dropout_forward(used, mask=mask, rate=later.rate)
     return RowsCache(SoftmaxCache(own), dropped, dropout_cache)
 
 
-def _again(cache: AttentionCache, rows: slice) -> RowsCache:
-    """What the forward made of a piece and did not keep.
+def _made(cache: AttentionCache, rows: slice, one: RowsCache | Later) -> RowsCache:
+    """What the forward made of a piece, kept or made again.
 
-    A long context has too many weights to keep: memory grows with its square. Dao et al. (2022), "FlashAttention",
+    A long context has too many weights to keep: memory would grow with its square. Dao et al. (2022), "FlashAttention",
     arXiv:2205.14135, section 3.1.
     """
-    seen = _of(rows, cache.mask)
-    own = _softmax(_scores(cache.query[..., rows, :], cache.key, seen), seen)
-    return _rows_cache(cache, rows, own, own)
+    if isinstance(one, RowsCache):
+        return one
+    own = _softmax(_scores(cache.query[..., rows, :], cache.key, one.mask), one.mask)
+    return _rows_cache(cache.query, own, own, one)
 
 
 def _weights(
@@ -183,10 +189,10 @@ def _score_gradients(
     key, value = cache.key, cache.value
     if hook is None:
         for rows, kept in cache.pieces:
-            one = kept or _again(cache, rows)
+            one = _made(cache, rows, kept)
             yield rows, one.dropped, _dscores(_dweights(dy[..., rows, :], value, one), one)
         return
-    pieces = [(rows, kept or _again(cache, rows)) for rows, kept in cache.pieces]
+    pieces = [(rows, _made(cache, rows, one)) for rows, one in cache.pieces]
     dweights: Pieces = [(rows, _dweights(dy[..., rows, :], value, one)) for rows, one in pieces]
     shown = _show(hook, "dweights", dweights, key.shape[-2], 0.0)
     dscores = [(rows, _dscores(piece, one)) for (rows, piece), (_, one) in zip(shown, pieces, strict=True)]
