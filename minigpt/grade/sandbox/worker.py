@@ -23,7 +23,7 @@ from minigpt.grade.sandbox.frames import Kept, pack, unpack
 Functions = dict[str, Callable[..., Any]]  # of the student's file, by name
 Signature = dict[str, Any]  # see `parameters`
 Reply = dict[str, Any]
-FILE_BYTES = 16 << 20  # of a file that the student's code writes
+FILE_BYTES = 4 << 20  # of a file that the student's code writes
 
 
 def limit(megabytes: int) -> list[str]:
