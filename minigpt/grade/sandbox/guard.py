@@ -60,13 +60,16 @@ def refuse(library: str, numpy: str, writable: str) -> None:
     sys.addaudithook(_hook(own, tuple(dict.fromkeys((numpy, str(Path(numpy).resolve())))), writable))
 
 
-def _hook(library: tuple[str, ...], numpy: tuple[str, ...], writable: str) -> Callable[..., None]:
+def _hook(  # noqa: PLR0915
+    library: tuple[str, ...], numpy: tuple[str, ...], writable: str
+) -> Callable[..., None]:
     """The hook. Who catches its error has its frame, and can change what a frame finds in cells, modules and builtins.
 
     So the functions in here look nothing up: they work with constants, methods of Python's own types and the defaults
     of their parameters, which nobody may set. They call nothing of the objects that they judge either.
     """
     sep, no, kind, text, data, number = os.sep, PermissionError, type, str, bytes, int
+    left = iter(range(MOST_FILES))
     inside, own, beside = writable + sep, tuple(f + sep for f in library), tuple(f + sep for f in numpy)
 
     def whole(path: Any, kind=kind, text=text, data=data, no=no, sep=sep, inside=inside) -> str:
@@ -87,7 +90,7 @@ def _hook(library: tuple[str, ...], numpy: tuple[str, ...], writable: str) -> Ca
         return (sep if path[:1] == sep else "") + sep.join(parts) + sep
 
     def readable(path: str, own=own, beside=beside, foreign=FOREIGN, sep=sep) -> bool:
-        """Whether it is in NumPy, or in Python's own library and not installed there, by any name that a system knows."""
+        """Whether it is in NumPy, or Python's own library but for what is installed there, by any name of its."""
         for folder in own:
             if path.startswith(folder) and not path.startswith(beside):
                 for part in path.removeprefix(folder).lower().split(sep):
@@ -120,7 +123,7 @@ def _hook(library: tuple[str, ...], numpy: tuple[str, ...], writable: str) -> Ca
 
     def opening(
         path: Any, mode: Any, flags: Any, writing=WRITING, touching=touching, whole=whole, inside=inside,
-        left=iter(range(MOST_FILES)), then=next, status=os.stat, failed=OSError, kind=kind, number=number, no=no,
+        left=left, then=next, status=os.stat, failed=OSError, kind=kind, number=number, no=no,
     ) -> None:  # fmt: skip
         """mode: None if it is opened by `os.open`, then no folder, since paths might begin from there."""
         changes = kind(flags) is not number or flags & writing != 0
