@@ -203,6 +203,9 @@ def test_a_gguf_file_tells_control_tokens_from_those_of_the_user():
         ({"eos_token_id": "2"}, "the end of text has the id '2'"),
         ({"add_space_prefix": True}, "add_space_prefix = True is not supported"),
         ({"pre": "llama-bpe"}, "'llama-bpe' is not supported"),
+        ({"pre": ["gpt-2"]}, r"split \['gpt-2'\] is not supported"),
+        ({"model": {}}, "the tokenizer {} with the split"),
+        ({"token_type": [1.0] * 259}, "token of the kind 1.0"),
         ({"token_type": [1]}, "missing or damaged"),
     ],
 )
