@@ -48,7 +48,10 @@ def tokenizer_of_gguf(metadata: dict[str, Any]) -> NumberedTokenizer:
         if kind in (CONTROL, USER_DEFINED)
     ]
     inner = BytePairTokenizer(unspell_merges(merges), None, GPT2_BYTE_ORDER, digits_alone=SPLITS[split])
-    return NumberedTokenizer(inner, tokens, added, metadata.get("tokenizer.ggml.eos_token_id", end_of_text_in(added)))
+    end = metadata.get("tokenizer.ggml.eos_token_id", end_of_text_in(added))
+    tokenizer = NumberedTokenizer(inner, tokens, added, end)
+    tokenizer.chat_template = metadata.get("tokenizer.chat_template")
+    return tokenizer
 
 
 def _list(metadata: dict[str, Any], part: str) -> list[Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.errors import UserError
-from minigpt.files import read_json
+from minigpt.files import read_json, read_text
 from minigpt.text.added import AddedToken, read_added_tokens
 from minigpt.text.characters import CharacterTokenizer
 from minigpt.text.gpt2_files import is_vocabulary, read_merges
@@ -65,8 +65,12 @@ def _open(folder: Path, settings: dict[str, Any]) -> CharacterTokenizer | Number
     else:
         return None
     ends = [mark.content for mark in marks if mark.name == "eos_token"]
-    if isinstance(tokenizer, NumberedTokenizer) and ends:
-        tokenizer.end_of_text = tokenizer.tokens.index(ends[0])
+    if isinstance(tokenizer, NumberedTokenizer):
+        tokenizer.end_of_text = tokenizer.tokens.index(ends[0]) if ends else tokenizer.end_of_text
+        template = folder / "chat_template.jinja"
+        tokenizer.chat_template = (
+            read_text(template).removesuffix("\n") if template.exists() else settings.get("chat_template")
+        )
     return tokenizer
 
 

@@ -181,6 +181,15 @@ def test_a_byte_order_mark_and_other_line_ends_do_not_enter_a_vocabulary(tmp_pat
     assert tokenizer.end_of_text is None
 
 
+def test_the_template_of_a_chat_is_kept_for_those_who_chat(tmp_path):
+    assert load_folder_tokenizer(written(tmp_path, **gpt2())).chat_template is None
+    files = gpt2(tokenizer_config__json={"chat_template": "{{ one }}"})
+    assert load_folder_tokenizer(written(tmp_path, **files)).chat_template == "{{ one }}"
+    (tmp_path / "chat_template.jinja").write_text("{{ two }}", encoding="utf-8")
+    assert load_folder_tokenizer(tmp_path).chat_template == "{{ two }}"
+    assert tokenizer_of_gguf({**gguf(), "tokenizer.chat_template": "{{ three }}"}).chat_template == "{{ three }}"
+
+
 def gguf(**values):
     tokens = [*list(GPT2), "<user>"]
     plain = {"model": "gpt2", "pre": "gpt-2", "tokens": tokens, "merges": ["a b"], "token_type": [1] * 257 + [3, 4]}
