@@ -21,6 +21,13 @@ def blas_threads(count: int | None) -> AbstractContextManager:
     return threadpool_limits(count, user_api="blas")
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def threads_for_width(width: int) -> int | None:
     """How many BLAS threads to use for a model of this width: one for a narrow model, all cores for a wide one.
 

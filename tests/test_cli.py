@@ -21,7 +21,7 @@ SMALL = [
     "16",
     "--vocabulary",
     "300",
-    "--threads",
+    "--workers",
     "1",
     "--validate-every",
     "10",

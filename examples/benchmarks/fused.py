@@ -37,8 +37,7 @@ def tasks():
     if is_fetched("smollm2"):
         found["write:SmolLM2"] = (smollm2.our_writer, None, 9, 1)
     for size, (*_, turns, calls) in train_step.SIZES.items():
-        threads = train_step.blas_threads_of(size)
-        found[f"train:{size}"] = (partial(train_step.minigpt_step, size), threads, turns, calls)
+        found[f"train:{size}"] = (partial(train_step.threads_step, size), 1, turns, calls)
     return found
 
 

@@ -1,23 +1,29 @@
 """One training step, minigpt against PyTorch: the same model, batch and optimizer.
 
-Each trains in a process of its own, in turn. A step is forward, backward, clipping and AdamW.
+Each trains in a process of its own (ours with a worker for each core), in turn: beside each other, one's idle workers
+would spin on the other's core. A step is forward, backward, clipping and AdamW.
 Run: python examples/benchmarks/train_step.py [--quick] [--json]
 """
+
+from contextlib import suppress
 
 import numpy as np
 from common import arguments_for, compare, compete, measure_sgemm, report, take_turns
 
-from minigpt import Transformer, TransformerConfig, objectives
-from minigpt.machine import blas_threads, keep_freed_memory
-from minigpt.optim import adamw, clip_by_global_norm
-from minigpt.train import BatchGradient
+from minigpt import Transformer, TransformerConfig, UserError, objectives
+from minigpt.machine import blas_threads, cores, keep_freed_memory
+from minigpt.optim import clip_by_global_norm
+from minigpt.parallel.processes import processes
+from minigpt.parallel.workers import Share, shared_arrays
+from minigpt.train import BatchGradient, TrainSettings
 
-# name: (layers, width, heads, vocabulary, positions, batch, context, Python threads, turns, timed steps in a turn)
+# name: (layers, width, heads, vocabulary, positions, batch, context, turns, timed steps in a turn)
 SIZES = {
-    "0.8M": (4, 128, 4, 65, 64, 12, 64, 2, 12, 10),
-    "10.8M": (6, 384, 6, 65, 256, 8, 256, 2, 6, 3),
-    "124M": (12, 768, 12, 50257, 1024, 4, 64, 1, 5, 2),
+    "0.8M": (4, 128, 4, 65, 64, 12, 64, 12, 10),
+    "10.8M": (6, 384, 6, 65, 256, 8, 256, 6, 3),
+    "124M": (12, 768, 12, 50257, 1024, 4, 64, 5, 2),
 }
+RATE = 1e-4
 
 
 def torch_step(size, compiled=False):
@@ -41,20 +47,58 @@ def torch_step(size, compiled=False):
     return step
 
 
-def minigpt_step(size, change=lambda params: params):
-    """A function that trains minigpt's model by one step. change: of its parameters, before it begins."""
+def minigpt_step(size):
+    """A function that trains minigpt's model by one step on all cores."""
+    config, _ = setting(size)
+    model, settings = Transformer(config), TrainSettings(workers=cores())
+    arrays = shared_arrays(model, settings)
+    others = processes("train_step:follow", settings.workers, {"size": size}, arrays)
+    share = Share(model, settings, others.__enter__())
+    share.params.flat[...] = model.init(np.random.default_rng(0)).flat
+    share.comm.Barrier()
+    step = worker_step(size, share)
+    step.others = others  # they end when it is gone
+    return step
+
+
+def follow(comm, size):
+    """What the other workers do, as long as the first one does."""
+    config, _ = setting(size)
+    share = Share(Transformer(config), TrainSettings(workers=comm.size), comm)
+    comm.Barrier()
+    keep_freed_memory()
+    with blas_threads(1), suppress(UserError):
+        step = worker_step(size, share)
+        while True:
+            step()
+
+
+def worker_step(size, share):
+    """A worker's share of a step, as a function."""
+    batch = objectives.causal_lm(setting(size)[1])
+
+    def step():
+        loss, _ = share.gradient([batch], step=0)
+        share.update(RATE)
+        return loss
+
+    return step
+
+
+def threads_step(size, change=lambda params: params, threads=2):
+    """The same in one process, with Python threads for workers. change: of its parameters, before it begins."""
     config, windows = setting(size)
     model = Transformer(config)
     params = change(model.init(np.random.default_rng(0)))
-    optimizer = adamw(decayed=params.matrix_size)
+    optimizer = TrainSettings().make_optimizer(params)
     state = optimizer.init(params.flat)
-    gradient = BatchGradient(model, params, threads=threads_of(size), seed=0)
+    gradient = BatchGradient(model, params, threads=threads, seed=0)
     batch = objectives.causal_lm(windows)
 
     def step():
         loss, grads = gradient(params, [batch], step=0)
         clip_by_global_norm(grads.flat, 1.0)
-        optimizer.update(params.flat, grads.flat, state, learning_rate=1e-4)
+        optimizer.update(params.flat, grads.flat, state, learning_rate=RATE, pool=gradient.pool)
         return loss
 
     return step
@@ -67,23 +111,15 @@ def setting(size):
     return config, np.random.default_rng(1).integers(0, vocabulary, (batch, context + 1))
 
 
-def threads_of(size):
-    """Python threads."""
-    return SIZES[size][7]
-
-
-def blas_threads_of(size):
-    """Threads of one matrix product: one beside Python's threads, else all cores."""
-    return 1 if threads_of(size) > 1 else None
-
-
 def turns_of(size, quick):
     """How many turns, and how many timed steps in each."""
-    return (1, 2) if quick else SIZES[size][8:]
+    return (1, 2) if quick else SIZES[size][7:]
 
 
 CONTESTANTS = {
     "minigpt": minigpt_step,
+    "Python threads": threads_step,
+    "one process": lambda size: threads_step(size, threads=1),
     "PyTorch eager": torch_step,
     "torch.compile": lambda size: torch_step(size, compiled=True),
 }
@@ -113,13 +149,14 @@ def main():
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out (it needs a C++ compiler)")
     arguments = parser.parse_args()
     if arguments.contestant:
-        (size,), make = arguments.sizes, CONTESTANTS[arguments.contestant]
-        imports = () if make is minigpt_step else ("torch_gpt",)
+        (size,), name = arguments.sizes, arguments.contestant
+        imports = ("torch_gpt",) if "orch" in name else ()
         keep_freed_memory()
-        with blas_threads(blas_threads_of(size)):
-            take_turns(lambda: make(size), turns_of(size, arguments.quick)[1], imports=imports)
+        with blas_threads(None if name == "one process" or imports else 1):
+            take_turns(lambda: CONTESTANTS[name](size), turns_of(size, arguments.quick)[1], imports=imports)
         return
-    names = list(CONTESTANTS)[: 2 if arguments.no_compile or arguments.quick else 3]
+    left_out = {"torch.compile"} if arguments.no_compile or arguments.quick else set()
+    names = [name for name in CONTESTANTS if name not in left_out]
     report([row for size in arguments.sizes for row in contest(size, names, arguments.quick)], arguments.json)
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,10 +13,10 @@ from typing import Any
 from minigpt.cli.resume import RUNS
 from minigpt.errors import UserError
 from minigpt.infer.generate import check_tokenizer
-from minigpt.machine import available_memory, threads_for_width
+from minigpt.machine import available_memory, cores
 from minigpt.measure.ledger import predict
 from minigpt.measure.scale import Layout
-from minigpt.model import PRESETS, Transformer
+from minigpt.model import Transformer
 from minigpt.pretrained import OpenedModel, open_model
 from minigpt.train import RunFolder, TrainSettings, has_run, prepare_run
 from minigpt.train.lock import locked
@@ -38,7 +37,6 @@ def new_run(arguments: argparse.Namespace, check: Callable[[RunFolder], None] = 
     if start is not None and context is None:
         context = min(CONTEXT, start.model.config.context)
     changes = {"dropout": arguments.dropout, "context": context}
-    width = start.model.config.width if start is not None else PRESETS[arguments.preset or PRESET]["width"]
 
     def check_all(draft: RunFolder) -> None:
         check(draft)
@@ -54,7 +52,7 @@ def new_run(arguments: argparse.Namespace, check: Callable[[RunFolder], None] = 
             changes={name: value for name, value in changes.items() if value is not None},
             tokenizer=arguments.tokenizer,
             vocabulary=arguments.vocabulary,
-            settings=_settings(arguments, width),
+            settings=_settings(arguments),
             start=start,
             check=check_all,
             held=True,
@@ -136,19 +134,17 @@ def _chosen_folder(arguments: argparse.Namespace) -> tuple[Path, list[Path]]:
     return path, [path, *parents]
 
 
-def _settings(arguments: argparse.Namespace, width: int) -> TrainSettings:
-    """width: of the model."""
+def _settings(arguments: argparse.Namespace) -> TrainSettings:
     names = ("steps", "batch", "accumulate", "optimizer", "weight_decay", "seed")
     given: dict[str, Any] = {name: value for name in names if (value := getattr(arguments, name)) is not None}
     settings = TrainSettings(**given)
     rate = arguments.learning_rate
     if rate is None:
         rate = FRESH_RATE if arguments.start is None else START_RATE
-    threads = arguments.threads or (min(2, os.cpu_count() or 1) if threads_for_width(width) == 1 else 1)
     return replace(
         settings,
         learning_rate=rate,
         warmup=min(100, settings.steps),
-        threads=min(threads, settings.batch),
+        workers=min(arguments.workers or cores(), settings.batch),
         validate_every=arguments.validate_every or max(settings.steps // 12, min(settings.steps, SELDOM)),
     )

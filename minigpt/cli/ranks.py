@@ -17,6 +17,7 @@ from minigpt.cli.output import ONE_SENTENCE, report_failure, sentence
 from minigpt.errors import UserError
 from minigpt.parallel.grid import Part, make_grid
 from minigpt.parallel.ranks import STAGES, Ranks, check_sharing, path_from_first
+from minigpt.parallel.workers import on_workers
 from minigpt.train import Engine, RunFolder, open_folder
 
 LAUNCHED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_SIZE")  # how mpiexec tells a process that it has siblings
@@ -39,7 +40,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 class Alone:
-    """One process: it prepares, trains, speaks and reports."""
+    """The process that was started, and its workers: it prepares, trains, speaks and reports."""
 
     speaks = whole = True  # whole: it has all parameters, so it can show what they say
 
@@ -47,9 +48,9 @@ class Alone:
         """The run that prepare(check) makes; check(draft) says whether a run can be shared out."""
         return prepare(lambda draft: None)
 
-    def engine(self, folder: RunFolder) -> Engine | None:
-        """Who does the work; None: the loop's own."""
-        return None
+    def engine(self, folder: RunFolder) -> Engine:
+        """Who does the work."""
+        return on_workers(folder)
 
     def advice(self, folder: RunFolder) -> list[str]:
         """What to say before training."""

@@ -136,7 +136,7 @@ def _bits(run: OpenedRun, data: TextData) -> tuple[dict[str, Any], dict[str, flo
 def _loss(run: OpenedRun, held_out: np.ndarray) -> tuple[float, str]:
     """Nats per held-out token; of a long text on some of it, evenly spread, and then the words that say so."""
     most = max(LEAST_SCORED, OPERATIONS // (2 * run.params.flat.size))
-    threads = run.folder.settings.threads
+    threads = run.folder.settings.workers
     if len(held_out) <= most:
         return mean_loss(run.model, run.params, held_out, threads=threads, progress=True), ""
     length = max(run.folder.config.context + 1, most // STRETCHES)

@@ -14,7 +14,7 @@ from minigpt.train import RunFolder, has_run, open_folder, steps_done
 from minigpt.train.lock import locked
 
 RUNS = Path("runs")
-CHANGED = ("steps", "learning_rate", "validate_every", "threads")  # fields of TrainSettings
+CHANGED = ("steps", "learning_rate", "validate_every", "workers")  # fields of TrainSettings
 
 
 def resume_run(arguments: argparse.Namespace) -> RunFolder:
@@ -26,8 +26,8 @@ def resume_run(arguments: argparse.Namespace) -> RunFolder:
     folder = open_folder(arguments.out or latest_run())
     _refuse_others(folder, arguments)
     changes = {name: value for name in CHANGED if (value := getattr(arguments, name)) is not None}
-    if "threads" in changes:
-        changes["threads"] = min(changes["threads"], folder.settings.batch)
+    if "workers" in changes:
+        changes["workers"] = min(changes["workers"], folder.settings.batch)
     settings = replace(folder.settings, **changes)
     if settings == folder.settings:
         return folder

@@ -26,7 +26,7 @@ def add(subparsers) -> None:
         "  minigpt train                                    Python's documentation, about two minutes\n"
         "  minigpt train --objective masked                 hide tokens and ask for them, as BERT\n"
         "  minigpt train shakespeare --tokenizer characters --steps 2000\n"
-        "  minigpt train my_notes/ --preset small --threads 2 --out runs/notes\n"
+        "  minigpt train my_notes/ --preset small --workers 2 --out runs/notes\n"
         "  minigpt train my_notes/ --start smollm2 --context 64 --batch 4\n"
         "  minigpt train --resume --out runs/notes          go on after Ctrl-C\n"
         "  mpiexec -n 2 python -m mpi4py -m minigpt train --data-parallel 2 --zero 1",
@@ -69,13 +69,15 @@ def add(subparsers) -> None:
         "--validate-every", type=positive, help="steps between validations (default: a twelfth, 20 at least)"
     )
     parser.add_argument("--seed", type=int, help="the same seed gives the same model (default 0)")
-    parser.add_argument("--threads", type=positive, help="share the rows of a batch (default: up to 2 cores)")
+    parser.add_argument(
+        "--workers", type=positive, help="processes that share the rows of a batch (default: one for each core)"
+    )
     parser.add_argument("--out", type=folder, help="the run's folder (default: a new one below runs/)")
     parser.add_argument(
         "--resume",
         action="store_true",
         help="go on with the run in --out (default: the latest); of what it has, --steps, --learning-rate, "
-        "--validate-every and --threads may be changed",
+        "--validate-every and --workers may be changed",
     )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
     add_options(parser)

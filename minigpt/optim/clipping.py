@@ -33,10 +33,15 @@ def clip_by_global_norm(gradient: np.ndarray, maximum: float) -> float:
     >>> gradient.round(5)
     array([0.6, 0.8])
     """
-    squares = (gradient[start : start + BLOCK] for start in range(0, gradient.size, BLOCK))
-    norm = math.sqrt(sum(float(np.vdot(block, block)) for block in squares))  # blocks keep float32's digits
+    norm = math.sqrt(squared_norm(gradient))
     shorten(gradient, norm, maximum)
     return norm
+
+
+def squared_norm(gradient: np.ndarray) -> float:
+    """The sum of the squares of (P,) floats."""
+    blocks = (gradient[start : start + BLOCK] for start in range(0, gradient.size, BLOCK))
+    return sum(float(np.vdot(block, block)) for block in blocks)
 
 
 def shorten(gradient: np.ndarray, norm: float, maximum: float) -> None:

@@ -80,6 +80,11 @@ def launch(function: Callable[..., Any], size: int, *arguments: Any, seconds: fl
     return results
 
 
+def alone() -> "ThreadCommunicator":
+    """The communicator of a rank that has no others."""
+    return ThreadCommunicator(0, _World(1, SECONDS))
+
+
 class ThreadCommunicator:
     """One rank's end of a `_World`; the methods are described in `minigpt.parallel.communicator`."""
 

@@ -55,7 +55,7 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Give back threads."""
+        """Give back threads, or end other processes."""
         ...
 
 
@@ -68,8 +68,8 @@ class OneProcess:
         settings = folder.settings
         self.folder, self.model = folder, Transformer(folder.config)
         self.params, self.optimizer, self.state, self.progress, self.notice = starting_point(folder)
-        self.blas_threads = 1 if settings.threads > 1 else None
-        self._gradient = BatchGradient(self.model, self.params, threads=settings.threads, seed=settings.seed)
+        self.blas_threads = 1 if settings.workers > 1 else None
+        self._gradient = BatchGradient(self.model, self.params, threads=settings.workers, seed=settings.seed)
         self._grads = self.params
 
     def gradient(self, batches: Sequence[Batch], step: int) -> tuple[float, float]:

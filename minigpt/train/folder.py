@@ -149,7 +149,9 @@ def _described(path: Path, value: dict[str, Any]) -> RunFolder:
     unknown = set(value) - {"format", "config", "settings", *DESCRIPTION}
     if unknown:
         raise UserError(f"{sorted(unknown)[0]} is not known; this minigpt is older than the file?")
-    settings = read(value, "settings", TABLE)
+    settings = dict(read(value, "settings", TABLE))
+    if "threads" in settings:  # their name in former runs
+        settings["workers"] = settings.pop("threads")
     strange = set(settings) - {field.name for field in fields(TrainSettings)}
     if strange:
         raise UserError(f"the setting {sorted(strange)[0]} is not known; this minigpt is older than the file?")

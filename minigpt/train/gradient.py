@@ -16,7 +16,8 @@ class BatchGradient:
 
     NumPy lets go of Python's lock while it computes, so threads run side by side. Each writes into its own gradient;
     these are summed in a fixed order, so the same threads give the same bits. The arrays are made once and used again.
-    Enter `minigpt.machine.blas_threads(1)` around it when there is more than one thread.
+    Enter `minigpt.machine.blas_threads(1)` around it when there is more than one thread. `minigpt train` uses processes
+    in their place (`minigpt.parallel.workers`), which do not hand Python's lock to and fro.
     """
 
     def __init__(self, model: Transformer, params: Params, *, threads: int = 1, seed: int = 0):

@@ -44,7 +44,7 @@ def train(
     """Train the run in `folder` to its last step, from its last checkpoint if it has one.
 
     Everything random is a function of the seed and the step, so training that was stopped, or killed, and started again
-    ends with the same parameters, to the bit, as training that never stopped (with as many threads or ranks).
+    ends with the same parameters, to the bit, as training that never stopped (with as many workers or ranks).
     data: what it is trained on; None: what the run's objective makes of its token files. start: the first parameters,
     see `first_checkpoint`; None: fresh ones. engine: who does the work; None makes a `OneProcess`.
     on_validation(params, row) is called after each validation: the engine's parameters, and what goes into metrics.csv.

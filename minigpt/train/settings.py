@@ -36,8 +36,8 @@ class TrainSettings:
         The highest rate; steps in which it rises; the last rate, as a share of the highest.
     weight_decay, beta1, beta2, clip : float
         Of the optimizer (beta1 is also the momentum of sgd); the longest gradient.
-    seed, threads : int
-        Everything random follows from the seed; Python threads share the rows of a batch.
+    seed, workers : int
+        Everything random follows from the seed; so many workers share the rows of a batch.
     log_every, validate_every, validation_windows : int
         Steps between rows of metrics.csv; steps between validations, each followed by a checkpoint; windows of held-out
         text in each.
@@ -64,7 +64,7 @@ class TrainSettings:
     beta2: float = 0.99
     clip: float = 1.0  # longest gradient
     seed: int = 0
-    threads: int = 1  # Python threads that share the rows of a batch
+    workers: int = 1  # that share the rows of a batch
     log_every: int = 10  # steps between rows of metrics.csv
     validate_every: int = 250  # steps between validations, each followed by a checkpoint
     validation_windows: int = 256  # of held-out text, the same ones every time
@@ -95,11 +95,18 @@ class TrainSettings:
         shape = {"cosine": warmup_cosine, "linear": warmup_linear}[self.schedule]
         return shape(self.learning_rate, warmup=warmup, total=self.steps, final=self.final_rate)
 
-    def make_optimizer(self, params: Params) -> Optimizer:
-        """The optimizer for parameters of this layout; gains and biases do not decay."""
+    def make_optimizer(self, params: Params, own: slice | None = None) -> Optimizer:
+        """The optimizer for parameters of this layout; gains and biases do not decay.
+
+        own: for this slice of the flat vector alone, which for muon ends where arrays end.
+        """
+        own = own or slice(0, params.flat.size)
+        decayed = min(max(0, params.matrix_size - own.start), own.stop - own.start)
         if self.optimizer == "muon":
-            return muon(params.block_matrices(), weight_decay=self.weight_decay, decayed=params.matrix_size)
-        return self.elementwise_optimizer(params.matrix_size)
+            inside = [place for place in params.block_matrices() if own.start <= place.start < own.stop]
+            matrices = [place._replace(start=place.start - own.start) for place in inside]
+            return muon(matrices, weight_decay=self.weight_decay, decayed=decayed)
+        return self.elementwise_optimizer(decayed)
 
     def elementwise_optimizer(self, decayed: int) -> Optimizer:
         """The optimizer for a slice of the flat vector, of which the first `decayed` entries decay.

@@ -12,7 +12,7 @@ from minigpt.cli import main
 from minigpt.pretrained import open_model, save_pretrained
 from minigpt.text.word_piece import WordPieceTokenizer
 
-STEPS = ["--steps", "3", "--batch", "2", "--threads", "1", "--json"]
+STEPS = ["--steps", "3", "--batch", "2", "--workers", "1", "--json"]
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "fox", "over", "##s", "a", "b", "13", "it", "."]
 
 

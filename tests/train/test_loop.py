@@ -40,7 +40,7 @@ def test_a_trained_run_has_learnt_and_can_be_opened(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"threads": 2}, {"accumulate": 3}, {"optimizer": "muon"}, {"optimizer": "sgd"}]
+    "settings", [{}, {"workers": 2}, {"accumulate": 3}, {"optimizer": "muon"}, {"optimizer": "sgd"}]
 )
 def test_stopping_and_resuming_gives_the_same_bits(tmp_path, settings):
     whole, parts = tmp_path / "whole", tmp_path / "parts"

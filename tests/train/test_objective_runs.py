@@ -44,7 +44,7 @@ def test_it_learns_more_than_guessing_reaches(objective, tmp_path):
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_stopped_and_resumed_on_two_threads_gives_the_same_bits(objective, tmp_path):
-    settings = {"threads": 2, "accumulate": 2}
+    settings = {"workers": 2, "accumulate": 2}
     whole, parts = (objective_run(tmp_path / name, objective, **settings) for name in ("whole", "parts"))
     train(whole, show_progress=False)
 

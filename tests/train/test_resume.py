@@ -16,7 +16,7 @@ from minigpt.train import Interrupted, open_folder, open_run, read_metrics, star
 from minigpt.train import loop as loop_module
 from minigpt.train.engine import OneProcess
 
-WORDS = ["--context", "16", "--batch", "4", "--vocabulary", "280", "--threads", "1", "--steps", "20"]
+WORDS = ["--context", "16", "--batch", "4", "--vocabulary", "280", "--workers", "1", "--steps", "20"]
 
 
 def stopped_at(path, step, **settings):
@@ -231,10 +231,10 @@ def test_every_option_of_a_run_is_changed_refused_or_of_this_session(run):
 
 def test_what_can_be_changed_is_recorded(run):
     out, _ = run
-    changes = ["--steps", "24", "--learning-rate", "0.001", "--validate-every", "2", "--threads", "2"]
+    changes = ["--steps", "24", "--learning-rate", "0.001", "--validate-every", "2", "--workers", "2"]
     assert main(["train", "--resume", "--out", str(out), *changes]) == 0
     settings = open_folder(out).settings
-    assert (settings.steps, settings.learning_rate, settings.validate_every, settings.threads) == (24, 0.001, 2, 2)
+    assert (settings.steps, settings.learning_rate, settings.validate_every, settings.workers) == (24, 0.001, 2, 2)
     assert [step for step, _ in read_metrics(out / "metrics.csv")["validation_loss"]][-2:] == [22, 24]
 
 
