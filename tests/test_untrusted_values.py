@@ -137,7 +137,9 @@ FILES = {
     "index.json": index_json,
     "tokenizer_config.json": beside("tokenizer_config.json", SETTINGS),
     "added_tokens.json": beside("added_tokens.json", {"<x>": 7}),
-    "special_tokens_map.json": beside("special_tokens_map.json", {"unk_token": "[UNK]", "cls_token": ADDED}),
+    "special_tokens_map.json": beside(
+        "special_tokens_map.json", {"unk_token": "[UNK]", "cls_token": {**ADDED, "content": "[CLS]"}}
+    ),
     "results.json": results,
     **{f"saved {kind}": saved(tokenizer) for kind, tokenizer in TOKENIZERS.items()},
     **{f"theirs {kind}": of_others(TOKENIZERS[kind]) for kind in ("byte_pair", "characters", "numbered", "word_piece")},

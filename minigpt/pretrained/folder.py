@@ -17,12 +17,21 @@ from minigpt.files import read_json, replacing, write_json
 from minigpt.values import FILE_NAME, TEXT, about, read, shown, table_of
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+ADAPTER = "adapter_config.json"
 BFLOAT16 = "BF16"
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
     """The folder's config.json. `UserError` if there is none or it is damaged."""
     return read_json(Path(folder) / CONFIG)
+
+
+def check_no_adapter(folder: str | Path) -> None:
+    """`UserError` for a folder with an adapter of PEFT, which transformers would put on top of the weights."""
+    if (Path(folder) / ADAPTER).exists():
+        raise UserError(
+            f"{folder} holds an adapter ({ADAPTER}), which would not be applied; merge it and save the whole model"
+        )
 
 
 def read_tensors(folder: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -46,7 +55,6 @@ def read_tensors(folder: str | Path) -> tuple[dict[str, np.ndarray], dict[str, s
 def write_folder(folder: str | Path, config: dict[str, Any], tensors: Mapping[str, np.ndarray]) -> None:
     """Write config.json and model.safetensors, as transformers opens them. Each file is replaced in one step."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / WEIGHTS) as temporary:
         save_file(dict(tensors), temporary, metadata={"format": "pt"})
     write_json(folder / CONFIG, config)
@@ -79,12 +87,13 @@ def _read_file(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
             wide = [name for name in names if kinds[name] in ("F16", "F32", "F64")]
             tensors = {name: file.get_tensor(name) for name in wide}
             shapes = {name: file.get_slice(name).get_shape() for name in names if kinds[name] == BFLOAT16}
+        halves = _read_bfloat16(path, shapes)
     except FileNotFoundError:
         raise UserError(f"there is no file {path}, though the index names it; fetch the model again") from None
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path} is damaged or not a safetensors file ({error}); fetch it again") from None
     others = {name: kind for name, kind in kinds.items() if name not in tensors and name not in shapes}
-    return tensors | _read_bfloat16(path, shapes), others
+    return tensors | halves, others
 
 
 def _read_bfloat16(path: Path, shapes: dict[str, list[int]]) -> dict[str, np.ndarray]:

@@ -137,14 +137,16 @@ def _read(cursor: _Cursor) -> GGUF:
     metadata = {}
     for _ in range(pairs):
         key = cursor.string()
+        if key in metadata:
+            raise _Damaged(f"it says {key!r} twice")
         metadata[key] = cursor.value(cursor.number("I"))
     entries = [_entry(cursor) for _ in range(tensors)]
     alignment = metadata.get("general.alignment", 32)
-    if not isinstance(alignment, int) or not 0 < alignment <= 1 << 16:
+    if type(alignment) is not int or not 0 < alignment <= 1 << 16 or alignment & (alignment - 1):
         raise _Damaged(f"its alignment is {alignment!r}")
     start = -(-cursor.place // alignment) * alignment
     data = np.frombuffer(cursor.data, np.uint8)
-    found = {entry[0]: _tensor(data[start:], *entry) for entry in entries}
+    found = {entry[0]: _tensor(data[start:], alignment, *entry) for entry in entries}
     if len(found) != tensors:
         raise _Damaged("two of its tensors have the same name")
     _check_apart(found.values())
@@ -167,7 +169,7 @@ def _entry(cursor: _Cursor) -> tuple[str, tuple[int, ...], int, int]:
     return name, shape, cursor.number("I"), cursor.number("Q")
 
 
-def _tensor(data: np.ndarray, name: str, shape: tuple[int, ...], kind: int, offset: int) -> Tensor:
+def _tensor(data: np.ndarray, alignment: int, name: str, shape: tuple[int, ...], kind: int, offset: int) -> Tensor:
     if kind not in KINDS:
         known = ", ".join(k.name for k in KINDS.values())
         raise UserError(f"the tensor {name!r} is stored in the format number {kind}; {known} can be read")
@@ -176,6 +178,8 @@ def _tensor(data: np.ndarray, name: str, shape: tuple[int, ...], kind: int, offs
     if not all(shape) or (shape[-1] if shape else 1) % stored.block:
         raise _Damaged(f"the rows of the tensor {name!r}, {shape}, are no whole blocks of {stored.block}")
     size = count // stored.block * stored.size
+    if offset % alignment:
+        raise _Damaged(f"the tensor {name!r} begins at {offset}, which is no multiple of the alignment, {alignment}")
     if offset + size > len(data):
         raise _Damaged(f"the tensor {name!r} lies beyond its end")
     return Tensor(name, shape, stored, offset, data[offset : offset + size])

@@ -36,7 +36,7 @@ SIZES = {  # llama.cpp's settings -> our fields
     "rope.freq_base": "rotary_theta",
 }
 LEFT_OUT: dict[str, Any] = {"key_value_heads": None, "head_width": None, "rotary_theta": 10000.0}  # what that means
-SILENT = ("vocab_size", "tensor_data_layout")  # say what the arrays say, or nothing of the model
+SILENT = ("tensor_data_layout",)  # says nothing of the model
 FREQUENCIES = "rope_freqs.weight"
 
 
@@ -180,6 +180,7 @@ def _refuse_settings(meta: dict[str, Any], config: TransformerConfig) -> None:
     """`UserError` for a setting of the model that says anything but what we do."""
     window = meta.get("llama.attention.sliding_window")
     neutral = {  # what a setting may say without asking for anything
+        "vocab_size": (config.vocabulary_size,),
         "rope.dimension_count": (config.head_width,),
         "attention.value_length": (config.head_width,),
         "attention.scale": (0.0, np.float32(config.head_width**-0.5).item()),

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
+from minigpt.files import check_is_file
 from minigpt.model import Params, Transformer, TransformerConfig
 from minigpt.model.params import check_dtype
 from minigpt.pretrained.archive import model_of_archive
 from minigpt.pretrained.families import Family, HeadClass, check_wrappers, family_of, read_params
-from minigpt.pretrained.folder import CONFIG, read_config, read_tensors
+from minigpt.pretrained.folder import CONFIG, check_no_adapter, read_config, read_tensors
 from minigpt.pretrained.gguf import is_gguf, open_gguf
 from minigpt.pretrained.llama_gguf import model_of_gguf
 from minigpt.pretrained.named import NAMED, fetch_named
@@ -39,6 +40,7 @@ def load_pretrained(path_or_name: str | Path, *, dtype: Any = np.float32, quanti
     if quantized and np.dtype(dtype) != np.float32:
         raise UserError("quantized weights are decoded to float32; leave the dtype out")
     path = fetch_named(str(path_or_name)) if str(path_or_name) in NAMED else Path(path_or_name)
+    check_is_file(path)
     if path.is_dir() and not quantized:
         return _from_folder(path, dtype)
     if path.suffix.lower() == ".gguf" or is_gguf(path):
@@ -65,6 +67,7 @@ def config_of(
 
 
 def _from_folder(folder: Path, dtype: Any) -> Pretrained:
+    check_no_adapter(folder)
     theirs = read_config(folder)
     with about(folder / CONFIG):
         family = family_of(theirs.get("model_type"))
@@ -89,8 +92,8 @@ def _filled(
     """The model of that configuration with those arrays; `others` are in formats that cannot be read."""
     unused = (*family.harmless, *cls.unused)
     check_wrappers(tensors)
-    _check_formats(others, unused)
-    tensors = {_renamed(name, family): array for name, array in tensors.items()}
+    _check_formats(others, unused, family)
+    tensors = _renamed(tensors, family)
     base = cls.base or family.base
     base = base if any(name.startswith(base) for name in tensors) else ""
     config = config_of(family, cls, theirs, tensors)
@@ -107,14 +110,20 @@ def check_depth(config: TransformerConfig, arrays: int) -> None:
         raise UserError(f"the configuration says {layers} layers, but there are {arrays} arrays; the file is damaged")
 
 
-def _renamed(name: str, family: Family) -> str:
-    for old, new in family.renamed.items():
-        name = name.replace(old, new)
-    return name
+def _renamed(tensors: dict[str, np.ndarray], family: Family) -> dict[str, np.ndarray]:
+    """The arrays under the names of today. `UserError` if a file has one under its old name and its new one."""
+    found: dict[str, np.ndarray] = {}
+    for name, array in tensors.items():
+        today = name
+        for old, new in family.renamed.items():
+            today = today.replace(old, new)
+        if found.setdefault(today, array) is not array:
+            raise UserError(f"the array {today!r} is there twice, under its old name and its new one; remove one")
+    return found
 
 
-def _check_formats(others: dict[str, str], unused: tuple[str, ...]) -> None:
+def _check_formats(others: dict[str, str], unused: tuple[str, ...], family: Family) -> None:
     """`UserError` for an array that is needed, or might be, in a format that cannot be read."""
     for name, kind in others.items():
-        if not any(re.fullmatch(pattern, name) for pattern in unused):
+        if name in family.if_not_zero or not any(re.fullmatch(pattern, name) for pattern in unused):
             raise UserError(f"the array {name!r} is stored as {kind}; F64, F32, F16 and BF16 can be read")

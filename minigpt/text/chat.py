@@ -10,16 +10,32 @@ from typing import Any
 import numpy as np
 
 from minigpt.errors import UserError
+from minigpt.values import shown
 
 START, END = "<|im_start|>", "<|im_end|>"
 SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"  # what its own template begins with
+TEMPLATE = (  # the template of SmolLM2, in the language of Jinja: what `chat_tokens` does
+    "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
+    "{{ '" + START + "system\n" + SYSTEM + END + "\n' }}{% endif %}"
+    "{{'" + START + "' + message['role'] + '\n' + message['content'] + '" + END + "' + '\n'}}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '" + START + "assistant\n' }}{% endif %}"
+)
 
 
 def chat_tokens(tokenizer: Any, messages: Sequence[dict[str, str]]) -> np.ndarray:
-    """The prompt for the assistant's next message: (T,) ids. messages: role (system, user, assistant) and content."""
+    """The prompt for the assistant's next message: (T,) ids. messages: role (system, user, assistant) and content.
+
+    `UserError` for a tokenizer without the marks, or whose model was trained with another template.
+    """
     marks = getattr(tokenizer, "special_tokens", {})  # not every tokenizer has marks, and not every model a tokenizer
     if START not in marks or END not in marks:
         raise UserError(f"this model's tokenizer has no {START} and {END}, so it was not trained to chat; try smollm2")
+    template = getattr(tokenizer, "chat_template", None)
+    if template not in (None, TEMPLATE):
+        raise UserError(
+            f"this model was trained to chat in another form, with the template {shown(template)}; "
+            "write a prompt in that form, for generate"
+        )
     if not messages or messages[0]["role"] != "system":
         messages = [{"role": "system", "content": SYSTEM}, *messages]
     ids: list[np.ndarray] = []

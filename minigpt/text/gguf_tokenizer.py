@@ -26,9 +26,9 @@ def tokenizer_of_gguf(metadata: dict[str, Any]) -> NumberedTokenizer:
     `UserError` if it is of a kind that is not supported, or damaged.
     """
     kind, split = metadata.get("tokenizer.ggml.model"), metadata.get("tokenizer.ggml.pre", "gpt-2")
-    if kind != "gpt2" or split not in SPLITS:
+    if kind != "gpt2" or not isinstance(split, str) or split not in SPLITS:
         raise UserError(
-            f"the tokenizer {kind!r} with the split {split!r} is not supported; gpt2 with {list(SPLITS)} is"
+            f"the tokenizer {shown(kind)} with the split {shown(split)} is not supported; gpt2 with {list(SPLITS)} is"
         )
     for name, value in metadata.items():
         short = name.removeprefix(PREFIX)
@@ -37,7 +37,8 @@ def tokenizer_of_gguf(metadata: dict[str, Any]) -> NumberedTokenizer:
     tokens, merges, kinds = (_list(metadata, part) for part in ("tokens", "merges", "token_type"))
     if not tokens or not STRINGS.fits(tokens + merges) or len(kinds) != len(tokens):
         raise UserError("the tokenizer's tokens, merges or token types are missing or damaged; fetch the model again")
-    strange = next((kind for kind in kinds if kind not in (NORMAL, CONTROL, USER_DEFINED, UNUSED)), None)
+    known = (NORMAL, CONTROL, USER_DEFINED, UNUSED)
+    strange = next((kind for kind in kinds if type(kind) is not int or kind not in known), None)
     if strange is not None:
         raise UserError(f"tokenizer.ggml.token_type has a token of the kind {shown(strange)}, which is not supported")
     ids = {token: id_ for id_, token in enumerate(tokens)}
@@ -47,7 +48,10 @@ def tokenizer_of_gguf(metadata: dict[str, Any]) -> NumberedTokenizer:
         if kind in (CONTROL, USER_DEFINED)
     ]
     inner = BytePairTokenizer(unspell_merges(merges), None, GPT2_BYTE_ORDER, digits_alone=SPLITS[split])
-    return NumberedTokenizer(inner, tokens, added, metadata.get("tokenizer.ggml.eos_token_id", end_of_text_in(added)))
+    end = metadata.get("tokenizer.ggml.eos_token_id", end_of_text_in(added))
+    tokenizer = NumberedTokenizer(inner, tokens, added, end)
+    tokenizer.chat_template = metadata.get("tokenizer.chat_template")
+    return tokenizer
 
 
 def _list(metadata: dict[str, Any], part: str) -> list[Any]:

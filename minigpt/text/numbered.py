@@ -33,6 +33,7 @@ class NumberedTokenizer:
         _check_added(added, ids)
         check_end_of_text(end_of_text, len(tokens))
         self.inner, self.tokens, self.end_of_text = inner, list(tokens), end_of_text
+        self.chat_template: Any = None  # as the files of a model have it, for `chat_tokens`; not saved
         self._added = AddedTokens(added)
         ordinary = [bytes([byte]) for byte in inner.byte_order] + [a + b for a, b in inner.merges]
         self._numbers = np.array([ids.get(spell(token), -1) for token in ordinary])

@@ -47,7 +47,7 @@ def load_tokenizer_json(path: str | Path) -> CharacterTokenizer | NumberedTokeni
     """The tokenizer in the file. `UserError` if it is damaged or has a step that is not supported."""
     whole = read_json(path)
     try:
-        _only(whole, {}, (*PARTS, "model"))
+        _only(whole, {"version": "1.0"} if whole.get("version") is not None else {}, (*PARTS, "model"))
         around = whole.get("post_processor")
         if around is not None and read(around, "type", TEXT) not in AROUND:
             raise UserError(f"post_processor = {shown(around)} is not supported, {', '.join(AROUND)} are")

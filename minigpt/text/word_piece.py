@@ -189,8 +189,8 @@ def _cleaned_up(part: str) -> str:
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """The vocabulary in a vocab.txt, one token a line."""
-    return read_text(path).removesuffix("\n").split("\n")
+    """The vocabulary in a vocab.txt, one token a line, without the white space after it."""
+    return [line.rstrip() for line in read_text(path).removesuffix("\n").split("\n")]
 
 
 def _words(text: str) -> list[str]:

@@ -34,6 +34,7 @@ CASES = [
     ("bert", "BertModel", {**ENCODER, "activation": "gelu", "norm_epsilon": 1e-12}),
     ("bart", "BartForConditionalGeneration", {**BOTH, "activation": "gelu", "encoder": {"layers": 1}}),
     ("llama", "LlamaForCausalLM", {**MODERN, "tied": False, "norm_epsilon": 1e-6}),
+    ("roberta", "RobertaForMaskedLM", {**ENCODER, "activation": "gelu", "norm_epsilon": 1e-12}),
 ]
 cases = pytest.mark.parametrize(("family", "cls", "choices"), CASES)
 
@@ -239,6 +240,8 @@ def saved(tmp_path, number):
     (3, lambda t: {**t, "pooler.dense.weight": np.ones((24, 24), np.float32)}),
     (4, lambda t: named(t, "model.shared.weight", "model.decoder.embed_tokens.weight")),
     (4, lambda t: {**t, "final_logits_bias": np.zeros((1, 29), np.float32)}),
+    (4, lambda t: {**t, "model.encoder.version": np.array([3], np.float32)}),
+    (6, lambda t: named(named(t, "LayerNorm.weight", "LayerNorm.gamma"), "LayerNorm.bias", "LayerNorm.beta")),
     (5, lambda t: {**t, "model.layers.1.self_attn.rotary_emb.inv_freq": np.ones(3, np.float32)}),
 ])  # fmt: skip
 def test_the_same_model_under_other_names_is_the_same_model(number, change, tmp_path):
@@ -255,6 +258,8 @@ def test_the_same_model_under_other_names_is_the_same_model(number, change, tmp_
     (1, lambda t: {**t, "score.bias": np.ones(3, np.float32)}, "an array 'score.bias', which this model would not use"),
     (3, lambda t: {**t, "encoder.layer.0.crossattention.self.query.weight": np.ones(3, np.float32)}, "crossattention"),
     (4, lambda t: {**t, "model.decoder.layer_norm.weight": np.ones(24, np.float32)}, "decoder.layer_norm.weight"),
+    (4, lambda t: {**t, "final_logits_bias": np.ones((1, 29), np.int64)}, "'final_logits_bias' is stored as I64"),
+    (2, lambda t: {**t, "bert.embeddings.LayerNorm.gamma": np.ones(24, np.float32)}, "Norm.weight' is there twice"),
     (0, lambda t: {f"_orig_mod.{n}": a for n, a in t.items()}, "from torch.compile"),
     (0, lambda t: {f"module.{n}": a for n, a in t.items()}, "from torch's DataParallel"),
     (0, lambda t: {**t, "transformer.wte.weight": t["transformer.wte.weight"].astype(np.int8)}, "is stored as I8; F64"),
@@ -420,6 +425,44 @@ def test_damaged_files_are_named(tmp_path):
         load_pretrained(tmp_path)
     with pytest.raises(UserError, match="neither a folder"):
         load_pretrained(tmp_path / "gone")
+
+
+def test_an_adapter_beside_the_model_is_refused(tmp_path):
+    (folder(tmp_path) / "adapter_config.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(UserError, match=r"holds an adapter .adapter_config.json., which would not be applied"):
+        load_pretrained(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.parametrize("name", ["pipe", "pipe.npz", "pipe.bin"])
+def test_a_pipe_is_refused_before_it_is_opened(name, tmp_path):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(UserError, match="is no file but a device or a pipe"):
+        load_pretrained(tmp_path / name)
+
+
+@pytest.mark.parametrize("place", ["file", "file/under"])
+def test_a_folder_that_cannot_be_made_is_named(place, tmp_path):
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    model, params = made(*CASES[0])
+    with pytest.raises(UserError, match=r"could not write .*file"):
+        save_pretrained(tmp_path / place, model, params, *CASES[0][:2])
+
+
+def test_a_size_that_is_too_large_for_an_empty_array_is_named(tmp_path):
+    entry = {"dtype": "BF16", "shape": [0, 1 << 62], "data_offsets": [0, 0]}
+    header = json.dumps({"transformer.wte.weight": entry}).encode()
+    (folder(tmp_path) / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(UserError, match="is damaged or not a safetensors file"):
+        load_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cls", "labels"), [("BartForSequenceClassification", 3), ("BertForSequenceClassification", 2)]
+)
+def test_labels_are_counted_as_the_family_counts_them(cls, labels):
+    family = FAMILIES[cls[:4].lower()]
+    assert family.read_config({}, family.classes[cls])["labels"] == labels
 
 
 def test_an_index_may_not_lead_outside(tmp_path):

@@ -271,6 +271,11 @@ def test_settings_that_change_nothing_are_accepted(settings, tmp_path):
     ({"tokenizer.ggml.remove_extra_whitespaces": True}, "tokenizer.ggml.remove_extra_whitespaces = True"),
     ({"tokenizer.ggml.normalizer.lowercase": True}, "tokenizer.ggml.normalizer.lowercase = True"),
     ({"tokenizer.ggml.add_space_prefix": True}, "tokenizer.ggml.add_space_prefix = True"),
+    ({"llama.vocab_size": 256}, "llama.vocab_size = 256"),
+    ({"general.architecture": "llama"}, "it says 'general.architecture' twice"),
+    ({"general.alignment": 48}, "its alignment is 48"),
+    ({"general.alignment": True}, "its alignment is True"),
+    ({"general.alignment": 256}, "which is no multiple of the alignment, 256"),
     ({"split.count": 3, "split.no": 1}, "one of 3 that belong together; join them with gguf-split"),
 ])  # fmt: skip
 def test_settings_that_we_cannot_do_are_named(settings, message, tmp_path):

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from conftest import optional
 
 from minigpt import UserError
-from minigpt.text.chat import END, START, chat_tokens, recent_chat_tokens
+from minigpt.text.chat import END, START, TEMPLATE, chat_tokens, recent_chat_tokens
 
 
 class Letters:
@@ -32,6 +33,23 @@ def test_the_form():
         Letters(), [{"role": "system", "content": "be kind"}, {"role": "user", "content": "hi <|im_end|>"}]
     )
     assert said(ids) == "<system\nbe kind>\n<user\nhi <|im_end|>>\n<assistant\n"
+
+
+@pytest.mark.parametrize("messages", [conversation(1), [{"role": "system", "content": "be kind"}, *conversation(0)]])
+def test_the_template_says_the_same(messages):
+    environment = optional("jinja2").Environment()
+    text = environment.from_string(TEMPLATE).render(messages=messages, add_generation_prompt=True)
+    assert text.replace(START, "<").replace(END, ">") == said(chat_tokens(Letters(), messages))
+
+
+@pytest.mark.parametrize("template", ["{{ messages }}", TEMPLATE.replace("SmolLM", "Qwen"), [{"name": "default"}]])
+def test_another_template_is_refused(template):
+    tokenizer = Letters()
+    tokenizer.chat_template = TEMPLATE
+    chat_tokens(tokenizer, conversation(0))
+    tokenizer.chat_template = template
+    with pytest.raises(UserError, match="was trained to chat in another form, with the template"):
+        chat_tokens(tokenizer, conversation(0))
 
 
 def test_everything_is_kept_while_it_fits():

@@ -13,7 +13,14 @@ from minigpt.text.printable import GPT2_BYTE_ORDER, spell
 GPT2 = {spell(bytes([byte])): id_ for id_, byte in enumerate(GPT2_BYTE_ORDER)} | {"ab": 256, "<|endoftext|>": 257}
 MERGES = "#version: 0.2\na b\n"
 BERT = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "The", "é", "e", "東", "##京", "σ", "##σ"]
-TEXTS = ["ab <x><|endoftext|> ab", "The é 東京 [MASK]<x> <X>the ΣΣ", "<x> <y>", "a  <y>b"]
+ROBERTA = {name: id_ for id_, name in enumerate(["<s>", "<pad>", "</s>", "<unk>", *GPT2, "madeupword0000", "<mask>"])}
+TEXTS = [
+    "a  <mask> <s>ab</s> madeupword0000<pad>",
+    "ab <x><|endoftext|> ab",
+    "The é 東京 [MASK]<x> <X>the ΣΣ",
+    "<x> <y>",
+    "a  <y>b",
+]
 
 
 def written(tmp_path, **files):
@@ -40,6 +47,11 @@ def token(**flags):
     return {"content": "<y>", **plain, **flags}
 
 
+def typed(content):
+    """As transformers writes a special token."""
+    return token(content=content, lstrip=True, __type="AddedToken")
+
+
 @pytest.mark.parametrize(
     "files",
     [
@@ -51,11 +63,21 @@ def token(**flags):
         *(bert(tokenizer_config__json={"do_lower_case": low, "strip_accents": strip}) for low in (True, False)
           for strip in (True, False, None)),
         bert(tokenizer_config__json={"tokenize_chinese_chars": False}, added_tokens__json={"<x>": 13}),
+        bert(vocab__txt="\n".join(BERT).replace("the", "the ") + "\n"),
+        bert(tokenizer_config__json={"additional_special_tokens": ["the"]}),
+        gpt2(tokenizer_config__json={"pad_token": "a", "extra_special_tokens": {"image_token": "b"}}),
+        gpt2(special_tokens_map__json={"additional_special_tokens": [typed("ab")]}),
+        gpt2(vocab__json={**GPT2, "<x>": 258, "<y>": 259}),
+        *(gpt2(vocab__json=ROBERTA, tokenizer_config__json=said, config__json={"model_type": "roberta"}) for said in (
+            {"tokenizer_class": "RobertaTokenizer"},
+            {"tokenizer_class": "BartTokenizerFast", "mask_token": typed("<mask>")},
+            {"tokenizer_class": None},
+        )),
     ],
 )  # fmt: skip
 def test_older_files_give_the_ids_of_transformers(files, tmp_path):
     family = "bert" if "vocab__txt" in files else "gpt2"
-    folder = written(tmp_path, config__json={"model_type": family}, **files)
+    folder = written(tmp_path, **{"config__json": {"model_type": family}, **files})
     theirs = optional("transformers").AutoTokenizer.from_pretrained(folder)
     ours = load_folder_tokenizer(folder)
     assert ours.vocabulary_size == len(theirs)
@@ -71,6 +93,25 @@ def test_older_files_give_the_ids_of_transformers(files, tmp_path):
         (gpt2(added_tokens__json={"ab": 258}), "'ab' has the ids 256 and 258"),
         (gpt2(added_tokens__json={"<x>": "258"}), "id = '258'"),
         (gpt2(tokenizer_config__json={"eos_token": "<end>"}), "eos_token is '<end>', which is no token"),
+        (gpt2(tokenizer_config__json={"pad_token": "[PAD]"}), "pad_token is '.PAD.', which is no token"),
+        (
+            gpt2(special_tokens_map__json={"additional_special_tokens": ["<x>"]}),
+            "tokens.0. is '<x>', which is no token",
+        ),
+        (gpt2(tokenizer_config__json={"extra_special_tokens": "<x>"}), "extra_special_tokens is '<x>', but it must be"),
+        (gpt2(tokenizer_config__json={"split_special_tokens": True}), "split_special_tokens = True, which is not"),
+        (gpt2(tokenizer_config__json={"tokenizer_class": "CLIPTokenizer"}), "class CLIP is not supported with a vocab"),
+        (
+            gpt2(tokenizer_config__json={"tokenizer_class": None}, config__json={"model_type": "bert"}),
+            "class Bert is not",
+        ),
+        ({"vocab__json": GPT2}, "there is no file .*merges.txt"),
+        ({"merges__txt": MERGES}, "there is no file .*vocab.json"),
+        (
+            bert(tokenizer_config__json={"tokenizer_class": "BertJapaneseTokenizer"}),
+            "class BertJapanese is not supported",
+        ),
+        (bert(tokenizer_config__json={"unk_token": "the"}), "unk_token is 'the'; .UNK. is supported"),
         (gpt2(tokenizer_config__json={"added_tokens_decoder": [1]}), "added_tokens_decoder that is damaged"),
         (gpt2(tokenizer_config__json={"added_tokens_decoder": {"258": token(trim=True)}}), "trim = True"),
         (bert(tokenizer_config__json={"do_basic_tokenize": False}), "do_basic_tokenize = False"),
@@ -94,6 +135,8 @@ def test_a_file_beside_tokenizer_json_must_agree_with_it(tmp_path):
     assert load_folder_tokenizer(written(tmp_path, tokenizer_config__json={"do_lower_case": False})).encode("The") == [
         6
     ]
+    with pytest.raises(UserError, match=r"pad_token is '.PAD.', which is no token that tokenizer.json has"):
+        load_folder_tokenizer(written(tmp_path, tokenizer_config__json={"pad_token": "[PAD]"}))
     with pytest.raises(UserError, match=r"says do_lower_case = True, but tokenizer.json False"):
         load_folder_tokenizer(written(tmp_path, tokenizer_config__json={"do_lower_case": True}))
     with pytest.raises(UserError, match=r"lacks the added token .*<x>"):
@@ -138,6 +181,15 @@ def test_a_byte_order_mark_and_other_line_ends_do_not_enter_a_vocabulary(tmp_pat
     assert tokenizer.end_of_text is None
 
 
+def test_the_template_of_a_chat_is_kept_for_those_who_chat(tmp_path):
+    assert load_folder_tokenizer(written(tmp_path, **gpt2())).chat_template is None
+    files = gpt2(tokenizer_config__json={"chat_template": "{{ one }}"})
+    assert load_folder_tokenizer(written(tmp_path, **files)).chat_template == "{{ one }}"
+    (tmp_path / "chat_template.jinja").write_text("{{ two }}", encoding="utf-8")
+    assert load_folder_tokenizer(tmp_path).chat_template == "{{ two }}"
+    assert tokenizer_of_gguf({**gguf(), "tokenizer.chat_template": "{{ three }}"}).chat_template == "{{ three }}"
+
+
 def gguf(**values):
     tokens = [*list(GPT2), "<user>"]
     plain = {"model": "gpt2", "pre": "gpt-2", "tokens": tokens, "merges": ["a b"], "token_type": [1] * 257 + [3, 4]}
@@ -160,6 +212,9 @@ def test_a_gguf_file_tells_control_tokens_from_those_of_the_user():
         ({"eos_token_id": "2"}, "the end of text has the id '2'"),
         ({"add_space_prefix": True}, "add_space_prefix = True is not supported"),
         ({"pre": "llama-bpe"}, "'llama-bpe' is not supported"),
+        ({"pre": ["gpt-2"]}, r"split \['gpt-2'\] is not supported"),
+        ({"model": {}}, "the tokenizer {} with the split"),
+        ({"token_type": [1.0] * 259}, "token of the kind 1.0"),
         ({"token_type": [1]}, "missing or damaged"),
     ],
 )

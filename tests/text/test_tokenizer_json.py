@@ -124,6 +124,7 @@ def test_the_two_older_files_are_read(tmp_path):
     ("model.vocab", {"a": 1.5}, "the id of 'a' is 1.5 and not a whole number"),
     ("model.vocab", {"a": 9}, "are not 0 to"),
     ("normalizer", {"type": "NFC"}, "normalizer = "),
+    ("version", "2.0", "version = '2.0' is not supported, '1.0' is"),
     ("pre_tokenizer", {"type": "ByteLevel", "add_prefix_space": True}, "is not supported; ByteLevel"),
     ("pre_tokenizer", {"type": "Split"}, "is not supported; ByteLevel"),
     ("pre_tokenizer", None, "it has no pre_tokenizer"),

@@ -82,4 +82,6 @@ BART = Family(
     },
     constants={"is_encoder_decoder": True},
     if_not_zero={BIAS: {"head_bias": True}},
+    labels=3,
+    harmless=(r"(model\.)?(en|de)coder\.version",),  # of the program that wrote the file
 )

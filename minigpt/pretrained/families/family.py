@@ -88,6 +88,7 @@ class Family:
     fixed: Mapping[str, Any] = field(default_factory=dict)  # our fields that are so in the whole family
     refused: Mapping[str, Any] = field(default_factory=dict)  # their settings -> the one value that is supported
     aliases: Mapping[str, str] = field(default_factory=dict)  # other names of settings -> the usual one
+    labels: int = 2  # of a classifier, where config.json does not say
     taken: tuple[str, ...] = ()  # further settings that `before` reads
     constants: Mapping[str, Any] = field(default_factory=dict)  # their settings that are written and not read
     if_not_zero: Mapping[str, dict[str, Any]] = field(default_factory=dict)  # their array -> our fields, if it is not 0
@@ -131,7 +132,7 @@ class Family:
             ours["encoder"] = {name.removeprefix(ENCODER): value for name, value in inner.items()}
         if "labels" in HEADS[ours["head"]].fields and "labels" not in ours:
             names = read(theirs, "id2label", TABLE.or_none(), None) or {}
-            ours["labels"] = read(theirs, "num_labels", whole(1).or_none(), None) or len(names) or 2
+            ours["labels"] = read(theirs, "num_labels", whole(1).or_none(), None) or len(names) or self.labels
         return ours
 
     def write_config(self, config: TransformerConfig) -> dict[str, Any]:

@@ -68,7 +68,6 @@ ROBERTA = replace(
         for setting in bert.BERT.settings
     ),
     links=links,
-    renamed={},
     harmless=(r"(roberta\.)?embeddings\.(position|token_type)_ids",),
     before=without_unused,
     after=with_unused,
