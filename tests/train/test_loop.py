@@ -151,3 +151,14 @@ def test_a_run_folder_survives_being_read_back(tmp_path):
     (tmp_path / "run.json").write_text('{"format": "minigpt run 1", "config": {}}', encoding="utf-8")
     with pytest.raises(UserError, match=r"incomplete|damaged"):
         open_folder(tmp_path)
+
+
+def test_who_asks_twice_is_not_kept_waiting(tmp_path):
+    """The first Ctrl-C saves after the step; the second one acts at once."""
+
+    def impatient(params, row):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(make_run(tmp_path), on_validation=impatient, show_progress=False)
