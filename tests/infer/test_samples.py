@@ -67,9 +67,12 @@ def test_how_sure_it_is_that_a_sentence_follows(scores, words, tmp_path):
 
 def test_a_text_goes_on_at_the_temperature_of_samples(tmp_path, monkeypatch):
     seen = {}
-    monkeypatch.setattr(
-        samples, "generate_text", lambda *arguments, **options: seen.update(options) or iter(["ab", "c"])
-    )
+
+    def generate_text(*arguments, **options):
+        seen.update(options)
+        return iter(["ab", "c"])
+
+    monkeypatch.setattr(samples, "generate_text", generate_text)
     model, tokenizer, data = planted(tmp_path, "causal", None)
     assert write_sample(model, None, tokenizer, data, seed=0) == "abc"
     assert seen["sampling"].temperature == 0.8 and seen["past_the_end"]
