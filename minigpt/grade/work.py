@@ -30,13 +30,13 @@ class Work:
         return "\n".join(_decoded(source) for _, source in self.blocks)
 
     def attempts(self, names: tuple[str, ...]) -> bool:
-        """Whether one of these names is defined, imported or assigned at the beginning of a line.
+        """Whether one of these names is defined, or imported or assigned at the beginning of a line.
 
         The text is searched, not parsed: a parser can be exhausted, and what does not parse is an attempt, too.
         """
         chosen = "|".join(map(re.escape, names))
         patterns = (
-            rf"^(?:async\s+)?def\s+(?:{chosen})\b",
+            rf"^[ \t\f]*(?:async\s+)?def\s+(?:{chosen})\b",
             rf"^(?:{chosen})\s*(?::[^=\n]*)?=[^=]",
             rf"^(?:from|import)\b[^\n(]*\b(?:{chosen})\b",
             rf"^from\b[^\n(]*\([^)]*\b(?:{chosen})\b",

@@ -24,6 +24,28 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a kee
 ASKED = "def bits_per_byte(nats, tokens, size):\n    return 1.0\n"
 
 
+CAUGHT = """
+try:
+    open('/etc/x')
+except PermissionError as error:
+    found, trace = [], error.__traceback__
+while trace:
+    found += [v for v in trace.tb_frame.f_locals.values() if 'guard' in getattr(v, '__module__', None).__str__()]
+    trace = trace.tb_next
+assert found
+"""
+INSIDE = """
+import sys
+class Inside(int):
+    def __and__(self, _):
+        raise SystemExit
+    __rand__ = __and__
+class Name(str):
+    def partition(self, _):
+        raise SystemExit
+"""
+
+
 def graded(tmp_path, code, name="mine.py", **options):
     path = tmp_path / name
     path.write_bytes(code if isinstance(code, bytes) else textwrap.dedent(code).encode())
@@ -76,8 +98,30 @@ def tried(tmp_path_factory):
         "connect": "import socket; socket.socket().connect(('localhost', 9))",
         "hook": "import gc; gc.get_objects()",
         "limit": "import resource; resource.setrlimit(resource.RLIMIT_AS, (-1, -1))",
+        "builtins": f"import builtins as b\nold = b.any, b.type\nb.any = b.type = lambda _: True\n"
+        f"try: open({str(relu)!r})\nfinally: b.any, b.type = old",
+        "defaults": CAUGHT + "for function in found: function.__defaults__ = ()",
+        "code": CAUGHT + "for function in found: function.__code__ = (lambda *_: None).__code__",
+        "cells": CAUGHT + f"for function in found:\n"
+        f"    for cell in function.__closure__ or (): cell.cell_contents = ''\nopen({str(relu)!r})",
+        "inside": INSIDE + f"sys.audit('open', {str(relu)!r}, None, Inside())",
+        "name": INSIDE + "__import__(Name('minigpt'))",
+        "relative": "import os; os.open('os.py', 0, dir_fd=os.open(os.path.dirname(os.__file__), 0))",
+        "other case": "import os; open(os.path.join(os.path.dirname(os.__file__), 'Site-Packages', 'x.py'))",
+        "attribute": f"import os; os.setxattr({str(other)!r}, 'user.x', b'1')",
+        "Tcl": "import _tkinter",
+        "C beside": "import _imp, types; "
+        f"_imp.create_dynamic(types.SimpleNamespace(name='m', origin={str(place / 'm.so')!r}))",
+        "signal": "import os, signal; signal.pidfd_send_signal(os.pidfd_open(os.getppid()), 0)",
+        "pipe": f"import os; os.mkfifo({str(place / 'pipe')!r})",
+        "memory": "import os; os.memfd_create('x')",
+        "slower": "import os; os.setpriority(os.PRIO_PROCESS, os.getppid(), 19)",
+        "again": "import sys; del sys.modules['posix']; import posix",
+        "folders": "import os, tempfile\nwith tempfile.TemporaryDirectory() as f: open(f + '/x', 'w').write('mine')",
+        "threads": "from concurrent.futures import ThreadPoolExecutor as P; assert [*P(2).map(int, ['1'])] == [1]",
         "own file": "open('notes.txt', 'w').write('mine'); assert open('notes.txt').read() == 'mine'",
         "library": "import statistics, fractions; import numpy.testing",
+        "full disk": "for i in range(1000): open(f'{i}', 'w')",
     }
     code = f"""
     import sys
@@ -102,7 +146,11 @@ def tried(tmp_path_factory):
     ("PermissionError", "installed, spec, read, read by os, read by NumPy, read around, read beside, class, list"),
     ("PermissionError", "change, remove, rename, link, leave, tree"),
     ("PermissionError", "kill, start, start below, database, shell, fork, load, connect, hook, limit"),
-    ("PermissionError", "own library, interpreter"),
+    ("PermissionError", "own library, interpreter, builtins, defaults, code, cells, inside, name, relative"),
+    ("PermissionError", "other case, C beside, full disk"), ("done", "folders, threads"),
+    pytest.param("PermissionError", "attribute, Tcl", marks=linux),
+    pytest.param("AttributeError", "signal, pipe, memory, slower", marks=linux),
+    pytest.param("TypeError", "again", marks=posix),
 ])  # fmt: skip
 @posix
 def test_cheating_in_a_few_lines(tried, names, outcome):

@@ -6,6 +6,7 @@ import json
 import os
 import string
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -157,6 +158,17 @@ def test_links_out_of_the_folder_are_not_followed(tmp_path):
     "# coding: cp1252\nname = '\u20ac'\n".encode("cp1252") + RIGHT.encode(),
 ], ids=["byte-order mark", "CRLF", "latin-1", "cp1252"])  # fmt: skip
 def test_encodings_are_read_as_python_reads_them(tmp_path, source):
+    put(tmp_path, **{"mine.py": source})
+    assert grade.grade_file(tmp_path / "mine.py")[0].passed
+
+
+@pytest.mark.parametrize("source", [
+    "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass A:\n    x: int\n" + RIGHT,
+    "import os, sys\nsys.path.insert(0, os.path.dirname(__file__))\n" + RIGHT,
+    "try:\n    import numba\nexcept ImportError:\n" + textwrap.indent(RIGHT, "    "),
+    "import sys\nclass W:\n    def flush(self):\n        raise KeyboardInterrupt\nsys.stdout = W()\n" + RIGHT,
+], ids=["dataclass", "its own path", "in a branch", "its own stdout"])  # fmt: skip
+def test_what_works_elsewhere_works_here(tmp_path, source):
     put(tmp_path, **{"mine.py": source})
     assert grade.grade_file(tmp_path / "mine.py")[0].passed
 

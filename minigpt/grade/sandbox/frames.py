@@ -58,8 +58,8 @@ def _to_tree(value: Any, arrays: list[bytes], asks: bool, depth: int) -> Tree:
     if isinstance(value, np.generic) and value.dtype.name in DTYPES:
         value = value.item()
     if isinstance(value, np.ndarray) and value.dtype.name in DTYPES:
-        if value.nbytes > FRAME_BYTES:
-            raise Malformed(f"an array has {value.nbytes / 1e6:.1f} MB; that is more than any exercise asks for")
+        if max(value.nbytes, *value.shape, 0) > FRAME_BYTES:
+            raise Malformed(f"an array has the shape {value.shape}; that is more than any exercise asks for")
         arrays.append(np.ascontiguousarray(value, value.dtype.newbyteorder("<")).tobytes())
         return {"array": [value.dtype.name, list(value.shape)]}
 
@@ -89,7 +89,8 @@ def _kind_of(value: Any, asks: bool) -> tuple[str, Any]:
     if isinstance(value, Kept):
         return "kept", value.number
     known = value is None or isinstance(value, (bool, int, float, str))
-    return ("plain", value) if known else ("unknown", type(value).__name__[:100])
+    of = f" of {value.dtype.name}" if isinstance(value, np.ndarray) else ""
+    return ("plain", value) if known else ("unknown", (type(value).__name__ + of)[:100])
 
 
 def unpack(data: bytes, *, asks: bool = False) -> Any:

@@ -5,7 +5,10 @@ starting processes, loading C libraries. It is no wall: code that forges bytecod
 memory gets past it, and then can do what the user can whom the process runs as.
 """
 
+import _imp
+import importlib
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,28 +16,28 @@ from typing import Any
 
 REFUSED = ("minigpt", "torch", "tensorflow", "jax", "autograd", "transformers")
 UNWATCHED = (  # act without an event, or in an interpreter that has no hook
-    "_posixsubprocess", "_sqlite3", "_dbm", "_gdbm", "_posixshmem", "readline",
+    "_posixsubprocess", "_sqlite3", "_dbm", "_gdbm", "_posixshmem", "readline", "_tkinter", "nis",
     "_xxsubinterpreters", "_interpreters", "_interpqueues", "_interpchannels", "_testcapi", "_testinternalcapi",
 )  # fmt: skip
+EVENTLESS = (  # functions of `os` and `signal` that reach other processes, or the disk, without an event
+    "pidfd_open", "pidfd_send_signal", "setpriority", "sched_setaffinity", "sched_setparam", "sched_setscheduler",
+    "mkfifo", "mknod", "memfd_create", "chroot", "setns", "unshare",
+)  # fmt: skip
 FOREIGN = ("site-packages", "dist-packages")  # what is installed, in Python's own folder on many systems
-FORBIDDEN = (
-    "subprocess.", "os.system", "os.exec", "os.spawn", "os.posix_spawn", "os.fork", "os.startfile", "pty.",
-    "os.kill", "signal.pthread_kill", "socket.", "ctypes.", "gc.", "code.__new__", "os.chdir", "os.fchdir",
-    "os.link", "os.symlink", "os.chmod", "os.chown", "fcntl.", "resource.", "mmap.", "syslog.", "winreg.", "_winapi.",
-    "msvcrt.", "cpython.PyInterpreterState_New",
-)  # fmt: skip  # audit events that begin so
+FORBIDDEN = (  # audit events that begin so, but for those of FILES and HARMLESS
+    "subprocess.", "os.", "signal.pthread_kill", "pty.", "socket.", "ctypes.", "gc.", "code.__new__", "fcntl.",
+    "resource.", "mmap.", "syslog.", "winreg.", "_winapi.", "msvcrt.", "cpython.PyInterpreterState_New",
+    "sys._current_frames",
+)  # fmt: skip
+HARMLESS = ("os.walk", "os.fwalk", "os.putenv", "os.unsetenv", "os.getxattr", "os.listxattr")
 FILES = (
-    "open",
-    "os.listdir",
-    "os.scandir",
-    "os.mkdir",
-    "os.rename",
-    "os.remove",
-    "os.rmdir",
-    "os.truncate",
-    "os.utime",
-)
+    "open", "os.listdir", "os.scandir", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.utime",
+    "os.chmod",
+)  # fmt: skip
 READING = ("open", "os.listdir", "os.scandir")
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+DEVICES = (os.devnull + os.sep, "/dev/urandom/")
+MOST_FILES = 64  # may be opened to be written, each up to a limit, so that the disk does not fill up
 
 
 def refuse(library: str, numpy: str, writable: str) -> None:
@@ -44,58 +47,114 @@ def refuse(library: str, numpy: str, writable: str) -> None:
     for name in ("_fork_exec", "_posixsubprocess"):
         if hasattr(subprocess, name):
             setattr(subprocess, name, None)
-    sys.modules.pop("_posixsubprocess", None)
-    sys.addaudithook(_hook((library, str(Path(library).resolve())), (numpy, str(Path(numpy).resolve())), writable))
+    for name in sys.builtin_module_names:
+        if name not in UNWATCHED:
+            importlib.import_module(name)
+    for name in UNWATCHED:
+        sys.modules.pop(name, None)
+    vars(_imp)["create_builtin"] = None  # would make a module anew, with all that is taken away, and has no event
+    for module in (os, signal, *(sys.modules[name] for name in ("posix", "nt", "_signal") if name in sys.modules)):
+        for name in EVENTLESS:
+            vars(module).pop(name, None)
+    own = tuple(dict.fromkeys((library, str(Path(library).resolve()))))
+    sys.addaudithook(_hook(own, tuple(dict.fromkeys((numpy, str(Path(numpy).resolve())))), writable))
 
 
-def _hook(library: tuple[str, ...], numpy: tuple[str, ...], writable: str) -> Callable[[str, tuple[Any, ...]], None]:
-    """The hook. It holds all that it uses, so that code which changes modules does not change it."""
-    separator, devices = os.sep, (os.devnull, "/dev/urandom")
-    writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-    refused, unwatched, forbidden, files, foreign, reading = REFUSED, UNWATCHED, FORBIDDEN, FILES, FOREIGN, READING
+def _hook(  # noqa: PLR0915
+    library: tuple[str, ...], numpy: tuple[str, ...], writable: str
+) -> Callable[..., None]:
+    """The hook. Who catches its error has its frame, and can change what a frame finds in cells, modules and builtins.
 
-    def within(path: str, *folders: str) -> bool:
-        return any(path == folder or path.startswith(folder + separator) for folder in folders)
+    So the functions in here look nothing up: they work with constants, methods of Python's own types and the defaults
+    of their parameters, which nobody may set. They call nothing of the objects that they judge either.
+    """
+    sep, no, kind, text, data, number = os.sep, PermissionError, type, str, bytes, int
+    left = iter(range(MOST_FILES))
+    inside, own, beside = writable + sep, tuple(f + sep for f in library), tuple(f + sep for f in numpy)
 
-    def whole(path: Any) -> str:
-        """The path from the root, without `..`."""
-        path = path.decode("utf-8", "surrogateescape") if type(path) is bytes else path
-        if type(path) is not str:
-            raise PermissionError("an exercise may open files by a plain path only")
-        path = path.replace("/", separator)
-        if path[1:2] != ":" and path[:1] != separator:
-            path = writable + separator + path  # the working folder, which cannot be left
+    def whole(path: Any, kind=kind, text=text, data=data, no=no, sep=sep, inside=inside) -> str:
+        """The path from the root, without `..`, and with a separator at its end."""
+        if kind(path) is data:
+            path = path.decode("utf-8", "surrogateescape")
+        if kind(path) is not text:
+            raise no("an exercise may open files by a plain path only")
+        path = path.replace("/", sep)
+        if path[1:2] != ":" and path[:1] != sep:
+            path = inside + path  # the working folder, which cannot be left
         parts: list[str] = []
-        for part in path.split(separator):
+        for part in path.split(sep):
             if part == "..":
                 del parts[-1:]
             elif part not in ("", "."):
                 parts.append(part)
-        return separator * (path[:1] == separator) + separator.join(parts)
+        return (sep if path[:1] == sep else "") + sep.join(parts) + sep
 
-    def allowed(path: str, changes: bool) -> bool:
-        if within(path, writable) or path in devices:
-            return True
-        own = within(path, *library) and not any(part in foreign for part in path.split(separator))
-        return not changes and (own or within(path, *numpy))
+    def readable(path: str, own=own, beside=beside, foreign=FOREIGN, sep=sep) -> bool:
+        """Whether it is in NumPy, or Python's own library but for what is installed there, by any name of its."""
+        for folder in own:
+            if path.startswith(folder) and not path.startswith(beside):
+                for part in path.removeprefix(folder).lower().split(sep):
+                    if part in foreign or "~" in part or not part.isascii():
+                        return False
+        return path.startswith(own + beside)
 
-    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+    def importing(
+        name: Any, path: Any, refused=REFUSED, unwatched=UNWATCHED, whole=whole, readable=readable,
+        kind=kind, text=text, no=no, missing=ImportError,
+    ) -> None:  # fmt: skip
+        """path: of a library in C, its file."""
+        top = name.partition(".")[0] if kind(name) is text else "what has no plain name"
+        compiled = kind(path) is text and path[-3:].lower() != ".py"
+        if top in unwatched or kind(name) is not text or (compiled and not readable(whole(path))):
+            raise no(f"an exercise may not use {top}: it computes, and does nothing else")
+        if top in refused:
+            raise missing(f"an exercise may not import {top}: that would grade its code, not yours")
+
+    def touching(
+        path: Any, changes: bool, whole=whole, readable=readable, inside=inside, devices=DEVICES,
+        kind=kind, number=number, no=no,
+    ) -> None:  # fmt: skip
+        """A file or a folder."""
+        if kind(path) is number:  # what is open already
+            return
+        path = whole("." if path is None else path)
+        if not path.startswith(inside) and path not in devices and (changes or not readable(path)):
+            raise no("an exercise may not read or change files outside of its working folder")
+
+    def opening(
+        path: Any, mode: Any, flags: Any, writing=WRITING, touching=touching, whole=whole, inside=inside,
+        left=left, then=next, status=os.stat, failed=OSError, kind=kind, number=number, no=no,
+    ) -> None:  # fmt: skip
+        """mode: None if it is opened by `os.open`, then no folder, since paths might begin from there."""
+        changes = kind(flags) is not number or flags & writing != 0
+        touching(path, changes)
+        if changes and then(left, None) is None:
+            raise no("an exercise may not write so many files")
+        if mode is None and kind(path) is not number and not whole(path).startswith(inside):
+            try:
+                folder = status(path).st_mode & 0o170000 == 0o040000
+            except failed:
+                folder = False
+            if folder:
+                raise no("an exercise may not open folders outside of its own")
+
+    def hook(
+        event: str, arguments: tuple[Any, ...], importing=importing, opening=opening, touching=touching, no=no,
+        files=FILES, reading=READING, forbidden=FORBIDDEN, harmless=HARMLESS,
+        guarding=(whole, readable, importing, touching, opening),
+    ) -> None:  # fmt: skip
         if event == "import":
-            top = arguments[0].partition(".")[0]
-            path = arguments[1]
-            compiled = type(path) is str and path[-3:].lower() != ".py"  # of a library in C, the file
-            if top in unwatched or (compiled and within(whole(path), writable)):
-                raise PermissionError(f"an exercise may not use {top}: it computes, and does nothing else")
-            if top in refused:
-                raise ImportError(f"an exercise may not import {top}: that would grade its code, not yours")
+            importing(arguments[0], arguments[1])
+        elif event == "open":
+            opening(arguments[0], arguments[1], arguments[2])
         elif event in files:
-            changes = event not in reading or (event == "open" and bool((arguments[2] or 0) & writing))
             for path in arguments[:2] if event == "os.rename" else arguments[:1]:
-                if type(path) is int and event == "open":  # what is open already
-                    continue
-                if not allowed(whole("." if path is None else path), changes):
-                    raise PermissionError("an exercise may not read or change files outside of its working folder")
-        elif event.startswith(forbidden):
-            raise PermissionError(f"an exercise may not use {event}: it computes, and does nothing else")
+                touching(path, event not in reading)
+        elif event in ("object.__setattr__", "object.__delattr__"):
+            for function in guarding:
+                if arguments[0] is function:
+                    raise no("an exercise may not change what guards it")
+        elif event.startswith(forbidden) and event not in harmless:
+            raise no(f"an exercise may not use {event}: it computes, and does nothing else")
 
     return hook

@@ -13,6 +13,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from minigpt.grade.sandbox.frames import Kept, pack, unpack
 Functions = dict[str, Callable[..., Any]]  # of the student's file, by name
 Signature = dict[str, Any]  # see `parameters`
 Reply = dict[str, Any]
-FILE_BYTES = 16 << 20  # of a file that the student's code writes
+FILE_BYTES = 4 << 20  # of a file that the student's code writes
 
 
 def limit(megabytes: int) -> list[str]:
@@ -70,7 +71,11 @@ def _describe(error: BaseException, places: set[str]) -> Reply:
 
 def _load(blocks: list[tuple[str, bytes]], notebook: bool) -> tuple[Functions, Reply | None]:
     """Run the file, or the cells; the functions that are there then, and what went wrong first in a cell."""
-    namespace: dict[str, Any] = {"__name__": "submission"}
+    module = ModuleType("__main__" if notebook else "submission")
+    sys.modules[module.__name__] = module  # dataclasses look there
+    namespace = vars(module)
+    if not notebook:
+        namespace["__file__"] = os.path.abspath(blocks[0][0])
     places = {place for place, _ in blocks}
     problem: Reply | None = None
     for place, source in blocks:
@@ -169,7 +174,7 @@ def serve() -> None:
         except BaseException as error:
             frame = pack(_describe(error, places))
         first = False
-        with contextlib.suppress(Exception):  # it may be closed, or be something else by now
+        with contextlib.suppress(BaseException):  # it may be closed, or be something else by now
             sys.stdout.flush()
         say.write(frame)
         say.flush()
