@@ -449,6 +449,18 @@ def test_a_folder_that_cannot_be_made_is_named(place, tmp_path):
         save_pretrained(tmp_path / place, model, params, *CASES[0][:2])
 
 
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
+    from safetensors import SafetensorError
+
+    def full(*_, **__):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("minigpt.pretrained.folder.save_file", full)
+    with pytest.raises(UserError, match=r"No space left on device .*; free some space"):
+        folder(tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_a_size_that_is_too_large_for_an_empty_array_is_named(tmp_path):
     entry = {"dtype": "BF16", "shape": [0, 1 << 62], "data_offsets": [0, 0]}
     header = json.dumps({"transformer.wte.weight": entry}).encode()
