@@ -139,3 +139,8 @@ def test_bad_settings_are_named(values, words):
 def test_sampling_needs_a_generator():
     with pytest.raises(UserError, match="default_rng"):
         next_tokens(np.zeros((1, 3)), PURE)
+
+
+def test_the_lowest_temperature_draws_the_likeliest_token_without_a_warning():
+    logits = np.array([[-1e30, 2.0, 1.0]])
+    assert distribution(logits, Sampling(5e-324)).tolist() == [[0.0, 1.0, 0.0]]
