@@ -253,3 +253,13 @@ def test_cosine_is_half_way_at_half_time():
 def test_nonsense_is_refused(make, says):
     with pytest.raises(UserError, match=says):
         make()
+
+
+def test_muon_decays_as_little_as_adamw_unless_told():
+    places, p = [Place(0, (3, 4))], np.random.default_rng(0).standard_normal(20)
+    found = []
+    for options in ({}, {"weight_decay": 0.01}):
+        optimizer, parameters = muon(places, **options), p.copy()
+        optimizer.update(parameters, p[::-1].copy(), optimizer.init(parameters), learning_rate=0.5)
+        found.append(parameters)
+    assert np.array_equal(*found)

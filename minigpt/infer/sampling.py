@@ -49,7 +49,6 @@ class Sampling:
 
 PURE = Sampling()  # "pure sampling" in Holtzman et al.: every token with the probability that the model gives it
 GREEDY = Sampling(temperature=0)
-COLDEST = 1e-300  # a lower one cannot be divided by, and draws the likeliest token just the same
 
 
 def next_tokens(logits: np.ndarray, sampling: Sampling, rng: np.random.Generator | None = None) -> np.ndarray:
@@ -74,7 +73,8 @@ def distribution(logits: np.ndarray, sampling: Sampling) -> np.ndarray:
     """The probabilities that tokens are drawn with: (B, V) float64, from logits: (B, V). Temperature must not be 0."""
     scores = logits.astype(np.float64)
     scores -= scores.max(axis=-1, keepdims=True)  # first, so that no temperature overflows
-    scores /= max(sampling.temperature, COLDEST)
+    with np.errstate(over="ignore"):  # far below the maximum is as good as -inf
+        scores /= sampling.temperature
     if sampling.top_k is not None:
         scores = top_k(scores, sampling.top_k)
     if sampling.top_p is not None:

@@ -22,7 +22,7 @@ from minigpt.model.arrays import Arrays, cut_arrays, part
 from minigpt.model.head import HEADS
 from minigpt.model.params import Params
 from minigpt.ops import ACTIVATIONS
-from minigpt.ops.attention import QUERIES
+from minigpt.ops.attention import KEPT, QUERIES
 from minigpt.parallel.tensor import check_tensor
 
 NUMBER = 4  # bytes, float32
@@ -83,7 +83,8 @@ def block_numbers(config: TransformerConfig, shard: TransformerConfig) -> float:
     hidden = activation.kept
     if config.gated:  # up and the product; and gate, which lies beside up
         hidden += 2 if activation.keeps_input else 3
-    weights = shard.heads * mean_seen(config.context)
+    kept = shard.heads * config.context**2 <= KEPT  # more of them are computed again
+    weights = shard.heads * mean_seen(config.context) if kept else 0.0
     return 4 * config.width + 2 + 2 * queries + 2 * keys + weights + hidden * shard.feed_forward_width
 
 

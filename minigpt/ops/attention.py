@@ -16,6 +16,7 @@ from minigpt.ops.softmax import SoftmaxCache, softmax_backward, softmax_forward
 
 MASKED = -1e30  # far below any score, yet finite: exp gives exactly 0, and no row can become 0/0
 QUERIES = 64  # taken at a time, so that their scores stay in the processor's cache
+KEPT = 1 << 22  # weights of a sequence; where there are more, the backward computes them again, piece by piece
 
 
 class RowsCache(NamedTuple):
@@ -26,11 +27,19 @@ class RowsCache(NamedTuple):
     dropout: DropoutCache
 
 
+class Later(NamedTuple):
+    """What it takes to make the `RowsCache` of a piece again."""
+
+    mask: np.ndarray | None  # (..., t, S)
+    dropout_mask: np.ndarray | None  # (B, H, t, S)
+    rate: float
+
+
 class AttentionCache(NamedTuple):
     query: np.ndarray  # (B, G, H/G, T, D)  scaled
     key: np.ndarray  # (B, G, 1, S, D)
     value: np.ndarray  # (B, G, 1, S, D)
-    pieces: list[tuple[slice, RowsCache]]  # which queries, and their weights
+    pieces: list[tuple[slice, RowsCache | Later]]  # which queries, and their weights
     scale: float
 
 
@@ -70,15 +79,15 @@ def attention_forward(
     if mask is not None:
         mask = np.broadcast_to(mask, (*mask.shape[:-2], length, keys))
 
-    y, caches = np.empty_like(query), []
+    y = np.empty_like(query)
+    cache = AttentionCache(query, key, value, [], scale)
+    kept = hook is not None or heads * length * keys <= KEPT
     for rows, own, used in _weights(query, key, mask, hook):
-        own, used = own.reshape(*grouped, *own.shape[2:]), used.reshape(*grouped, *used.shape[2:])
-        kept = _of(rows, dropout_mask)
-        kept = None if kept is None else kept[..., : used.shape[-1]].reshape(used.shape)
-        dropped, dropout_cache = dropout_forward(used, mask=kept, rate=rate)
-        y[..., rows, :] = dropped @ value[..., : used.shape[-1], :]
-        caches.append((rows, RowsCache(SoftmaxCache(own), dropped, dropout_cache)))
-    return y.reshape(batch, heads, length, width), AttentionCache(query, key, value, caches, scale)
+        later = Later(_of(rows, mask), _of(rows, dropout_mask), rate)
+        one = _rows_cache(query, own, used, later)
+        y[..., rows, :] = one.dropped @ value[..., : one.dropped.shape[-1], :]
+        cache.pieces.append((rows, one if kept else later))
+    return y.reshape(batch, heads, length, width), cache
 
 
 def attention_backward(
@@ -91,7 +100,7 @@ def attention_backward(
     dvalue = w^T @ dy. A shared key or value collects the gradients of all the query heads in its group.
     hook: called as hook("dweights", dw) and as hook("dscores", ds), both (B, H, T, S).
     """
-    query, key, value, _, scale = cache
+    query, key, value, scale = cache.query, cache.key, cache.value, cache.scale
     dy = np.ascontiguousarray(dy).reshape(query.shape)  # (B, G, H/G, T, D)
     dquery, dkey, dvalue = np.empty_like(query), np.zeros_like(key[:, :, 0]), np.zeros_like(value[:, :, 0])
     for rows, dropped, piece in _score_gradients(dy, cache, hook):
@@ -113,6 +122,27 @@ def _pieces(length: int) -> Iterator[slice]:
 def _of(rows: slice, mask: np.ndarray | None) -> np.ndarray | None:
     """A mask (..., T, S) of these queries."""
     return None if mask is None else mask[..., rows, :]
+
+
+def _rows_cache(query: np.ndarray, own: np.ndarray, used: np.ndarray, later: Later) -> RowsCache:
+    """own, used: a piece's weights before and after the hook, (B, H, t, s) each."""
+    own, used = (weights.reshape(*query.shape[:3], *weights.shape[2:]) for weights in (own, used))
+    mask = later.dropout_mask
+    mask = None if mask is None else mask[..., : used.shape[-1]].reshape(used.shape)
+    dropped, dropout_cache = dropout_forward(used, mask=mask, rate=later.rate)
+    return RowsCache(SoftmaxCache(own), dropped, dropout_cache)
+
+
+def _made(cache: AttentionCache, rows: slice, one: RowsCache | Later) -> RowsCache:
+    """What the forward made of a piece, kept or made again.
+
+    A long context has too many weights to keep: memory would grow with its square. Dao et al. (2022), "FlashAttention",
+    arXiv:2205.14135, section 3.1.
+    """
+    if isinstance(one, RowsCache):
+        return one
+    own = _softmax(_scores(cache.query[..., rows, :], cache.key, one.mask), one.mask)
+    return _rows_cache(cache.query, own, own, one)
 
 
 def _weights(
@@ -156,11 +186,13 @@ def _score_gradients(
     dy: np.ndarray, cache: AttentionCache, hook: Hook | None
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """For every piece: which queries, the weights that met the values, and the gradient of the scores, (B, H, t, s)."""
-    _, key, value, pieces, _ = cache
+    key, value = cache.key, cache.value
     if hook is None:
-        for rows, one in pieces:
+        for rows, kept in cache.pieces:
+            one = _made(cache, rows, kept)
             yield rows, one.dropped, _dscores(_dweights(dy[..., rows, :], value, one), one)
         return
+    pieces = [(rows, _made(cache, rows, one)) for rows, one in cache.pieces]
     dweights: Pieces = [(rows, _dweights(dy[..., rows, :], value, one)) for rows, one in pieces]
     shown = _show(hook, "dweights", dweights, key.shape[-2], 0.0)
     dscores = [(rows, _dscores(piece, one)) for (rows, piece), (_, one) in zip(shown, pieces, strict=True)]

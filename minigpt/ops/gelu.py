@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigpt.ops.blocks import blocks
+from minigpt.ops.sigmoid import write_sigmoid
 
 SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 CUBIC = 0.044715  # makes the tanh form match the exact one to within 0.0005 everywhere
@@ -44,19 +45,17 @@ def gelu_backward(dy: np.ndarray, cache: GELUCache) -> np.ndarray:
 
 
 def gelu_tanh_forward(x: np.ndarray) -> tuple[np.ndarray, GELUTanhCache]:
-    """y = x * s, s = (1 + tanh(u)) / 2, u = sqrt(2/pi) * (x + 0.044715 x^3).
+    """y = x * s, s = (1 + tanh(u)) / 2 = sigmoid(2u), u = sqrt(2/pi) * (x + 0.044715 x^3).
 
     x: (...). Returns y: (...) and the cache for `gelu_tanh_backward`.
     """
     y, share = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
     for x_, y_, s in blocks(x, y, share):
         np.multiply(x_, x_, out=s)  # x * x * x, since x ** 3 is a hundred times slower in NumPy
-        s *= SQRT_2_OVER_PI * CUBIC
-        s += SQRT_2_OVER_PI
-        s *= x_  # u
-        np.tanh(s, out=s)
-        s += 1
-        s *= 0.5
+        s *= 2 * SQRT_2_OVER_PI * CUBIC
+        s += 2 * SQRT_2_OVER_PI
+        s *= x_  # 2u
+        write_sigmoid(s, out=s)
         np.multiply(x_, s, out=y_)
     return y, GELUTanhCache(x, share)
 

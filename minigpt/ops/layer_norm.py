@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minigpt.ops.sums import sum_in_rows, sum_of_rows
+
 
 class LayerNormCache(NamedTuple):
     normalized: np.ndarray  # (..., C)  x after centring and scaling
@@ -24,7 +26,7 @@ def layer_norm_forward(
     The variance is the mean of the squares (divided by C, not C - 1).
     """
     width = x.shape[-1]
-    normalized = x - x.sum(axis=-1, keepdims=True) / width  # (..., C)
+    normalized = x - sum_in_rows(x) / width  # (..., C)
     variance = np.vecdot(normalized, normalized)[..., None] / width  # (..., 1)
     inverse_std = 1 / np.sqrt(variance + epsilon)
     normalized *= inverse_std
@@ -45,7 +47,7 @@ def layer_norm_backward(dy: np.ndarray, cache: LayerNormCache) -> tuple[np.ndarr
     width = gain.shape[0]
     rows = dy.reshape(-1, width)  # (N, C)
     products = rows * normalized.reshape(-1, width)
-    dgain = products.sum(axis=0)
+    dgain = sum_of_rows(products)
     mean_g = rows @ (gain / width)  # (N,)  as a matrix product, which is the fastest sum
     mean_gn = products @ (gain / width)
     dx = rows * gain
@@ -55,4 +57,4 @@ def layer_norm_backward(dy: np.ndarray, cache: LayerNormCache) -> tuple[np.ndarr
     dx *= inverse_std
     if not has_bias:
         return dx, dgain
-    return dx, dgain, rows.sum(axis=0)
+    return dx, dgain, sum_of_rows(rows)

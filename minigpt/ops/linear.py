@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
+from minigpt.ops.sums import sum_of_rows
 
 
 class LinearCache(NamedTuple):
@@ -49,7 +50,7 @@ def linear_backward(
     dweight = weight_gradient(x, rows, out=out[0]) if trained[0] else None
     if not has_bias:
         return dx, dweight
-    return dx, dweight, rows.sum(axis=0, out=out[1]) if trained[1] else None
+    return dx, dweight, sum_of_rows(rows, out=out[1]) if trained[1] else None
 
 
 def weight_gradient(x: np.ndarray, dy: np.ndarray, *, out: np.ndarray | None = None) -> np.ndarray:

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minigpt.ops.sums import sum_of_rows
+
 
 class RMSNormCache(NamedTuple):
     normalized: np.ndarray  # (..., C)  x after scaling
@@ -37,7 +39,7 @@ def rms_norm_backward(dy: np.ndarray, cache: RMSNormCache) -> tuple[np.ndarray, 
     width = gain.shape[0]
     rows = dy.reshape(-1, width)  # (N, C)
     products = rows * normalized.reshape(-1, width)
-    dgain = products.sum(axis=0)
+    dgain = sum_of_rows(products)
     mean_gn = products @ (gain / width)  # (N,)  as a matrix product, which is the fastest sum
     dx = rows * gain
     dx -= np.multiply(normalized.reshape(-1, width), mean_gn[:, None], out=products)

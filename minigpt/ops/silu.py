@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigpt.ops.blocks import blocks
+from minigpt.ops.sigmoid import write_sigmoid
 
 
 class SiLUCache(NamedTuple):
@@ -19,10 +20,7 @@ def silu_forward(x: np.ndarray) -> tuple[np.ndarray, SiLUCache]:
     """y = x * sigmoid(x). x: (...). Returns y: (...) and the cache for `silu_backward`."""
     y, sigmoid = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
     for x_, y_, s in blocks(x, y, sigmoid):
-        np.multiply(x_, 0.5, out=s)  # sigmoid(x) = (1 + tanh(x / 2)) / 2, which never overflows
-        np.tanh(s, out=s)
-        s += 1
-        s *= 0.5
+        write_sigmoid(x_, out=s)
         np.multiply(x_, s, out=y_)
     return y, SiLUCache(x, sigmoid)
 

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from minigpt.ops.sums import sum_in_rows
+
 
 class SoftmaxCache(NamedTuple):
     y: np.ndarray  # (..., S)
@@ -20,7 +22,7 @@ def softmax_forward(x: np.ndarray) -> tuple[np.ndarray, SoftmaxCache]:
     """
     y = x - x.max(axis=-1, keepdims=True)
     np.exp(y, out=y)
-    y /= y.sum(axis=-1, keepdims=True)
+    y /= sum_in_rows(y)
     return y, SoftmaxCache(y)
 
 

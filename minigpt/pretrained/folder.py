@@ -56,7 +56,10 @@ def write_folder(folder: str | Path, config: dict[str, Any], tensors: Mapping[st
     """Write config.json and model.safetensors, as transformers opens them. Each file is replaced in one step."""
     folder = Path(folder)
     with replacing(folder / WEIGHTS) as temporary:
-        save_file(dict(tensors), temporary, metadata={"format": "pt"})
+        try:
+            save_file(dict(tensors), temporary, metadata={"format": "pt"})
+        except SafetensorError as error:  # how safetensors reports a full disk
+            raise OSError(str(error)) from error
     write_json(folder / CONFIG, config)
 
 

@@ -73,6 +73,7 @@ def tried(tmp_path_factory):
         "spec": f"import importlib.util as u; s = u.spec_from_file_location('m', {str(relu)!r});"
         "m = u.module_from_spec(s); s.loader.exec_module(m)",
         "read": f"open({str(relu)!r}).read()",
+        "read what is installed": "import os; open(os.path.join(os.path.dirname(os.__file__), 'site-packages', 'x'))",
         "read by os": f"import os; os.open({str(relu)!r}, 0)",
         "read by NumPy": f"import numpy; numpy.fromfile({str(relu)!r}, 'u1')",
         "read around": f"open('../' * 40 + {str(relu)[1:]!r})",
@@ -143,6 +144,7 @@ def tried(tmp_path_factory):
 
 @pytest.mark.parametrize(("outcome", "names"), [
     ("ImportError", "pop, path"), ("ModuleNotFoundError", "importlib"), ("done", "own file, library"),
+    ("PermissionError", "read what is installed"),
     ("PermissionError", "installed, spec, read, read by os, read by NumPy, read around, read beside, class, list"),
     ("PermissionError", "change, remove, rename, link, leave, tree"),
     ("PermissionError", "kill, start, start below, database, shell, fork, load, connect, hook, limit"),

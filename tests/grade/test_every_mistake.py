@@ -1,15 +1,17 @@
 """Every planted bug, and every known mistake of the plain exercises, is refused and named."""
 
 import inspect
+import json
 
 import numpy as np
 import pytest
+from recorded import FILE, record
 
-from minigpt.check import CONFIGS, OPERATIONS, PLANTED, diagnose_model, diagnose_optimizer, find_case
+from minigpt.check import CASES, CONFIGS, OPERATIONS, PLANTED, diagnose_model, diagnose_optimizer, find_case
 from minigpt.check.planted.bug import SETTINGS
 from minigpt.grade import EXERCISES
 from minigpt.grade.exercise import Wrong
-from minigpt.grade.operation import judge_forward, judge_operation
+from minigpt.grade.operation import JOINED, judge_forward, judge_operation
 from minigpt.grade.plain import judge_plain
 from minigpt.grade.sandbox import Direct
 from minigpt.model import Transformer
@@ -82,7 +84,11 @@ def test_what_is_right_is_no_bug():
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_reference_passes(operation):
     forward, backward = OPERATIONS[operation]
-    judge_operation(operation, Direct(**{f"{operation}_forward": forward, f"{operation}_backward": backward}))
+    said = judge_operation(operation, Direct(**{f"{operation}_forward": forward, f"{operation}_backward": backward}))
+    count = sum(case.operation == operation for case in CASES) + (operation in JOINED)
+    assert said == f"{operation}_forward and {operation}_backward are right in " + (
+        "one case" if count == 1 else f"{count} cases"
+    )
 
 
 @pytest.mark.parametrize("exercise", PLAIN, ids=lambda exercise: exercise.name)
@@ -95,6 +101,12 @@ def test_wrong_functions(exercise, mistake):
     with pytest.raises(Wrong) as wrong:
         judge_plain(exercise, Direct(**{exercise.name: mistake}))
     assert wrong.value.likely == " ".join(inspect.getdoc(mistake).split())
+
+
+@pytest.mark.parametrize("exercise", PLAIN, ids=lambda exercise: exercise.name)
+def test_what_is_asked_and_answered_is_what_was_recorded(exercise):
+    recorded = json.loads(FILE.read_text(encoding="utf-8"))[exercise.name]
+    assert record(exercise) == pytest.approx(recorded, rel=1e-9, abs=1e-9)
 
 
 @pytest.mark.parametrize("seed", [5, 10**12])

@@ -113,3 +113,25 @@ def test_beams_that_the_memory_does_not_hold_are_refused_before_they_are_made(mo
         beam_search(model, params, np.array([1, 2]), 5, beams=10**11)
     monkeypatch.setattr("minigpt.infer.beam.available_memory", lambda: None)  # where nothing is known
     assert len(beam_search(model, params, np.array([1, 2]), 2, beams=3)) == 3
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("beams", [1, 2, 3])
+def test_the_search_ends_no_sooner_than_it_may(alpha, beams):
+    """Beside a search that goes on to the last token whatever it has found."""
+    for seed in range(12):
+        model, params = small_model(vocabulary_size=4, context=16, seed=seed)
+        going, complete = [((), 0.0)], []
+        for length in range(1, 8):
+            longer = [
+                ((*tokens, token), log_probability(model, params, (*tokens, token)))
+                for tokens, _ in going
+                for token in range(4)
+            ]
+            best = sorted(longer, key=lambda one: -one[1])[:beams]
+            ended = [one for one in best if one[0][-1] == 3 or length == 7]
+            complete += [(total / ((5 + length) / 6) ** alpha, tokens) for tokens, total in ended]
+            going = [one for one in best if one not in ended]
+        found = beam_search(model, params, PROMPT, 7, beams=beams, stop_tokens=(3,), length_penalty=alpha)
+        expected = sorted(complete, key=lambda one: -one[0])[:beams]
+        assert [tuple(beam.tokens) for beam in found] == [tokens for _, tokens in expected]

@@ -8,7 +8,10 @@ import pytest
 from minigpt import Batch, Transformer, TransformerConfig, UserError
 from minigpt.infer import embed
 
-CONFIG = {"vocabulary_size": 40, "context": 8, "width": 12, "layers": 2, "heads": 3, "architecture": "encoder"}
+CONFIG = {
+    "vocabulary_size": 40, "context": 8, "width": 12, "layers": 2, "heads": 3, "segments": 2,
+    "architecture": "encoder",
+}  # fmt: skip
 
 
 def encoder():

@@ -288,3 +288,13 @@ def test_parameters_are_a_function_of_the_seed_and_their_names():
     down = np.concatenate([fresh[f"blocks.{layer}.feed_forward.down.weight"].ravel() for layer in range(3)])
     assert down.std() == pytest.approx(0.02 / np.sqrt(6), rel=0.05)
     assert fresh["token_embedding.weight"].std() == pytest.approx(0.02, rel=0.15)
+
+
+@pytest.mark.parametrize("trained", ["position_embedding.weight", "token_embedding.weight"])
+def test_one_array_of_the_beginning_alone_may_learn(trained):
+    """Then the backward has to reach it through all blocks, though they and the others are frozen."""
+    model, params = start()
+    _, expected = loss_and_gradient(model, params, BATCH)
+    frozen, top = params.split(lambda name: name == trained)
+    _, found = loss_and_gradient(model, Overlay(frozen, top), BATCH)
+    np.testing.assert_allclose(found[trained], expected[trained], rtol=1e-12, atol=1e-15)

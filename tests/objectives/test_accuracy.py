@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from minigpt import Batch, Call, Transformer, TransformerConfig
-from minigpt.objectives import HeldOut, Judged, causal_lm, judge, loss, right_answers, scored
+from minigpt import Batch, Call, Transformer, TransformerConfig, UserError
+from minigpt.objectives import HeldOut, Judged, causal_lm, judge, loss, masked_lm, right_answers, scored
 from minigpt.ops import IGNORED
 from minigpt.parallel import launch
 from minigpt.train import BatchGradient
@@ -66,3 +66,10 @@ def test_the_judge_s_loss_is_the_loss_and_threads_share_the_rows(threads):
     shared = gradient.judge(params, HeldOut(batch, counted))
     gradient.close()
     assert shared[1:] == alone[1:] and shared.loss == pytest.approx(alone.loss, rel=1e-12)
+
+
+def test_an_objective_that_the_model_cannot_learn_is_not_judged():
+    model = Transformer(TransformerConfig(vocabulary_size=9, context=8, width=8, layers=1, heads=2))
+    batch = masked_lm(np.full((2, 6), 3), np.random.default_rng(0), mask=8, vocabulary_size=9)
+    with pytest.raises(UserError, match="causal mask"):
+        judge(model, model.init(np.random.default_rng(0)), HeldOut(batch), counts=scored(batch))

@@ -100,3 +100,13 @@ def test_bad_input_is_named():
         infilling([np.arange(9)], rng, mask=MASK, mean=0, **options)
     with pytest.raises(UserError, match="without tokens"):
         sequence_to_sequence([np.arange(0)], [np.arange(3)], **options)
+
+
+def test_spans_may_stand_at_either_end_and_take_all():
+    from minigpt.objectives.denoising import _poisson_spans
+
+    drawn = [_poisson_spans(12, np.random.default_rng(seed), 0.4, 3.0) for seed in range(200)]
+    assert any(spans[0][0] == 0 < spans[0][1] for spans in drawn)
+    assert any(spans[-1][0] < spans[-1][1] == 12 for spans in drawn)
+    everything = _poisson_spans(12, np.random.default_rng(0), 1.0, 3.0)
+    assert sum(last - first for first, last in everything) == 12

@@ -1,11 +1,14 @@
 """Large inputs, tails and empty arrays: finite, without warnings (which are errors here), and precise."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from minigpt import ops
+from minigpt.check import CASES
+from minigpt.ops import attention
 from minigpt.ops.gelu import normal_cdf
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -177,3 +180,46 @@ def test_rotary_angles_are_computed_in_float64():
     assert cos.dtype == sin.dtype == np.float32
     np.testing.assert_allclose(cos[0], np.cos(exact), atol=1e-7)
     np.testing.assert_allclose(sin[0], np.sin(exact), atol=1e-7)
+
+
+ATTENTION = [case for case in CASES if case.operation == "attention"]
+
+
+@pytest.mark.parametrize("case", ATTENTION, ids=str)
+def test_weights_that_are_computed_again_give_the_same_bits(case, monkeypatch):
+    arrays, options = case.inputs()
+    y, cache = ops.attention_forward(*arrays, **options)
+    dy = np.random.default_rng(0).standard_normal(y.shape)
+    expected = ops.attention_backward(dy, cache)
+    monkeypatch.setattr(attention, "KEPT", 0)
+    again, cache = ops.attention_forward(*arrays, **options)
+    assert all(isinstance(one, attention.Later) for _, one in cache.pieces) and np.array_equal(again, y)
+    for ours, theirs in zip(ops.attention_backward(dy, cache), expected, strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_a_hook_of_the_backward_sees_weights_that_are_computed_again(monkeypatch):
+    """Only looking changes nothing, though the forward had no hook."""
+    arrays, options = ATTENTION[-1].inputs()
+    y, cache = ops.attention_forward(*arrays, **options)
+    expected = ops.attention_backward(y, cache)
+    monkeypatch.setattr(attention, "KEPT", 0)
+    seen = {}
+    _, cache = ops.attention_forward(*arrays, **options)
+    found = ops.attention_backward(y, cache, hook=seen.setdefault)
+    assert set(seen) == {"dweights", "dscores"}
+    for ours, theirs in zip(found, expected, strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_memory_does_not_grow_with_the_square_of_a_long_context():
+    """4 heads have 67 million weights; a piece of 64 queries has half a million."""
+    rng = np.random.default_rng(0)
+    query, key, value = (rng.standard_normal((1, 4, 4096, 4)).astype(np.float32) for _ in range(3))
+    mask = np.tril(np.ones((4096, 4096), bool))
+    tracemalloc.start()
+    y, cache = ops.attention_forward(query, key, value, mask=mask)
+    ops.attention_backward(y, cache)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40e6

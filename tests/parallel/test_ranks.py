@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tiny_run import make_run
 
-from minigpt import UserError
+from minigpt import Transformer, UserError
 from minigpt.parallel import launch
 from minigpt.parallel.grid import make_grid
 from minigpt.parallel.ranks import Ranks
@@ -167,3 +167,14 @@ def test_one_process_after_many_ranks_writes_the_newer_checkpoint(tmp_path):
     on((2, 1, 1, 1), even_longer)
     assert end(folder).progress["step"] == 18
     assert len(list(folder.path.glob("step-*"))) <= 2
+
+
+def test_without_a_stage_of_zero_every_replica_has_all_states(tmp_path):
+    folder = make_run(tmp_path, dropout=0.0)
+
+    def rank(comm):
+        engine = Ranks(folder, make_grid(comm, data=2))
+        return engine.zero, engine.optimizer.state["first_moment"].size
+
+    size = Transformer(folder.config).init(np.random.default_rng(0)).flat.size
+    assert launch(rank, 2) == [(0, size)] * 2

@@ -20,9 +20,10 @@ from schemes import (
 )
 
 from minigpt import UserError
+from minigpt.model import Params
 from minigpt.objectives import OBJECTIVES, causal_lm
 from minigpt.objectives.sharded import sharded_cross_entropy_forward
-from minigpt.parallel import launch
+from minigpt.parallel import launch, zero
 from minigpt.parallel.grid import Part, make_grid
 from minigpt.parallel.schedule import SCHEDULES, idle_share, timeline
 from minigpt.parallel.zero import SlicedOptimizer
@@ -159,3 +160,17 @@ def test_a_target_beyond_the_vocabulary_is_refused_where_every_rank_has_a_part_o
 
     with pytest.raises(UserError, match=f"target {target} is not a class"):
         launch(rank, 3)
+
+
+def test_gradients_are_summed_bucket_by_bucket(monkeypatch):
+    monkeypatch.setattr(zero, "BUCKET", 7)
+    drawn = [np.random.default_rng(rank).standard_normal(40) for rank in range(3)]
+
+    def rank(comm):
+        grads = Params({"weight": (4, 10)}, flat=drawn[comm.rank].copy())
+        zero.sum_gradients(comm, grads)
+        return grads.flat, comm.sent["Allreduce"]
+
+    for flat, sent in launch(rank, 3):
+        np.testing.assert_allclose(flat, sum(drawn), rtol=1e-14)
+        assert sent == 40 * 8

@@ -190,3 +190,13 @@ def test_equals_transformers(torch, monkeypatch, tmp_path, family, cls, draw):
             )
     assert not [n for n, p in theirs_by_name.items() if p.grad is not None and n not in by_name], "all are compared"
     assert set(by_name) <= set(theirs.state_dict()), "every array of ours is one of theirs"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_a_configuration_leaves_out_is_what_transformers_takes_it_for(family):
+    transformers = optional("transformers")
+    for cls in FAMILIES[family].classes:
+        theirs = getattr(transformers, cls).config_class()
+        for setting in FAMILIES[family].settings:
+            if setting.default is not None and hasattr(theirs, setting.theirs):
+                assert setting.default == getattr(theirs, setting.theirs), (cls, setting.theirs)

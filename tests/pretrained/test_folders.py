@@ -449,6 +449,18 @@ def test_a_folder_that_cannot_be_made_is_named(place, tmp_path):
         save_pretrained(tmp_path / place, model, params, *CASES[0][:2])
 
 
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
+    from safetensors import SafetensorError
+
+    def full(*_, **__):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("minigpt.pretrained.folder.save_file", full)
+    with pytest.raises(UserError, match=r"No space left on device .*; free some space"):
+        folder(tmp_path / "out")
+    assert not list((tmp_path / "out").iterdir())
+
+
 def test_a_size_that_is_too_large_for_an_empty_array_is_named(tmp_path):
     entry = {"dtype": "BF16", "shape": [0, 1 << 62], "data_offsets": [0, 0]}
     header = json.dumps({"transformer.wte.weight": entry}).encode()
@@ -472,6 +484,30 @@ def test_an_index_may_not_lead_outside(tmp_path):
         (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
         with pytest.raises(UserError, match="which is not in the folder"):
             load_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64])
+def test_an_array_that_is_in_two_files_is_refused(dtype, tmp_path):
+    """Whether or not both are of numbers that could be read."""
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(folder(tmp_path) / "model.safetensors")
+    name = "transformer.wte.weight"
+    save_file(tensors, tmp_path / "a.safetensors")
+    save_file({name: tensors[name].astype(dtype)}, tmp_path / "b.safetensors")
+    (tmp_path / "model.safetensors").unlink()
+    index = {"weight_map": dict.fromkeys(tensors, "a.safetensors") | {name: "b.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+    with pytest.raises(UserError, match=f"the array '{name}' is in two files"):
+        load_pretrained(tmp_path)
+
+
+def test_of_many_arrays_too_many_the_first_in_the_alphabet_is_named(tmp_path):
+    saved(tmp_path, 0)
+    others = {f"other.{letter}": np.ones(2, np.float32) for letter in "qwertyuiopasdfghjklzxcvbnm"}
+    edit(tmp_path, lambda tensors: {**tensors, **others})
+    with pytest.raises(UserError, match=r"other\.a'"):
+        load_pretrained(tmp_path)
 
 
 def test_bfloat16_is_read(tmp_path):

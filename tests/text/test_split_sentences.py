@@ -28,6 +28,11 @@ def test_neighbours_are_joined_while_they_fit_and_long_ones_are_cut():
     assert split([text], longest=6) == ([["a. b.", " c.", " d.\n", "xxxxxx", "end."]], 0)
 
 
+def test_the_last_sentence_may_be_one_token():
+    assert split(["ab.\nc"], longest=4) == ([["ab.\n", "c"]], 0)
+    assert split(["ab.\nc"], longest=5)[1] == 1, "both fit into one, so nothing is left to pair it with"
+
+
 def test_documents_of_one_sentence_are_left_out_and_counted():
     found, left_out = split(["only one", "First line here.\nSecond line here.", "", "again one."], longest=20)
     assert found == [["First line here.\n", "Second line here."]]

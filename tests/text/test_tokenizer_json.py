@@ -183,3 +183,11 @@ def test_mutated_files_are_read_or_refused(tmp_path):
         except UserError:
             continue
     assert 0 < opened < FUZZ
+
+
+@pytest.mark.parametrize("make", [byte_pair, word_piece])
+def test_an_older_file_does_not_say_what_its_model_is(make, tmp_path):
+    content = make()
+    said = load_tokenizer_json(saved(tmp_path, content)).encode("the cat").tolist()
+    del content["model"]["type"]
+    assert load_tokenizer_json(saved(tmp_path, content)).encode("the cat").tolist() == said

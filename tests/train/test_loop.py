@@ -1,5 +1,6 @@
 """Training goes on exactly where it stopped, however it stopped."""
 
+import itertools
 import os
 import random
 import signal
@@ -8,13 +9,14 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tiny_run import make_run, parameters
 
 from minigpt import UserError
-from minigpt.train import Interrupted, TrainSettings, open_folder, open_run, read_metrics, train
+from minigpt.train import Interrupted, TrainSettings, loop, open_folder, open_run, read_metrics, train
 
 PROGRAM = Path(__file__).parent / "tiny_run.py"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([p for p in sys.path if p])}
@@ -37,6 +39,15 @@ def test_a_trained_run_has_learnt_and_can_be_opened(tmp_path):
     assert [step for step, _ in metrics["loss"]] == list(range(1, 121))
     assert metrics["validation_loss"][-1] == (120, pytest.approx(rows[-1]["validation_loss"]))
     assert all(speed > 0 for _, speed in metrics["tokens_per_second"])
+
+
+def test_the_speed_is_that_of_all_tokens_since_the_last_row(tmp_path, monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: float(next(ticks)), monotonic=lambda: 0.0))
+    train(make_run(tmp_path, steps=12, log_every=4, validate_every=8, batch=3, accumulate=2), show_progress=False)
+    metrics = read_metrics(tmp_path / "metrics.csv")
+    assert metrics["tokens_per_second"] == [(step, 4 * 2 * 3 * 12.0) for step in (4, 8, 12)]  # a tick is a second
+    assert metrics["seconds"] == [(4, 1.0), (8, 2.0), (12, 3.0)]
 
 
 @pytest.mark.parametrize(
@@ -140,3 +151,14 @@ def test_a_run_folder_survives_being_read_back(tmp_path):
     (tmp_path / "run.json").write_text('{"format": "minigpt run 1", "config": {}}', encoding="utf-8")
     with pytest.raises(UserError, match=r"incomplete|damaged"):
         open_folder(tmp_path)
+
+
+def test_who_asks_twice_is_not_kept_waiting(tmp_path):
+    """The first Ctrl-C saves after the step; the second one acts at once."""
+
+    def impatient(params, row):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(make_run(tmp_path), on_validation=impatient, show_progress=False)

@@ -140,3 +140,9 @@ def test_a_run_says_whether_it_writes(tmp_path):
     assert open_folder(tmp_path) == folder
     assert set(folder.special) == {"end", "mask"}
     replace(folder, objective="mixture").check_writes()
+
+
+def test_the_held_out_batches_are_the_windows_once_each(tmp_path):
+    data = TextData(objective_run(tmp_path, "causal", batch=2, validation_windows=21))
+    tokens = np.concatenate([one.batch.tokens for one in data.held_out()])
+    assert len(data.held_out()) == 3 and np.array_equal(tokens, data.windows[:, :-1])

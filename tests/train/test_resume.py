@@ -286,3 +286,13 @@ def test_a_run_that_cannot_be_prepared_leaves_nothing(tmp_path, monkeypatch):
     for more in ([], ["--out", "deep/down/run"]):
         assert main(["train", "short.txt", "--tokenizer", "characters", *more]) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["short.txt"]
+
+
+@pytest.mark.parametrize(("name", "wanted"), [("step", "a whole number"), ("loss", "a number")])
+def test_a_cell_that_is_no_number_is_named(name, wanted, tmp_path):
+    path = tmp_path / "metrics.csv"
+    names = "step,loss,validation_loss,validation_bits_per_byte,learning_rate,gradient_norm,tokens_per_second,seconds"
+    cells = {**dict.fromkeys(names.split(","), "1"), name: "many"}
+    path.write_text(f"{names}\n{','.join(cells.values())}\n", encoding="utf-8")
+    with pytest.raises(UserError, match=f"{name} in line 2 of .* is 'many', not {wanted};"):
+        read_metrics(path)
