@@ -37,6 +37,7 @@ def replacing(path: str | Path, *, make_folder: bool = True) -> Iterator[Path]:
     make_folder: whether a folder that is not there is made; a run that was deleted must not come to life again.
     """
     path = Path(path)
+    check_place(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{PART}")
     try:
         if make_folder:
@@ -55,6 +56,21 @@ def replacing(path: str | Path, *, make_folder: bool = True) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def check_place(path: str | Path) -> None:
+    """`UserError` where no file can be: at a folder or a device, below a file, or in a folder that may not be written.
+
+    Before long work, too, so that its result has a place.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise UserError(f"{path} is a folder, a device or a pipe, which no file may replace; name a file")
+    folder = next((parent for parent in path.parents if parent.exists()), path.parent)
+    if not folder.is_dir():
+        raise UserError(f"could not write {path}: {folder} is a file; choose another folder")
+    if not os.access(folder, os.W_OK):
+        raise unwritable(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
 
 
 def unwritable(path: str | Path, error: OSError) -> UserError:

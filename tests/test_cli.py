@@ -60,7 +60,7 @@ def test_train_leaves_everything_that_is_promised(trained):
 def test_train_says_what_was_reached_as_json(story, tmp_path, capsys):
     assert main(["train", str(story), *SMALL, "--out", str(tmp_path / "run"), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    assert set(result["baselines"]) == {"uniform", "unigram", "bigram", "gzip", "bz2", "xz"}
+    assert set(result["baselines"]) == {"uniform", "unigram", "bigram", "gzip", "bz2", "xz", "xz primed"}
     assert 0 < result["bits_per_byte"] < result["baselines"]["uniform"]
 
 
@@ -113,7 +113,7 @@ def test_generate_streams_text_that_the_seed_decides(trained, capsys):
         texts.append(capsys.readouterr().out)
     assert texts[0] == texts[1] != texts[2]
     assert texts[0].startswith("On day")
-    assert main([*words, "--json", "--temperature", "0", "--top-k", "5", "--top-p", "0.9"]) == 0
+    assert main([*words, "--json", "--temperature", "0.7", "--top-k", "5", "--top-p", "0.9"]) == 0
     assert json.loads(capsys.readouterr().out)["prompt"] == "On day"
     assert main([*words, "--beams", "2"]) == 0
 
@@ -139,7 +139,8 @@ def test_evaluate_names_its_numbers(trained, story, capsys):
     assert result["nats_per_token"] < result["baseline_nats_per_token"]["uniform"] == pytest.approx(np.log(300))
     assert main(["evaluate", str(trained), str(story)]) == 0
     table = capsys.readouterr().out
-    assert all(name in table for name in ("uniform", "unigram", "bigram", "gzip", "bz2", "xz", "this model"))
+    rivals = ("uniform", "unigram", "bigram", "gzip", "bz2", "xz", "xz primed", "this model")
+    assert all(name in table for name in rivals)
 
 
 def test_resume_trains_to_more_steps(trained, story, tmp_path):
@@ -241,6 +242,33 @@ BAD_INPUT = {
     "a temperature below zero": (lambda t, s, r: ["generate", str(r), "--temperature", "-1"], "temperature is -1.0"),
     "no tokens to choose from": (lambda t, s, r: ["generate", str(r), "--top-k", "0"], "top_k is 0"),
     "more than all probability": (lambda t, s, r: ["generate", str(r), "--top-p", "1.5"], "top_p is 1.5"),
+    "a seed of a search": (lambda t, s, r: ["generate", str(r), "--beams", "2", "--seed", "0"], "--seed has no effect"),
+    "a seed where nothing is drawn": (
+        lambda t, s, r: ["generate", str(r), "--temperature", "0", "--seed", "1"],
+        "--temperature 0 draws nothing, so --seed has no effect",
+    ),
+    "a choice where nothing is drawn": (
+        lambda t, s, r: ["generate", str(r), "--temperature", "0", "--top-k", "3"],
+        "so --top-k has no effect",
+    ),
+    "a device to train on": (lambda t, s, r: ["train", os.devnull], "no file but a device"),
+    "an exercise of another lesson": (
+        lambda t, s, r: ["grade", str(s), "--lesson", "01", "--exercise", "softmax"],
+        "lesson 01 has no exercise softmax",
+    ),
+    "more seconds than a day": (lambda t, s, r: ["grade", str(s), "--seconds", "9" * 22], "seconds is 999"),
+    "a report where a folder is": (lambda t, s, r: ["grade", str(t), "--html", str(t)], "is a folder, a device"),
+    "a report below a file": (lambda t, s, r: ["grade", str(t), "--html", str(s / "x" / "y.html")], "is a file"),
+    "a report without a name": (lambda t, s, r: ["grade", str(t), "--html", ""], "the name of the file is empty"),
+    "a class without a name": (lambda t, s, r: ["grade", ""], "the name of the file is empty"),
+    "a tokenizer without a name": (
+        lambda t, s, r: ["train", str(s), "--tokenizer", ""],
+        "the name of the tokenizer is empty",
+    ),
+    "steps in another notation": (
+        lambda t, s, r: ["train", str(s), "--steps", "1e3"],
+        "1e3 is not a whole number of at least 1",
+    ),
     "a text to evaluate that is missing": (
         lambda t, s, r: ["evaluate", str(r), str(t / "no.txt")],
         "could not be read",
@@ -254,7 +282,11 @@ BAD_INPUT = {
 def test_bad_input_is_one_sentence_and_exit_code_2(name, tmp_path, story, trained, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words, says = BAD_INPUT[name]
-    assert main(words(tmp_path, story, trained)) == 2
+    try:
+        code = main(words(tmp_path, story, trained))
+    except SystemExit as ended:  # an option is wrong
+        code = ended.code
+    assert code == 2
     error = capsys.readouterr().err
     assert says in error
     assert "Traceback" not in error

@@ -78,10 +78,12 @@ def execute(arguments) -> int:
 
 def _sampling(arguments: argparse.Namespace, opened: OpenedModel) -> Sampling:
     """What the options ask for. `UserError` for options that would have no effect."""
-    chosen = [name for name in ("temperature", "top_k", "top_p") if getattr(arguments, name) is not None]
-    if arguments.beams and chosen:
-        flag = "--" + chosen[0].replace("_", "-")
-        raise UserError(f"--beams looks for the likeliest text, so {flag} has no effect; leave one of them out")
+    chosen = [name for name in ("temperature", "top_k", "top_p", "seed") if getattr(arguments, name) is not None]
+    drawing = [f"--{name.replace('_', '-')}" for name in chosen if name != "temperature" or arguments.beams]
+    if arguments.beams and drawing:
+        raise UserError(f"--beams looks for the likeliest text, so {drawing[0]} has no effect; leave one of them out")
+    if arguments.temperature == 0 and drawing:
+        raise UserError(f"--temperature 0 draws nothing, so {drawing[0]} has no effect; leave one of them out")
     if opened.model.two_stacks and (arguments.beams or arguments.stop):
         raise UserError(
             "--beams and --stop are for models that continue a text; this one reads and writes; leave them out"

@@ -1,10 +1,10 @@
 """`minigpt grade`: is this exercise right, and if not, what is the likely mistake?"""
 
 import sys
-from pathlib import Path
 
-from minigpt.cli.options import add_command, positive, print_json
+from minigpt.cli.options import add_command, file, positive, print_json
 from minigpt.errors import UserError
+from minigpt.files import check_place
 from minigpt.grade import Exam, Result, grade_class, read_class
 from minigpt.grade.grader import grade_path
 from minigpt.grade.page import write_page
@@ -23,7 +23,7 @@ def add(subparsers) -> None:
         "  minigpt grade submissions/ --lesson 05 --html report.html\n"
         "  minigpt grade submissions/ --csv                 a whole class, one folder or file per student",
     )
-    parser.add_argument("path", type=Path, metavar="FILE", help="a file, or a folder with the work of a class")
+    parser.add_argument("path", type=file, metavar="FILE", help="a file, or a folder with the work of a class")
     parser.add_argument("--exercise", metavar="NAME", help="grade this one only")
     parser.add_argument("--lesson", metavar="NAME", help="grade the exercises of this lesson only: 05, or 05_backprop")
     parser.add_argument("--seed", type=int, help="ask the questions of an earlier run (default: new ones)")
@@ -39,7 +39,7 @@ def add(subparsers) -> None:
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print a JSON list")
     output.add_argument("--csv", action="store_true", help="print a table for a spreadsheet")
-    output.add_argument("--html", type=Path, metavar="REPORT.html", help="write a report on the class")
+    output.add_argument("--html", type=file, metavar="REPORT.html", help="write a report on the class")
 
 
 def execute(arguments) -> int:
@@ -51,6 +51,8 @@ def execute(arguments) -> int:
         seconds=arguments.seconds,
         megabytes=arguments.megabytes,
     )
+    if arguments.html:
+        check_place(arguments.html)
     if arguments.path.is_dir():
         graded = grade_class(read_class(arguments.path), exam)
     elif arguments.path.exists():

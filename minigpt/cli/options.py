@@ -41,7 +41,10 @@ def checkpoint_option(parser: argparse.ArgumentParser) -> None:
 
 def positive(text: str) -> int:
     """A whole number of at least 1, for argparse."""
-    value = int(text)
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a whole number of at least 1")
     return value
@@ -49,9 +52,23 @@ def positive(text: str) -> int:
 
 def folder(text: str) -> Path:
     """The path of a folder, for argparse; an empty one would be the folder in which one happens to be."""
+    return Path(_named(text, "folder"))
+
+
+def file(text: str) -> Path:
+    """The path of a file, for argparse."""
+    return Path(_named(text, "file"))
+
+
+def tokenizer(text: str) -> str:
+    """A kind of tokenizer or a file, for argparse."""
+    return _named(text, "tokenizer")
+
+
+def _named(text: str, what: str) -> str:
     if not text.strip():
-        raise argparse.ArgumentTypeError("the name of the folder is empty")
-    return Path(text)
+        raise argparse.ArgumentTypeError(f"the name of the {what} is empty")
+    return text
 
 
 def sampling_options(parser: argparse.ArgumentParser, *, temperature: float, top_p: float | None = None) -> None:
@@ -69,11 +86,12 @@ def sampling_options(parser: argparse.ArgumentParser, *, temperature: float, top
         default=top_p,
         help="draw only from the likeliest tokens that together have probability P",
     )
-    parser.add_argument("--seed", type=int, default=0, help="the same seed writes the same text (default 0)")
+    parser.add_argument("--seed", type=int, help="the same seed writes the same text (default 0)")
 
 
 def sampling_of(arguments: argparse.Namespace) -> Sampling:
-    """What these options ask for; `UserError` for a value that does not fit."""
+    """What these options ask for, with the seed that is meant; `UserError` for a value that does not fit."""
+    arguments.seed = 0 if arguments.seed is None else arguments.seed
     if arguments.seed < 0:
         raise UserError(f"--seed is {arguments.seed}, but it must be 0 or more")
     return Sampling(arguments.temperature, arguments.top_k, arguments.top_p)

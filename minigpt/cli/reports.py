@@ -10,6 +10,7 @@ from minigpt.cli.options import quoted, visible
 from minigpt.infer.samples import write_sample
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure import compressed_bits_per_byte, counted_nats, guesses, mean_loss
+from minigpt.measure.baselines import training_bytes
 from minigpt.model import Params, Transformer
 from minigpt.progress import progress_bar, say
 from minigpt.text import document_end
@@ -127,7 +128,7 @@ def _bits(run: OpenedRun, data: TextData) -> tuple[dict[str, Any], dict[str, flo
         "measured": f"Bits per byte of the held-out text (less is better{share})",
         "baselines": {
             **{name: value * data.bits_per_nat for name, value in nats.items()},
-            **compressed_bits_per_byte(text),
+            **compressed_bits_per_byte(text, training_bytes(folder.tokens("training"), run.tokenizer)),
         },
     }
     return scores, {name: nats[name] for name in ("uniform", "unigram")}, {}

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from minigpt.cli.options import MODEL, add_command, folder, positive, print_json, quoted
+from minigpt.cli.options import MODEL, add_command, folder, positive, print_json, quoted, tokenizer
 from minigpt.cli.output import report_failure
 from minigpt.cli.prepare import CONTEXT, CORPUS, FRESH_RATE, START_RATE, new_run
 from minigpt.cli.ranks import add_options, crew_for
@@ -45,7 +45,7 @@ def add(subparsers) -> None:
         "--start", metavar="MODEL", help=f"train this model on, with its configuration and tokenizer: {MODEL}"
     )
     parser.add_argument("--preset", choices=tuple(PRESETS), help="the model (default tiny)")
-    parser.add_argument("--tokenizer", help="bpe, characters, or a tokenizer.json (default bpe)")
+    parser.add_argument("--tokenizer", type=tokenizer, help="bpe, characters, or a tokenizer.json (default bpe)")
     parser.add_argument("--vocabulary", type=positive, help="tokens that bpe learns (default 1024)")
     parser.add_argument("--steps", type=positive, help="updates of the parameters (default 3000)")
     parser.add_argument("--batch", type=positive, help="windows of text to a step (default 12)")

@@ -82,7 +82,10 @@ class Exam:
                 names = ", ".join(dict.fromkeys(e.lesson for e in EXERCISES.values() if e.lesson))
                 raise UserError(f"there is no lesson {lesson!r}; choose one of {names}")
         if exercise is not None:
-            chosen = (_found(exercise),)
+            found = _found(exercise)
+            if found not in chosen:
+                raise UserError(f"lesson {lesson} has no exercise {found.name}; leave one of the two out")
+            chosen = (found,)
         if seed is not None and seed < 0:
             raise UserError(f"the seed is {seed}, but it must be 0 or more")
         seed = secrets.randbelow(10**9) if seed is None else seed

@@ -13,7 +13,7 @@ from minigpt.errors import UserError
 
 ENDINGS = (".py", ".ipynb")  # in small or capital letters
 SOURCE_BYTES = 1 << 20
-NOTEBOOK_BYTES = 8 << 20  # with its outputs
+NOTEBOOK_BYTES = 32 << 20  # with its outputs
 
 
 @dataclass(frozen=True)

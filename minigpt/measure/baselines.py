@@ -7,6 +7,10 @@ import math
 
 import numpy as np
 
+from minigpt.text import Tokenizer, document_end
+
+PRIMING = 4 << 20  # bytes; xz -9 could refer to more, but takes a second for each megabyte
+
 
 def uniform_nats(vocabulary_size: int) -> float:
     """Nats per token of one who knows nothing: log V."""
@@ -61,14 +65,31 @@ def counted_nats(training: np.ndarray, tokens: np.ndarray, vocabulary_size: int)
     }
 
 
-def compressed_bits_per_byte(data: bytes) -> dict[str, float]:
-    """Bits per byte of gzip -9, bzip2 -9 and xz -9e on `data`."""
+def compressed_bits_per_byte(data: bytes, training: bytes = b"") -> dict[str, float]:
+    """Bits per byte of gzip -9, bzip2 -9 and xz -9e on `data`, which start from nothing, as a model does not.
+
+    With `training`, "xz primed" too: by how much longer both texts are together than the first alone, of which xz has
+    then read the last `PRIMING` bytes.
+    """
     sizes = {
         "gzip": len(gzip.compress(data, compresslevel=9, mtime=0)),
         "bz2": len(bz2.compress(data, compresslevel=9)),
-        "xz": len(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME)),
+        "xz": _xz_size(data),
     }
+    if training:
+        read = training[-PRIMING:]
+        sizes["xz primed"] = _xz_size(read + data) - _xz_size(read)
     return {name: 8 * size / max(1, len(data)) for name, size in sizes.items()}
+
+
+def training_bytes(training: np.ndarray, tokenizer: Tokenizer) -> bytes:
+    """The end of the text of `training`, (N,) ids, as far as xz reads it."""
+    ids = np.asarray(training[-PRIMING:])  # a token has at least one byte
+    return tokenizer.decode_bytes(ids[ids != document_end(tokenizer)])[-PRIMING:]
+
+
+def _xz_size(data: bytes) -> int:
+    return len(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME))
 
 
 def _unigram_log(training: np.ndarray, vocabulary_size: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.infer.generate import check_tokenizer
 from minigpt.infer.window import check_writes
-from minigpt.measure.baselines import compressed_bits_per_byte, counted_nats, uniform_nats
+from minigpt.measure.baselines import compressed_bits_per_byte, counted_nats, training_bytes, uniform_nats
 from minigpt.model import Batch, Call, Params, Transformer
 from minigpt.ops import cross_entropy_forward
 from minigpt.progress import progress_bar
@@ -29,7 +29,7 @@ class Evaluation:
     nats_per_token: float
     bits_per_byte: float
     baseline_nats_per_token: dict[str, float]  # uniform; of a run also unigram, bigram
-    baseline_bits_per_byte: dict[str, float]  # the same, and gzip, bz2, xz
+    baseline_bits_per_byte: dict[str, float]  # the same, and gzip, bz2, xz; of a run also xz primed
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -122,7 +122,7 @@ def evaluate_text(
     -------
     Evaluation
         Nats per token and bits per byte, and those of the baselines. The compressors start from nothing, so on a short
-        text they look worse than they are.
+        text they look worse than they are; xz primed has read the training text first, as the model has.
 
     Raises
     ------
@@ -150,5 +150,6 @@ def evaluate_text(
     size = tokenizer.vocabulary_size
     nats = {"uniform": uniform_nats(size)} if training is None else counted_nats(training, tokens, size)
     loss = mean_loss(model, params, tokens, progress=progress)
-    baselines = {name: value * bits for name, value in nats.items()}
-    return Evaluation(len(ids), len(data), loss, loss * bits, nats, {**baselines, **compressed_bits_per_byte(data)})
+    read = b"" if training is None else training_bytes(training, tokenizer)
+    baselines = {name: value * bits for name, value in nats.items()} | compressed_bits_per_byte(data, read)
+    return Evaluation(len(ids), len(data), loss, loss * bits, nats, baselines)

@@ -120,7 +120,7 @@ def _read_path(path: Path) -> list[str]:
         near = difflib.get_close_matches(str(path), CORPORA, n=1)
         hint = f"did you mean {near[0]}?" if near else f"give a path, or one of {', '.join(CORPORA)}"
         raise UserError(f"there is no corpus or file {path}; {hint}")
-    if path.is_file():
+    if not path.is_dir():
         return [read_text(path)]
     files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     files = [file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts)]

@@ -184,6 +184,7 @@ def test_notebooks(tmp_path):
     cells = [
         "%matplotlib inline\nimport math\nimport minigpt\nimport numpy as np\n",
         "%%bash\nrm -rf /", "this does not parse (", "!ls\nif True:\n    !pwd\nlog = math.log\n", "?help",
+        "files = !ls\nx, y = %who\nmath.log?\nlog??\nbool = 3 % 2\nlog = math.log\nassert files is None",
         "raise SystemExit",
         "%%time\ndef bits_per_byte(n, t, s):\n    assert np\n    return n / log(2) * t / s",
     ]  # fmt: skip

@@ -53,7 +53,7 @@ def test_commands_take_a_run_and_a_folder_alike(models, text, suffix, capsys):
     assert np.allclose(np.linalg.norm(json.loads(capsys.readouterr().out)["embeddings"], axis=1), 1)
     assert main(["evaluate", str(models / f"decoder{suffix}"), text, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    baselines = {"uniform", "gzip", "bz2", "xz"} | (set() if suffix else {"unigram", "bigram"})
+    baselines = {"uniform", "gzip", "bz2", "xz"} | (set() if suffix else {"unigram", "bigram", "xz primed"})
     assert set(found["baseline_bits_per_byte"]) == baselines
 
 

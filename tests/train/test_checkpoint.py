@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import stat
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from minigpt import Transformer, TransformerConfig, UserError
+from minigpt.files import write_text
 from minigpt.optim import adamw
 from minigpt.train import load_checkpoint, save_checkpoint
 
@@ -194,3 +196,13 @@ def test_a_disk_that_fills_up_while_writing_leaves_the_old_checkpoint_whole(save
         signal.signal(signal.SIGXFSZ, handler)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
+def test_a_pipe_or_a_device_is_never_replaced_by_a_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(UserError, match="which no file may replace"):
+            write_text(tmp_path / name, "x")
+    assert stat.S_ISFIFO(os.stat(tmp_path / "link").st_mode)

@@ -16,11 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from minigpt.errors import UserError
 from minigpt.grade.sandbox.frames import FRAME_BYTES, Malformed, pack, unpack
 from minigpt.grade.sandbox.values import Failed
 from minigpt.grade.work import Work
 
 SECONDS, MEGABYTES = 10.0, 1024
+MOST_SECONDS, MOST_MEGABYTES = 86_400, 1_000_000  # a day; more than the memory of any machine that grades
 CALLS = 12  # a file may take as long as so many of its longest calls
 PRINTED_BYTES = 20_000
 JOIN_SECONDS = 2.0
@@ -39,6 +41,12 @@ class Limits:
     seconds: float = SECONDS
     megabytes: int = MEGABYTES
     unset: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        for name, most in (("seconds", MOST_SECONDS), ("megabytes", MOST_MEGABYTES)):
+            value = getattr(self, name)
+            if not 0 < value <= most:
+                raise UserError(f"{name} is {value}, but it must be above 0 and at most {most:,}")
 
     def deadline(self) -> float:
         """Of a file that begins now, by `time.monotonic`."""

@@ -103,7 +103,8 @@ def _statements(place: str, source: bytes) -> list[ast.stmt]:
         text = source.decode("utf-8", "replace")
         if re.match(r"\s*%%(?!(time|timeit|capture)\b)", text):
             return []  # another language
-        return ast.parse(re.sub(r"(?m)^([ \t]*)(%|!|\?).*$", r"\1pass", text), place).body
+        text = re.sub(r"(?m)^([ \t]*)(?:[%!?].*|[\w.]+\?{1,2}[ \t]*)$", r"\1pass", text)  # also: name?
+        return ast.parse(re.sub(r"(?m)^([ \t]*[\w, ]+=)[ \t]*[%!].*$", r"\1 None", text), place).body  # also: x = !ls
 
 
 def _is_function(value: Any) -> bool:
@@ -146,6 +147,8 @@ def serve() -> None:
     say, hear = os.fdopen(os.dup(1), "wb"), os.fdopen(os.dup(0), "rb")
     os.dup2(2, 1)
     sys.stdin = io.StringIO()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # whatever the system's code page
 
     def heard() -> Any:
         header = hear.read(8)
