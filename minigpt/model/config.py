@@ -78,6 +78,8 @@ class TransformerConfig:
         down(activation(gate(x)) * up(x)) instead of down(activation(up(x))).
     segments, embedding_norm, scale_embedding, padding : int, bool, bool, int
         Of the embeddings: kinds of segment; a norm of their sum; a factor sqrt(C); a token that learns nothing.
+    padding_positions : bool
+        Whether that token takes a position of its own; in RoBERTa it does not.
     experts, experts_per_token, load_balancing : int, int, float
         Feed-forward networks in each block; those that a token uses; how much training minds uneven use.
     bias, attention_bias, feed_forward_bias : bool
@@ -130,6 +132,7 @@ class TransformerConfig:
     tied: bool = True  # the output head is the token embedding
     scale_embedding: bool = False  # multiply token embeddings by sqrt(C), as the 2017 transformer does
     padding: int | None = None  # a token whose embedding learns nothing from standing in the input
+    padding_positions: bool = True  # it takes a position; False: learned positions are counted among the other tokens
     dropout: float = 0.0
     init_std: float = 0.02
 
@@ -185,6 +188,9 @@ class TransformerConfig:
             raise UserError(f"rotary positions need an even head width, not {self.width} / {self.heads}; change heads")
         if self.position == "sinusoidal" and self.width % 2:
             raise UserError(f"sinusoidal positions need an even width, not {self.width}")
+        counted = (self.padding is not None, self.architecture, self.input, self.position)
+        if not self.padding_positions and counted != (True, "encoder", "tokens", "learned"):
+            raise UserError("padding_positions is False only for encoders of tokens with padding and learned positions")
 
     def _check_input(self) -> None:
         if (self.input == "tokens") != (self.input_width is None):

@@ -23,10 +23,12 @@ from minigpt.ops import (
     sinusoidal_positions,
 )
 
+NOWHERE = -1  # the position of padding that takes none
+
 
 class BeginCache(NamedTuple):
     inputs: Any
-    positions: np.ndarray  # (T,)
+    positions: np.ndarray  # (T,); (B, T) where padding takes none
     segments: Any
     norm: Any
     dropout: Any
@@ -161,7 +163,11 @@ def begin_forward(
             f"{start + len(positions)} positions do not fit the context of 1 to {config.context}; shorten the input"
         )
     segments_cache = norm_cache = None
-    if config.position == "learned":
+    if not config.padding_positions:
+        present = inputs != config.padding
+        positions = np.where(present, np.cumsum(present, axis=1) - 1, NOWHERE)
+        x = x + params[f"{prefix}position_embedding.weight"][positions] * present[..., None]
+    elif config.position == "learned":
         x = x + params[f"{prefix}position_embedding.weight"][positions]
     elif config.position == "sinusoidal":
         x = x + sinusoidal_positions(positions, config.width, dtype=x.dtype)
@@ -190,7 +196,11 @@ def begin_backward(
     if config.position == "learned" and f"{prefix}position_embedding.weight" in grads:
         table = grads[f"{prefix}position_embedding.weight"]
         table[...] = 0
-        table[cache.positions] = dx.sum(axis=0)  # every sequence used the same rows
+        if config.padding_positions:
+            table[cache.positions] = dx.sum(axis=0)  # every sequence used the same rows
+        else:
+            present = cache.positions != NOWHERE
+            np.add.at(table, cache.positions[present], dx[present])
     INPUTS[config.input].backward(grads, prefix, config, dx, cache.inputs)
 
 

@@ -63,6 +63,10 @@ def config_of(
     for name, changes in family.if_not_zero.items():
         if name in arrays and np.any(arrays[name]):
             fields |= changes
+    if "labels" in fields and "labels" not in cls.fields and not {"num_labels", "id2label"} & theirs.keys():
+        for link in cls.links:  # transformers leaves out what it takes for the usual number
+            if link.ours == ("classifier.weight",) and link.theirs in arrays:
+                fields["labels"] = len(arrays[link.theirs])
     return TransformerConfig(**fields)
 
 

@@ -200,3 +200,31 @@ def test_what_a_configuration_leaves_out_is_what_transformers_takes_it_for(famil
         for setting in FAMILIES[family].settings:
             if setting.default is not None and hasattr(theirs, setting.theirs):
                 assert setting.default == getattr(theirs, setting.theirs), (cls, setting.theirs)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("masked", [True, False])
+def test_padding_takes_no_position_wherever_it_stands(torch, monkeypatch, tmp_path, masked):
+    theirs, rng = their_model(torch, "roberta", "RobertaForMaskedLM", 0)
+    double_precision(torch, importlib.import_module(type(theirs).__module__), monkeypatch)
+    padding = theirs.config.pad_token_id
+    with torch.no_grad():
+        theirs.roberta.embeddings.position_embeddings.weight[padding] = 0  # as published; nobody keeps that row
+    theirs.save_pretrained(tmp_path)
+    model, params, _ = load_pretrained(tmp_path, dtype=np.float64)
+    present = np.arange(S) >= np.array([[0], [3], [S - 2]])
+    present[0, 4] = False  # in the middle
+    tokens = np.where(present, rng.integers(END + 1, model.config.vocabulary_size, (3, S)), padding)
+    inputs = {"input_ids": torch.tensor(tokens)}
+    if masked:
+        inputs["attention_mask"] = torch.tensor(present.astype(int))
+    out = theirs(**inputs).logits
+    targets = np.where(present, tokens[:, ::-1], IGNORED)
+    batch = Batch(tokens, targets, present=present if masked else None)
+    ours, _ = model.forward(params, batch)
+    np.testing.assert_allclose(ours[present], out.detach().numpy()[present], rtol=0, atol=TOLERANCE)
+
+    _, grads = loss_and_gradient(model, params, batch)
+    their_loss(torch, "masked", (out,), batch).backward()
+    table = theirs.roberta.embeddings.position_embeddings.weight.grad.numpy()[padding + 1 :]
+    np.testing.assert_allclose(grads["position_embedding.weight"], table, rtol=0, atol=TOLERANCE)

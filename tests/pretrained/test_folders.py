@@ -40,7 +40,7 @@ cases = pytest.mark.parametrize(("family", "cls", "choices"), CASES)
 
 
 def made(family, cls, choices):
-    config = TransformerConfig(**{**SIZES, **choices, **FAMILIES[family].classes[cls].fields})
+    config = TransformerConfig(**{**SIZES, **FAMILIES[family].fixed, **choices, **FAMILIES[family].classes[cls].fields})
     model = Transformer(config)
     params = model.init(np.random.default_rng(0))
     params.flat += 0.05 * np.random.default_rng(1).standard_normal(params.flat.size).astype(np.float32)

@@ -1,6 +1,7 @@
 """RoBERTa (Liu et al. 2019, arXiv:1907.11692): BERT, trained for longer, with a byte-pair vocabulary.
 
-Its positions are counted from the padding token's id + 1, so the table of positions begins with rows that no text uses.
+Its positions are counted from the padding token's id + 1, so the table of positions begins with rows that no text uses;
+and padding takes none, wherever it stands.
 """
 
 from collections.abc import Iterable
@@ -61,6 +62,7 @@ ROBERTA = replace(
         "RobertaForQuestionAnswering": HeadClass({"head": "span"}, linear("qa_outputs", "classifier")),
         "RobertaModel": HeadClass({"head": "none"}, unused=(POOLER, WORDS)),
     },
+    fixed={**bert.BERT.fixed, "padding_positions": False},
     settings=tuple(
         Setting("hidden_act", "activation", "gelu", GELU)
         if setting.theirs == "hidden_act"
