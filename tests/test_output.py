@@ -70,6 +70,13 @@ def test_a_training_goes_on_without_display(failure, code, streams, tmp_path, mo
     assert (tmp_path / "run" / "loss.png").exists()
 
 
+def test_an_input_that_was_closed_is_at_its_end(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", None)
+    with outlets(), pytest.raises(EOFError):
+        input()
+    assert sys.stdin is None
+
+
 def test_closed_streams_are_no_place_for_files(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)

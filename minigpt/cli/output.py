@@ -75,14 +75,17 @@ class Outlet:
 def outlets() -> Iterator[tuple[Outlet, Outlet]]:
     """Standard output and error as `Outlet`s, in UTF-8 whatever the console's code page.
 
-    A stream that was closed from the start goes nowhere; its number must not be given to a file that is opened later,
-    or a message would be written into that.
+    Standard input that was closed from the start is at its end. An output that was goes nowhere; its number must not be
+    given to a file that is opened later, or a message would be written into that.
     """
     before = sys.stdout, sys.stderr
     for stream in before:
         if hasattr(stream, "reconfigure"):  # a Windows console may default to a code page without most characters
             stream.reconfigure(encoding="utf-8", errors="replace")
     there = [stream or open(os.devnull, "w", encoding="utf-8") for stream in before]  # noqa: SIM115
+    stdin = sys.stdin
+    if stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
     out, err = Outlet(there[0], "standard output"), Outlet(there[1], "standard error")
     sys.stdout, sys.stderr = out, err
     try:
@@ -93,6 +96,9 @@ def outlets() -> Iterator[tuple[Outlet, Outlet]]:
             outlet.flush()
             outlet.silence()
         sys.stdout, sys.stderr = before
+        if stdin is None:
+            sys.stdin.close()
+            sys.stdin = stdin
         for stream, was in zip(there, before, strict=True):
             if was is None:
                 stream.close()
