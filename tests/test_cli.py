@@ -232,6 +232,11 @@ BAD_INPUT = {
         "needs a special token <|mask|>",
     ),
     "a learning rate below zero": (lambda t, s, r: ["train", str(s), "--learning-rate", "-1"], "learning_rate is -1.0"),
+    "slices for ranks that are not there": (
+        lambda t, s, r: ["train", str(s), "--zero", "2"],
+        "--zero 2 is for several",
+    ),
+    "a text without a name": (lambda t, s, r: ["evaluate", str(r), ""], "the name of a file is empty"),
     "dropout of everything": (lambda t, s, r: ["train", str(s), "--dropout", "1"], "dropout is 1.0"),
     "a run to resume that is not there": (
         lambda t, s, r: ["train", "--resume", "--out", str(t / "nothing")],

@@ -104,6 +104,8 @@ def quoted(path: str | Path) -> str:
 
 def read_utf8(path: str) -> str:
     """The text of the file at `path`; `UserError` if it is missing, empty or not UTF-8."""
+    if not path:
+        raise UserError("the name of a file is empty; give the path of a text")
     text = read_text(path)
     if not text:
         raise UserError(f"{path} is empty; choose a file with text")

@@ -150,6 +150,11 @@ def crew_for(arguments: argparse.Namespace) -> Alone | Team:
             raise UserError(
                 f"mpiexec started {started} processes, but one was asked for; add --data-parallel {started}"
             )
+        if arguments.zero:
+            raise UserError(
+                f"--zero {arguments.zero} is for several ranks, but one was asked for; leave it out, or add "
+                "--data-parallel"
+            )
         return Alone()
     try:
         from mpi4py import MPI

@@ -185,7 +185,7 @@ def test_rotary_angles_are_computed_in_float64():
 ATTENTION = [case for case in CASES if case.operation == "attention"]
 
 
-@pytest.mark.parametrize("case", ATTENTION, ids=str)
+@pytest.mark.parametrize("case", ATTENTION, ids=lambda case: case.name)
 def test_weights_that_are_computed_again_give_the_same_bits(case, monkeypatch):
     arrays, options = case.inputs()
     y, cache = ops.attention_forward(*arrays, **options)
