@@ -16,6 +16,7 @@ from minigpt import UserError, grade
 from minigpt.cli import main
 from minigpt.grade import EXERCISES, Exam, Result, grade_class, grade_folder, read_class
 from minigpt.grade.page import as_page
+from minigpt.grade.report import as_text
 from minigpt.grade.work import read_work
 
 FUZZ = int(os.environ.get("MINIGPT_FUZZ", "150"))
@@ -285,3 +286,25 @@ def test_names_that_are_no_text(tmp_path, capsys):
         file.write(RIGHT.encode())
     assert main(["grade", str(tmp_path), "--csv"]) == 0
     assert "an\\udcff" in capsys.readouterr().out
+
+
+def test_the_text_for_one_student_goes_file_by_file():
+    results = [
+        Result("a.py", "relu", "05_backprop", True, 2, 2, "is right"),
+        Result(
+            "b.py", "gelu", "05_backprop", False, 0, 3, "the gradient of x is wrong", likely="You left out a factor."
+        ),
+        Result("a.py", "softmax", "05_backprop", False, 0, 4, "y is wrong"),
+        Result("", "", "", False, 0, 0, "nothing to grade"),
+    ]
+    assert as_text("anna", results).splitlines() == [
+        "anna: grading a.py",
+        *repr(results[0]).splitlines(),
+        *repr(results[2]).splitlines(),
+        "anna: grading b.py",
+        *repr(results[1]).splitlines(),
+        "anna: without a file",
+        "nothing to grade",
+        "2 of 9 points",
+    ]
+    assert as_text("", results[:1]).startswith("grading a.py\npassed  relu (2/2)  is right\n2 of 2 points")
