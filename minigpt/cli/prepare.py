@@ -73,11 +73,12 @@ def _check_memory(draft: RunFolder, arguments: argparse.Namespace) -> None:
     with suppress(UserError):  # a kind of model that the ledger does not know: its states alone, then
         rows = draft.settings.batch
         needed = predict(config, Layout(micro_batch=rows, recompute=False), rows).total
+    needed += 4 * parameters * (draft.settings.workers - 1)  # each further worker has a gradient of its own
     if needed > free:
         raise UserError(
             f"a step of {parameters:,} parameters with --batch {draft.settings.batch} and --context {config.context} "
             f"takes about {needed / 1e9:,.1f} GB, but {free / 1e9:,.1f} GB of memory are free; choose a smaller "
-            "--preset, --batch or --context"
+            "--preset, --batch or --context, or fewer --workers"
         )
 
 
