@@ -1,0 +1,134 @@
+"""How long until a small model predicts Shakespeare as well as nanoGPT's example does? Ours beside that recipe.
+
+Both see the same characters, with the same tenth held out, and train a model of the same size (4 layers, width 128,
+context 64, 12 windows to a step): ours as `minigpt train shakespeare --tokenizer characters --steps 2000` does, the
+rival with the settings that nanoGPT's README names for a laptop without a graphics card (rate 1e-3 falling to 1e-4,
+100 steps of warm-up, beta2 0.99, decay 0.1, no dropout). Each in a process of its own, one after the other; seconds are
+those of training, without validations. Run: python examples/benchmarks/time_to_loss.py [--out time_to_loss.png]
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from common import arguments_for, free_environment, machine_name
+from matplotlib.figure import Figure
+
+from minigpt.files import replacing
+from minigpt.plot import BLUE, VERMILION
+from minigpt.text import BatchSampler
+from minigpt.train import TrainSettings, open_folder, prepare_run
+from minigpt.train.data import validation_windows
+
+GOAL = 1.88  # nats per character: what nanoGPT's README says that this recipe reaches
+STEPS, EVERY = 2000, 100
+
+
+def ours(run):
+    """[seconds, nats] at every validation of `minigpt train`."""
+    from minigpt.parallel.workers import on_workers
+    from minigpt.train import train
+
+    engine, curve = on_workers(run), []
+    train(
+        run,
+        engine=engine,
+        on_validation=lambda _, row: curve.append([engine.progress.seconds, row["validation_loss"]]),
+        show_progress=False,
+    )
+    return curve
+
+
+def theirs(run):
+    """The same of nanoGPT's recipe."""
+    import torch
+    from torch_gpt import TorchGPT
+
+    torch.manual_seed(0)
+    config, tokens = run.config, run.tokens("training")
+    model, sampler = TorchGPT(config), BatchSampler(tokens, config.context, 12, 0)
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    vectors = [p for p in model.parameters() if p.ndim == 1]
+    groups = [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99))
+    rate = TrainSettings(steps=STEPS, learning_rate=1e-3, warmup=100, final_rate=0.1).rate()
+    held_out = torch.from_numpy(validation_windows(run.tokens("validation"), config.context, 256))
+    curve, seconds = [], 0.0
+    for step in range(STEPS):
+        began = time.perf_counter()
+        windows = torch.from_numpy(np.asarray(sampler.batch_at(step), np.int64))
+        for group in optimizer.param_groups:
+            group["lr"] = rate(step)
+        optimizer.zero_grad()
+        model(windows[:, :-1], windows[:, 1:]).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        seconds += time.perf_counter() - began
+        if (step + 1) % EVERY == 0:
+            with torch.no_grad():
+                curve.append([seconds, model(held_out[:, :-1], held_out[:, 1:]).item()])
+    return curve
+
+
+def until(curve, goal):
+    """The seconds at which the curve, straight between its points, comes down to the goal; None if it never does."""
+    for (t0, a), (t1, b) in pairwise(curve):
+        if b <= goal:
+            return t0 + (t1 - t0) * (a - goal) / (a - b) if a > goal else t0
+    return None
+
+
+def draw(curves, path):
+    """Both curves, and the goal."""
+    figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    for (name, curve), colour, style in zip(curves.items(), (BLUE, VERMILION), ("-", "--"), strict=True):
+        axes.plot(*zip(*curve, strict=True), style, color=colour, label=name)
+    axes.axhline(GOAL, color="0.5", linewidth=1)
+    axes.annotate(f"{GOAL} nats", (0, GOAL), xytext=(2, 3), textcoords="offset points", color="0.4")
+    axes.set(xlabel="seconds of training", ylabel="held-out loss, nats per character", ylim=(1.6, 3.2))
+    axes.legend(frameon=False)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+CONTESTANTS = {"minigpt": ours, "nanoGPT's recipe in PyTorch": theirs}
+
+
+def main():
+    parser = arguments_for(__doc__)
+    parser.add_argument("--run", type=Path, help="(of a contestant) the folder with the text")
+    parser.add_argument("--out", type=Path, default=Path("time_to_loss.png"), help="where to draw")
+    arguments = parser.parse_args()
+    if arguments.contestant:
+        print(json.dumps(CONTESTANTS[arguments.contestant](open_folder(arguments.run))))
+        return
+    curves = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for number, name in enumerate(CONTESTANTS):
+            settings = TrainSettings(steps=STEPS, validate_every=EVERY, workers=2)
+            run = prepare_run(Path(folder) / str(number), "shakespeare", tokenizer="characters", settings=settings)
+            command = [sys.executable, __file__, "--contestant", name, "--run", str(run.path)]
+            answer = subprocess.run(command, env=free_environment(), stdout=subprocess.PIPE, check=True, text=True)
+            curves[name] = json.loads(answer.stdout)
+    found = {
+        name: {"until_goal": until(curve, GOAL), "seconds": curve[-1][0], "nats": curve[-1][1]}
+        for name, curve in curves.items()
+    }
+    if arguments.json:
+        print(json.dumps({"goal": GOAL, "found": found, "curves": curves}, indent=2))
+    else:
+        print(machine_name())
+        for name, one in found.items():
+            reached = "never" if one["until_goal"] is None else f"after {one['until_goal']:.0f} s"
+            print(f"{name:30} {GOAL} nats {reached}; {one['nats']:.3f} after {one['seconds']:.0f} s")
+    draw(curves, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
