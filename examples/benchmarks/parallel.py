@@ -80,7 +80,7 @@ def run_of(size, threads):
     name, vocabulary, batch, context, *_ = SIZES[size]
     config = preset(name, vocabulary_size=vocabulary)
     batches = np.random.default_rng(1).integers(0, vocabulary, (batch, context + 1))
-    return RunFolder(Path("none"), config, TrainSettings(batch=batch, threads=threads), {}), batches
+    return RunFolder(Path("none"), config, TrainSettings(batch=batch, workers=threads), {}), batches
 
 
 def measure(engine, windows, steps, clock):
