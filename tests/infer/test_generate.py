@@ -200,3 +200,22 @@ def test_an_encoder_cannot_write():
     model = Transformer(config)
     with pytest.raises(UserError, match="an encoder cannot write"):
         generate(model, model.init(np.random.default_rng(0)), np.array([1]), 3)
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_chosen_sequences_keep_what_they_read(cached):
+    config = TransformerConfig(
+        vocabulary_size=11, context=12, width=20, layers=2, heads=4, architecture="encoder-decoder", init_std=0.5
+    )
+    model = Transformer(config)
+    params = model.init(np.random.default_rng(0), dtype=np.float64)
+    rng = np.random.default_rng(1)
+    source, tokens = rng.integers(0, 11, (3, 7)), rng.integers(0, 11, (3, 2))
+    window = Window(model, params, tokens, cached=cached, room=4, source=source)
+    window.logits()
+    window.select(np.array([2, 0]))
+    window.append(np.array([5, 6]))
+    expected = Window(
+        model, params, np.column_stack([tokens[[2, 0]], [5, 6]]), cached=False, room=4, source=source[[2, 0]]
+    )
+    np.testing.assert_allclose(window.logits(), expected.logits(), rtol=1e-10, atol=1e-12)

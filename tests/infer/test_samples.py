@@ -11,6 +11,8 @@ from minigpt.infer import samples
 from minigpt.infer.samples import GAP, write_sample
 from minigpt.train import TextData
 
+PARAMS = object()
+
 
 class Planted:
     """A model whose answer to a batch is given."""
@@ -19,6 +21,7 @@ class Planted:
         self.config, self.answer = config, answer
 
     def forward(self, params, batch):
+        assert params is PARAMS
         return self.answer(batch), None
 
 
@@ -43,20 +46,20 @@ def test_what_is_said_of_hidden_tokens(right, tmp_path):
         return one_hot(wanted if right else (wanted + 1) % 5, data.folder.config.vocabulary_size)
 
     model, tokenizer, data = planted(tmp_path, "masked", answer)
-    said = write_sample(model, None, tokenizer, data, seed=3, tokens=20)
+    said = write_sample(model, PARAMS, tokenizer, data, seed=3, tokens=20)
     brackets = re.findall(r"\[(.*?)\]", said, re.DOTALL)
     assert brackets and all((", not " in one) != right for one in brackets)
     truth = re.sub(r"\[(?:.*?, not )?(.*?)\]", r"\1", said, flags=re.DOTALL)
     if right:
         # A tenth of what is asked for stands in sight as another token, so the sentence alone is compared.
         assert truth in text_of(data, tokenizer) and len(truth) == 20
-    assert said != write_sample(model, None, tokenizer, data, seed=4, tokens=20)
+    assert said != write_sample(model, PARAMS, tokenizer, data, seed=4, tokens=20)
 
 
 @pytest.mark.parametrize(("scores", "words"), [((0.0, 2.0), "does not follow, 88% sure"), ((0.5, 0.0), "follows, 62%")])
 def test_how_sure_it_is_that_a_sentence_follows(scores, words, tmp_path):
     model, tokenizer, data = planted(tmp_path, "next-sentence", lambda batch: np.array([scores]))
-    said = write_sample(model, None, tokenizer, data, seed=1)
+    said = write_sample(model, PARAMS, tokenizer, data, seed=1)
     assert said.startswith(words)
     truth, sentences = re.fullmatch(r".*\(in truth it (.*?)\): (.*)", said, re.DOTALL).groups()
     first, second = sentences.split(" | ")
@@ -74,7 +77,7 @@ def test_a_text_goes_on_at_the_temperature_of_samples(tmp_path, monkeypatch):
 
     monkeypatch.setattr(samples, "generate_text", generate_text)
     model, tokenizer, data = planted(tmp_path, "causal", None)
-    assert write_sample(model, None, tokenizer, data, seed=0) == "abc"
+    assert write_sample(model, PARAMS, tokenizer, data, seed=0) == "abc"
     assert seen["sampling"].temperature == 0.8 and seen["past_the_end"]
 
 
@@ -87,7 +90,7 @@ def test_a_gap_is_written_between_what_is_before_and_after(tmp_path, monkeypatch
 
     monkeypatch.setattr(samples, "generate", generate)
     model, tokenizer, data = planted(tmp_path, "fill-in-the-middle", None)
-    said = write_sample(model, None, tokenizer, data, seed=5, tokens=15)
+    said = write_sample(model, PARAMS, tokenizer, data, seed=5, tokens=15)
     before, written, after = re.fullmatch(r"(.*)\[(.*)\](.*)", said, re.DOTALL).groups()
     assert len(before) == len(written) == len(after) == 5 and written == tokenizer.decode([0] * 5)
     assert re.search(re.escape(before) + "." * 5 + re.escape(after), text_of(data, tokenizer), re.DOTALL)
@@ -106,7 +109,7 @@ def test_a_text_with_gaps_is_written_again(tmp_path, monkeypatch):
 
     monkeypatch.setattr(samples, "generate", generate)
     model, tokenizer, data = planted(tmp_path, "infilling", None)
-    given, written = write_sample(model, None, tokenizer, data, seed=2).split("  ->  ")
+    given, written = write_sample(model, PARAMS, tokenizer, data, seed=2).split("  ->  ")
     assert GAP in given and written == tokenizer.decode([0, 1])
     pieces = [re.escape(piece) for piece in given.split(GAP)]
     assert re.search(".*?".join(pieces), text_of(data, tokenizer), re.DOTALL)

@@ -280,3 +280,10 @@ def test_a_nested_configuration_survives_json_values_and_the_former_names_are_re
     nothing = {"encoder_layers": None, "encoder_heads": None, "encoder_hidden": None, "hidden": 7, "head_size": 4}
     config = TransformerConfig.from_dict({**sizes, **nothing})
     assert (config.encoder.layers, config.encoder.heads, config.encoder.feed_forward_width) == (1, 3, 7)
+
+
+@pytest.mark.parametrize("tokens", [[[1, 2]], None, np.array([[1.0, 2.0]]), np.array([1, 2])])
+def test_tokens_are_an_array_of_whole_numbers(tokens):
+    model = Transformer(TransformerConfig(vocabulary_size=5, context=4, width=8, layers=1, heads=2))
+    with pytest.raises(UserError, match="tokens must be an array of whole numbers of shape"):
+        model.forward(model.init(np.random.default_rng(0)), Batch(tokens))

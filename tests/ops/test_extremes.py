@@ -223,3 +223,20 @@ def test_memory_does_not_grow_with_the_square_of_a_long_context():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 40e6
+
+
+def test_a_hook_that_lets_masked_keys_be_seen_changes_what_is_averaged_and_not_the_scores_it_replaced():
+    """Its weights reach further than those of the first piece of queries, which sees 64 of 70 keys."""
+    rng = np.random.default_rng(0)
+    query, key, value, dy = (rng.standard_normal((1, 1, 70, 3)) for _ in range(4))
+    mask = np.tril(np.ones((70, 70), bool))
+    alike = np.full((1, 1, 70, 70), 1 / 70)
+    y, cache = ops.attention_forward(
+        query, key, value, mask=mask, hook=lambda name, x: alike if name == "weights" else x
+    )
+    np.testing.assert_allclose(y, np.broadcast_to(value.mean(axis=2, keepdims=True), y.shape), rtol=1e-12)
+    dquery, dkey, dvalue = ops.attention_backward(dy, cache)
+    np.testing.assert_allclose(dvalue, np.broadcast_to(dy.sum(axis=2, keepdims=True) / 70, dy.shape), rtol=1e-12)
+    own = ops.attention_backward(dy, ops.attention_forward(query, key, value, mask=mask)[1])
+    np.testing.assert_allclose(dquery, own[0], rtol=1e-10, atol=1e-13)
+    np.testing.assert_allclose(dkey, own[1], rtol=1e-10, atol=1e-13)

@@ -50,6 +50,8 @@ x = np.ones
         ),
         (lambda: ops.embedding_forward(np.array([1, 7]), x((7, 2))), "token id 7 is outside the vocabulary of 7"),
         (lambda: ops.embedding_forward(np.array([1, -1]), x((7, 2))), "token id -1 is outside"),
+        (lambda: ops.router_forward(x((2, 3)), top=4), "4"),
+        (lambda: ops.router_forward(x((2, 3)), top=0), "0"),
         (lambda: ops.cross_entropy_forward(x((2, 5)), np.array([1, 5])), r"target 5 is not a class in 0\.\.4"),
         (lambda: ops.cross_entropy_forward(x((2, 5)), np.array([1, -2])), r"target -2 .* not the ignored value -1"),
         (lambda: ops.cross_entropy_forward(x((2, 5)), np.array([1.0, 2.5])), "targets are float64 values"),

@@ -89,3 +89,12 @@ def test_rows_are_split_without_empty_parts():
     assert [len(part.tokens) for part in split_rows(batch, 3)] == [2, 2, 1]
     assert [len(part.tokens) for part in split_rows(batch, 9)] == [1] * 5
     assert split_rows(batch, 2)[0].targets is None
+
+
+def test_a_shorter_text_leaves_nothing_of_a_longer_one_in_the_arrays_that_are_used_again():
+    model, params, batch = make()
+    gradient = BatchGradient(model, params)
+    gradient(params, [batch], step=0)
+    short = Batch(batch.tokens[:, :4], batch.targets[:, :4])
+    _, expected = loss_and_gradient(model, params, short)
+    np.testing.assert_array_equal(gradient(params, [short], step=1)[1].flat, expected.flat)
