@@ -109,7 +109,7 @@ def test_what_is_asked_and_answered_is_what_was_recorded(exercise):
     assert record(exercise) == pytest.approx(recorded, rel=1e-9, abs=1e-9)
 
 
-@pytest.mark.parametrize("seed", [5, 10**12])
+@pytest.mark.parametrize("seed", [10**12])
 def test_other_questions_show_the_same_mistakes(seed):
     """Questions are drawn for each run: whichever they are, every mistake shows, and is named."""
     for exercise, mistake in MISTAKES:
