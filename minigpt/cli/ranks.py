@@ -114,11 +114,17 @@ class Team:
         except (UserError, *ONE_SENTENCE) as error:
             time.sleep(0 if self.speaks else 1)
             report_failure(sentence(error, self.words), as_json=self.as_json)
-            self.world.Abort(2)
+            self._abort(2)
         except Exception:
             traceback.print_exc()
-            sys.stderr.flush()
-            self.world.Abort(1)
+            self._abort(1)
+
+    def _abort(self, code: int) -> None:
+        """End all ranks, once mpiexec has had the time to pass on what was said."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        time.sleep(0.5)
+        self.world.Abort(code)
 
     def finish(self) -> None:
         """See `Alone`."""
