@@ -15,7 +15,7 @@ from minigpt.optim import Optimizer, shorten
 from minigpt.parallel.pipeline import pipeline_gradient
 from minigpt.parallel.schedule import Actions
 from minigpt.parallel.tensor import check_tensor, shard_call, shard_params
-from minigpt.parallel.zero import SlicedGradients, SlicedOptimizer, overlaps, sum_gradients, sum_slices
+from minigpt.parallel.zero import SlicedGradients, SlicedOptimizer, overlaps, sum_gradients, sum_slices, without_numbers
 from minigpt.train import take_rows
 
 
@@ -66,9 +66,7 @@ class Part:
     def layout(self) -> Params:
         """Names and places of this rank's part of the parameters, without numbers: all of them are one zero."""
         tensor = self.grid.tensor
-        arrays = cut_arrays(self.stage.arrays(), tensor.rank, tensor.size)
-        size = sum(math.prod(record.shape) for record in arrays.values())
-        return Params(arrays, flat=np.broadcast_to(np.float32(0), size))
+        return without_numbers(cut_arrays(self.stage.arrays(), tensor.rank, tensor.size))
 
     def init_slice(
         self, rng: np.random.Generator, layout: Params, own: slice, *, dtype: Any = np.float32

@@ -19,6 +19,7 @@ from minigpt.model import Batch, Call, Params, Transformer
 from minigpt.objectives import Counts, HeldOut, judge, loss_and_gradient, scored
 from minigpt.optim.clipping import shorten, squared_norm
 from minigpt.parallel.processes import ProcessCommunicator, Unshared, processes
+from minigpt.parallel.zero import without_numbers
 from minigpt.train import (
     Engine,
     Interrupted,
@@ -66,7 +67,7 @@ class Share:
     def __init__(self, model: Transformer, settings: TrainSettings, comm: ProcessCommunicator):
         """comm: with room for `shared_arrays`."""
         self.model, self.settings, self.comm = model, settings, comm
-        layout = _layout(model)
+        layout = without_numbers(model.arrays())
         size = layout.flat.size
         self.params = Params(layout.layout, flat=comm.shared(size, DTYPE))
         self._every = [Params(layout.layout, flat=comm.shared(size, DTYPE)) for _ in range(comm.size)]
@@ -194,15 +195,8 @@ class Workers:
 
 def shared_arrays(model: Transformer, settings: TrainSettings) -> list[tuple[int, Any]]:
     """What `settings.workers` workers share, (count of numbers, dtype) each: parameters, gradients, moments."""
-    layout = _layout(model)
+    layout = without_numbers(model.arrays())
     return [(layout.flat.size, DTYPE)] * (1 + settings.workers + len(_moments(settings, layout)))
-
-
-def _layout(model: Transformer) -> Params:
-    """Names and places of all parameters, without numbers: all of them are one zero."""
-    arrays = model.arrays()
-    size = sum(math.prod(record.shape) for record in arrays.values())
-    return Params(arrays, flat=np.broadcast_to(DTYPE(0), size))
 
 
 def _moments(settings: TrainSettings, layout: Params) -> list[str]:

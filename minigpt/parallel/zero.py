@@ -5,6 +5,7 @@ training faster and no model larger. Stage 1 slices the optimizer states, stage 
 parameters too. A slice is a slice of the flat vector. Rajbhandari et al. (2020), arXiv:1910.02054, section 5.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import Params
-from minigpt.model.arrays import Whole, part
+from minigpt.model.arrays import Arrays, Whole, part
 from minigpt.model.params import Together
 from minigpt.optim import Optimizer
 
@@ -179,6 +180,12 @@ class SlicedParams(Slices):
                 piece[...] = self.mine[theirs]
             self.comm.Bcast(piece, root=owner)
         return numbers
+
+
+def without_numbers(arrays: Arrays) -> Params:
+    """The names and places of these arrays: all of their numbers are one zero."""
+    size = sum(math.prod(record.shape) for record in arrays.values())
+    return Params(arrays, flat=np.broadcast_to(np.float32(0), size))
 
 
 def slices(total: int, size: int) -> list[slice]:
