@@ -139,8 +139,15 @@ class Transformer:
         x, cache = self.hidden_states(params, batch, call, x=x)
         if not self.last:
             return x, cache
-        output, head_cache = head_forward(params, self.config, x, batch.present, call)
+        output, head_cache = head_forward(params, self.config, x, self._read_by_head(batch), call)
         return hook_answers(self.config, output, call), cache._replace(head=head_cache)
+
+    def _read_by_head(self, batch: Batch) -> np.ndarray | None:
+        """(B, T) booleans: what is no padding, also where only the tokens say it, as Llama's classifier is used."""
+        padding = self.config.padding
+        if batch.present is not None or padding is None or self.config.pooled != "last":
+            return batch.present
+        return batch.tokens != padding
 
     def encode(self, params: Weights, batch: Batch, call: Call = Call()) -> tuple[np.ndarray, StackCache]:
         """What the encoder of an encoder-decoder makes of the source: (B, S, C), and the cache."""

@@ -15,6 +15,7 @@ from minigpt.objectives.sharded import (
     sharded_cross_entropy_forward,
 )
 from minigpt.ops import IGNORED, cross_entropy_backward, cross_entropy_forward
+from minigpt.ops.cross_entropy import check_whole
 
 
 class Counts(NamedTuple):
@@ -167,6 +168,5 @@ def score_backward(cache: ScoreCache) -> Any:
 def _count(name: str, wanted: np.ndarray | None) -> int:
     if wanted is None:
         return 0
-    if wanted.dtype.kind not in "iu":
-        raise UserError(f"{name} are {wanted.dtype} values, but classes and tokens are whole numbers; convert them")
+    check_whole(name, wanted)
     return int(np.count_nonzero(wanted != IGNORED))

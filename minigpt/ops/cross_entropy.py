@@ -60,8 +60,7 @@ def checked_targets(
 
     shape: of the logits without their classes. `UserError` as `cross_entropy_forward` says.
     """
-    if targets.dtype.kind not in "iu":
-        raise UserError(f"targets are {targets.dtype} values, but classes and tokens are whole numbers; convert them")
+    check_whole("targets", targets)
     if targets.shape != shape:
         raise UserError(f"targets of shape {targets.shape} do not fit logits of shape {(*shape, classes)}")
     labels = targets.reshape(-1)
@@ -71,6 +70,12 @@ def checked_targets(
         wrong = labels[(labels < 0) | (labels >= classes)][0]
         raise UserError(f"target {wrong} is not a class in 0..{classes - 1} and not the ignored value {ignored}")
     return labels, scored
+
+
+def check_whole(name: str, targets: np.ndarray) -> None:
+    """`UserError` unless the targets, called `name`, are integers."""
+    if targets.dtype.kind not in "iu":
+        raise UserError(f"{name} are {targets.dtype} values, but classes and tokens are whole numbers; convert them")
 
 
 def cross_entropy_backward(dloss: float | np.floating, cache: CrossEntropyCache) -> np.ndarray:

@@ -78,6 +78,14 @@ def test_a_head_reads_just_the_fields_that_its_record_names(head, field):
     assert same == (field not in HEADS[head].fields)
 
 
+def test_classes_of_the_last_token_that_is_no_padding_are_read_where_only_the_tokens_say_which():
+    tokens = np.where(PRESENT, np.where(TOKENS == 7, 8, TOKENS), 7)
+    model, params = start("sequence", architecture="decoder", pooled="last", padding=7)
+    together = model.forward(params, Batch(tokens))[0]
+    for row, real, found in zip(tokens, PRESENT, together, strict=True):
+        np.testing.assert_allclose(found, model.forward(params, Batch(row[None, real]))[0][0], rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("head", HEADS)
 def test_no_head_looks_at_padding(head):
     """What a head says of real tokens does not change with what stands in the padding."""

@@ -34,6 +34,7 @@ CASES = [
     ("bert", "BertModel", {**ENCODER, "activation": "gelu", "norm_epsilon": 1e-12}),
     ("bart", "BartForConditionalGeneration", {**BOTH, "activation": "gelu", "encoder": {"layers": 1}}),
     ("llama", "LlamaForCausalLM", {**MODERN, "tied": False, "norm_epsilon": 1e-6}),
+    ("llama", "LlamaForSequenceClassification", {**MODERN, "tied": False, "norm_epsilon": 1e-6, "padding": 7}),
     ("roberta", "RobertaForMaskedLM", {**ENCODER, "activation": "gelu", "norm_epsilon": 1e-12}),
 ]
 cases = pytest.mark.parametrize(("family", "cls", "choices"), CASES)
