@@ -1,9 +1,12 @@
 """The house has floors: a module imports only from those below it, and importing the package does nothing else."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 PACKAGE = Path(__file__).parent.parent / "minigpt"
 FLOORS = (
@@ -76,6 +79,24 @@ def test_import_is_light_and_writes_nothing():
     assert "numpy" in loaded
     assert not loaded & {"matplotlib", "torch", "transformers", "tqdm", "regex", "safetensors", "hypothesis"}
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "most", "unneeded"),
+    [
+        (["--help"], 110, {"numpy", "minigpt.model", "minigpt.train"}),
+        (["train", "no such text"], 520, {"matplotlib", "mpi4py", "jinja2", "minigpt.grade", "minigpt.check"}),
+    ],
+)
+def test_a_command_says_its_first_word_before_it_imports_what_that_does_not_need(words, most, unneeded, tmp_path):
+    code = "import sys; from minigpt.cli import main\ntry: main(sys.argv[1:])\nexcept SystemExit: pass\n"
+    code += "print(sorted(sys.modules))"
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    command = [sys.executable, "-c", code, *words]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    loaded = set(ast.literal_eval(done.stdout.splitlines()[-1]))
+    assert not loaded & unneeded
+    assert len(loaded) < most
 
 
 def test_no_rival_framework_is_imported_anywhere():
