@@ -54,8 +54,10 @@ def test_tensor_parallel_gradients(kind, dtype, size):
     on(check_gradients, kind, dtype, size, tensor=size)
 
 
-@kinds
-@pytest.mark.parametrize(("dtype", "size"), [("float64", 1), ("float64", 4), ("float32", 2)])
+@pytest.mark.parametrize(
+    ("kind", "dtype", "size"),
+    [("GPT-2", "float64", 4), ("modern", "float32", 2), ("post-norm", "float64", 4), ("modern", "float64", 1)],
+)
 @pytest.mark.parametrize("order", SCHEDULES)
 @pytest.mark.parametrize("recompute", [False, True])
 def test_pipeline_gradients(kind, dtype, order, recompute, size):
@@ -64,8 +66,7 @@ def test_pipeline_gradients(kind, dtype, order, recompute, size):
 
 
 @dtypes
-@pytest.mark.parametrize("order", SCHEDULES)
-@pytest.mark.parametrize("recompute", [False, True])
+@pytest.mark.parametrize(("order", "recompute"), zip(SCHEDULES, (True, False), strict=True))
 def test_gradients_of_all_three_at_once(dtype, order, recompute):
     on(check_gradients, "GPT-2", dtype, 8, data=2, tensor=2, pipeline=2, order=order, recompute=recompute)
 

@@ -14,7 +14,7 @@ from minigpt.model.config import CHOICES
 from minigpt.pretrained import fitting_class, load_pretrained, save_pretrained
 from minigpt.pretrained.families import FAMILIES
 
-FUZZ = int(os.environ.get("MINIGPT_FUZZ", "600"))
+FUZZ = int(os.environ.get("MINIGPT_FUZZ", "300"))
 SIZES = {
     "vocabulary_size": 29,
     "context": 11,
@@ -146,7 +146,7 @@ def near(family, cls, rng):
 
 def test_what_is_written_is_the_same_model_or_nothing_is_written(tmp_path):
     rng, written, refused = np.random.default_rng(6), 0, 0
-    for number in range(300):
+    for number in range(150):
         family = str(rng.choice(list(FAMILIES)))
         cls = str(rng.choice(list(FAMILIES[family].classes)))
         config = near(family, cls, rng) if number % 5 else any_config(rng)
@@ -173,7 +173,7 @@ def test_what_is_written_is_the_same_model_or_nothing_is_written(tmp_path):
         ):
             assert np.array_equal(a, b), config
         written += 1
-    assert written > 40 and refused > 40
+    assert written > 20 and refused > 20
 
 
 @pytest.mark.parametrize(("family", "cls", "choices", "message"), [

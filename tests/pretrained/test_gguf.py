@@ -14,7 +14,7 @@ from minigpt.pretrained.quantized import KINDS
 from minigpt.text.printable import GPT2_BYTE_ORDER, spell
 
 LENGTHS = (0, 1, 1 << 31, 1 << 62, (1 << 64) - 1)
-FUZZ = int(os.environ.get("MINIGPT_FUZZ", "3000"))
+FUZZ = int(os.environ.get("MINIGPT_FUZZ", "1500"))
 
 
 def string(text):

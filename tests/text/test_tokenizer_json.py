@@ -13,7 +13,7 @@ from minigpt.text.model_folder import load_numbered_files
 from minigpt.text.printable import GPT2_BYTE_ORDER, spell, spell_merges
 from minigpt.text.tokenizer_json import load_tokenizer_json
 
-FUZZ = int(os.environ.get("MINIGPT_FUZZ", "2000"))
+FUZZ = int(os.environ.get("MINIGPT_FUZZ", "1000"))
 TEXT = "the cat sat on the mat and the hat; in 2024 there were 1,024 cats, then they'd 99 more. über naïve 東京 🙂 "
 
 

@@ -60,12 +60,12 @@ def test_dropout_depends_on_seed_and_step_only():
         gradient.close()
 
 
-def test_two_threads_on_the_same_parameters_give_the_same_bits_a_thousand_times():
+def test_two_threads_on_the_same_parameters_give_the_same_bits_two_hundred_times():
     model, params, batch = make(np.float32)
     expected = loss_and_gradient(model, params, batch)[1].flat.tobytes()
 
     def repeat(_):
-        return all(loss_and_gradient(model, params, batch)[1].flat.tobytes() == expected for _ in range(1000))
+        return all(loss_and_gradient(model, params, batch)[1].flat.tobytes() == expected for _ in range(200))
 
     with blas_threads(1), ThreadPoolExecutor(2) as pool:
         assert list(pool.map(repeat, range(2))) == [True, True]

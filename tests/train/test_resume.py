@@ -259,11 +259,10 @@ def test_a_finished_run_shows_its_report_without_training(run, capsys):
     assert json.loads(capsys.readouterr().out)["steps"] == 20
 
 
-@pytest.mark.parametrize("validate_every", ["2", "20"])
-def test_the_advice_after_divergence_can_be_followed(validate_every, tmp_path, capsys):
+def test_the_advice_after_divergence_can_be_followed(tmp_path, capsys):
     text, out = tmp_path / "text.txt", str(tmp_path / "run")
     text.write_text(TEXT, encoding="utf-8")
-    wild = ["--learning-rate", "1e20", "--optimizer", "sgd", "--validate-every", validate_every]
+    wild = ["--learning-rate", "1e20", "--optimizer", "sgd", "--validate-every", "2"]
     assert main(["train", str(text), *WORDS, *wild, "--out", out]) == 2
     said = capsys.readouterr().err
     assert "start again with a lower --learning-rate than 1e+20; with --resume it goes on from" in said
