@@ -66,7 +66,7 @@ def test_pipeline_gradients(kind, dtype, order, recompute, size):
 
 
 @dtypes
-@pytest.mark.parametrize(("order", "recompute"), zip(SCHEDULES, (True, False), strict=True))
+@pytest.mark.parametrize(("order", "recompute"), list(zip(SCHEDULES, (True, False), strict=True)))
 def test_gradients_of_all_three_at_once(dtype, order, recompute):
     on(check_gradients, "GPT-2", dtype, 8, data=2, tensor=2, pipeline=2, order=order, recompute=recompute)
 
