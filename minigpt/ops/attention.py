@@ -193,7 +193,7 @@ def _softmax(scores: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
 def _score_gradients(
     dy: np.ndarray, cache: AttentionCache, hook: Hook | None
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """For every piece: which queries, the weights that met the values, the gradient of the scores, (B, G, H/G, t, s)."""
+    """For every piece: which queries, the weights that met the values, the scores' gradient, (B, G, H/G, t, s)."""
     key, value = cache.key, cache.value
     if hook is None:
         for rows, kept in cache.pieces:
