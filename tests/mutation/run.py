@@ -5,8 +5,8 @@ once on the unchanged copy, to see which tests run which lines (covering.py, whi
 there has no say. Then each mistake meets the tests that run its line, the nearest and quickest first, and those that
 start processes of their own, where nobody watches; no other test could notice it. The first failure refuses it.
 What was found goes into results.jsonl beside this file; started again, it goes on. A survivor that changes nothing
-(equivalent.toml says why) is not counted. Tests are written for survivors, so the score of a sample grows without saying
-much of other mistakes: the report tells also how many were refused when they were first met; --seed draws others.
+(equivalent.toml says why) is not counted. Tests are written for survivors, so the score of a sample grows without
+saying much of other mistakes: the report tells also how many were refused when first met; --seed draws others.
 """
 
 import argparse
