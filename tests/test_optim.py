@@ -263,3 +263,13 @@ def test_muon_decays_as_little_as_adamw_unless_told():
         optimizer.update(parameters, p[::-1].copy(), optimizer.init(parameters), learning_rate=0.5)
         found.append(parameters)
     assert np.array_equal(*found)
+
+
+@pytest.mark.parametrize("length", [1e-7, 1e-9, 0.0])
+def test_orthogonal_shrinks_what_is_not_longer_than_a_ten_millionth(length):
+    """Of rank one, the matrix has one singular value, and the iteration is one of numbers."""
+    left, right = np.array([0.6, 0.0, 0.8]), np.array([0.8, -0.6])
+    value = length / (length + 1e-7)
+    for _ in range(5):
+        value = 3.4445 * value - 4.775 * value**3 + 2.0315 * value**5
+    np.testing.assert_allclose(orthogonal(length * np.outer(left, right)), value * np.outer(left, right), atol=1e-9)

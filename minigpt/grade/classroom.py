@@ -8,7 +8,7 @@ from typing import Any
 
 from minigpt.errors import UserError, visible_line
 from minigpt.grade.exercise import Exercise
-from minigpt.grade.grader import Exam, Result, best, grade_work
+from minigpt.grade.grader import Exam, Result, best, grade_work, missing
 from minigpt.grade.work import Work, is_work, read_work
 
 NO_WORK = ("venv", "env", "site-packages", "node_modules", "__pycache__", "__MACOSX")  # folders, beside hidden ones
@@ -120,9 +120,5 @@ def grade_class(
             )
         elif not tried and not student.problems:
             problems.append(Result("", "", "", False, 0, 0, "nothing to grade: attempts no exercise", attempts=0))
-        results = [best(tried[e.name]) if e.name in tried else _missing(e) for e in asked]
+        results = [best(tried[e.name]) if e.name in tried else missing(e) for e in asked]
         yield visible_line(student.name), problems + results
-
-
-def _missing(exercise: Exercise) -> Result:
-    return Result("", exercise.name, exercise.lesson, False, 0, exercise.points, "not attempted", attempts=0)

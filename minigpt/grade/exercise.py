@@ -20,6 +20,9 @@ class Exercise:
 
     lesson: `05_backprop`; empty for an operation that no lesson asks for. draw: one question, from a random generator.
     right: the reference. mistakes: wrong versions of it, whose docstrings are the hints.
+    functions: what is judged, if it is there; who has one of them attempts it. needs: those that must be there, so that
+    what a stub gives away earns nothing. like: takes what the stub's forward takes; a forward that takes less is wrong.
+    An operation that no lesson asks for needs neither.
     """
 
     name: str
@@ -28,6 +31,16 @@ class Exercise:
     draw: Callable[[np.random.Generator], Question] | None = None
     right: Callable[..., Any] | None = None
     mistakes: tuple[Callable[..., Any], ...] = ()
+    functions: tuple[str, ...] = ()  # of an operation: both
+    needs: tuple[str, ...] = ()
+    like: Callable[..., None] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.functions:
+            alone = self.right is not None or self.operation != self.name
+            object.__setattr__(self, "functions", (self.name,) if alone else self.pair)
+        if len(self.functions) == 1:
+            object.__setattr__(self, "needs", self.functions)
 
     @classmethod
     def of(
@@ -42,9 +55,14 @@ class Exercise:
         return cls(right.__name__, points, draw=draw, right=right, mistakes=mistakes)
 
     @property
-    def functions(self) -> tuple[str, ...]:
-        """What a file must hold at least one of to attempt it."""
-        return (self.name,) if self.right else (f"{self.name}_forward", f"{self.name}_backward")
+    def operation(self) -> str:
+        """The name without `_forward` or `_backward`."""
+        return self.name if self.right else self.name.removesuffix("_forward").removesuffix("_backward")
+
+    @property
+    def pair(self) -> tuple[str, ...]:
+        """The functions that work together: of an operation, both, also where one of them alone is judged."""
+        return (self.name,) if self.right else (f"{self.operation}_forward", f"{self.operation}_backward")
 
 
 class Wrong(Exception):

@@ -18,7 +18,7 @@ def _gather() -> dict[str, Exercise]:
         for exercise in import_module(f"{lessons.__name__}.{name}").EXERCISES:
             if exercise.name in found:
                 raise ValueError(f"two lessons ask for {exercise.name}; give each exercise its own name")
-            if not exercise.right and exercise.name not in OPERATIONS:
+            if not exercise.right and exercise.operation not in OPERATIONS:
                 raise ValueError(f"{exercise.name} is no operation of minigpt.check; name one, or use Exercise.of")
             found[exercise.name] = replace(exercise, lesson=name.removeprefix("l"))
     return found | {name: Exercise(name, POINTS) for name in OPERATIONS if name not in found}

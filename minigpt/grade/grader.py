@@ -85,15 +85,20 @@ class Exam:
             found = _found(exercise)
             if found not in chosen:
                 raise UserError(f"lesson {lesson} has no exercise {found.name}; leave one of the two out")
-            chosen = (found,)
+            chosen = (found if exercise == found.name else replace(found, needs=(exercise,)),)
         if seed is not None and seed < 0:
             raise UserError(f"the seed is {seed}, but it must be 0 or more")
         seed = secrets.randbelow(10**9) if seed is None else seed
         return cls(chosen, exercise is not None or lesson is not None, seed, Limits(seconds, megabytes))
 
     def attempted(self, work: Work) -> list[Exercise]:
-        """The exercises that a file attempts."""
-        return [exercise for exercise in self.exercises if work.attempts(exercise.functions)]
+        """The exercises that a file attempts.
+
+        Of two lessons on one operation the later one gives what the earlier one asks for, so only the later one counts,
+        unless what counts was asked for by name.
+        """
+        found = [exercise for exercise in self.exercises if work.attempts(exercise.functions)]
+        return found if self.named else list({exercise.operation: exercise for exercise in found}.values())
 
     def seed_of(self, exercise: Exercise) -> int:
         """Of the questions of one exercise."""
@@ -120,7 +125,7 @@ def grade_file(
     exercise : str, optional
         The name of one; None: all that it attempts.
     lesson : str, optional
-        Those of one lesson only: `05_backprop` or `05`.
+        Those of one lesson only, and all of them: `05_backprop` or `05`.
     seed : int, optional
         The same seed asks the same questions; None draws one.
     seconds : float
@@ -161,7 +166,9 @@ def grade_path(path: str | Path, exam: Exam) -> list[Result]:
         raise UserError(
             f"{path} attempts no exercise; it must define a function such as {', '.join(list(EXERCISES)[:4])}"
         )
-    return grade_work(work, chosen, exam)
+    judged = {result.exercise: result for result in grade_work(work, chosen, exam)}
+    asked = exam.exercises if exam.named else chosen
+    return [judged.get(exercise.name) or missing(exercise, judged[chosen[0].name].file) for exercise in asked]
 
 
 def check(
@@ -175,17 +182,18 @@ def check(
     exercise = find_exercise(name)
     if exercise is None:
         raise UserError(f"{name or function!r} is not the name of an exercise; they are {', '.join(EXERCISES)}")
-    partners = {other: function.__globals__[other] for other in exercise.functions if other in function.__globals__}
+    partners = {other: function.__globals__[other] for other in exercise.pair if other in function.__globals__}
     source = gather_source([function, *(other for other in partners.values() if other is not function)])
     work = Work(f"{name} of this session", ((f"{name}.py", source.encode()),))
-    (result,) = grade_work(work, [exercise], Exam.of(name, seed=seed, seconds=seconds, megabytes=megabytes))
+    exam = Exam.of(name, seed=seed, seconds=seconds, megabytes=megabytes)
+    (result,) = grade_work(work, exam.exercises, exam)
     return result
 
 
 def grade_work(work: Work, exercises: Sequence[Exercise], exam: Exam) -> list[Result]:
     """One process for the file; another one if it ended before every exercise was judged."""
     results: list[Result] = []
-    wanted = [name for exercise in exercises for name in exercise.functions]
+    wanted = [name for exercise in exercises for name in exercise.pair]
     deadline = exam.limits.deadline()
     submission: Submission | None = None
     unloaded: Exception | None = None  # why the file cannot be loaded: once is enough
@@ -237,7 +245,14 @@ def _graded(
 
 def judge(exercise: Exercise, caller: Caller, seed: int) -> str:
     """What was found right; raises `Wrong` or `Failed`."""
-    return judge_plain(exercise, caller, seed) if exercise.right else judge_operation(exercise.name, caller, seed)
+    if exercise.right:
+        return judge_plain(exercise, caller, seed)
+    forward_alone = exercise.functions == exercise.pair[:1]
+    found = judge_operation(exercise.operation, caller, seed, forward_alone=forward_alone, like=exercise.like)
+    absent = " and ".join(name for name in exercise.needs if name not in caller.functions)
+    if absent:
+        raise Failed(f"{found}, but {absent} is not there; define it under this name")
+    return found
 
 
 def best(results: Sequence[Result]) -> Result:
@@ -245,6 +260,11 @@ def best(results: Sequence[Result]) -> Result:
     chosen = next((result for result in results if result.passed), results[0])
     others = tuple(result for result in results if result is not chosen)
     return replace(chosen, others=others, attempts=len(results))
+
+
+def missing(exercise: Exercise, file: str = "") -> Result:
+    """The result of an exercise that was asked for, and is not in the file, or in any."""
+    return Result(file, exercise.name, exercise.lesson, False, 0, exercise.points, "not attempted", attempts=0)
 
 
 def _found(name: str) -> Exercise:

@@ -20,23 +20,37 @@ JOINED: dict[str, tuple[int, ...]] = {"gated": (0, 1)} | dict.fromkeys(ROWS, (0,
 ENTRIES = 48  # of each array are checked one by one, and all of it along a random direction
 
 
-def judge_operation(operation: str, caller: Caller, seed: int = 0) -> str:
+def judge_operation(
+    operation: str,
+    caller: Caller,
+    seed: int = 0,
+    *,
+    forward_alone: bool = False,
+    like: Callable[..., None] | None = None,
+) -> str:
     """Check NAME_forward, NAME_backward or both. Returns what was right; raises `Wrong` or `Failed`.
 
     seed: of the arrays. A backward without a forward beside it gets the cache of minigpt's own forward, a named tuple.
+    forward_alone: leave the backward, if there is one, to another exercise. like: the forward must take at least what
+    this function takes.
     """
     forward, backward = f"{operation}_forward", f"{operation}_backward"
     ours = [case for case in CASES if case.operation == operation]
     if operation in JOINED:
         ours.append(_larger(ours[0]))
     cases = [case for case in ours if _accepts(_forward_of(caller, operation), case)]
-    if not cases:
-        raise Failed(f"{forward} takes other arguments than {operation} has; keep the stub's signature")
+    if not cases or (like and any(case not in cases for case in ours if _accepts(parameters(like), case))):
+        wanted = f"; it is called as {forward}{inspect.signature(like)}" if like else ""
+        raise Failed(f"{forward} takes other arguments than {operation} has; keep the stub's signature{wanted}")
     if forward not in caller.functions:
-        _judge_cases(judge_backward, cases, caller, seed)
+        try:
+            _judge_cases(judge_backward, cases, caller, seed)
+        except Failed as problem:
+            without = f"there is no {forward} beside it, so its cache was minigpt's own; keep the stub's forward"
+            raise Failed(f"{problem} ({without})", final=problem.final) from None
         return f"{backward} is right in {_counted(cases)}"
     _judge_cases(judge_forward, cases, caller, seed)
-    if backward not in caller.functions:
+    if backward not in caller.functions or forward_alone:
         return f"{forward} is right in {_counted(cases)}"
     _judge_cases(judge_backward, cases, caller, seed)
     return f"{forward} and {backward} are right in {_counted(cases)}"

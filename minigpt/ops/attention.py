@@ -30,8 +30,8 @@ class RowsCache(NamedTuple):
 class Later(NamedTuple):
     """What it takes to make the `RowsCache` of a piece again."""
 
-    mask: np.ndarray | None  # (..., t, S)
-    dropout_mask: np.ndarray | None  # (B, H, t, S)
+    mask: np.ndarray | None  # broadcasts to (B, G, H/G, t, S)
+    dropout_mask: np.ndarray | None  # (B, G, H/G, t, S)
     rate: float
 
 
@@ -44,7 +44,7 @@ class AttentionCache(NamedTuple):
 
 
 Hook = Callable[[str, np.ndarray], np.ndarray]
-Pieces = Iterable[tuple[slice, np.ndarray]]  # which queries, t of them, and something of theirs, (B, H, t, s)
+Pieces = Iterable[tuple[slice, np.ndarray]]  # which queries, t of them, and something of theirs, (B, G, H/G, t, s)
 
 
 def attention_forward(
@@ -77,15 +77,17 @@ def attention_forward(
     query = np.multiply(query, scale, order="C").reshape(*grouped, length, width)
     key, value = _in_one_piece(key)[:, :, None], _in_one_piece(value)[:, :, None]  # (B, G, 1, S, D)
     if mask is not None:
-        mask = np.broadcast_to(mask, (*mask.shape[:-2], length, keys))
+        mask = _by_group(np.broadcast_to(mask, (*mask.shape[:-2], length, keys)), groups)
+    if dropout_mask is not None:
+        dropout_mask = dropout_mask.reshape(*grouped, length, keys)
 
     y = np.empty_like(query)
     cache = AttentionCache(query, key, value, [], scale)
     kept = hook is not None or heads * length * keys <= KEPT
     for rows, own, used in _weights(query, key, mask, hook):
         later = Later(_of(rows, mask), _of(rows, dropout_mask), rate)
-        one = _rows_cache(query, own, used, later)
-        y[..., rows, :] = one.dropped @ value[..., : one.dropped.shape[-1], :]
+        one = _rows_cache(own, used, later)
+        np.matmul(one.dropped, value[..., : one.dropped.shape[-1], :], out=y[..., rows, :])
         cache.pieces.append((rows, one if kept else later))
     return y.reshape(batch, heads, length, width), cache
 
@@ -103,9 +105,8 @@ def attention_backward(
     query, key, value, scale = cache.query, cache.key, cache.value, cache.scale
     dy = np.ascontiguousarray(dy).reshape(query.shape)  # (B, G, H/G, T, D)
     dquery, dkey, dvalue = np.empty_like(query), np.zeros_like(key[:, :, 0]), np.zeros_like(value[:, :, 0])
-    for rows, dropped, piece in _score_gradients(dy, cache, hook):
+    for rows, dropped, ds in _score_gradients(dy, cache, hook):
         dy_rows = dy[..., rows, :]  # (B, G, H/G, t, D)
-        ds = piece.reshape(*dy.shape[:3], *piece.shape[2:])
         dvalue[:, :, : dropped.shape[-1]] += (dropped.swapaxes(-1, -2) @ dy_rows).sum(axis=2)  # y = dropped @ value
         seen = slice(ds.shape[-1])
         dquery[..., rows, :] = ds @ key[..., seen, :]  # scores = query @ key^T, of the scaled query
@@ -124,11 +125,18 @@ def _of(rows: slice, mask: np.ndarray | None) -> np.ndarray | None:
     return None if mask is None else mask[..., rows, :]
 
 
-def _rows_cache(query: np.ndarray, own: np.ndarray, used: np.ndarray, later: Later) -> RowsCache:
-    """own, used: a piece's weights before and after the hook, (B, H, t, s) each."""
-    own, used = (weights.reshape(*query.shape[:3], *weights.shape[2:]) for weights in (own, used))
+def _by_group(mask: np.ndarray, groups: int) -> np.ndarray:
+    """A mask (..., H, T, S), (..., 1, T, S) or (T, S) as one that broadcasts to (B, G, H/G, T, S)."""
+    if mask.ndim == 2:
+        return mask
+    *batch, heads, length, keys = mask.shape
+    return mask.reshape(*batch, *((1, 1) if heads == 1 else (groups, heads // groups)), length, keys)
+
+
+def _rows_cache(own: np.ndarray, used: np.ndarray, later: Later) -> RowsCache:
+    """own, used: a piece's weights before and after the hook, (B, G, H/G, t, s) each."""
     mask = later.dropout_mask
-    mask = None if mask is None else mask[..., : used.shape[-1]].reshape(used.shape)
+    mask = None if mask is None else mask[..., : used.shape[-1]]
     dropped, dropout_cache = dropout_forward(used, mask=mask, rate=later.rate)
     return RowsCache(SoftmaxCache(own), dropped, dropout_cache)
 
@@ -142,19 +150,20 @@ def _made(cache: AttentionCache, rows: slice, one: RowsCache | Later) -> RowsCac
     if isinstance(one, RowsCache):
         return one
     own = _softmax(_scores(cache.query[..., rows, :], cache.key, one.mask), one.mask)
-    return _rows_cache(cache.query, own, own, one)
+    return _rows_cache(own, own, one)
 
 
 def _weights(
     query: np.ndarray, key: np.ndarray, mask: np.ndarray | None, hook: Hook | None
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """For every piece of the queries: which they are, their weights (B, H, t, s), and these after the hook."""
-    pieces = [(rows, _of(rows, mask)) for rows in _pieces(query.shape[-2])]
+    """For every piece of the queries: which they are, their weights (B, G, H/G, t, s), and these after the hook."""
     if hook is None:  # one piece goes all the way before the next begins, so its scores stay in the processor's cache
-        for rows, seen in pieces:
+        for rows in _pieces(query.shape[-2]):
+            seen = _of(rows, mask)
             own = _softmax(_scores(query[..., rows, :], key, seen), seen)
             yield rows, own, own
         return
+    pieces = [(rows, _of(rows, mask)) for rows in _pieces(query.shape[-2])]
     scores: Pieces = [(rows, _scores(query[..., rows, :], key, seen)) for rows, seen in pieces]
     shown = _show(hook, "scores", scores, key.shape[-2], MASKED)
     weights = [(rows, _softmax(piece, seen)) for (rows, piece), (_, seen) in zip(shown, pieces, strict=True)]
@@ -163,17 +172,16 @@ def _weights(
 
 
 def _scores(query: np.ndarray, key: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-    """(B, H, t, s) of a piece of the queries, (B, G, H/G, t, D), scaled: the keys that some of them see."""
+    """(B, G, H/G, t, s) of a piece of the queries, (B, G, H/G, t, D), scaled: the keys that some of them see."""
     seen = key.shape[-2] if mask is None else _last_seen(mask)
     scores = query @ key[..., :seen, :].swapaxes(-1, -2)
-    scores = scores.reshape(len(scores), -1, *scores.shape[3:])
     if mask is not None:
         scores += np.where(mask[..., :seen], scores.dtype.type(0), scores.dtype.type(MASKED))
     return scores
 
 
 def _softmax(scores: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-    """The weights, (B, H, t, s), of masked scores; zeros where a query may attend to nothing."""
+    """The weights, (B, G, H/G, t, s), of masked scores; zeros where a query may attend to nothing."""
     weights, _ = softmax_forward(scores)
     if mask is not None:
         attends = mask.any(axis=-1, keepdims=True)
@@ -185,7 +193,7 @@ def _softmax(scores: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
 def _score_gradients(
     dy: np.ndarray, cache: AttentionCache, hook: Hook | None
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-    """For every piece: which queries, the weights that met the values, and the gradient of the scores, (B, H, t, s)."""
+    """For every piece: which queries, the weights that met the values, the scores' gradient, (B, G, H/G, t, s)."""
     key, value = cache.key, cache.value
     if hook is None:
         for rows, kept in cache.pieces:
@@ -201,31 +209,27 @@ def _score_gradients(
 
 
 def _dweights(dy: np.ndarray, value: np.ndarray, cache: RowsCache) -> np.ndarray:
-    """Gradient of a piece's weights before dropout: (B, H, t, s). dy: (B, G, H/G, t, D)."""
-    dropped = dy @ value[..., : cache.dropped.shape[-1], :].swapaxes(-1, -2)
-    dweights = dropout_backward(dropped, cache.dropout)
-    return dweights.reshape(len(dy), -1, *dweights.shape[3:])
+    """Gradient of a piece's weights before dropout: (B, G, H/G, t, s). dy: (B, G, H/G, t, D)."""
+    return dropout_backward(dy @ value[..., : cache.dropped.shape[-1], :].swapaxes(-1, -2), cache.dropout)
 
 
 def _dscores(dweights: np.ndarray, cache: RowsCache) -> np.ndarray:
-    """Gradient of a piece's scores: (B, H, t, s); 0 where masked, since the weight is 0 there."""
-    own = cache.softmax.y
-    seen = dweights[..., : own.shape[-1]].reshape(own.shape)
-    return softmax_backward(seen, cache.softmax).reshape(*dweights.shape[:3], own.shape[-1])
+    """Gradient of a piece's scores: (B, G, H/G, t, s); 0 where masked, since the weight is 0 there."""
+    return softmax_backward(dweights[..., : cache.softmax.y.shape[-1]], cache.softmax)
 
 
 def _show(hook: Hook, name: str, pieces: Pieces, keys: int, unseen: float) -> Iterator[tuple[slice, np.ndarray]]:
     """The pieces of what the hook returns for all of them together, (B, H, T, S); `unseen` stands where none is."""
     pieces = list(pieces)
-    shape = pieces[0][1].shape
-    whole = np.full((*shape[:2], sum(piece.shape[2] for _, piece in pieces), keys), unseen, pieces[0][1].dtype)
+    grouped, dtype = pieces[0][1].shape[:3], pieces[0][1].dtype
+    whole = np.full((*grouped, sum(piece.shape[-2] for _, piece in pieces), keys), unseen, dtype)
     for rows, piece in pieces:
-        whole[:, :, rows, : piece.shape[-1]] = piece
-    whole = hook(name, whole)
+        whole[..., rows, : piece.shape[-1]] = piece
+    whole = hook(name, whole.reshape(grouped[0], -1, *whole.shape[3:])).reshape(whole.shape)
     for rows, piece in pieces:
-        later = whole[:, :, rows, piece.shape[-1] :]
+        later = whole[..., rows, piece.shape[-1] :]
         seen = piece.shape[-1] if np.all(later == later.dtype.type(unseen)) else keys
-        yield rows, np.ascontiguousarray(whole[:, :, rows, :seen])
+        yield rows, np.ascontiguousarray(whole[..., rows, :seen])
 
 
 def _in_one_piece(x: np.ndarray) -> np.ndarray:

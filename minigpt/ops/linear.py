@@ -23,11 +23,14 @@ def linear_forward(x: np.ndarray, weight: Any, bias: np.ndarray | None = None) -
     """
     if x.shape[-1] != weight.shape[0]:
         raise UserError(f"x has width {x.shape[-1]} but weight has {weight.shape[0]} rows; they must be equal")
-    # One large product is faster than a stack of small ones.
-    y = x.reshape(-1, weight.shape[0]) @ weight  # (N, F), N rows in all
+    if x.size == x.shape[-1]:  # one row, as in writing a token: without the two calls that reshape
+        y = x @ weight
+    else:  # one large product is faster than a stack of small ones
+        rows = x.reshape(-1, weight.shape[0])  # (N, C), N rows in all
+        y = (rows @ weight).reshape(*x.shape[:-1], weight.shape[1])
     if bias is not None:
         y += bias
-    return y.reshape(*x.shape[:-1], weight.shape[1]), LinearCache(x, weight, bias is not None)
+    return y, LinearCache(x, weight, bias is not None)
 
 
 def linear_backward(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigpt.ops.blocks import blocks
-from minigpt.ops.sigmoid import write_sigmoid
+from minigpt.ops.sigmoid import write_falling_sigmoid
 
 
 class SiLUCache(NamedTuple):
@@ -20,7 +20,7 @@ def silu_forward(x: np.ndarray) -> tuple[np.ndarray, SiLUCache]:
     """y = x * sigmoid(x). x: (...). Returns y: (...) and the cache for `silu_backward`."""
     y, sigmoid = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
     for x_, y_, s in blocks(x, y, sigmoid):
-        write_sigmoid(x_, out=s)
+        write_falling_sigmoid(np.negative(x_, out=s), out=s)
         np.multiply(x_, s, out=y_)
     return y, SiLUCache(x, sigmoid)
 

@@ -20,6 +20,7 @@ from minigpt.values import TEXT, Kind, check, number, whole
 
 SCHEDULES = ("cosine", "linear", "constant")
 OPTIMIZERS = ("adamw", "adam", "sgd", "muon")
+MOST_ACCUMULATED = 65_536  # a step holds their windows at once, and would not end in days
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,8 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             least = 0 if field.name in ("warmup", "seed") else 1
-            kinds: dict[Any, Kind] = {int: whole(least), float: number(0.0), str: TEXT}
+            counted = whole(least, MOST_ACCUMULATED) if field.name == "accumulate" else whole(least)
+            kinds: dict[Any, Kind] = {int: counted, float: number(0.0), str: TEXT}
             check(field.name, getattr(self, field.name), kinds[field.type])
         if self.learning_rate == 0 or self.clip == 0:
             raise UserError("learning_rate and clip must be above 0, or nothing would be learnt")

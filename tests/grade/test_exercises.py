@@ -58,3 +58,18 @@ def test_a_new_file_is_a_new_lesson_and_a_name_is_given_once(tmp_path, monkeypat
         with pytest.raises(ValueError, match=problem):
             exercises._gather()
         (tmp_path / f"l99_{name}.py").unlink()
+
+
+@each
+def test_a_lesson_needs_what_its_stub_leaves_open_called_as_the_stub_is(lesson):
+    tree = ast.parse((LESSONS / "exercises" / f"{lesson}.py").read_text(encoding="utf-8"))
+    stubs = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    needed = [name for exercise in asked(lesson) for name in exercise.needs]
+    assert sorted(needed) == sorted(name for name, node in stubs.items() if "NotImplementedError" in ast.unparse(node))
+    for exercise in asked(lesson):
+        if not exercise.right:
+            given = ast.parse(f"def f{inspect.signature(exercise.like)}: pass").body[0].args
+            wanted = stubs[f"{exercise.operation}_forward"].args
+            for argument in (*wanted.args, *wanted.kwonlyargs):
+                argument.annotation = None
+            assert ast.unparse(given) == ast.unparse(wanted)

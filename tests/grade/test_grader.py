@@ -16,7 +16,7 @@ from lessons.sources import LESSONS
 from lessons.stubs import stub
 from minigpt import UserError, grade
 from minigpt.cli import main
-from minigpt.grade import EXERCISES
+from minigpt.grade import EXERCISES, Exam
 
 SOLUTIONS = sorted((LESSONS / "solutions").glob("*.py"))
 files = pytest.mark.parametrize("solution", SOLUTIONS, ids=lambda path: path.stem)
@@ -309,3 +309,57 @@ def test_the_page_for_teachers_says_what_a_file_is_worth(solution):
     text = (LESSONS / "README.md").read_text(encoding="utf-8")
     (row,) = (line for line in text.splitlines() if f"({solution.stem}.ipynb)" in line and line.startswith("|"))
     assert int(row.split("|")[-2]) == sum(result.out_of for result in results_of(solution))
+    assert {e.name for e in Exam.of(lesson=solution.stem).exercises} == {r.exercise for r in results_of(solution)}
+
+
+def test_what_a_stub_gives_away_earns_nothing(tmp_path):
+    solution = (LESSONS / "solutions" / "05_backprop.py").read_text(encoding="utf-8")
+    renamed = solution.replace("def softmax_backward", "def softmax_back")
+    results = {result.exercise: result for result in grade.grade_file(written(tmp_path, renamed), lesson="05")}
+    assert [name for name, result in results.items() if not result.passed] == ["softmax"]
+    assert "softmax_backward is not there; define it under this name" in results["softmax"].message
+    assert "softmax_backward is not there" in result_of(tmp_path, renamed, exercise="softmax_backward").message
+    assert result_of(tmp_path, renamed, exercise="softmax_forward").passed
+    # The forward that lesson 05 gives is what lesson 02 asks for: it counts where that lesson is asked for by name.
+    stub_file = LESSONS / "exercises" / "05_backprop.py"
+    assert not any(result.passed for result in grade.grade_file(stub_file, "attention_backward"))
+
+
+def test_a_forward_that_takes_less_than_the_stub_is_not_judged_in_fewer_cases(tmp_path):
+    text = (LESSONS / "solutions" / "05_backprop.py").read_text(encoding="utf-8")
+    assert result_of(tmp_path, text, exercise="attention_backward").passed
+    without = text.replace("value, *, mask=None", "value").replace(
+        "    scores = query", "    mask = None\n    scores = query"
+    )
+    result = result_of(tmp_path, without, exercise="attention_backward")
+    assert not result.passed
+    assert "it is called as attention_forward(query, key, value, *, mask=None)" in result.message
+
+
+def test_one_file_is_out_of_all_that_was_asked_for(tmp_path):
+    results = grade.grade_file(written(tmp_path, "def causal_mask(queries, keys):\n    return None"), lesson="02")
+    assert [(r.exercise, r.message == "not attempted") for r in results] == [
+        ("causal_mask", False),
+        ("split_heads", True),
+        ("attention", True),
+    ]
+    assert sum(result.out_of for result in results) == 10
+
+
+@pytest.mark.parametrize("kind", ["np.ma.masked_array(dx, mask=dx != 0)", "np.matrix(dx)", "dx.view(Own)"])
+def test_a_kind_of_array_that_says_more_than_its_numbers_is_refused_by_name(tmp_path, kind):
+    backward = f"""
+    class Own(np.ndarray):
+        pass
+
+    def relu_backward(dy, x):
+        dx = dy * (x > 0)
+        return {kind}
+    """
+    result = result_of(tmp_path, RELU + backward)
+    assert not result.passed
+    assert result.message.endswith("of float64, but it must be a NumPy array")
+    mask = (
+        "import numpy as np\ndef causal_mask(queries, keys):\n    return np.ma.array(np.ones((queries, keys), bool))\n"
+    )
+    assert "yours is a MaskedArray of bool, but a NumPy array is wanted" in result_of(tmp_path, mask).message

@@ -74,6 +74,15 @@ def test_each_token_uses_as_many_experts_as_it_is_told():
     np.testing.assert_allclose(weights.sum(axis=1), 1)
 
 
+def test_a_hook_sees_no_gradient_of_experts_that_a_token_does_not_ask():
+    model, params = start()
+    kept = {}
+    loss_and_gradient(model, params, causal_lm(WINDOWS), call=Call(hook=kept.setdefault))
+    for block in range(CONFIG.layers):
+        routing, gradient = (kept[f"blocks.{block}.feed_forward.{name}"] for name in ("routing", "drouting"))
+        assert np.array_equal(gradient != 0, routing != 0)
+
+
 def test_an_expert_that_nobody_asks_gets_exactly_no_gradient():
     model, params = start(replace(CONFIG, load_balancing=0.0))
     params["blocks.0.feed_forward.router.weight"][...] = 0  # all alike: the first two are taken

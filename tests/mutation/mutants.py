@@ -36,7 +36,10 @@ class Mutant(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The same as long as the piece itself stays, wherever it moves in its file."""
+        """The same wherever the piece moves in its file, unless an equal piece comes or goes before it.
+
+        So what is known of a mistake is kept with its statement, and holds for that statement alone.
+        """
         said = f"{self.path}|{self.was}|{self.now}|{self.number}"
         return hashlib.sha256(said.encode("utf-8")).hexdigest()[:12]
 

@@ -5,7 +5,8 @@ once on the unchanged copy, to see which tests run which lines (covering.py, whi
 there has no say. Then each mistake meets the tests that run its line, the nearest and quickest first, and those that
 start processes of their own, where nobody watches; no other test could notice it. The first failure refuses it.
 What was found goes into results.jsonl beside this file; started again, it goes on. A survivor that changes nothing
-(equivalent.toml says why) is not counted.
+(equivalent.toml says why) is not counted. Tests are written for survivors, so the score of a sample grows without
+saying much of other mistakes: the report tells also how many were refused when first met; --seed draws others.
 """
 
 import argparse
@@ -77,6 +78,13 @@ def statement_lines(source: bytes, start: int) -> tuple[int, int]:
             last = max(node.lineno, body[0].lineno - 1) if body else node.end_lineno
             spans += [(node.lineno, last)] if node.lineno <= line <= last else []
     return max(spans[1:] or spans)  # the innermost begins last
+
+
+def statement(mutant: Mutant) -> str:
+    """The source of the statement around a mistake, on one line."""
+    source = (ROOT / mutant.path).read_bytes()
+    first, last = statement_lines(source, mutant.start)
+    return " ".join(line.strip() for line in source.decode("utf-8").splitlines()[first - 1 : last])
 
 
 class Copies:
@@ -175,22 +183,30 @@ def judge(mutant: Mutant, copies: Copies, covered: Covered, limit: float, only: 
     expected = sum(covered.seconds.get(test, 10) for test in tests)
     by = copies.refuses(mutant, tests, 30 + SLOWER * expected) if tests else None
     row = {"id": mutant.id, "path": mutant.path, "line": mutant.line, "was": mutant.was, "now": mutant.now}
+    row["statement"] = statement(mutant)
     found = {"found": SURVIVED if by is None else REFUSED, "by": by or f"{len(tests)} tests"}
     return row | found | {"seconds": round(time.monotonic() - began)}
 
 
-def known() -> dict[str, dict]:
-    """What was found before, by the mistake's id."""
+def known(chosen: list[Mutant], *, first: bool = False) -> dict[str, dict]:
+    """What was found, by the mistake's id: last or first. A row of another statement is of another mistake."""
     if not RESULTS.exists():
         return {}
-    rows = map(json.loads, RESULTS.read_text(encoding="utf-8").splitlines())
-    return {row["id"]: row for row in rows}
+    rows = list(map(json.loads, RESULTS.read_text(encoding="utf-8").splitlines()))
+    stands = {mutant.id: statement(mutant) for mutant in chosen}
+    rows = [row for row in rows if row["id"] in stands and row.get("statement", stands[row["id"]]) == stands[row["id"]]]
+    return {row["id"]: row for row in (reversed(rows) if first else rows)}
+
+
+def equivalents(chosen: list[Mutant]) -> set[str]:
+    """The ids of the mistakes that change nothing. An argument holds for the statement that it is about alone."""
+    argued = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))
+    return {mutant.id for mutant in chosen if mutant.id in argued and argued[mutant.id]["of"] in statement(mutant)}
 
 
 def report(chosen: list[Mutant]) -> str:
     """The score of the sample, by folder, and the survivors."""
-    equivalent = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8")) if EQUIVALENT.exists() else {}
-    found = {mutant.id: known()[mutant.id] for mutant in chosen if mutant.id in known()}
+    equivalent, found, met = equivalents(chosen), known(chosen), known(chosen, first=True)
     counts: Counter = Counter()
     lines = []
     for mutant in chosen:
@@ -204,7 +220,9 @@ def report(chosen: list[Mutant]) -> str:
     table = [f"  {f:12}{counts[f, True]:4} of {counts[f, True] + counts[f, False]:4}" for f in FOLDERS]
     refused, judged = sum(counts[f, True] for f in FOLDERS), counts.total()
     same = sum(mutant.id in equivalent for mutant in chosen)
-    score = f"{refused} of {judged} refused, {refused / max(1, judged):.1%}; {same} change nothing; "
+    once = sum(row["found"] == REFUSED for name, row in met.items() if name not in equivalent)
+    score = f"{refused} of {judged} refused, {refused / max(1, judged):.1%}, {once} of them when first met; "
+    score += f"{same} change nothing; "
     return "\n".join([*table, score + f"{len(chosen) - judged - same} not judged yet", "survivors:", *lines])
 
 
@@ -220,7 +238,8 @@ def main() -> None:
     parser.add_argument("--again", nargs="*", metavar="TEST", help="judge survivors again (by these tests alone)")
     parser.add_argument("--report", action="store_true", help="only print what is known")
     arguments = parser.parse_args()
-    chosen, before = sample(arguments.sample, arguments.seed), known()
+    chosen = sample(arguments.sample, arguments.seed)
+    before = known(chosen)
     if not arguments.report:
         # In an order that has some of every folder early, so that a part of the sample says something, too.
         wanted = None if arguments.again is None else SURVIVED

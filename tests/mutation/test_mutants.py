@@ -1,6 +1,7 @@
 """The mistakes that tests/mutation makes are what they say, and the sample is the same every time."""
 
 import ast
+import json
 
 import pytest
 import run
@@ -72,3 +73,23 @@ def test_a_statement_of_many_lines_is_one_and_the_head_of_a_compound_one_is_its_
 
 def test_the_tests_that_nobody_watches_are_there():
     assert all((run.ROOT / path).exists() for paths in [*run.UNWATCHED.values(), run.SKIPPED] for path in paths)
+
+
+def test_what_is_known_of_another_statement_is_not_known(tmp_path, monkeypatch):
+    """An id is that of another mistake once an equal piece comes before it."""
+    source = b"first = a + 1\nsecond = b + 1\n"
+    (tmp_path / "f.py").write_bytes(source)
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "RESULTS", tmp_path / "results.jsonl")
+    monkeypatch.setattr(run, "EQUIVALENT", tmp_path / "equivalent.toml")
+    one, two = (mutant for mutant in mutants("f.py", source) if mutant.now == "2")
+    rows = [
+        {"id": one.id, "statement": "first = a + 1", "found": "survived"},
+        {"id": one.id, "statement": "first = a + 1", "found": "refused"},
+        {"id": two.id, "statement": "was = c + 1", "found": "refused"},
+    ]
+    run.RESULTS.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    run.EQUIVALENT.write_text(f'[{one.id}]\nof = "b + 1"\n[{two.id}]\nof = "b + 1"\n', encoding="utf-8")
+    assert run.known([one, two]) == {one.id: rows[1]}
+    assert run.known([one, two], first=True) == {one.id: rows[0]}
+    assert run.equivalents([one, two]) == {two.id}

@@ -188,3 +188,9 @@ def test_the_true_cause_is_told(published, stderr, says):
     published(b"", returncode=1, stderr=stderr)
     with pytest.raises(UserError, match=says):
         fetch_package("demo", progress=False)
+
+
+def test_a_fingerprint_does_not_depend_on_the_order_in_which_a_system_lists_files():
+    files = {"a/b.py": "1", "a-1.0/c": "2", "B.py": "3"}
+    assert fetch.fingerprint(files) == fetch.fingerprint(dict(sorted(files.items())))
+    assert fetch.fingerprint(files) != fetch.fingerprint({**files, "B.py": "2"})

@@ -8,5 +8,6 @@ An exercise that is a function has
 - the reference, called as the student's function must be;
 - wrong versions of it. The docstring of each is the hint for a student whose answers equal its answers.
 
-An exercise that is an operation names one of `minigpt.check.OPERATIONS`, whose cases and planted bugs judge it.
+An exercise that is an operation names one of `minigpt.check.OPERATIONS`, whose cases and planted bugs judge it; it
+needs those of its two functions that the lesson's stub leaves open, and arguments like those of the stub's forward.
 """

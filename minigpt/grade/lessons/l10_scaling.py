@@ -117,5 +117,5 @@ EXERCISES = (
         draw=draw_law,
         mistakes=(six_forgotten, exponents_exchanged, exponents_not_multiplied, results_exchanged),
     ),
-    Exercise("router", 3),
+    Exercise("router", 3, needs=("router_forward", "router_backward"), like=lambda x, *, top: None),
 )
