@@ -102,7 +102,7 @@ def _stream(
             ids = np.where(ended, last, ids)
             ended, last = (ids[:, None] == stop_tokens).any(axis=1), ids
         yield ids
-        if np.all(ended):
+        if ended.all():
             return
         window.append(ids)
 

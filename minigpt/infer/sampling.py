@@ -84,7 +84,9 @@ def distribution(logits: np.ndarray, sampling: Sampling) -> np.ndarray:
 
 def top_k(logits: np.ndarray, k: int) -> np.ndarray:
     """logits: (B, V) with all but the k highest of each row set to -inf. Of equal scores the lower ids stay."""
-    return _keep_highest(logits, _descending(logits), np.full((len(logits), 1), min(k, logits.shape[-1])))
+    k = min(k, logits.shape[-1])
+    lowest = np.partition(logits, -k, axis=-1)[:, -k, None]  # (B, 1): found without sorting the vocabulary
+    return _keep_highest(logits, lowest, np.full((len(logits), 1), k))
 
 
 def top_p(logits: np.ndarray, p: float) -> np.ndarray:
@@ -95,20 +97,15 @@ def top_p(logits: np.ndarray, p: float) -> np.ndarray:
     """
     if p >= 1:
         return logits
-    descending = _descending(logits)
+    descending = -np.sort(-logits, axis=-1)  # (B, V), highest first
     reached = softmax_forward(descending)[0].cumsum(axis=-1)  # (B, V): the mass of the 1, 2, 3 ... likeliest
     counts = 1 + (reached < p).sum(axis=-1, keepdims=True)
-    return _keep_highest(logits, descending, np.minimum(counts, logits.shape[-1]))
+    counts = np.minimum(counts, logits.shape[-1])
+    return _keep_highest(logits, np.take_along_axis(descending, counts - 1, axis=-1), counts)
 
 
-def _descending(logits: np.ndarray) -> np.ndarray:
-    """Each row of logits: (B, V), highest first."""
-    return -np.sort(-logits, axis=-1)
-
-
-def _keep_highest(logits: np.ndarray, descending: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """logits: (B, V) with all but the `counts`: (B, 1) highest of each row set to -inf."""
-    threshold = np.take_along_axis(descending, counts - 1, axis=-1)  # (B, 1), the lowest that stays
-    above, equal = logits > threshold, logits == threshold
+def _keep_highest(logits: np.ndarray, lowest: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """logits: (B, V) with all but the `counts`: (B, 1) highest of each row set to -inf. lowest: (B, 1), of these."""
+    above, equal = logits > lowest, logits == lowest
     room = counts - above.sum(axis=-1, keepdims=True)  # for scores equal to the threshold
     return np.where(above | (equal & (equal.cumsum(axis=-1) <= room)), logits, -np.inf)

@@ -79,7 +79,8 @@ def attention_block_forward(
         call.hook(f"{name}.key", key),
         call.hook(f"{name}.value", value),
     )
-    dropout_mask = draw_dropout_mask(call.rng, (*query.shape[:3], key.shape[2]), config.dropout)
+    shape = (*query.shape[:3], key.shape[2])
+    dropout_mask = None if call.rng is None else draw_dropout_mask(call.rng, shape, config.dropout)
     heads, attention_cache = attention_forward(
         query, key, value, mask=mask, dropout_mask=dropout_mask, rate=config.dropout, hook=call.hook_of(name)
     )

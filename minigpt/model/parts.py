@@ -172,7 +172,8 @@ def back_norm(grads: Gradients, name: str, config: TransformerConfig, dy: np.nda
 
 def apply_dropout(config: TransformerConfig, x: np.ndarray, call: Call) -> tuple[np.ndarray, Any]:
     """Dropout at the configuration's rate when `call` has a generator; otherwise x itself."""
-    return dropout_forward(x, mask=draw_dropout_mask(call.rng, x.shape, config.dropout), rate=config.dropout)
+    mask = None if call.rng is None else draw_dropout_mask(call.rng, x.shape, config.dropout)
+    return dropout_forward(x, mask=mask, rate=config.dropout)
 
 
 def _some_bias(params: Weights, name: str, layers: tuple[str, ...]) -> bool:

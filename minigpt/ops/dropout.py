@@ -34,17 +34,15 @@ def dropout_forward(x: np.ndarray, *, mask: np.ndarray | None, rate: float) -> t
     `dropout_backward`. The mask comes from outside so that the operation itself is a plain function, which can be
     checked numerically.
     """
-    return _scale_kept(x, mask, rate), DropoutCache(mask, rate)
+    return x if mask is None else _scale_kept(x, mask, rate), DropoutCache(mask, rate)
 
 
 def dropout_backward(dy: np.ndarray, cache: DropoutCache) -> np.ndarray:
     """Gradient of x: (...). The same mask and the same factor: dropout is a multiplication."""
-    return _scale_kept(dy, cache.mask, cache.rate)
+    return dy if cache.mask is None else _scale_kept(dy, cache.mask, cache.rate)
 
 
-def _scale_kept(x: np.ndarray, mask: np.ndarray | None, rate: float) -> np.ndarray:
-    if mask is None:
-        return x
+def _scale_kept(x: np.ndarray, mask: np.ndarray, rate: float) -> np.ndarray:
     y = x * mask
     y *= 1 / (1 - rate)
     return y

@@ -22,8 +22,8 @@ def rms_norm_forward(x: np.ndarray, gain: np.ndarray, *, epsilon: float = 1e-5) 
 
     x: (..., C); gain: (C,). Returns y: (..., C) and the cache for `rms_norm_backward`.
     """
-    mean_square = np.vecdot(x, x)[..., None] / x.shape[-1]  # (..., 1)
-    inverse_rms = 1 / np.sqrt(mean_square + epsilon)
+    width, squares = x.shape[-1], np.vecdot(x, x)[..., None]  # (..., 1)
+    inverse_rms = np.sqrt(width / (squares + width * epsilon))  # 1 / sqrt(squares / width + epsilon), in fewer calls
     normalized = x * inverse_rms
     return gain * normalized, RMSNormCache(normalized, inverse_rms, gain)
 

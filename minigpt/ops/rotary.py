@@ -11,6 +11,8 @@ from numpy.typing import DTypeLike
 
 from minigpt.errors import UserError
 
+SIGNS = np.array([[-1], [1]], np.int8)  # of the sine, for a and for b
+
 
 class RotaryCache(NamedTuple):
     cos: np.ndarray  # (T, D/2)
@@ -46,9 +48,7 @@ def rotary_backward(dy: np.ndarray, cache: RotaryCache) -> np.ndarray:
 
 
 def _rotate(x: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
-    half = x.shape[-1] // 2
-    a, b = x[..., :half], x[..., half:]
-    y = np.empty_like(x)
-    y[..., :half] = a * cos - b * sin
-    y[..., half:] = b * cos + a * sin
-    return y
+    pairs = x.reshape(*x.shape[:-1], 2, -1)  # (..., T, 2, D/2): all a, then all b
+    y = pairs * cos[:, None]
+    y += pairs[..., ::-1, :] * (SIGNS * sin[:, None])  # (a cos, b cos) + (b, a) (-sin, sin)
+    return y.reshape(x.shape)
