@@ -85,7 +85,10 @@ def _tell(arguments, exam: Exam, graded) -> bool:
                 "\n".join(
                     [
                         "The most common mistakes:" if mistakes else "No known mistake was found.",
-                        *(f"  {count} times, {exercise}: {likely}" for exercise, likely, count in mistakes),
+                        *(
+                            f"  {count} time{'s' if count > 1 else ''}, {exercise}: {likely}"
+                            for exercise, likely, count in mistakes
+                        ),
                     ]
                 )
             )

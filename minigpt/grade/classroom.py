@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,15 @@ Judge = Callable[[Work, Sequence[Exercise], Exam], list[Result]]
 
 @dataclass(frozen=True)
 class Student:
-    """What one handed in, read before anything runs. problems: what could not be read, as sentences."""
+    """What one handed in, read before anything runs.
+
+    problems: what could not be read, as sentences. beside: the names of files that are no work.
+    """
 
     name: str
     works: tuple[Work, ...]
     problems: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
 
 
 def grade_folder(folder: str | Path, **options: Any) -> Iterator[tuple[str, list[Result]]]:
@@ -67,7 +72,16 @@ def _read_student(name: str, places: list[Path], folder: Path) -> Student:
             works.append(read_work(path))
         except UserError as error:
             problems.append(str(error))
-    return Student(name, tuple(works), tuple(problems))
+    beside = [path.name for place in places for path in _other_files(place)]
+    return Student(name, tuple(works), tuple(problems), tuple(beside))
+
+
+def _other_files(place: Path) -> list[Path]:
+    """What is handed in beside work, or instead of it: not looked for in folders of folders, nor behind links."""
+    if place.is_symlink():
+        return []
+    inside = [Path(name) for _, _, names in islice(os.walk(place), 1) for name in sorted(names)]
+    return [path for path in (inside if place.is_dir() else [place]) if not is_work(path) and not _hidden(path)]
 
 
 def _work_files(place: Path, folder: Path) -> Iterator[Path]:
@@ -114,11 +128,20 @@ def grade_class(
             for result in judge(work, exercises, exam) if exercises else ():
                 tried.setdefault(result.exercise, []).append(result)
         problems = [Result("", "", "", False, 0, 0, visible_line(text), attempts=0) for text in student.problems]
-        if not student.works and not student.problems:
-            problems.append(
-                Result("", "", "", False, 0, 0, "nothing to grade: no .py file and no notebook", attempts=0)
-            )
-        elif not tried and not student.problems:
-            problems.append(Result("", "", "", False, 0, 0, "nothing to grade: attempts no exercise", attempts=0))
+        if not tried and not student.problems:
+            problems.append(Result("", "", "", False, 0, 0, visible_line(_nothing(student, exam)), attempts=0))
         results = [best(tried[e.name]) if e.name in tried else missing(e) for e in asked]
         yield visible_line(student.name), problems + results
+
+
+def _nothing(student: Student, exam: Exam) -> str:
+    """Why there is nothing to grade, and what there is."""
+    if student.works:
+        which = "no exercise that was asked for" if exam.named else "no exercise"
+        return f"nothing to grade: {_few([work.path for work in student.works])} attempts {which}"
+    there = f", only {_few(student.beside)}" if student.beside else ""
+    return f"nothing to grade: no .py file and no notebook{there}"
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -36,7 +36,7 @@ def learn_merges(
             others = 256 + special_count
             raise UserError(
                 f"the text allows a vocabulary of at most {others + len(merges)} tokens, not {others + merge_count}; "
-                "ask for a smaller one or give more text"
+                "ask for a smaller one (--vocabulary) or give more text"
             )
         merges.append(pair)
         for new_pair in text.merge(pair, new):

@@ -115,6 +115,15 @@ def test_names_keep_their_points(tmp_path):
     assert all("nothing to grade" in marks[name][0][1] for name in ("dan", "fay.txt", "gus"))
 
 
+def test_who_has_nothing_to_grade_reads_what_was_handed_in(tmp_path):
+    put(tmp_path, **{"ada.py": RIGHT, "bob/a.pdf": "", "bob/b.zip": "", "eve/other.py": "def count_pairs(ids): 0\n"})
+    (tmp_path / "dan.smith").mkdir()
+    said = {student: results[0].message for student, results in grade_folder(tmp_path, exercise="bits_per_byte")}
+    assert said["bob"] == "nothing to grade: no .py file and no notebook, only a.pdf, b.zip"
+    assert said["dan.smith"] == "nothing to grade: no .py file and no notebook"
+    assert said["eve"].endswith("other.py attempts no exercise that was asked for")
+
+
 def test_an_exercise_counts_once_and_the_best_attempt_counts(tmp_path):
     put(tmp_path, **{f"ada/{i}.py": text for i, text in enumerate([WRONG, RIGHT, RIGHT, NATS])})
     put(tmp_path, **{f"{junk}/x.py": NATS for junk in ("ada/.ipynb_checkpoints", "ada/venv/lib", "ada/.git", "venv")})
