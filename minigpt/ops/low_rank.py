@@ -37,19 +37,16 @@ def low_rank_forward(
     return y.reshape(*x.shape[:-1], up.shape[1]), LowRankCache(x, narrow, down, up, scale)
 
 
-def low_rank_backward(
-    dy: np.ndarray, cache: LowRankCache, *, out: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def low_rank_backward(dy: np.ndarray, cache: LowRankCache) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Gradients of x, down and up: (..., C), (C, r), (r, F).
 
     Two linear layers in a row: with h = scale * x @ down and y = h @ up,  dup = h^T @ dy,  dh = dy @ up^T,
     ddown = scale * x^T @ dh,  dx = scale * dh @ down^T.
-    out: arrays to write ddown and dup into; None allocates new ones.
     """
     x, narrow, down, up, scale = cache
     rows = dy.reshape(-1, up.shape[1])  # (N, F)
-    dup = np.matmul(narrow.T, rows, out=out[1])
+    dup = narrow.T @ rows
     dnarrow = rows @ up.T  # (N, r)
     dnarrow *= scale
-    ddown = np.matmul(x.reshape(-1, down.shape[0]).T, dnarrow, out=out[0])
+    ddown = x.reshape(-1, down.shape[0]).T @ dnarrow
     return (dnarrow @ down.T).reshape(x.shape), ddown, dup

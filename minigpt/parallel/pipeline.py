@@ -84,9 +84,7 @@ def pipeline_gradient(
     return float(said[0]), total, executed
 
 
-def pipeline_judge(
-    stage: Transformer, params: Params, held_out: HeldOut, comm: Any, *, counts: Counts, call: Call = Call()
-) -> Judged:
+def pipeline_judge(stage: Transformer, params: Params, held_out: HeldOut, comm: Any, call: Call = Call()) -> Judged:
     """`objectives.judge` over the stages, forward only; the same numbers on every stage."""
     batch = held_out.batch
     check_suits(stage.config, batch)
@@ -94,7 +92,7 @@ def pipeline_judge(
     y, _ = stage.forward(params, batch, call, x)
     said = np.zeros(3)
     if stage.last:
-        loss, _ = score_forward(stage.config.head, y, batch, call, counts=counts)
+        loss, _ = score_forward(stage.config.head, y, batch, call)
         said[:] = loss, *right_answers(stage.config.head, y, held_out, call)
     else:
         _send(comm, y, stage.stage + 1, FORWARD).request.Wait()

@@ -103,11 +103,11 @@ class Ranks:
         return float(sums[0] / sums[1]), float(sums[2] / max(1, sums[3]))
 
     def _judge(self, held_out: HeldOut) -> Judged:
-        call, counts = shard_call(self.folder.config, self.grid.tensor), scored(held_out.batch)
+        call = shard_call(self.folder.config, self.grid.tensor)
         if self.grid.pipeline.size > 1:
-            return pipeline_judge(self.part.stage, self.params, held_out, self.grid.pipeline, counts=counts, call=call)
+            return pipeline_judge(self.part.stage, self.params, held_out, self.grid.pipeline, call)
         params: Any = self._sliced or self.params
-        return judge(self.model, params, held_out, call, counts=counts)
+        return judge(self.model, params, held_out, call, counts=scored(held_out.batch))
 
     def save(self, names: Sequence[str]) -> None:
         """See `minigpt.train.Engine`. Every rank writes its part; then the first one points to them."""

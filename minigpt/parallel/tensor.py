@@ -49,12 +49,3 @@ def shard_params(whole: Params, rank: int, size: int) -> Params:
     for name, record in whole.arrays.items():
         shard[name] = cut_array(whole[name], record, rank, size)
     return shard
-
-
-def join_params(shards: Sequence[Params], arrays: Arrays) -> Params:
-    """All parameters from the parts of all ranks, in their order. arrays: the records of the whole."""
-    whole = Params(arrays, dtype=shards[0].flat.dtype)
-    for name, record in arrays.items():
-        parts = [shard[name] for shard in shards]
-        whole[name] = parts[0] if record.cut is None else np.concatenate(parts, record.cut)
-    return whole

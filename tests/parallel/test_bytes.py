@@ -137,7 +137,7 @@ def test_validation_on_a_pipeline_sends_what_the_formulas_say(kind):
         part = Part(model.config, make_grid(comm, pipeline=3))
         batch = batch_at(kind, 0)
         held_out = HeldOut(batch)
-        pipeline_judge(part.stage, part.params(params), held_out, part.grid.pipeline, counts=scored(batch))
+        pipeline_judge(part.stage, part.params(params), held_out, part.grid.pipeline)
         return dict(comm.sent)
 
     activations = BATCH * LENGTH * CONFIGS[kind].width * 4

@@ -128,6 +128,8 @@ def test_buffers_that_mpi_would_refuse_are_refused():
         launch(lambda comm: comm.Allreduce(np.zeros((4, 4))[:, 1], np.zeros(4)), 2)
     with pytest.raises(UserError, match="does not fit a buffer of 3"):
         launch(lambda comm: comm.Allreduce(np.zeros(4), np.zeros(3)), 2)
+    with pytest.raises(UserError, match="of 4 float64 values does not fit a buffer of 4 float32"):
+        launch(lambda comm: comm.Allreduce(np.zeros(4), np.zeros(4, np.float32)), 2)
     with pytest.raises(UserError, match="at least 1"):
         launch(lambda comm: None, 0)
 

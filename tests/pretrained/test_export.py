@@ -9,6 +9,7 @@ from runs import BOTH, ENCODER, MODERN, TEXT, a_run, byte_pairs
 
 from minigpt import Batch, UserError
 from minigpt.cli import main
+from minigpt.files import read_json
 from minigpt.pretrained import open_model
 from minigpt.text import BytePairTokenizer, CharacterTokenizer
 from minigpt.text.model_folder import load_folder_tokenizer
@@ -95,6 +96,18 @@ def test_transformers_opens_what_is_exported(choices, automatic, cls, tmp_path, 
     again = open_model(folder)
     assert np.array_equal(again.params.flat, ours.params.flat)
     assert again.tokenizer.encode(text).tolist() == ids.tolist()
+
+
+def test_the_other_programs_learn_where_a_text_begins_and_ends(tmp_path):
+    names = ("bos_token_id", "eos_token_id", "decoder_start_token_id", "forced_eos_token_id")
+    for kind, choices in (("one", MODERN), ("two", BOTH)):
+        run = a_run(tmp_path / kind, **choices)
+        assert main(["export", str(run), str(tmp_path / f"{kind}-out")]) == 0
+        end = open_model(run).tokenizer.end_of_text
+        written = read_json(tmp_path / f"{kind}-out" / "config.json")
+        assert {name: written[name] for name in names if name in written} == dict.fromkeys(
+            names if kind == "two" else names[:2], end
+        )
 
 
 def test_last_is_exported_when_it_is_asked_for(tmp_path):
