@@ -7,15 +7,12 @@ too. Which array is cut along which axis is said in its record (`minigpt.model.a
 "Megatron-LM", arXiv:1909.08053, section 3.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from minigpt.errors import UserError
 from minigpt.model import Call, Params, TransformerConfig
-from minigpt.model.arrays import Arrays, cut_array, cut_arrays, part
+from minigpt.model.arrays import cut_array, cut_arrays, part
 
 
 def check_tensor(config: TransformerConfig, size: int) -> None:
