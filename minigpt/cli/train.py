@@ -23,7 +23,7 @@ def add(subparsers) -> None:
         subparsers,
         "train",
         execute,
-        "  minigpt train                                    Python's documentation, about two minutes\n"
+        "  minigpt train                                    Python's documentation, two to six minutes\n"
         "  minigpt train --objective masked                 hide tokens and ask for them, as BERT\n"
         "  minigpt train shakespeare --tokenizer characters --steps 2000\n"
         "  minigpt train my_notes/ --preset small --workers 2 --out runs/notes\n"

@@ -16,11 +16,14 @@ from minigpt.optim import (
     warmup_cosine,
     warmup_linear,
 )
-from minigpt.values import TEXT, Kind, check, number, whole
+from minigpt.values import MOST_WHOLE, TEXT, Kind, check, number, whole
 
 SCHEDULES = ("cosine", "linear", "constant")
 OPTIMIZERS = ("adamw", "adam", "sgd", "muon")
-MOST_ACCUMULATED = 65_536  # a step holds their windows at once, and would not end in days
+MOST = {
+    "accumulate": 65_536,  # a step holds their windows at once, and would not end in days
+    "workers": 1024,  # more processes than any machine has cores for
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +77,7 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             least = 0 if field.name in ("warmup", "seed") else 1
-            counted = whole(least, MOST_ACCUMULATED) if field.name == "accumulate" else whole(least)
-            kinds: dict[Any, Kind] = {int: counted, float: number(0.0), str: TEXT}
+            kinds: dict[Any, Kind] = {int: whole(least, MOST.get(field.name, MOST_WHOLE)), float: number(0.0), str: TEXT}
             check(field.name, getattr(self, field.name), kinds[field.type])
         if self.learning_rate == 0 or self.clip == 0:
             raise UserError("learning_rate and clip must be above 0, or nothing would be learnt")
