@@ -13,15 +13,15 @@ from common import arguments_for, compare, compete, measure_gemv, report, take_t
 
 from minigpt import Transformer, TransformerConfig
 from minigpt.infer import GREEDY, generate
-from minigpt.machine import blas_threads
+from minigpt.machine import blas_threads, threads_for_width
 
 PROMPT = 16  # tokens
-# name: (layers, width, heads, vocabulary, context, tokens to write, BLAS threads, turns, texts in a turn)
+# name: (layers, width, heads, vocabulary, context, tokens to write, turns, texts in a turn)
 # The first two are the character-level models that train_step.py trains, writing their context full; the last is GPT-2.
 SIZES = {
-    "4x128": (4, 128, 4, 65, 64, 48, 1, 10, 5),
-    "6x384": (6, 384, 6, 65, 256, 240, None, 6, 2),
-    "12x768": (12, 768, 12, 50257, 1024, 64, None, 7, 1),
+    "4x128": (4, 128, 4, 65, 64, 48, 10, 5),
+    "6x384": (6, 384, 6, 65, 256, 240, 6, 2),
+    "12x768": (12, 768, 12, 50257, 1024, 64, 7, 1),
 }
 NAMES = {
     "attention_norm.gain": "ln_1.weight",
@@ -108,12 +108,17 @@ WRITERS = {"minigpt": our_writer, "transformers.generate": transformers_writer}
 
 def turns_of(size, quick):
     """How many turns, and how many timed texts in each."""
-    return (1, 1) if quick else SIZES[size][7:]
+    return (1, 1) if quick else SIZES[size][6:]
+
+
+def threads_of(size):
+    """BLAS threads, as `minigpt generate` has them."""
+    return threads_for_width(SIZES[size][1])
 
 
 def contest(size, quick):
     """Rows of the table for one size."""
-    count, threads = SIZES[size][5:7]
+    count = SIZES[size][5]
     turns, _ = turns_of(size, quick)
     found = compete(__file__, list(WRITERS), turns, "--sizes", size, *(["--quick"] if quick else []))
     tokens = found["minigpt"].said
@@ -121,7 +126,7 @@ def contest(size, quick):
     assert tokens == found["transformers.generate"].said, "the two must write the same tokens"
     arrays, seconds = our_model(size)[1].items(), found["minigpt"].median
     read = sum(array.nbytes for name, array in arrays if array.ndim > 1 and name != "position_embedding.weight")
-    with blas_threads(threads):
+    with blas_threads(threads_of(size)):
         bandwidth = measure_gemv(read / 1e6)
     shared = {
         "tokens_per_second": count / seconds,
@@ -139,7 +144,7 @@ def main():
     if arguments.contestant:
         (size,), make = arguments.sizes, WRITERS[arguments.contestant]
         imports = () if make is our_writer else ("torch", "transformers")
-        with blas_threads(SIZES[size][6]):
+        with blas_threads(threads_of(size)):
             take_turns(lambda: make(size), turns_of(size, arguments.quick)[1], imports=imports)
         return
     report([row for size in arguments.sizes for row in contest(size, arguments.quick)], arguments.json)

@@ -32,8 +32,8 @@ LAYOUTS = {"side by side": lambda params: params, "apart": apart}
 def tasks():
     """name -> (what makes the function, given a change of the parameters; BLAS threads; turns; timed calls in each)."""
     found = {}
-    for size, (*_, threads, turns, calls) in decode.SIZES.items():
-        found[f"write:{size}"] = (partial(decode.our_writer, size), threads, turns, calls)
+    for size, (*_, turns, calls) in decode.SIZES.items():
+        found[f"write:{size}"] = (partial(decode.our_writer, size), decode.threads_of(size), turns, calls)
     if is_fetched("smollm2"):
         found["write:SmolLM2"] = (smollm2.our_writer, None, 9, 1)
     for size, (*_, turns, calls) in train_step.SIZES.items():
