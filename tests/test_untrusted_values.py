@@ -25,7 +25,7 @@ from minigpt.text.sounds import SoundsTokenizer
 from minigpt.text.tokenizer_json_write import save_tokenizer_json
 from minigpt.text.word_piece import MARKS, WordPieceTokenizer
 from minigpt.train import RunFolder, TrainSettings, open_run, read_metrics
-from minigpt.train.checkpoint import UNCHECKED
+from minigpt.train.checkpoint import UNCHECKED, checkpoint_header
 from minigpt.train.shards import FORMER, Piece, point, write_shard
 
 FUZZ = int(os.environ.get("MINIGPT_FUZZ", "15"))
@@ -192,6 +192,14 @@ def test_the_header_of_a_checkpoint_is_read_or_refused(tmp_path):
         save_header(tmp_path / "best.safetensors", UNCHECKED, changed(header, rng))
         with Watch():
             opens()
+
+
+@pytest.mark.parametrize("progress", [None, {"step": -1}, {"step": "3"}, {"step": 3, "best_loss": []}])
+def test_progress_that_does_not_fit_is_refused_by_whoever_reads_the_header_alone(progress, tmp_path):
+    path = tmp_path / "best.safetensors"
+    save_header(path, UNCHECKED, {"config": CONFIG.to_dict(), "optimizer": {}, "progress": progress})
+    with pytest.raises(UserError, match="progress|step|best_loss"):
+        checkpoint_header(path)
 
 
 def test_the_header_of_a_shard_is_read_or_refused(tmp_path):
