@@ -46,7 +46,9 @@ def add(subparsers) -> None:
     )
     parser.add_argument("--preset", choices=tuple(PRESETS), help="the model (default tiny)")
     parser.add_argument("--tokenizer", type=tokenizer, help="bpe, characters, or a tokenizer.json (default bpe)")
-    parser.add_argument("--vocabulary", type=positive, help="tokens that bpe learns (default 1024)")
+    parser.add_argument(
+        "--vocabulary", type=positive, help="tokens that bpe learns (default 4096, fewer for a short text)"
+    )
     parser.add_argument("--steps", type=positive, help="updates of the parameters (default 3000)")
     parser.add_argument("--batch", type=positive, help="windows of text to a step (default 12)")
     parser.add_argument(

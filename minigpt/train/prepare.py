@@ -26,7 +26,10 @@ from minigpt.train.lock import locked
 from minigpt.train.settings import TrainSettings
 from minigpt.train.start import first_checkpoint
 
-PRESET, VOCABULARY = "tiny", 1024
+PRESET = "tiny"
+# Tokens of a bpe tokenizer, unless a short text leaves each of them fewer characters than this to be learnt from.
+# Of all choices in the recipe this one gives most: see examples/benchmarks/recipe.py.
+VOCABULARY, CHARACTERS_PER_TOKEN, FEWEST = 4096, 400, 512
 POSITIONS = ("position_embedding.weight", "encoder.position_embedding.weight")  # (T, C), a row for each position
 
 
@@ -78,7 +81,7 @@ def prepare_run(
     tokenizer : str, Path or Tokenizer, optional
         bpe (the default, trained to `vocabulary` tokens), characters, a tokenizer or the path of its file.
     vocabulary : int, optional
-        Tokens of a bpe tokenizer (default 1024).
+        Tokens of a bpe tokenizer (default 4096, fewer for a short text).
     settings : TrainSettings, optional
         Steps, batch, learning rate and so on.
     start : OpenedModel, optional
@@ -126,7 +129,7 @@ def prepare_run(
         config, made = draft, start.tokenizer
     else:
         special = tuple(special_tokens(record, draft.context).values())
-        made = _tokenizer(tokenizer or "bpe", vocabulary or VOCABULARY, corpus, special, progress)
+        made = _tokenizer(tokenizer or "bpe", vocabulary or default_vocabulary(corpus), corpus, special, progress)
         config = preset(model or PRESET, vocabulary_size=made.vocabulary_size, **fields_of_model)
     ids = find_special_tokens(record, config.context, made.special_tokens, document_end(made))
     with nullcontext() if held else locked(path, make_folder=True):
@@ -170,6 +173,11 @@ def _with_first_parameters(folder: RunFolder, start: Opened) -> RunFolder:
     first_checkpoint(folder, taken)
     fresh = [name for name in shapes if name not in taken]
     return replace(folder, start={"name": start.name, "left_out": left_out, "fresh": fresh})
+
+
+def default_vocabulary(corpus: Corpus) -> int:
+    """How many tokens a bpe tokenizer learns from the corpus if nobody says it."""
+    return min(VOCABULARY, max(FEWEST, sum(map(len, corpus.training)) // CHARACTERS_PER_TOKEN))
 
 
 def _tokenizer(wanted: Any, vocabulary: int, corpus: Corpus, special: tuple[str, ...], progress: bool) -> Tokenizer:

@@ -77,7 +77,11 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for field in fields(self):
             least = 0 if field.name in ("warmup", "seed") else 1
-            kinds: dict[Any, Kind] = {int: whole(least, MOST.get(field.name, MOST_WHOLE)), float: number(0.0), str: TEXT}
+            kinds: dict[Any, Kind] = {
+                int: whole(least, MOST.get(field.name, MOST_WHOLE)),
+                float: number(0.0),
+                str: TEXT,
+            }
             check(field.name, getattr(self, field.name), kinds[field.type])
         if self.learning_rate == 0 or self.clip == 0:
             raise UserError("learning_rate and clip must be above 0, or nothing would be learnt")

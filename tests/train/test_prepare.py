@@ -1,0 +1,20 @@
+"""What a run is made of where nobody says it."""
+
+import pytest
+
+from minigpt import Corpus, prepare_run
+from minigpt.train.prepare import default_vocabulary
+
+
+@pytest.mark.parametrize(("characters", "tokens"), [(2_000_000, 4096), (400_000, 1000), (1000, 512)])
+def test_a_short_text_has_a_small_vocabulary(characters, tokens):
+    assert default_vocabulary(Corpus("text", ("a" * characters,), ("b" * 10**7,))) == tokens
+
+
+def test_the_vocabulary_of_a_run(tmp_path):
+    words = " ".join(f"word{number} is number {number**3}." for number in range(9000))
+    corpus = Corpus("words", (words,), (words[:9000],))
+    for name, vocabulary in (("default", None), ("asked", 300)):
+        run = prepare_run(tmp_path / name, corpus, vocabulary=vocabulary, progress=False)
+        assert run.config.vocabulary_size == (vocabulary or len(words) // 400) != 512
+        assert run.tokenizer().vocabulary_size == run.config.vocabulary_size
