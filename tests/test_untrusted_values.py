@@ -198,7 +198,7 @@ def test_the_header_of_a_checkpoint_is_read_or_refused(tmp_path):
 def test_progress_that_does_not_fit_is_refused_by_whoever_reads_the_header_alone(progress, tmp_path):
     path = tmp_path / "best.safetensors"
     save_header(path, UNCHECKED, {"config": CONFIG.to_dict(), "optimizer": {}, "progress": progress})
-    with pytest.raises(UserError, match="progress|step|best_loss"):
+    with pytest.raises(UserError, match=r"progress|step|best_loss"):
         checkpoint_header(path)
 
 
