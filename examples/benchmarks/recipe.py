@@ -1,30 +1,45 @@
-"""What does each choice in the recipe of `minigpt train` give? The same with one choice taken back, for the same time.
+"""What does each choice in the recipe of `minigpt train` give? One is changed at a time, for the same processor time.
 
-Nine tenths of the training documents of Python's documentation are trained on, and the other tenth judges: the held-out
-part, on which the README's number is measured, is never read. First each recipe's step is timed, in turn, so that
-slower steps mean fewer of them. Then each is trained from several seeds. What was found stands in --out, and started
-again, the contest goes on from there.
-Run: python examples/benchmarks/recipe.py [--seeds 3] [--steps 600] [--out recipe.json] [--json]
+Nine tenths of the training documents of Python's documentation are trained on, and the other tenth judges, whole: the
+held-out part, on which the README's number is measured, is never read. A recipe whose step takes longer gets fewer
+steps; the numbers of steps below were set by the times measured on one machine, whose name stands in recipe.json.
+Each run has a process and a core of its own. What was found is kept, and the contest goes on from there.
+Run: python examples/benchmarks/recipe.py [--out recipe.json] [--json]
 """
 
 import json
-import statistics
+import subprocess
+import sys
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
+from statistics import mean
+from threading import Lock
 
-from common import arguments_for, machine_name, report
+from common import arguments_for, free_environment, machine_name, report
 
 from minigpt.files import replacing
-from minigpt.parallel.workers import on_workers
+from minigpt.machine import cores
 from minigpt.text import Corpus, load_corpus
 from minigpt.train import TrainSettings, prepare_run, train
+from minigpt.train.engine import OneProcess
 
-RECIPES = {  # the default, and what is changed in it
-    "default": {},
+GPT2 = {"norm": "layer", "position": "learned", "activation": "gelu_tanh", "gated": False, "bias": True}
+RECIPES = {  # what is changed, steps, seeds
+    "default": ({}, 675, 3),
+    "vocabulary 1024": ({"vocabulary": 1024}, 900, 3),
+    "vocabulary 8192": ({"vocabulary": 8192}, 500, 1),
+    "rate 0.006": ({"learning_rate": 0.006}, 675, 1),
+    "rate 0.002": ({"learning_rate": 0.002}, 675, 1),
+    "linear, to zero": ({"schedule": "linear", "final_rate": 0.0}, 675, 1),
+    "batch 8": ({"batch": 8}, 1000, 1),
+    "Muon, rate 0.006": ({"optimizer": "muon", "learning_rate": 0.006}, 530, 1),
+    "GPT-2's blocks": ({**GPT2, "init_std": 0.02}, 675, 1),
+    "context 128, batch 6": ({"context": 128, "batch": 6}, 675, 1),
 }
-WINDOWS = 800  # of the judging part, for a smaller error of the measurement
-TRIAL, TURNS = 40, 3  # steps that are timed, and how often
+WHOLE = 10_000  # windows: more than there are
 
 
 def development(corpus):
@@ -34,83 +49,85 @@ def development(corpus):
     return Corpus(corpus.name, tuple(text for number, text in numbered if number % 10 != 5), judging)
 
 
-def trained(corpus, recipe, steps, seed):
-    """Seconds of training, and the bits per byte of the judging part at its end."""
-    names = {field.name for field in fields(TrainSettings)}
-    chosen = {name: value for name, value in recipe.items() if name in names}
-    of_model = {name: value for name, value in recipe.items() if name not in names | {"vocabulary"}}
-    settings = TrainSettings(
-        **{"steps": steps, "seed": seed, "workers": 2, "validate_every": steps, "validation_windows": WINDOWS, **chosen}
-    )
+def trained(name, seed):
+    """Bits per byte of the judging part, and seconds of processor time for a step."""
+    changes, steps, _ = RECIPES[name]
+    settings = {field.name for field in fields(TrainSettings)}
+    chosen = {key: value for key, value in changes.items() if key in settings}
+    of_model = {key: value for key, value in changes.items() if key not in settings | {"vocabulary"}}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         run = prepare_run(
             Path(folder) / "run",
-            corpus,
+            development(load_corpus("pydocs", progress=False)),
             changes=of_model,
-            vocabulary=recipe.get("vocabulary"),
-            settings=settings,
+            vocabulary=changes.get("vocabulary"),
+            settings=TrainSettings(
+                **{"steps": steps, "seed": seed, "validate_every": steps, "validation_windows": WHOLE, **chosen}
+            ),
             progress=False,
         )
-        _, progress = train(
-            run, engine=on_workers(run), on_validation=lambda _, row: rows.append(row), show_progress=False
+        engine, began = OneProcess(run), time.process_time()
+        train(run, engine=engine, on_validation=lambda _, row: rows.append(row), show_progress=False)
+    return {"bits_per_byte": rows[-1]["validation_bits_per_byte"], "seconds": (time.process_time() - began) / steps}
+
+
+def contest(kept, keep):
+    """Train what is not known yet, as many at a time as there are cores."""
+    lock = Lock()
+
+    def work(one):
+        name, seed = one
+        command = [sys.executable, __file__, "--contestant", name, "--seed", str(seed)]
+        environment = free_environment() | {"OPENBLAS_NUM_THREADS": "1"}
+        answer = subprocess.run(command, stdout=subprocess.PIPE, env=environment, check=True, encoding="utf-8")
+        with lock:
+            kept.setdefault(name, {})[str(seed)] = json.loads(answer.stdout)
+            keep()
+
+    wanted = [(name, seed) for name, (_, _, seeds) in RECIPES.items() for seed in range(seeds)]
+    with ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(work, [one for one in wanted if str(one[1]) not in kept.get(one[0], {})]))
+
+
+def rows_of(found):
+    """A row for each recipe, the differences between equal seeds."""
+    rows = []
+    for name, (_, steps, _) in RECIPES.items():
+        bits = {seed: one["bits_per_byte"] for seed, one in found[name].items()}
+        worse = [value - found["default"][seed]["bits_per_byte"] for seed, value in bits.items()]
+        rows.append(
+            {
+                "recipe": name,
+                "steps": steps,
+                "ms a step": 1000 * mean(one["seconds"] for one in found[name].values()),
+                "bits per byte": mean(bits.values()),
+                "seeds": len(bits),
+                "spread": max(bits.values()) - min(bits.values()) if len(bits) > 1 else None,
+                "worse by": mean(worse),
+            }
         )
-    return progress.seconds, rows[-1]["validation_bits_per_byte"]
-
-
-def contest(corpus, steps, seeds, found, keep):
-    """Fill `found`: seconds of a step, steps, and bits per byte from each seed, of every recipe."""
-    for turn in range(TURNS):
-        for name, recipe in RECIPES.items():
-            row = found.setdefault(name, {"turns": [], "bits_per_byte": []})
-            if len(row["turns"]) == turn:
-                row["turns"].append(trained(corpus, recipe, TRIAL, 0)[0] / TRIAL)
-                keep()
-    seconds = {name: statistics.median(row["turns"]) for name, row in found.items()}
-    for seed in range(seeds):
-        for name, recipe in RECIPES.items():
-            row = found[name]
-            row["steps"] = round(steps * seconds["default"] / seconds[name])
-            if len(row["bits_per_byte"]) == seed:
-                row["bits_per_byte"].append(trained(corpus, recipe, row["steps"], seed)[1])
-                keep()
+    return rows
 
 
 def main():
     parser = arguments_for(__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=600, help="of the default (default 600)")
+    parser.add_argument("--seed", type=int, help="(of a contestant)")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"), help="what was found")
     arguments = parser.parse_args()
-    text = arguments.out.read_text(encoding="utf-8") if arguments.out.exists() else "{}"
-    kept = json.loads(text)
-    if kept.get("steps", arguments.steps) != arguments.steps:
-        raise SystemExit(f"{arguments.out} is of {kept['steps']} steps, not {arguments.steps}; choose another --out")
-    found = {name: row for name, row in kept.get("found", {}).items() if name in RECIPES}
+    if arguments.contestant:
+        print(json.dumps(trained(arguments.contestant, arguments.seed)))
+        return
+    known = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else {}
+    found = known.get("found", {})
 
     def keep():
         with replacing(arguments.out) as temporary:
-            rest = {"machine": machine_name(), "steps": arguments.steps, "found": found}
-            temporary.write_text(json.dumps(rest, indent=2) + "\n", encoding="utf-8")
+            text = json.dumps({"machine": machine_name(), "found": found}, indent=2)
+            temporary.write_text(text + "\n", encoding="utf-8")
 
-    contest(development(load_corpus("pydocs")), arguments.steps, arguments.seeds, found, keep)
-    default = found["default"]["bits_per_byte"]
-    rows = []
-    for name, row in found.items():
-        bits = row["bits_per_byte"]
-        cost = [a - b for a, b in zip(bits, default, strict=True)]
-        rows.append(
-            {
-                "recipe": name,
-                "ms a step": 1000 * statistics.median(row["turns"]),
-                "steps": row["steps"],
-                "bits per byte": statistics.mean(bits),
-                "lowest": min(bits),
-                "highest": max(bits),
-                "worse than the default by": statistics.mean(cost),
-            }
-        )
-    report(rows, arguments.json)
+    contest(found, keep)
+    report(rows_of(found), arguments.json)
 
 
 if __name__ == "__main__":
