@@ -6,14 +6,12 @@ Needs PyTorch and transformers: pip install '.[parity]'
 Run: python examples/benchmarks/decode.py [--sizes 4x128] [--quick] [--json]
 """
 
-import os
-
 import numpy as np
 from common import arguments_for, compare, compete, measure_gemv, report, take_turns
 
 from minigpt import Transformer, TransformerConfig
 from minigpt.infer import GREEDY, generate
-from minigpt.machine import blas_threads, threads_for_width
+from minigpt.machine import blas_threads, cores, threads_for_width
 
 PROMPT = 16  # tokens
 # name: (layers, width, heads, vocabulary, context, tokens to write, turns, texts in a turn)
@@ -62,7 +60,7 @@ def transformers_writer(size):
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(cores())
     model, params = our_model(size)
     config, end = model.config, model.config.vocabulary_size - 1
     sizes = {"vocab_size": config.vocabulary_size, "n_positions": config.context, "n_embd": config.width}
