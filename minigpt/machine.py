@@ -1,6 +1,7 @@
 """What a long computation asks of the machine: BLAS threads, free memory, freed memory kept for the next step."""
 
 import ctypes
+import math
 import os
 import sys
 from contextlib import AbstractContextManager, suppress
@@ -9,6 +10,7 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 WIDE = 512  # model width from which BLAS threads pay
+CONTROL_GROUP = Path("/sys/fs/cgroup")  # of a container on Linux, version 2
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 
 
@@ -22,10 +24,12 @@ def blas_threads(count: int | None) -> AbstractContextManager:
 
 
 def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """The cores that this process may use: those it is bound to, or fewer if its container has the time of fewer."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # ValueError: "max"
+        granted, period = (CONTROL_GROUP / "cpu.max").read_text(encoding="ascii").split()
+        return min(bound, math.ceil(int(granted) / int(period)))
+    return bound
 
 
 def threads_for_width(width: int) -> int | None:
@@ -74,10 +78,9 @@ def _free_memory() -> int | None:
 
 def _left_in_container() -> int | None:
     """What control groups, version 2, leave."""
-    root = Path("/sys/fs/cgroup")
     with suppress(OSError, ValueError):  # ValueError: "max"
-        most = int((root / "memory.max").read_text(encoding="ascii"))
-        return most - int((root / "memory.current").read_text(encoding="ascii"))
+        most = int((CONTROL_GROUP / "memory.max").read_text(encoding="ascii"))
+        return most - int((CONTROL_GROUP / "memory.current").read_text(encoding="ascii"))
     return None
 
 

@@ -24,7 +24,7 @@ class Turns(NamedTuple):
 
     said: Any  # what its first call returned
     seconds: list[float]  # of its timed calls
-    megabytes: float | None  # the most that its process held beyond its imports
+    megabytes: float | None  # the most that its process and its workers held, beyond its own imports
 
     @property
     def median(self) -> float:
@@ -74,6 +74,17 @@ def take_turns(make: Callable[[], Callable], calls: int, *, imports: Sequence[st
 def free_environment() -> dict[str, str]:
     """The environment without limits on threads, so that every contestant sets its own."""
     return {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+
+
+def answer_of(script: str, name: str, *arguments: str, **environment: str) -> Any:
+    """What `script --contestant name *arguments` prints, as JSON, once it has ended: a contest that nobody disturbs."""
+    command = [sys.executable, script, "--contestant", name, *arguments]
+    ended = subprocess.run(
+        command, stdout=subprocess.PIPE, env=free_environment() | environment, check=False, encoding="utf-8"
+    )
+    if ended.returncode:
+        raise SystemExit(f"{name} gave up (code {ended.returncode}); its message, if it had one, is above")
+    return json.loads(ended.stdout)
 
 
 def _start(command: list[str]) -> subprocess.Popen:
@@ -153,17 +164,34 @@ def machine_name() -> str:
 
 
 def peak_memory() -> float | None:
-    """The most memory that this process has held, in bytes; None where the system does not say."""
-    status = Path("/proc/self/status")
-    lines = status.read_text().splitlines() if status.exists() else []
-    return next((float(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), None)
+    """The most memory that this process and its children have held, in bytes, None where the system does not say.
+
+    What several of them share is counted once.
+    """
+    children = " ".join(path.read_text() for path in Path("/proc/self/task").glob("*/children"))
+    try:
+        return sum(map(_peak_of, ["self", *children.split()]))
+    except (OSError, KeyError):
+        return None
 
 
-def arguments_for(description: str) -> argparse.ArgumentParser:
-    """The options that every benchmark has."""
+def _peak_of(process: str) -> float:
+    """Of one process, with its part of what it shares with others."""
+    lines = [
+        line.split()
+        for name in ("status", "smaps_rollup")
+        for line in Path("/proc", process, name).read_text().splitlines()[1:]
+    ]
+    kilobytes = {line[0]: float(line[1]) for line in lines if line[-1] == "kB"}
+    return 1024 * (kilobytes["VmHWM:"] - kilobytes["RssShmem:"] + kilobytes["Pss_Shmem:"])
+
+
+def arguments_for(description: str, *, quick: bool = True) -> argparse.ArgumentParser:
+    """The options that every benchmark has, --quick but for those that cannot be."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="print a list of objects instead of a table")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: a glance, not a measurement")
+    if quick:
+        parser.add_argument("--quick", action="store_true", help="fewer rounds: a glance, not a measurement")
     parser.add_argument("--contestant", help=argparse.SUPPRESS)
     return parser
 

@@ -8,13 +8,11 @@ Needs PyTorch, transformers and gguf (pip install '.[parity]'); the model, 93 MB
 Run: python examples/benchmarks/smollm2.py [--quick] [--json]
 """
 
-import os
-
 import numpy as np
 from common import arguments_for, compare, compete, report, take_turns
 
 from minigpt.infer import GREEDY, generate
-from minigpt.machine import blas_threads
+from minigpt.machine import blas_threads, cores
 from minigpt.model.arrays import MATRIX
 from minigpt.pretrained import fetch_named, load_pretrained
 
@@ -34,7 +32,7 @@ def transformers_writer():
     import torch
     from transformers import AutoModelForCausalLM
 
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(cores())
     path, prompt = fetch_named("smollm2"), load_pretrained("smollm2").tokenizer.encode(PROMPT)
     rival = AutoModelForCausalLM.from_pretrained(str(path.parent), gguf_file=path.name, dtype=torch.float32).eval()
     tokens = torch.from_numpy(prompt)[None]

@@ -114,12 +114,13 @@ class BytePairTokenizer:
         vocabulary_size: int,
         *,
         special_tokens: Sequence[str] = (),
+        at_most: bool = False,
         progress: bool = False,
     ) -> "BytePairTokenizer":
         """Learn the merges of a vocabulary of that size from `documents`.
 
         It holds the 256 bytes, the merges, `<|endoftext|>` and the further `special_tokens`, in that order. `progress`
-        shows a bar. Raises `UserError` if the text has too few pairs for so many tokens.
+        shows a bar. A text that has too few pairs for so many tokens gives fewer if `at_most`, else a `UserError`.
         """
         merge_count = vocabulary_size - 257 - len(special_tokens)
         numbered = number_special_tokens(special_tokens, 256 + merge_count)
@@ -134,10 +135,11 @@ class BytePairTokenizer:
         pieces = {piece.encode(): count for piece, count in counts.items()}
         tokens = [bytes([byte]) for byte in EVERY_BYTE]
         merges = []
-        for left, right in learn_merges(pieces, merge_count, special_count=len(numbered), progress=progress):
+        learned = learn_merges(pieces, merge_count, special_count=len(numbered), at_most=at_most, progress=progress)
+        for left, right in learned:
             merges.append((tokens[left], tokens[right]))
             tokens.append(tokens[left] + tokens[right])
-        return cls(merges, numbered)
+        return cls(merges, number_special_tokens(special_tokens, 256 + len(merges)))
 
     @property
     def vocabulary_size(self) -> int:

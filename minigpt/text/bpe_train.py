@@ -18,13 +18,19 @@ EDGE = -1  # stands between two pieces, and where a token was swallowed by its l
 
 
 def learn_merges(
-    piece_counts: Mapping[bytes, int], merge_count: int, *, special_count: int = 1, progress: bool = False
+    piece_counts: Mapping[bytes, int],
+    merge_count: int,
+    *,
+    special_count: int = 1,
+    at_most: bool = False,
+    progress: bool = False,
 ) -> list[Pair]:
     """The `merge_count` pairs of token ids to merge, in order; the pair at place i becomes the token 256 + i.
 
     Each time the most frequent pair of neighbours (of equals, the one of smallest ids) becomes a token everywhere.
     `piece_counts` says how often each piece of the text occurs; no merge crosses the edge of a piece.
-    `special_count`: special tokens in the same vocabulary. Raises `UserError` when the text has too few pairs.
+    `special_count`: special tokens in the same vocabulary. A text that has too few pairs gives fewer if `at_most`, else
+    a `UserError`.
     """
     text = _Text(piece_counts)
     heap = [(-count, pair) for pair, count in text.counts.items()]
@@ -32,6 +38,8 @@ def learn_merges(
     merges: list[Pair] = []
     for new in progress_bar(range(256, 256 + merge_count), desc="learning merges", unit="", disable=not progress):
         pair = _pop_most_frequent(heap, text.counts)
+        if pair is None and at_most:
+            break
         if pair is None:
             others = 256 + special_count
             raise UserError(

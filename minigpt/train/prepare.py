@@ -129,7 +129,7 @@ def prepare_run(
         config, made = draft, start.tokenizer
     else:
         special = tuple(special_tokens(record, draft.context).values())
-        made = _tokenizer(tokenizer or "bpe", vocabulary or default_vocabulary(corpus), corpus, special, progress)
+        made = _tokenizer(tokenizer or "bpe", vocabulary, corpus, special, progress)
         config = preset(model or PRESET, vocabulary_size=made.vocabulary_size, **fields_of_model)
     ids = find_special_tokens(record, config.context, made.special_tokens, document_end(made))
     with nullcontext() if held else locked(path, make_folder=True):
@@ -176,17 +176,22 @@ def _with_first_parameters(folder: RunFolder, start: Opened) -> RunFolder:
 
 
 def default_vocabulary(corpus: Corpus) -> int:
-    """How many tokens a bpe tokenizer learns from the corpus if nobody says it."""
+    """How many tokens, at most, a bpe tokenizer learns from the corpus if nobody says it."""
     return min(VOCABULARY, max(FEWEST, sum(map(len, corpus.training)) // CHARACTERS_PER_TOKEN))
 
 
-def _tokenizer(wanted: Any, vocabulary: int, corpus: Corpus, special: tuple[str, ...], progress: bool) -> Tokenizer:
+def _tokenizer(
+    wanted: Any, vocabulary: int | None, corpus: Corpus, special: tuple[str, ...], progress: bool
+) -> Tokenizer:
     if not isinstance(wanted, (str, Path)):
         return wanted
     if wanted == "characters":  # of all documents: held-out text may hold a character that training lacks
         return CharacterTokenizer.train(corpus.documents, special_tokens=special)
     if wanted == "bpe":
-        return BytePairTokenizer.train(corpus.training, vocabulary, special_tokens=special, progress=progress)
+        size = default_vocabulary(corpus) if vocabulary is None else vocabulary
+        return BytePairTokenizer.train(
+            corpus.training, size, special_tokens=special, at_most=vocabulary is None, progress=progress
+        )
     if not Path(wanted).exists():
         raise UserError(f"--tokenizer {wanted} is neither bpe, characters nor a file; choose one of these")
     return load_tokenizer(wanted)

@@ -12,6 +12,7 @@ from minigpt import progress
 from minigpt.errors import UserError
 from minigpt.text.bpe import GPT2_PATTERN, BytePairTokenizer
 from minigpt.text.bpe_train import learn_merges
+from minigpt.text.vocabulary import END_OF_TEXT
 
 
 def textbook_merges(piece_counts, merge_count):
@@ -46,6 +47,7 @@ def test_same_merges_as_the_textbook(piece_counts):
     if len(expected) < 40:
         with pytest.raises(UserError, match=f"at most {257 + len(expected)} tokens, not 297; .*more text"):
             learn_merges(piece_counts, 40)
+    assert learn_merges(piece_counts, 40, at_most=True) == expected
 
 
 @given(st.lists(st.text("abc é1\n'"), max_size=5))
@@ -81,6 +83,9 @@ def test_vocabulary_sizes_that_cannot_be():
         BytePairTokenizer.train(["abc"], 256)
     with pytest.raises(UserError, match="at most 259 tokens, not 1024"):
         BytePairTokenizer.train(["abc"], 1024)
+    fewer = BytePairTokenizer.train(["abc"], 1024, special_tokens=["<mask>"], at_most=True)
+    assert fewer.vocabulary_size == 260 and fewer.special_tokens == {END_OF_TEXT: 258, "<mask>": 259}
+    assert BytePairTokenizer.train(["abc"], 258, at_most=True).vocabulary_size == 258
     with pytest.raises(UserError, match="put it in a list"):
         BytePairTokenizer.train("abc", 257)
     assert BytePairTokenizer.train([], 257).vocabulary_size == 257

@@ -2,7 +2,7 @@
 
 import pytest
 
-from minigpt import Corpus, prepare_run
+from minigpt import Corpus, UserError, prepare_run
 from minigpt.train.prepare import default_vocabulary
 
 
@@ -18,3 +18,15 @@ def test_the_vocabulary_of_a_run(tmp_path):
         run = prepare_run(tmp_path / name, corpus, vocabulary=vocabulary, progress=False)
         assert run.config.vocabulary_size == (vocabulary or len(words) // 400) != 512
         assert run.tokenizer().vocabulary_size == run.config.vocabulary_size
+
+
+@pytest.mark.parametrize("text", ["The fox met a hen. " * 99, "Лиса встретила курицу.\n" * 99, "鶏に 狐は。" * 99])
+def test_a_text_of_few_pairs_has_the_vocabulary_that_it_allows(tmp_path, text):
+    corpus = Corpus("fables", (text,), (text,))
+    run = prepare_run(tmp_path / "default", corpus, changes={"context": 4}, objective="masked", progress=False)
+    tokenizer = run.tokenizer()
+    assert 258 < tokenizer.vocabulary_size == run.config.vocabulary_size < 512
+    assert tokenizer.decode(tokenizer.encode(text)) == text and len(tokenizer.encode(text)) < len(text.encode()) / 2
+    assert set(run.special.values()) <= set(tokenizer.special_tokens.values())
+    with pytest.raises(UserError, match=f"at most {tokenizer.vocabulary_size} tokens, not 512"):
+        prepare_run(tmp_path / "asked", corpus, vocabulary=512, objective="masked", progress=False)
