@@ -144,7 +144,7 @@ def rows_of(found):
 def main():
     parser = arguments_for(__doc__, quick=False)
     parser.add_argument("--seed", type=int, help="(of a contestant)")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"), help="what was found")
+    parser.add_argument("--out", type=Path, default=Path("recipe.json"), help="what was found")
     arguments = parser.parse_args()
     if arguments.contestant:
         print(json.dumps(trained(arguments.contestant, arguments.seed)))
