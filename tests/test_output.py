@@ -59,13 +59,15 @@ def test_a_full_disk_behind_the_output_is_one_sentence(monkeypatch, capsys):
     )
 
 
-@pytest.mark.parametrize(("failure", "code"), [(errno.EPIPE, 0), (errno.EIO, 0), (errno.ENOSPC, 2)])
-@pytest.mark.parametrize("streams", [("stdout",), ("stderr",), ("stdout", "stderr")])
+@pytest.mark.parametrize(("failure", "code", "streams"), [
+    (errno.EPIPE, 0, ["stdout"]), (errno.EIO, 0, ["stdout", "stderr"]), (errno.ENOSPC, 2, ["stdout"]),
+    (errno.ENOSPC, 0, ["stderr"]),
+])  # fmt: skip
 def test_a_training_goes_on_without_display(failure, code, streams, tmp_path, monkeypatch):
     make_run(tmp_path / "run", steps=20)
     for name in streams:
         monkeypatch.setattr(sys, name, Stream(failure))
-    assert main(["train", "--resume", "--out", str(tmp_path / "run")]) == (code if "stdout" in streams else 0)
+    assert main(["train", "--resume", "--out", str(tmp_path / "run")]) == code
     assert open_run(tmp_path / "run", "last").progress["step"] == 20
     assert (tmp_path / "run" / "loss.png").exists()
 
