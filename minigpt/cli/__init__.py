@@ -82,7 +82,7 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="minigpt",
         description="A transformer in plain NumPy: train it, let it write, and check every gradient.",
-        epilog="Start with `minigpt train`: no arguments, no download, one to three minutes.",
+        epilog="Start with `minigpt train`: no arguments, no download, two to five minutes.",
     )
     parser.add_argument("--version", action="version", version=f"minigpt {__version__}")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

@@ -23,7 +23,7 @@ def add(subparsers) -> None:
         subparsers,
         "train",
         execute,
-        "  minigpt train                                    Python's documentation, one to three minutes\n"
+        "  minigpt train                                    Python's documentation, two to five minutes\n"
         "  minigpt train --objective masked                 hide tokens and ask for them, as BERT\n"
         "  minigpt train shakespeare --tokenizer characters --steps 2000\n"
         "  minigpt train my_notes/ --preset small --workers 2 --out runs/notes\n"
@@ -49,7 +49,7 @@ def add(subparsers) -> None:
     parser.add_argument(
         "--vocabulary", type=positive, help="tokens that bpe learns (default 4096, fewer for a short text)"
     )
-    parser.add_argument("--steps", type=positive, help="updates of the parameters (default 1300)")
+    parser.add_argument("--steps", type=positive, help="updates of the parameters (default 1800)")
     parser.add_argument("--batch", type=positive, help="windows of text to a step (default 12)")
     parser.add_argument(
         "--accumulate",

@@ -55,7 +55,7 @@ class TrainSettings:
     (0.01, 0.001)
     """
 
-    steps: int = 1300  # parameter updates
+    steps: int = 1800  # parameter updates
     batch: int = 12  # windows in a micro-batch
     accumulate: int = 1  # micro-batches to an update
     optimizer: str = "adamw"  # adamw | adam | sgd | muon

@@ -160,7 +160,9 @@ def test_who_asks_twice_is_not_kept_waiting(tmp_path):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # what a shell starts in the background ignores it
     try:
         with pytest.raises(KeyboardInterrupt):
             train(make_run(tmp_path), on_validation=impatient, show_progress=False)
