@@ -95,6 +95,9 @@ class TrainSettings:
                 f"and optimizer {self.optimizer!r} one of {', '.join(OPTIMIZERS)}"
             )
 
+        if self.optimizer == "muon" and (self.beta1, self.beta2) != (0.9, 0.99):
+            raise UserError("muon has a momentum of its own; leave beta1 and beta2 out, or use another optimizer")
+
     def rate(self) -> Schedule:
         """step -> learning rate."""
         warmup = min(self.warmup, self.steps)

@@ -22,7 +22,7 @@ from minigpt.train.lock import is_locked, locked, try_lock
 
 PROGRAM = Path(__file__).parent / "tiny_run.py"
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([p for p in sys.path if p])}
-FUZZ = int(os.environ.get("MINIGPT_FUZZ", "3"))  # pairs of processes, and kills
+FUZZ = int(os.environ.get("MINIGPT_FUZZ", "1"))  # pairs of processes, and kills
 WORDS = ["--tokenizer", "characters", "--context", "8", "--batch", "2", "--steps", "3", "--workers", "1"]
 
 

@@ -2,13 +2,20 @@
 
 import pytest
 
-from minigpt import Corpus, UserError, prepare_run
+from minigpt import Corpus, TrainSettings, UserError, prepare_run
 from minigpt.train.prepare import default_vocabulary
 
 
 @pytest.mark.parametrize(("characters", "tokens"), [(2_000_000, 4096), (400_000, 1000), (1000, 512)])
 def test_a_short_text_has_a_small_vocabulary(characters, tokens):
     assert default_vocabulary(Corpus("text", ("a" * characters,), ("b" * 10**7,))) == tokens
+
+
+@pytest.mark.parametrize("changed", [{"beta1": 0.95}, {"beta2": 0.95}])
+def test_a_setting_that_muon_would_not_use_is_refused(changed):
+    with pytest.raises(UserError, match="leave beta1 and beta2 out"):
+        TrainSettings(optimizer="muon", **changed)
+    assert TrainSettings(optimizer="sgd", **changed).optimizer == "sgd"
 
 
 def test_the_vocabulary_of_a_run(tmp_path):
