@@ -28,7 +28,7 @@ from minigpt.train.start import first_checkpoint
 
 PRESET = "tiny"
 # Tokens of a bpe tokenizer, unless a short text leaves each of them fewer characters than this to be learnt from.
-# Of all choices in the recipe this one gives most: see examples/benchmarks/recipe.py.
+# It gave most of what examples/benchmarks/recipe.py compares, though less on text that is further away: see the README.
 VOCABULARY, CHARACTERS_PER_TOKEN, FEWEST = 4096, 400, 512
 POSITIONS = ("position_embedding.weight", "encoder.position_embedding.weight")  # (T, C), a row for each position
 
