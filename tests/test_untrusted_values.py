@@ -28,7 +28,7 @@ from minigpt.train import RunFolder, TrainSettings, open_run, read_metrics
 from minigpt.train.checkpoint import UNCHECKED, checkpoint_header
 from minigpt.train.shards import FORMER, Piece, point, write_shard
 
-FUZZ = int(os.environ.get("MINIGPT_FUZZ", "15"))
+FUZZ = int(os.environ.get("MINIGPT_FUZZ", "10"))
 CONFIG = TransformerConfig(vocabulary_size=9, context=6, width=8, layers=2, heads=2)
 PARAMS = Transformer(CONFIG).init(np.random.default_rng(0))
 LETTERS = CharacterTokenizer("abcdefgh")

@@ -18,7 +18,7 @@ from minigpt.grade.plain import difference, judge_plain
 from minigpt.grade.sandbox import Unknown
 from minigpt.grade.sandbox.frames import DEPTH, DTYPES, FRAME_BYTES, TREE_BYTES, Kept, Malformed, pack, unpack
 
-FUZZ = int(os.environ.get("MINIGPT_FUZZ", "300"))
+FUZZ = int(os.environ.get("MINIGPT_FUZZ", "150"))
 PLAIN = [exercise for exercise in EXERCISES.values() if exercise.right]
 
 
