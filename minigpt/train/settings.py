@@ -94,8 +94,7 @@ class TrainSettings:
                 f"schedule {self.schedule!r} must be one of {', '.join(SCHEDULES)} "
                 f"and optimizer {self.optimizer!r} one of {', '.join(OPTIMIZERS)}"
             )
-
-        if self.optimizer == "muon" and (self.beta1, self.beta2) != (0.9, 0.99):
+        if self.optimizer == "muon" and (self.beta1, self.beta2) != (TrainSettings.beta1, TrainSettings.beta2):
             raise UserError("muon has a momentum of its own; leave beta1 and beta2 out, or use another optimizer")
 
     def rate(self) -> Schedule:
