@@ -1,22 +1,25 @@
 """Build the notebooks from their sources: `python -m lessons.build`.
 
 Every `lessons/NN_name.py` is run and becomes `lessons/NN_name.ipynb` with its outputs; its numbers go into
-`lessons/results.json`, and with those `lessons/CLAIMS.md` is written. Two builds on one machine give the same
-bytes. Needs: pip install '.[lessons]'
+`lessons/results.json`, and with those `lessons/CLAIMS.md` is written; `lessons/GLOSSARY.md` is made of the sentences
+that define a term. Two builds on one machine give the same bytes. Needs: pip install '.[lessons]'
 """
 
 import argparse
 import json
 import os
+import re
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import jupytext
 import nbformat
+import psutil
 from nbclient import NotebookClient
 
+from lessons.checks import Spent, check_lesson
+from lessons.glossary import glossary_page
 from lessons.sources import LESSONS, lesson_sources
 from lessons.stubs import write_stubs
 from minigpt.course.claims import load_claims
@@ -32,24 +35,41 @@ KERNEL_SETTINGS = {
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
 
-def build(source: Path, *, quick: bool = False) -> tuple[str, list[dict], float]:
-    """Run a lesson. Returns the notebook as text, its measured numbers, and the seconds that it took."""
+def build(source: Path, *, quick: bool = False) -> tuple[str, list[dict], Spent]:
+    """Run a lesson. Returns the notebook as text, its measured numbers, and what it took.
+
+    `SystemExit` if a full run contradicts what the lesson says of itself.
+    """
     notebook = read_source(source)
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder) / "results.jsonl"
         os.environ.update({**KERNEL_SETTINGS, RESULTS: str(results), QUICK: "1" if quick else "0"})
-        start = time.perf_counter()
+        spent = []
         client = NotebookClient(
             notebook,
             timeout=SECONDS,
+            on_cell_executed=lambda **_: spent.append(spent_by(client.km.provisioner.pid)),
             record_timing=False,
             resources={"metadata": {"path": "."}},
             extra_arguments=["--log-level=ERROR"],
         )
         client.execute()
-        seconds = time.perf_counter() - start
         lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
-    return as_text(notebook), [json.loads(line) for line in lines], seconds
+    if not quick:
+        check_lesson(source, notebook, spent[-1])
+    return as_text(notebook), [json.loads(line) for line in lines], spent[-1]
+
+
+def spent_by(process: int) -> Spent:
+    """Processor time and the most memory of a kernel; where the system does not tell the most, the present memory."""
+    kernel = psutil.Process(process)
+    times = kernel.cpu_times()
+    memory = kernel.memory_info().rss
+    status = Path(f"/proc/{process}/status")
+    if status.exists():
+        most = re.search(r"VmHWM:\s+(\d+) kB", status.read_text(encoding="utf-8"))
+        memory = int(most[1]) * 1024 if most else memory
+    return Spent(times.user + times.system, memory / 1e9)
 
 
 def read_source(source: Path) -> nbformat.NotebookNode:
@@ -85,15 +105,18 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     for source in lesson_sources(arguments.lessons):
-        text, numbers, seconds = build(source, quick=arguments.quick)
+        text, numbers, spent = build(source, quick=arguments.quick)
         print(
-            f"{source.stem:28} {seconds:5.1f} s  {len(numbers)} numbers in their bands", flush=True
+            f"{source.stem:28} {spent.seconds:5.1f} s  {spent.gigabytes:4.1f} GB  "
+            f"{len(numbers)} numbers in their bands",
+            flush=True,
         )
         if not arguments.quick:
             write_text(source.with_suffix(".ipynb"), text)
             record(source.stem, numbers)
     if not arguments.quick:
         write_text(LESSONS / "CLAIMS.md", claims_page(load_claims(LESSONS)))
+        write_text(LESSONS / "GLOSSARY.md", glossary_page())
         write_stubs(LESSONS / "exercises")
     return 0
 

@@ -1,5 +1,19 @@
 """The course's own tools: what lessons are written with."""
 
-from minigpt.course.lesson import Shown, Unexpected, band, expect, quick, show, show_source, table
+from minigpt.course.lesson import Shown, Unexpected, band, expect, prediction, quick, show, show_source, table
+from minigpt.course.seeds import Difference, difference, spread_table
 
-__all__ = ["Shown", "Unexpected", "band", "expect", "quick", "show", "show_source", "table"]
+__all__ = [
+    "Difference",
+    "Shown",
+    "Unexpected",
+    "band",
+    "difference",
+    "expect",
+    "prediction",
+    "quick",
+    "show",
+    "show_source",
+    "spread_table",
+    "table",
+]

@@ -4,7 +4,7 @@ import inspect
 import json
 import os
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 QUICK = "MINIGPT_QUICK"  # 1: lessons run small, to see that they run
@@ -27,26 +27,54 @@ def expect(
     above: float | None = None,
     below: float | None = None,
     equal: float | None = None,
+    against: Mapping[str, float] | None = None,
+    full_only: bool = False,
 ) -> None:
     """Say a measured number and hold it to its band: above <= value <= below, or equal to the last bit.
 
-    name: the experiment's id and what was measured, `E06a.bidirectional_loss`. `Unexpected` if the value is outside.
+    name: the experiment's id and what was measured, `E06a.bidirectional_loss`. against: what the number would be if
+    something else were so, each with its name (chance, a baseline, the control); a band that holds one of these could
+    not tell them apart. An equality and a tolerance (at most 1e-6) need none. full_only: a quick run is too small for
+    the band and only says the number. `Unexpected` if the value is outside, `ValueError` for a band that says nothing.
     The file named by `MINIGPT_RESULTS`, if any, gets one more line, for the table of claims.
     """
     if equal is not None:
         above = below = equal
-    if above is None and below is None:
-        raise ValueError(f"{name} has no band; give above, below or equal")
+    _check_band(name, above, below, against)
     value = float(value)
-    inside = (above is None or value >= above) and (below is None or value <= below)
     row = {"name": name, "value": value, "above": above, "below": below, "quick": quick()}
     if path := os.environ.get(RESULTS):
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
-    line = f"{name} = {value:.4g}   (expected {band(above, below)})"
-    if not inside:
+    line = f"{name} = {value:.4g}   (expected {band(above, below)}{_other_than(against)})"
+    if not _inside(value, above, below) and not (full_only and quick()):
         raise Unexpected(line)
     print(line)
+
+
+def _check_band(name: str, above: float | None, below: float | None, against: Mapping[str, float] | None) -> None:
+    if above is None and below is None:
+        raise ValueError(f"{name} has no band; give above, below or equal")
+    for what, other in (against or {}).items():
+        if _inside(other, above, below):
+            raise ValueError(f"the band of {name} holds {what} ({other:.4g}) as well; narrow it until it excludes that")
+
+
+def _inside(value: float, above: float | None, below: float | None) -> bool:
+    return (above is None or value >= above) and (below is None or value <= below)
+
+
+def _other_than(against: Mapping[str, float] | None) -> str:
+    return "".join(f"; {what} {value:.4g}" for what, value in (against or {}).items())
+
+
+def prediction(name: str, text: str, came_true: bool, *, text_says: bool = True) -> None:
+    """Say whether a prediction was confirmed. text_says: what the lesson's text tells its readers.
+
+    The file named by `MINIGPT_RESULTS` gets one more line, 1 or 0. `Unexpected` if a full run contradicts the text.
+    """
+    expect(name, float(came_true), equal=float(text_says), full_only=True)
+    print(f"{'confirmed' if came_true else 'not confirmed'}: {text}")
 
 
 def band(above: float | None, below: float | None) -> str:
@@ -100,12 +128,21 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: int 
     return Shown(plain, markdown)
 
 
-def show(figure: Any) -> None:
-    """Show a matplotlib figure: in a notebook below the cell, on a desktop in a window; without a screen, close it."""
+def show(figure: Any, text: str | None = None) -> None:
+    """Show a matplotlib figure: in a notebook below the cell, on a desktop in a window; without a screen, close it.
+
+    text: the alternative text, for those who do not see the figure: what is drawn, and what it says.
+    """
     import matplotlib
     import matplotlib.pyplot as plt
 
-    if matplotlib.get_backend().lower() == "agg":
+    backend = matplotlib.get_backend().lower()
+    if "inline" in backend:
+        from IPython.display import display
+
+        display(figure, metadata={"image/png": {"alt": text}})
+        plt.close(figure)
+    elif backend == "agg":
         plt.close(figure)
     else:
         plt.show()

@@ -1,0 +1,75 @@
+"""The glossary of the course, made from the sentences in which its lessons define a term.
+
+In a lesson's text, bold is for two things: a heading inside of a line, which ends in punctuation (`**Prediction.**`),
+and a term where it is defined. The whole sentence around the term is its entry.
+"""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from lessons.sources import lesson_sources
+
+TITLE = """# Glossary
+
+Every term as the lesson that defines it says it.
+
+<!-- Written by `python -m lessons.build` from the lessons; change those instead. -->
+"""
+BOLD = re.compile(r"\*\*(.+?)\*\*")
+SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z*`$])")
+
+
+class Definition(NamedTuple):
+    """A term, the sentence that defines it, and the lesson in which it stands."""
+
+    term: str
+    sentence: str
+    lesson: Path
+
+
+def definitions(sources: list[Path] | None = None) -> list[Definition]:
+    """Of all lessons, in the order of the alphabet. `SystemExit` names a term that is defined twice."""
+    found: dict[str, Definition] = {}
+    for lesson in sources or lesson_sources():
+        for sentence in sentences(lesson.read_text(encoding="utf-8")):
+            for term in BOLD.findall(sentence):
+                if term[-1] in ".:?!":
+                    continue
+                key = term.lower()
+                if key in found:
+                    raise SystemExit(
+                        f"{lesson.name} defines **{term}**, which {found[key].lesson.name} has defined; "
+                        "write it in italics here"
+                    )
+                found[key] = Definition(term, sentence, lesson)
+    return [found[key] for key in sorted(found)]
+
+
+def sentences(source: str) -> list[str]:
+    """The sentences of a lesson's Markdown cells, without run-in headings, formulas that stand alone, and tables."""
+    result = []
+    for cell in re.split(r"^# %%.*\n", source, flags=re.MULTILINE)[1:]:
+        lines = cell.splitlines()
+        if not all(line.startswith("#") or not line for line in lines):
+            continue
+        text = "\n".join(line.removeprefix("#").strip() for line in lines)
+        for paragraph in re.split(r"\n\s*\n|\n(?=[-*] |\d+\. )", text):
+            if not paragraph.startswith(("#", "|", "$$")):
+                result += split(" ".join(paragraph.split()))
+    return result
+
+
+def split(paragraph: str) -> list[str]:
+    """A paragraph as sentences, each without the heading or the mark of a list that begins it."""
+    paragraph = re.sub(r"^(\*\*[^*]+[.:?!]\*\* |[-*] |\d+\. )", "", paragraph)
+    return [sentence.strip() for sentence in SENTENCE.split(paragraph) if sentence.strip()]
+
+
+def glossary_page() -> str:
+    """The page as Markdown."""
+    entries = [
+        f"- {entry.sentence} ([lesson {entry.lesson.stem[:2]}]({entry.lesson.stem}.ipynb))"
+        for entry in definitions()
+    ]
+    return TITLE + "\n" + "\n".join(entries) + "\n"

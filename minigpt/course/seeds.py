@@ -1,0 +1,58 @@
+"""Numbers that differ from seed to seed: their spread, and whether two of them differ by more than that."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt.course.lesson import Shown, table
+
+# The 97.5% point of Student's t for 1, 2, ... degrees of freedom.
+STUDENT = tuple(
+    map(float, "12.706 4.303 3.182 2.776 2.571 2.447 2.365 2.306 2.262 2.228 2.201 2.179 2.160 2.145 2.131".split())
+)
+
+
+class Difference(NamedTuple):
+    """A difference of two means with its 95% interval from `low` to `high`, in the unit of the values."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def is_one(self) -> bool:
+        """Whether the interval leaves zero out."""
+        return self.low > 0 or self.high < 0
+
+    def __str__(self) -> str:
+        return f"{self.mean:+.3f} (95% interval {self.low:+.3f} to {self.high:+.3f})"
+
+
+def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
+    """The mean of `first` less that of `second`, each holding a value a seed.
+
+    The interval is Student's (1908), with the variance of both pooled: it takes seeds for independent, the spread of
+    both arms for equal and the values for normally distributed. `ValueError` without two values in each.
+    """
+    a, b = np.asarray(first, float), np.asarray(second, float)
+    free = len(a) + len(b) - 2
+    if min(len(a), len(b)) < 2:
+        raise ValueError(
+            f"{len(a)} and {len(b)} values have no spread to compare with; give one a seed, of two or more"
+        )
+    variance = (((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()) / free
+    half = STUDENT[min(free, len(STUDENT)) - 1] * math.sqrt(variance * (1 / len(a) + 1 / len(b)))
+    mean = a.mean() - b.mean()
+    return Difference(float(mean), float(mean - half), float(mean + half))
+
+
+def spread_table(arms: Mapping[str, Sequence[float]], *, name: str = "", digits: int = 3) -> Shown:
+    """A row for each arm of an experiment: the mean of its values, one a seed, and the lowest and highest of them.
+
+    name: the heading of the arms.
+    """
+    rows = [(arm, float(np.mean(values)), float(min(values)), float(max(values))) for arm, values in arms.items()]
+    seeds = sorted({len(values) for values in arms.values()})
+    return table([name, f"mean of {' or '.join(map(str, seeds))} seeds", "lowest", "highest"], rows, digits=digits)

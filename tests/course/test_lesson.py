@@ -1,0 +1,85 @@
+"""Bands that can fail, differences beside their spread, predictions, and figures with a text."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from minigpt.course import Unexpected, difference, expect, prediction, show, spread_table
+from minigpt.course.lesson import QUICK, RESULTS
+
+
+@pytest.fixture(autouse=True)
+def full(monkeypatch):
+    monkeypatch.delenv(QUICK, raising=False)
+    monkeypatch.delenv(RESULTS, raising=False)
+
+
+def test_a_band_excludes_what_it_is_held_against(capsys):
+    expect("E00.loss", 1.2, above=1.0, below=1.5, against={"chance": 2.77})
+    assert capsys.readouterr().out == "E00.loss = 1.2   (expected 1 to 1.5; chance 2.77)\n"
+    with pytest.raises(ValueError, match=r"holds chance \(1.4\) as well"):
+        expect("E00.loss", 1.2, above=1.0, below=1.5, against={"unigram": 2.0, "chance": 1.4})
+    with pytest.raises(ValueError, match="has no band"):
+        expect("E00.loss", 1.2, against={"chance": 2.77})
+
+
+@pytest.mark.parametrize("value", [0.99, 1.51, float("nan"), float("inf")])
+def test_a_number_outside_of_its_band_is_refused(value):
+    with pytest.raises(Unexpected, match=r"E00\.loss"):
+        expect("E00.loss", value, above=1.0, below=1.5, against={"chance": 2.77})
+
+
+def test_a_quick_run_may_be_too_small_for_a_band(monkeypatch):
+    with pytest.raises(Unexpected):
+        expect("E00.loss", 1.6, below=1.5, against={"chance": 2.77}, full_only=True)
+    monkeypatch.setenv(QUICK, "1")
+    expect("E00.loss", 1.6, below=1.5, against={"chance": 2.77}, full_only=True)
+    with pytest.raises(Unexpected):
+        expect("E00.loss", 1.6, below=1.5, against={"chance": 2.77})
+
+
+def test_a_prediction_is_what_the_text_says(monkeypatch, capsys):
+    prediction("E00.falls", "the loss falls", True)
+    prediction("E00.rises", "the loss rises", False, text_says=False)
+    said = capsys.readouterr().out
+    assert "\nconfirmed: the loss falls\n" in said
+    assert "\nnot confirmed: the loss rises\n" in said
+    with pytest.raises(Unexpected):
+        prediction("E00.falls", "the loss falls", False)
+    with pytest.raises(Unexpected):
+        prediction("E00.rises", "the loss rises", True, text_says=False)
+    monkeypatch.setenv(QUICK, "1")
+    prediction("E00.falls", "the loss falls", False)
+
+
+def test_an_interval_covers_the_truth_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    found = [difference(rng.normal(1.0, 0.3, 3), rng.normal(0.6, 0.3, 4)) for _ in range(4000)]
+    covered = np.mean([one.low <= 0.4 <= one.high for one in found])
+    assert 0.94 < covered < 0.96  # 0.95, give or take three standard errors
+    assert abs(np.mean([one.mean for one in found]) - 0.4) < 0.015
+
+
+def test_a_difference_is_one_only_beyond_the_spread():
+    assert difference([2.41, 2.40, 2.42], [2.31, 2.30, 2.32]).is_one
+    assert difference([2.31, 2.30, 2.32], [2.41, 2.40, 2.42]).is_one
+    close = difference([2.41, 2.30, 2.36], [2.35, 2.40, 2.29])
+    assert not close.is_one
+    assert str(close).startswith("+0.010 (95% interval -")
+    with pytest.raises(ValueError, match="give one a seed"):
+        difference([2.41, 2.40], [2.31])
+
+
+def test_a_table_of_seeds():
+    shown = spread_table({"with": [1.0, 3.0, 2.0], "without": [4.0, 5.0, 9.0]}, name="arm", digits=1)
+    assert [line.split()[-3:] for line in repr(shown).splitlines()[2:]] == [
+        ["2.0", "1.0", "3.0"],
+        ["6.0", "4.0", "9.0"],
+    ]
+    assert "mean of 3 seeds" in repr(shown)
+
+
+def test_a_figure_is_closed_where_there_is_no_screen():
+    plt.switch_backend("agg")
+    show(plt.figure(), "an empty figure")
+    assert not plt.get_fignums()
