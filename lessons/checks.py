@@ -94,14 +94,10 @@ def wrong_counts(prose: str, printed: str) -> list[str]:
 def wrong_references(prose: str) -> list[str]:
     """Each "lesson NN" that does not exist, and each promise of one that has no number."""
     known = {path.name[:2] for path in LESSONS.glob("[0-9][0-9]_*.py")}
-    named = re.findall(r"\blessons? (\d\d)(?:(?:, | and | to |-)(\d\d))*\b", prose)
-    wrong = [
-        f"there is no lesson {name}"
-        for pair in named
-        for name in pair
-        if name and name not in known
-    ]
-    promises = re.findall(r"\b(?:a|the) (?:later|next|coming) lesson\b", prose)
+    lists = re.findall(r"\blessons? (\d\d(?:(?:, | and | to |-)\d\d)*)\b", prose, re.IGNORECASE)
+    named = [name for numbers in lists for name in re.findall(r"\d\d", numbers)]
+    wrong = [f"there is no lesson {name}" for name in named if name not in known]
+    promises = re.findall(r"\b(?:a|the) (?:later|coming) lesson\b", prose, re.IGNORECASE)
     return wrong + [
         f'"{promise}" names no lesson; give its number or leave it out' for promise in promises
     ]

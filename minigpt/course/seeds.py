@@ -9,9 +9,7 @@ import numpy as np
 from minigpt.course.lesson import Shown, table
 
 # The 97.5% point of Student's t for 1, 2, ... degrees of freedom.
-STUDENT = tuple(
-    map(float, "12.706 4.303 3.182 2.776 2.571 2.447 2.365 2.306 2.262 2.228 2.201 2.179 2.160 2.145 2.131".split())
-)
+STUDENT = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131]
 
 
 class Difference(NamedTuple):
