@@ -23,7 +23,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from minigpt import Batch, Call, Corpus, TrainSettings, Transformer, TransformerConfig
-from minigpt.course import expect, prediction, quick, show, show_source, spread_table, table
+from minigpt.course import (
+    difference,
+    expect,
+    prediction,
+    quick,
+    show,
+    show_source,
+    spread_table,
+    table,
+)
 from minigpt.machine import blas_threads
 from minigpt.measure import scale, uniform_nats, unigram_nats
 from minigpt.model.size import count_parameters
@@ -214,8 +223,8 @@ table(["largest difference", "W = 2", "W = 4", "W = 8", "largest entry"], rows)
 # all have equally many targets. With sentences of different lengths, or with masked tokens (lesson 08), they have not.
 # The library therefore divides by the count of all workers (`counts=scored(batch)` above) and *sums*.
 #
-# **Prediction.** Full rows: no error. Masked tokens: some. Our sentences in a random order: more. Sorted by length:
-# most, since a worker with short sentences then counts as much as one with long ones.
+# **Prediction.** Full rows: no error. Masked letters: some. Our sentences in a random order (the mean of eight orders):
+# more. Sorted by length: most, since a worker with short sentences then counts as much as one with long ones.
 
 
 # %%
@@ -237,7 +246,7 @@ def relative_error(found, network, params, batch):
 
 
 running = letter_codes(" ".join(SENTENCES * 4)[: ROWS * (CONTEXT + 1)]).reshape(ROWS, CONTEXT + 1)
-mixed = np.random.default_rng(2).permutation(ROWS)
+orders = [np.random.default_rng(seed).permutation(ROWS) for seed in range(8)]
 reader = Transformer(replace(config, architecture="encoder", vocabulary_size=28))
 coins = np.random.default_rng(3).random((ROWS, CONTEXT)) < 0.15
 masked = Batch(
@@ -248,10 +257,6 @@ masked = Batch(
 cases = {
     "running text, full rows": (model, causal_lm(running)),
     "masked letters, by coin": (reader, masked),
-    "sentences, random order": (
-        model,
-        full._replace(tokens=full.tokens[mixed], targets=full.targets[mixed]),
-    ),
     "sentences, sorted by length": (model, full),
 }
 rows, wrong, right = [], {}, []
@@ -262,6 +267,19 @@ for name, (network, batch) in cases.items():
     right.append(relative_error(exact, network, start, batch))
     asked = (batch.targets != IGNORED).reshape(4, -1).sum(axis=1)
     rows.append((name, str(asked), f"{wrong[name]:.3f}", f"{right[-1]:.0e}"))
+shuffled = []
+for order in orders:
+    batch = full._replace(tokens=full.tokens[order], targets=full.targets[order])
+    shuffled.append(relative_error(mean_of_means(4, model, params, batch), model, params, batch))
+wrong["sentences, random order"] = float(np.mean(shuffled))
+rows.append(
+    (
+        "sentences, random order",
+        "",
+        f"{np.mean(shuffled):.3f} ({min(shuffled):.3f} to {max(shuffled):.3f})",
+        "",
+    )
+)
 control = wrong["running text, full rows"]
 expect("L12.equal_counts_error", control, below=1e-12)
 for name, number in (
@@ -394,7 +412,7 @@ for r in (2, 4, 8):
     half, ringed, centre = np.max([sent for *_, sent in results], axis=0)
     expect(f"L12.ring_sent_{r}", ringed, equal=scale.ring(8 * N, r))
     expect(f"L12.half_sent_{r}", half, equal=scale.ring(8 * N, r) / 2)
-    expect(f"L12.numbers_by_hand_{r}", 8 * numbers.max(), equal=ringed)
+    expect(f"L12.numbers_by_hand_{r}", 8 * numbers.max(), equal=int(ringed))
     expect(f"L12.centre_sent_{r}", centre, equal=8 * N * (r - 1))
     rows.append((r, half / (8 * N), ringed / (8 * N), centre / (8 * N)))
 expect("L12.ring_error", off, below=1e-12)
@@ -801,10 +819,10 @@ show_source(Share.update, docstring=False)
 
 # %%
 sizes = {"context": 16, "width": 32, "layers": 2} if quick() else {}
-sizes = {"context": 64, "width": 128, "layers": 4, "heads": 4, **sizes}
+sizes = {"context": 64, "width": 128, "layers": 2, "heads": 4, **sizes}
 large = Transformer(TransformerConfig(vocabulary_size=64, **sizes))
 large_start = large.init(np.random.default_rng(0))
-BATCH, REPEATS, ROUNDS = 16, 3 if quick() else 7, 2 if quick() else 5
+BATCH, REPEATS, ROUNDS = 16, 3 if quick() else 7, 2 if quick() else 3
 examples = causal_lm(np.random.default_rng(0).integers(0, 64, (BATCH, sizes["context"] + 1)))
 
 
@@ -842,7 +860,7 @@ corpus = Corpus("letters", (letters[:60_000],), (letters[60_000:65_000],))
 
 def trained(folder, workers):
     """Median seconds of a step of `minigpt train --workers`, and the first loss."""
-    settings = TrainSettings(steps=2 * REPEATS, batch=BATCH, workers=workers, log_every=1)
+    settings = TrainSettings(steps=REPEATS + 2, batch=BATCH, workers=workers, log_every=1)
     settings = replace(settings, validation_windows=8)
     run = prepare_run(
         folder, corpus, changes=sizes, tokenizer="characters", settings=settings, progress=False
@@ -883,6 +901,8 @@ if given > FREE:
         against={"one worker": 1.0},
         full_only=True,
     )
+    found = difference(speeds["two worker processes"], speeds["two threads"])
+    print(f"two processes less two threads: {found}")
 else:
     print(f"the two cores gave {given:.2f} times one: others worked on them, so nothing follows")
 table(
@@ -932,7 +952,8 @@ ceiling = computing / (2 * gradient_bytes / cluster.bandwidth_between)
 figure, axes = plt.subplots(figsize=(8.2, 4), layout="constrained")
 styles = (("--", GREY), ("-", SKY), ("-", VERMILION), ("-", GREEN))
 for (name, values), (style, color) in zip(speed_ups.items(), styles, strict=True):
-    axes.plot(workers, values, style, marker="o", markersize=4, color=color, label=name)
+    width = 4 if color == SKY else 1.5  # another line lies on it
+    axes.plot(workers, values, style, marker="o", ms=4, color=color, lw=width, label=name)
 axes.axhline(ceiling, color=SKY, linestyle=":", label="ceiling of bandwidth")
 axes.set(xscale="log", yscale="log", xlabel="workers, the batch being the same")
 axes.set(ylabel="times as fast as one", title="Latency turns a ceiling into a peak")
@@ -1046,7 +1067,7 @@ found = np.array(found)  # (batch, seed)
 steps = np.exp(np.log(found).mean(axis=1))
 kept_share = -np.diff(np.log(found), axis=0) / np.diff(np.log(BATCHES))[:, None]
 first, last = 2 ** kept_share.mean(axis=1)[[0, -1]]
-expect("L12.doubling_small", first, above=1.6, below=2.2, against={"no gain": 1.0}, full_only=True)
+expect("L12.doubling_small", first, above=1.6, below=2.1, against={"no gain": 1.0}, full_only=True)
 expect(
     "L12.doubling_large",
     last,
@@ -1068,7 +1089,8 @@ table(
 )
 
 # %% [markdown]
-# DOUBLINGTEXT
+# Confirmed. At the left a doubling is worth nearly two, and nowhere more than that; at the right it hardly helps. Each
+# rate has slower ones on both sides, so no batch size looks bad for want of a rate.
 #
 # Now the fit. For a given $B_\text{crit}$ the best $S_\min$ is a mean of logarithms, so we need only try many values of
 # one number. Each seed has its own fit.
@@ -1193,6 +1215,8 @@ left.plot([], [], "o", color=BLUE, markersize=4, label="measured, each seed")
 left.axvline(critical, color=ORANGE, linewidth=1.5, label="critical batch")
 left.set(xlabel="batch size (examples)", ylabel="steps to the target")
 left.set_xticks(BATCHES, [str(b) for b in BATCHES])
+for axes in (left, right):
+    axes.set_yticks([100, 1000], ["100", "1,000"])
 left.legend(frameon=False, fontsize=8)
 right.loglog(fewest * (fine + critical), fewest * (1 + critical / fine), color=SKY, linewidth=2)
 right.loglog(BATCHES * steps, steps, "o", color=BLUE)
@@ -1232,17 +1256,17 @@ axes.set_xticks([1, 10, 100], ["1", "10", "100"])
 axes.set_yticks([3, 10, 30, 100], ["3", "10", "30", "100"])
 axes.minorticks_off()
 axes.spines[["top", "right"]].set_visible(False)
-axes.set_title("The noise scale grows during training, towards the critical batch")
+axes.set_title("The noise scale grows to the order of the critical batch")
 show(
     figure,
     "The noise scale against the training step, a thick line for the mean of a span of steps and thin lines for each "
-    "seed. It begins near five examples and grows to about the band of the critical batch.",
+    "seed. It begins near six examples and grows past the critical batch, to less than twice that.",
 )
 
 # %% [markdown]
 # So the noise scale, which costs a few additions and no second training, tells the order of magnitude of the batch
 # at which more workers stop helping. It tells no more than that: it changes about tenfold within one training, with
-# scatter, and it knows nothing of Adam. Beyond the bend, workers are better used in another way: to hold parts of a
+# scatter, it ends above the critical batch, and it knows nothing of Adam. Beyond the bend, workers are better used in another way: to hold parts of a
 # larger model (lesson 11).
 #
 # ## The strongest objection
