@@ -24,6 +24,7 @@ FLOORS = (
     ("infer",),
     ("pretrained",),
     ("measure",),
+    ("finetune",),
     ("plot",),
     ("corpus",),
     ("doctor",),
