@@ -15,6 +15,7 @@ from minigpt.finetune import TASKS, Tuned, Wishes, go_on, prepare, prepare_domai
 from minigpt.finetune.named import NAMED
 from minigpt.finetune.prepare import records_of
 from minigpt.finetune.report import report_lines
+from minigpt.finetune.rivals import beside_rivals
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.pretrained import open_model
 from minigpt.pretrained.tuned import open_tuned_folder
@@ -113,7 +114,11 @@ def execute(arguments: argparse.Namespace) -> int:
         if "before" in tuned.corpus:
             result["before"] = tuned.corpus["before"]
         if test is not None:
-            result["test"] = Tuned(path).evaluate(test)
+            model = Tuned(path)
+            examples, said = model.examples(test), model.predict(test)
+            result["test"] = model.measured(said, examples)
+            if tuned.task == "classify":
+                result["rivals"] = beside_rivals(tuning.examples, examples, said, tuning.setup)
     print_json(result) if arguments.json else print("\n".join(report_lines(result)))
     return 0
 

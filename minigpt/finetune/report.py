@@ -26,6 +26,11 @@ def report_lines(result: dict[str, Any]) -> Iterator[str]:
         if part in result:
             yield f"{part}, {result[part].get('examples', 0):,} examples"
             yield from (f"  {line}" for line in lines_of(result[part]))
+    for name, rival in result.get("rivals", {}).items():
+        accuracy, better = rival["accuracy"], rival["model_is_better_by"]
+        yield f"beside it on the test: {name}, accuracy {accuracy['value']:.3f}; the model is better by " + (
+            f"{better['value']:+.3f}, 95% interval {better['low']:+.3f} to {better['high']:+.3f}"
+        )
     for name, before in result.get("before", {}).items():
         after = result[name]
         for unit in before:

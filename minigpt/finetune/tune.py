@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.errors import UserError
-from minigpt.finetune.ask import answers, measure, setup_of
+from minigpt.finetune.ask import answers, setup_of
 from minigpt.finetune.domain import DomainTuning
 from minigpt.finetune.examples import Example
 from minigpt.finetune.prepare import Tuning, reopen
@@ -87,4 +87,10 @@ class Tuned:
 
     def evaluate(self, records: Sequence[Record]) -> dict[str, Any]:
         """What the task measures on records that hold the true answers."""
-        return measure(self.folder, self.params, self.setup, self.examples(records))
+        return self.measured(self.predict(records), self.examples(records))
+
+    def measured(self, said: Sequence[dict[str, Any]], examples: Sequence[Example]) -> dict[str, Any]:
+        """The same of answers that it gave."""
+        task = task_of(self.folder.task)
+        assert task.measure is not None
+        return task.measure(said, examples, self.setup)
