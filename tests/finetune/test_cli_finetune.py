@@ -122,3 +122,20 @@ def test_a_model_that_continues_texts_is_not_asked_for_answers(models, tmp_path,
     assert main(["predict", str(out), str(text)]) == 2
     assert "continues texts" in capsys.readouterr().err
     assert said_by(capsys, "generate", str(out), "--prompt", "ab", "--max-new-tokens", "3")
+
+
+def test_a_decoder_chooses_without_training(models, tmp_path, capsys):
+    new, shots = tmp_path / "new.csv", tmp_path / "shots.csv"
+    new.write_text("word\nab\ncd\n", encoding="utf-8")
+    shots.write_text("word,kind\nef,x\n", encoding="utf-8")
+    base = ["predict", str(models["decoder"]), str(new), "--prompt", "{text}\\n", "--text", "word"]
+    said = json.loads(said_by(capsys, *base, "--choices", "x,y", "--json"))
+    assert [set(one["probabilities"]) for one in said] == [{"x", "y"}] * 2
+    with_shots = json.loads(
+        said_by(capsys, *base, "--choices", "x,y", "--json", "--shots", str(shots), "--label", "kind")
+    )
+    assert with_shots != said
+    assert main(base) == 2
+    assert "--prompt needs --choices" in capsys.readouterr().err
+    assert main([*base, "--choices", "a,b", "--shots", str(shots), "--label", "kind"]) == 2
+    assert "is none of the choices" in capsys.readouterr().err
