@@ -37,7 +37,7 @@ def add(subparsers) -> None:
     parser.add_argument("--shots", metavar="DATA", help="with --prompt: examples with their answers before each text")
     parser.add_argument("--text", default="text", metavar="COLUMN", help="with --prompt: of the text (default text)")
     parser.add_argument(
-        "--label", default="label", metavar="COLUMN", help="with --shots: of the answer (default label)"
+        "--label", default="label", metavar="COLUMN", help="with --shots: of its answer (default label)"
     )
     parser.add_argument("--out", type=file, help="write a CSV file in place of printing one")
     parser.add_argument("--json", action="store_true", help="print a JSON list, with the probability of every class")
@@ -97,7 +97,7 @@ def _chosen(arguments: argparse.Namespace) -> list[dict[str, Any]]:
             opened.tokenizer,
             prompts,
             choices,
-            without_content=prompt_of(template, "N/A", shots),
+            without_content=prompt_of(template, "", shots) or None,
         )
     return [
         {"label": list(by_name)[int(row.argmax())], "probabilities": dict(zip(by_name, row.tolist(), strict=True))}

@@ -7,7 +7,7 @@ import numpy as np
 
 from minigpt.finetune.examples import Example
 from minigpt.finetune.tasks import Setup
-from minigpt.measure.bootstrap import bootstrap, paired_difference
+from minigpt.measure.bootstrap import bootstrapped_mean, paired_difference
 from minigpt.measure.rivals import LogisticRegression, TfIdf
 
 
@@ -24,14 +24,14 @@ def beside_rivals(
     for name, said in (("most frequent class", _usual(training)), ("TF-IDF", _linear(training, examples, setup))):
         theirs = said == targets
         found[name] = {
-            "accuracy": bootstrap(lambda rows, theirs=theirs: float(theirs[rows].mean()), len(targets))._asdict(),
+            "accuracy": bootstrapped_mean(theirs)._asdict(),
             "model_is_better_by": paired_difference(right, theirs)._asdict(),
         }
     return found
 
 
 def _usual(training: Sequence[Example]) -> np.ndarray:
-    return np.bincount([example.target for example in training]).argmax(keepdims=True)
+    return np.array([np.bincount([example.target for example in training]).argmax()])
 
 
 def _linear(training: Sequence[Example], examples: Sequence[Example], setup: Setup) -> np.ndarray:

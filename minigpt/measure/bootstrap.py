@@ -35,7 +35,11 @@ def bootstrap(measure: Callable[[np.ndarray], float], count: int, *, draws: int 
     return Interval(value, float(low), float(high))
 
 
-def paired_difference(first: np.ndarray, second: np.ndarray, *, draws: int = DRAWS) -> Interval:
+def bootstrapped_mean(values: np.ndarray) -> Interval:
+    """The mean of (N,) values, with its interval."""
+    return bootstrap(lambda rows: float(values[rows].mean()), len(values))
+
+
+def paired_difference(first: np.ndarray, second: np.ndarray) -> Interval:
     """The mean of first - second, (N,) each, of the same examples, which are drawn together; with its interval."""
-    gap = np.asarray(first, float) - np.asarray(second, float)
-    return bootstrap(lambda rows: float(gap[rows].mean()), len(gap), draws=draws)
+    return bootstrapped_mean(np.asarray(first, float) - np.asarray(second, float))

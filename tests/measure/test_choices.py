@@ -36,7 +36,7 @@ def test_what_a_choice_gets_anyway_is_taken_off():
 def test_a_prompt_is_the_template_after_its_examples():
     assert prompt_of("T: {text} L:", "c", [("a", " x"), ("b", " y")]) == "T: a L: x\n\nT: b L: y\n\nT: c L:"
     assert prompt_of("{text}!", "{text}") == "{text}!"
-    with pytest.raises(UserError, match="must hold {text} once"):
+    with pytest.raises(UserError, match=r"must hold \{text\} once"):
         prompt_of("no place", "c")
 
 
