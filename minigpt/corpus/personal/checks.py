@@ -15,6 +15,11 @@ def luhn(digits: Sequence[int]) -> bool:
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
 
 
+def luhn_digit(digits: Sequence[int]) -> int:
+    """The digit to put behind these, so that `luhn` holds."""
+    return next(digit for digit in range(10) if luhn([*digits, digit]))
+
+
 def weighted(digits: Sequence[int], weights: Sequence[int]) -> int:
     """The sum of the digits, each times its weight."""
     return sum(digit * weight for digit, weight in zip(digits, weights, strict=True))

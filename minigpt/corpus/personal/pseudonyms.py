@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from minigpt.corpus.personal.checks import luhn_digit
 from minigpt.corpus.personal.money import mod_97
 from minigpt.errors import UserError
 
@@ -52,8 +53,7 @@ def _card(value: str, number: int) -> str:
     """A number that begins with 0000, which no card does, with the right check digit."""
     length = sum(c.isdigit() for c in value)
     digits = f"0000{number % 10 ** (length - 5):0{length - 5}d}"
-    doubled = sum(sum(divmod(2 * int(c), 10)) for c in digits[::-2])
-    check = -(doubled + sum(int(c) for c in digits[-2::-2])) % 10
+    check = luhn_digit([int(c) for c in digits])
     return _digits_like(value, f"{digits}{check}")
 
 
