@@ -1,4 +1,4 @@
-"""Check digits, by which a number is known to be one that was handed out, and not any other of that length."""
+"""Check digits, which most numbers of that length that nobody was given do not have."""
 
 from collections.abc import Sequence
 from functools import reduce

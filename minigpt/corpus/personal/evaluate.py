@@ -102,4 +102,5 @@ def _score(counts: np.ndarray, rng: np.random.Generator, resamples: int) -> Scor
     for name, column in zip(("precision", "recall", "f2"), values.T, strict=True):
         known = column[~np.isnan(column)]
         intervals[name] = tuple(np.quantile(known, (0.025, 0.975)).tolist()) if len(known) else (np.nan, np.nan)
-    return Score(int(total[0]), int(total[2]), *map(float, shares(total)), intervals)
+    precision, recall, f2 = shares(total).tolist()
+    return Score(int(total[0]), int(total[2]), precision, recall, f2, intervals)

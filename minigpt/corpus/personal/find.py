@@ -36,7 +36,7 @@ DETECTORS: dict[str, Detector] = {
 KINDS = tuple(DETECTORS)
 
 
-def find(text: str, kinds: Sequence[str] = KINDS) -> list[Span]:
+def find(text: str, kinds: Sequence[str] = KINDS, *, names: Detector = find_names) -> list[Span]:
     """The spans of personal information in a text, in its order, no two of which overlap.
 
     Parameters
@@ -44,6 +44,8 @@ def find(text: str, kinds: Sequence[str] = KINDS) -> list[Span]:
     text : str
     kinds : sequence of str
         What is looked for, of `KINDS`.
+    names : callable
+        What looks for names: the rule, or a `minigpt.corpus.personal.tagger.NameTagger`, which finds more and is slow.
 
     Returns
     -------
@@ -63,7 +65,8 @@ def find(text: str, kinds: Sequence[str] = KINDS) -> list[Span]:
     """
     check_kinds(kinds)
     source = Source(text)
-    return without_overlaps(span for kind in dict.fromkeys(kinds) for span in DETECTORS[kind](source))
+    detectors = DETECTORS | {"name": names}
+    return without_overlaps(span for kind in dict.fromkeys(kinds) for span in detectors[kind](source))
 
 
 def check_kinds(kinds: Sequence[str]) -> None:

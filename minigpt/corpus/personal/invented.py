@@ -15,11 +15,34 @@ DIGITS = "0123456789"
 CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # How numbers are written in the countries that presidio-evaluator has; # is a digit.
 PHONES = (
-    "##########", "###-###-####", "###-#######", "07700 ### ###", "07700 ######", "07700######", "(07700) ### ###", "(07700)######", "+447700 ### ###",
-    "+447700######", "+91##########", "0##########", "+41 2# ### ## ##", "+41 (0)7# ### ## ##", "+46 (0)8 ### ### ##", "+46 (0)## ## ## ##", "(###)###-####",
-    "###.###.####", "###-###-####x###", "(###)###-####x####", "+1-###-###-####", "001-###-###-####", "+49 30 ########", "+33 6 ## ## ## ##", "+55 11 9####-####",
-    "+81 90-####-####", "+61 4## ### ###",
-)  # fmt: skip
+    "##########",
+    "###-###-####",
+    "###-#######",
+    "07700 ### ###",
+    "07700 ######",
+    "07700######",
+    "(07700) ### ###",
+    "(07700)######",
+    "+447700 ### ###",
+    "+447700######",
+    "+91##########",
+    "0##########",
+    "+41 2# ### ## ##",
+    "+41 (0)7# ### ## ##",
+    "+46 (0)8 ### ### ##",
+    "+46 (0)## ## ## ##",
+    "(###)###-####",
+    "###.###.####",
+    "###-###-####x###",
+    "(###)###-####x####",
+    "+1-###-###-####",
+    "001-###-###-####",
+    "+49 30 ########",
+    "+33 6 ## ## ## ##",
+    "+55 11 9####-####",
+    "+81 90-####-####",
+    "+61 4## ### ###",
+)
 LICENCES = (
     "#######",
     "?###-###-##-###-#",
@@ -72,7 +95,7 @@ UNITS = ("Apt. ###", "Suite ###", "Apt. ##", "Suite ##", "Unit #", "Flat #")
 
 def pick(values: Sequence[Value], rng: np.random.Generator) -> Value:
     """One of the values."""
-    return values[rng.integers(len(values))]
+    return values[int(rng.integers(len(values)))]
 
 
 def filled(form: str, rng: np.random.Generator) -> str:
@@ -144,9 +167,13 @@ def _address(identity: Identity, rng: np.random.Generator) -> str:
     unit = filled(pick(UNITS, rng), rng)
     state = identity["State"] or identity["StateFull"]
     forms = (
-        f"{street}, {city}, {country}", f"{street}\n{city}, {state} {code}", f"{street} {unit}, {city}, {country} {code}", f"{street}\n {unit}\n {city}\n {country} {code}",
-        f"{street}, {code} {city}", f"{street}\n{city}\n{country} {code}",
-    )  # fmt: skip
+        f"{street}, {city}, {country}",
+        f"{street}\n{city}, {state} {code}",
+        f"{street} {unit}, {city}, {country} {code}",
+        f"{street}\n {unit}\n {city}\n {country} {code}",
+        f"{street}, {code} {city}",
+        f"{street}\n{city}\n{country} {code}",
+    )
     return pick(forms, rng)
 
 

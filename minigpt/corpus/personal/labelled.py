@@ -47,12 +47,23 @@ class Document(NamedTuple):
 KIND_OF = {
     **dict.fromkeys(
         (
-            "person", "name", "first_name", "last_name", "name_male", "name_female", "first_name_male", "first_name_female",
-            "last_name_male", "last_name_female", "first_name_nonbinary",
+            "person",
+            "name",
+            "first_name",
+            "last_name",
+            "name_male",
+            "name_female",
+            "first_name_male",
+            "first_name_female",
+            "last_name_male",
+            "last_name_female",
+            "first_name_nonbinary",
         ),
         "name",
     ),
-    **dict.fromkeys(("address", "street_name", "building_number", "secondary_address", "postcode", "zipcode"), "address"),
+    **dict.fromkeys(
+        ("address", "street_name", "building_number", "secondary_address", "postcode", "zipcode"), "address"
+    ),
     "credit_card_number": "card",
     "iban": "iban",
     "phone_number": "phone",
@@ -61,7 +72,7 @@ KIND_OF = {
     "ssn": "national_id",
     "us_driver_license": "national_id",
     "date_of_birth": "date_of_birth",
-}  # fmt: skip
+}
 PLACES = ("city", "state_abbr", "country")  # part of an address beside one, otherwise not personal
 
 

@@ -10,50 +10,62 @@ from collections.abc import Iterator
 from minigpt.corpus.personal.name_lists import GIVEN, GIVEN_WORDS, SURNAME_WORDS, SURNAMES
 from minigpt.corpus.personal.source import Source
 from minigpt.corpus.personal.span import Span
+from minigpt.corpus.personal.words import words
 
 WORD = r"(?:[^\W\d_a-zß-öø-ÿ](?:[^\W\d_]|['’](?=[^\W\d_]{2})|-(?=[^\W\d_])){0,30}+)"
 PARTICLE = r"(?:van|von|de|da|do|dos|di|del|della|der|den|ter|ten|la|le|el|al|bin|ibn|zu|af|av)"
 INITIAL = r"(?:[A-Z]\.?(?![\w]))"
 REST = rf"(?:[ ](?:(?:{PARTICLE}[ ]){{1,2}}{WORD}|{INITIAL}|{WORD}))"
 TITLES = (
-    r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Dame|Lady|Lord|Rev|Father|Sister|Judge|Justice|Senator|President|Captain|Capt|Sgt|Lt|Herr|Frau|Fräulein|"
+    r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Dame|Lady|Lord|Rev|Father|Sister|Judge|Justice|Senator|"
+    r"President|Captain|Capt|Sgt|Lt|Herr|Frau|Fräulein|"
     r"Monsieur|Madame|Mme|Mlle|Señor|Señora|Sr|Sra|Signor|Signora|Don|Doña|Senhor|Senhora|Pan|Pani|Shri|Smt)"
 )
-TITLE_START = re.compile(rf"{TITLES}[ ]")
+TITLE_START = re.compile(rf"(?:Dear[ ]|Hi[ ]|Hello[ ]|Hey[ ]|Attn[ ])?{TITLES}[ ]|(?:Dear|Hi|Hello|Hey|Attn|Cc)[ ]")
 TITLE_BEFORE = re.compile(rf"(?<![\w]){TITLES}\.?[ ]$")
 # What stands before a name: the last word of each cue, by which most places are passed over, and the cue itself.
-LAST_WORDS = frozenset(
+LAST_WORDS = words(
     """
-    is was am are named called me him her them us name: names: signed: attn: attn from: to: cc: author: contact: patient: dear hi hello hey regards regards, sincerely sincerely, truly,
-    faithfully, cheers, it under as née geb. name's name’s name
-    """.split()
+    is was am are named called me him her them us name: names: signed: attn: attn from: to: cc: author: contact:
+    patient: dear hi hello hey regards regards, sincerely sincerely, truly, faithfully, cheers, it under as née geb.
+    name's name’s name
+    """
 )
 CUE_BEFORE = re.compile(
-    r"(?<![\w])(?:(?i:my name is|name is|name (?:to|on)|names? (?:was|are)|name['’]s|(?:kid|child|son|daughter|brother|sister|wife|husband|friend|sometimes|(?:is|was|am|are|been|be|him|her|them|me|us)[ ]"
-    r"(?:called|named))|(?:people|everyone|friends|they|sometimes people) calls? me|calls? me|named (?:him|her|it|them)|maiden name is|known as|née|geb\.|yours (?:truly|sincerely|faithfully),?|"
+    r"(?<![\w])(?:(?i:my name is|name is|name (?:to|on)|names? (?:was|are)|name['’]s|(?:kid|child|son|"
+    r"daughter|brother|sister|wife|husband|friend|sometimes|(?:is|was|am|are|been|be|him|her|them|me|us)[ ]"
+    r"(?:called|named))|(?:people|everyone|friends|they|sometimes people) calls? me|calls? me|named (?:him|"
+    r"her|it|them)|maiden name is|known as|née|geb\.|yours (?:truly|sincerely|faithfully),?|"
     r"regards,?|sincerely,?|cheers,|it to|it's under|is under|was called|was named|(?:called|named))[ \n]{1,2}|"
-    r"(?i:(?:(?:full|first|last|sur|given|maiden|user['’]s|patient|customer|account|contact)[ ]?)?names?[ ]?:)[ \t]{0,8}|(?:^|[\s>\"'(])(?:Dear|Hi|Hello|Hey|Attn:?|From:|To:|Cc:|Author:|Contact:|Signed:?|Patient:)[ ])$"
+    r"(?i:(?:(?:full|first|last|sur|given|maiden|user['’]s|patient|customer|account|contact)[ ]?)?names?[ "
+    r"]?:)[ \t]{0,8}|(?:^|[\s>\"'(])(?:Dear|Hi|Hello|Hey|Attn:?|From:|To:|Cc:|Author:|Contact:|Signed:?|"
+    r"Patient:)[ ])$"
 )
-WORDS = re.compile(rf"(?<![\w'’@.-])(?:{WORD})(?:[ ](?:{PARTICLE}[ ]){{0,2}}(?:{WORD}|{INITIAL})){{0,3}}")
+WORDS = re.compile(rf"(?<![\w'’@.-])(?:{INITIAL}|{WORD})(?:[ ](?:{PARTICLE}[ ]){{0,2}}(?:{INITIAL}|{WORD})){{0,4}}")
+INITIALS = re.compile(INITIAL)
 DAY = re.compile(r"[ ]\d")  # "Jan 17"
 PART = re.compile(r"[^ ]+")
 # Words with a capital that begin sentences, or that names of other things end in or begin with.
-OTHER = frozenset(
+OTHER = words(
     """
-    The A An And Or But If When Where Why How What Who Which While As At By For From In Into Of On Onto To With Without After Before Since Until This That These Those
-    I You He She It We They My Your His Her Its Our Their Me Him Us Them Is Are Was Were Be Been Do Does Did Have Has Had Can Could May Might Must Shall Should Will Would
-    Not No Yes Please Thanks Thank Hi Hello Hey Dear Sir Madam Mr Mrs Ms Dr Let Just Here There Now Then So Also Maybe Only Some Any All Both Each Every
-    Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May June July August September October November December
-    World Team All Everyone Customer Support Sales User Admin Service Name Address Phone Email Date Time Company Bank Card Account Number
-    """.split()
-)  # fmt: skip
-THINGS = frozenset(
+    The A An And Or But If When Where Why How What Who Which While As At By For From In Into Of On Onto To With
+    Without After Before Since Until This That These Those I You He She It We They My Your His Her Its Our Their Me
+    Him Us Them Is Are Was Were Be Been Do Does Did Have Has Had Can Could May Might Must Shall Should Will Would
+    Not No Yes Please Thanks Thank Hi Hello Hey Dear Sir Madam Mr Mrs Ms Dr Let Just Here There Now Then So Also
+    Maybe Only Some Any All Both Each Every Monday Tuesday Wednesday Thursday Friday Saturday Sunday January
+    February March April May June July August September October November December World Team All Everyone Customer
+    Support Sales User Admin Service Name Address Phone Email Date Time Company Bank Card Account Number
     """
-    Street St Road Rd Avenue Ave Lane Drive Boulevard Square Place Court Way Park Bridge River Lake Mount Island County City Town Village State University College School
-    Institute Hospital Church Museum Airport Station Hotel Theatre Stadium Orchestra Band Club Party Prize Award Act Law Theorem Equation Inc Ltd LLC Corp Corporation Company Co
-    GmbH AG Group Holdings Bank Partners Press Books Records Studios Airlines Motors Foundation Center Centre House Hall Building Tower Day Festival Cup League Airways Limited
-    """.split()
-)  # fmt: skip
+)
+THINGS = words(
+    """
+    Street St Road Rd Avenue Ave Lane Drive Boulevard Square Place Court Way Park Bridge River Lake Mount Island
+    County City Town Village State University College School Institute Hospital Church Museum Airport Station Hotel
+    Theatre Stadium Orchestra Band Club Party Prize Award Act Law Theorem Equation Inc Ltd LLC Corp Corporation
+    Company Co GmbH AG Group Holdings Bank Partners Press Books Records Studios Airlines Motors Foundation Center
+    Centre House Hall Building Tower Day Festival Cup League Airways Limited
+    """
+)
 
 
 def find_names(source: Source) -> Iterator[Span]:
@@ -104,7 +116,12 @@ def _among(source: Source, match: re.Match[str]) -> Iterator[Span]:
     for index, (start, word) in enumerate(parts):
         following = [later for _, later in parts[index + 1 :]]
         has_surname = bool(following) and not _is_known_word(following[0]) and following[0] not in THINGS
-        if word in GIVEN or (word in GIVEN_WORDS and has_surname and following[-1] in SURNAMES | SURNAME_WORDS):
+        has_initial = len(following) == 2 and INITIALS.fullmatch(following[0]) and len(word) > 1 and word not in OTHER
+        if (
+            word in GIVEN
+            or has_initial
+            or (word in GIVEN_WORDS and has_surname and following[-1] in SURNAMES | SURNAME_WORDS)
+        ):
             if following or not DAY.match(source.after(end, 3)):
                 yield from _span(source, start, end, 0.75 if has_surname else 0.6)
             return

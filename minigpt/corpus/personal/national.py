@@ -1,20 +1,41 @@
 """National numbers of persons, known by their form and, where they have them, their check digits.
 
 A number whose form is common (nine or eleven digits in a row) counts only after a cue, that is, where the text says
-what it is; the table says which. Sources: the authorities' own rules, as collected in OECD, "Tax identification
-numbers", and in Wikipedia's articles of the same names.
+what it is; the table says which.
 """
 
-import datetime
 import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from minigpt.corpus.personal.checks import digits_of, luhn, mod_11_10, verhoeff, weighted
+from minigpt.corpus.personal.national_checks import (
+    is_aadhaar,
+    is_any,
+    is_belgian,
+    is_bsn,
+    is_codice_fiscale,
+    is_cpf,
+    is_cpr,
+    is_curp,
+    is_dni,
+    is_fodselsnummer,
+    is_german_tax,
+    is_hetu,
+    is_kimlik,
+    is_korean,
+    is_luhn,
+    is_nhs,
+    is_nir,
+    is_personnummer,
+    is_pesel,
+    is_resident_identity,
+    is_rut,
+    is_south_african,
+    is_ssn,
+    is_tfn,
+)
 from minigpt.corpus.personal.source import Source
 from minigpt.corpus.personal.span import Span
-
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class NationalNumber(NamedTuple):
@@ -27,182 +48,80 @@ class NationalNumber(NamedTuple):
     alone: str = ""
 
 
-def _is_date(year: int, month: int, day: int) -> bool:
-    try:
-        datetime.date(year, month, day)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_ssn(text: str) -> bool:
-    """Social Security Administration (2011); 900 and above are taxpayers' numbers of the Internal Revenue Service."""
-    area, group, serial = text[:3], text[3:5], text[5:]
-    is_itin = area >= "900" and ("50" <= group <= "65" or "70" <= group <= "88" or "90" <= group <= "99" != "93")
-    return serial != "0000" and group != "00" and (is_itin or (area not in ("000", "666") and area < "900"))
-
-
-def _is_nhs(text: str) -> bool:
-    digits = digits_of(text)
-    return (weighted(digits[:9], range(10, 1, -1)) + digits[9]) % 11 == 0 and len(set(digits)) > 1
-
-
-def _is_german_tax(text: str) -> bool:
-    """§ 139b AO: of the first ten digits one occurs two or three times, all others at most once."""
-    digits = digits_of(text)
-    counts = sorted((digits[:10].count(digit) for digit in set(digits[:10])), reverse=True)
-    return digits[0] != 0 and counts[0] in (2, 3) and counts[1] == 1 and mod_11_10(digits)
-
-
-def _is_nir(text: str) -> bool:
-    """The key of INSEE's number: 97 less the remainder by 97; Corsica's 2A and 2B count as 19 and 18."""
-    number = int(text[:13].replace("2A", "19").replace("2B", "18"))
-    return text[0] in "123478" and 97 - number % 97 == int(text[13:]) and _is_nir_month(text[3:5])
-
-
-def _is_nir_month(month: str) -> bool:
-    return "01" <= month <= "12" or "20" <= month <= "42" or month >= "50"  # above 12: the month was not known
-
-
-def _is_dni(text: str) -> bool:
-    """The letter of Spanish numbers, by the remainder by 23; X, Y and Z of foreigners count as 0, 1 and 2."""
-    number = text[:-1].translate(str.maketrans("XYZ", "012"))
-    return "TRWAGMYFPDXBNJZSQVHLCKE"[int(number) % 23] == text[-1]
-
-
-ODD = dict(zip("0123456789" + LETTERS, [1, 0, 5, 7, 9, 13, 15, 17, 19, 21] + [1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18,
-           20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23], strict=True))  # fmt: skip
-
-
-def _is_codice_fiscale(text: str) -> bool:
-    """Decree of 23 December 1976: characters in odd places by a table, those in even places by their rank."""
-    even = sum(int(c) if c.isdigit() else LETTERS.index(c) for c in text[1:15:2])
-    return LETTERS[(sum(ODD[c] for c in text[0:15:2]) + even) % 26] == text[15]
-
-
-def _is_cpf(text: str) -> bool:
-    digits = digits_of(text)
-    checks = [weighted(digits[:size], range(size + 1, 1, -1)) * 10 % 11 % 10 for size in (9, 10)]
-    return checks == digits[9:] and len(set(digits)) > 1
-
-
-def _is_rut(text: str) -> bool:
-    total = sum(digit * (2 + place % 6) for place, digit in enumerate(reversed(digits_of(text[:-1]))))
-    return "0123456789K0"[11 - total % 11] == text[-1]
-
-
-def _is_pesel(text: str) -> bool:
-    digits = digits_of(text)
-    century, month = divmod(int(text[2:4]), 20)
-    is_day = _is_date((1900, 2000, 2100, 2200, 1800)[century] + int(text[:2]), month, int(text[4:6]))
-    return is_day and weighted(digits, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1)) % 10 == 0
-
-
-def _is_personnummer(text: str) -> bool:
-    """Sweden: the last ten digits end in Luhn's; 60 is added to the day of who is not registered."""
-    text = text[-10:]
-    return _is_date(2000 + int(text[:2]), int(text[2:4]), int(text[4:6]) % 60) and luhn(digits_of(text))
-
-
-def _is_hetu(text: str) -> bool:
-    """Finland: the last sign is the remainder by 31 of the nine digits before it."""
-    digits = "".join(c for c in text[:-1] if c.isdigit())
-    is_day = _is_date(2000 + int(digits[4:6]), int(digits[2:4]), int(digits[:2]))
-    return is_day and "0123456789ABCDEFHJKLMNPRSTUVWXY"[int(digits) % 31] == text[-1]
-
-
-def _is_fodselsnummer(text: str) -> bool:
-    digits = digits_of(text)
-    first = weighted(digits[:10], (3, 7, 6, 1, 8, 9, 4, 5, 2, 1)) % 11 == 0
-    return first and weighted(digits, (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1)) % 11 == 0
-
-
-def _is_cpr(text: str) -> bool:
-    return _is_date(2000 + int(text[4:6]), int(text[2:4]), int(text[:2]))  # Denmark's check digit ended in 2007
-
-
-def _is_belgian(text: str) -> bool:
-    number, check = int(text[:9]), int(text[9:])
-    return check in (97 - number % 97, 97 - (2 * 10**9 + number) % 97)  # the second: born in 2000 or later
-
-
-def _is_bsn(text: str) -> bool:
-    return weighted(digits_of(text), (9, 8, 7, 6, 5, 4, 3, 2, -1)) % 11 == 0 and int(text) > 0
-
-
-def _is_resident_identity(text: str) -> bool:
-    """GB 11643-1999: a date of birth, and ISO/IEC 7064, MOD 11-2."""
-    total = sum(int(c) * pow(2, 17 - place, 11) for place, c in enumerate(text[:17]))
-    return _is_date(int(text[6:10]), int(text[10:12]), int(text[12:14])) and "10X98765432"[total % 11] == text[17]
-
-
-def _is_curp(text: str) -> bool:
-    alphabet = "0123456789ABCDEFGHIJKLMNÑOPQRSTUVWXYZ"
-    total = sum(alphabet.index(c) * (18 - place) for place, c in enumerate(text[:17]))
-    return -total % 10 == int(text[17])
-
-
-def _is_kimlik(text: str) -> bool:
-    digits = digits_of(text)
-    tenth = (7 * sum(digits[0:9:2]) - sum(digits[1:8:2])) % 10
-    return digits[0] != 0 and digits[9] == tenth and digits[10] == sum(digits[:10]) % 10
-
-
-def _is_south_african(text: str) -> bool:
-    return _is_date(2000 + int(text[:2]), int(text[2:4]), int(text[4:6])) and luhn(digits_of(text))
-
-
-def _is_korean(text: str) -> bool:
-    digits = digits_of(text)
-    total = weighted(digits[:12], (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5))
-    return _is_date(2000 + int(text[:2]), int(text[2:4]), int(text[4:6])) and (11 - total % 11) % 10 == digits[12]
-
-
-def _is_tfn(text: str) -> bool:
-    return weighted(digits_of(text), (1, 4, 3, 7, 5, 8, 6, 9, 10)) % 11 == 0 and len(set(text)) > 1
-
-
-def _is_luhn(text: str) -> bool:
-    return luhn(digits_of(text)) and len(set(text)) > 1
-
-
-def _any(_text: str) -> bool:
-    return True
-
-
 CODICE = r"[A-Z]{6}[\dLMNP-V]{2}[ABCDEHLMPRST][\dLMNP-V]{2}[A-Z][\dLMNP-V]{3}[A-Z]"
-CARD_OF_LAW = r"(?:driv(?:er|ing)[’'`]?s?[ ]licen[cs]e|passport|identity card|id card|permit|führerschein|reisepass|permis de conduire|passeport|pasaporte|carn[ée])"
+CARD_OF_LAW = (
+    r"(?:driv(?:er|ing)[’'`]?s?[ ]licen[cs]e|passport|identity card|id card|permit|führerschein|reisepass|"
+    r"permis de conduire|passeport|pasaporte|carn[ée])"
+)
 NUMBERS = (
-    NationalNumber("US", r"\d{3}([ -]?)\d\d\1\d{4}", _is_ssn, r"ssn|social[ -]security|itin|tax(?:payer)? id", r"\d{3}-\d\d-\d{4}"),
-    NationalNumber("GB", r"\d{3}([ -]?)\d{3}\1\d{4}", _is_nhs, r"nhs|national health|health (?:service )?(?:number|no)|patient"),
-    NationalNumber("GB", r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PRSTW-Z][A-CEGHJ-NPRSTW-Z]([ -]?)\d\d\1\d\d\1\d\d\1[A-D]", _any,
-                   r"national insurance|nino?", r"[A-Z].*"),
-    NationalNumber("DE", r"\d\d([ /]?)\d{3}\1\d{3}\1\d{3}", _is_german_tax, r"steuer\w*|idnr|tax|tin", r".*"),
-    NationalNumber("FR", r"[123478][ .]?\d\d[ .]?\d\d[ .]?(?:\d\d|2[AB])[ .]?\d{3}[ .]?\d{3}[ .]?\d\d", _is_nir,
-                   r"nir|s[ée]curit[ée] sociale|insee", r".*"),
-    NationalNumber("ES", r"(?:\d{8}|\d\d\.\d{3}\.\d{3}|[XYZ][ -]?\d{7})[ -]?[A-HJ-NP-TV-Z]", _is_dni, r"dni|nie|nif|identidad", r".*[A-Z]"),
-    NationalNumber("IT", CODICE, _is_codice_fiscale, r"codice fiscale|c\.?f\.?", r".*"),
-    NationalNumber("IN", r"[2-9]\d{3}([ -]?)\d{4}\1\d{4}", lambda t: verhoeff(digits_of(t)), r"aadhaa?r|uidai?", r".*[ -].*"),
-    NationalNumber("IN", r"[A-Z]{3}[ABCFGHLJPT][A-Z]\d{4}[A-Z]", _any, r"pan|permanent account", r"[A-Z]{3}P.*"),
-    NationalNumber("BR", r"\d{3}(\.?)\d{3}\1\d{3}[-/]?\d\d", _is_cpf, r"cpf|cadastro", r".*\..*"),
-    NationalNumber("CL", r"\d{1,2}(\.?)\d{3}\1\d{3}-?[\dK]", _is_rut, r"rut|run", r"\d{1,2}\.\d{3}\.\d{3}-[\dK]"),
-    NationalNumber("PL", r"\d{11}", _is_pesel, r"pesel"),
-    NationalNumber("SE", r"(?:19|20)?\d{6}[-+]?\d{4}", _is_personnummer, r"personnummer|samordningsnummer|personal (?:identity )?n", r".*[-+].*"),
-    NationalNumber("FI", r"\d{6}[-+A-FU-Y]\d{3}[\dA-FHJ-NPR-Y]", _is_hetu, r"henkilötunnus|hetu|personal identity", r".*"),
-    NationalNumber("NO", r"\d{6}[ ]?\d{5}", _is_fodselsnummer, r"f[øo]dselsnummer|personnummer|national identity|d-nummer"),
-    NationalNumber("DK", r"\d{6}[ -]?\d{4}", _is_cpr, r"cpr|personnummer"),
-    NationalNumber("BE", r"\d\d\.?\d\d\.?\d\d-?\d{3}\.?\d\d", _is_belgian, r"rijksregister\w*|registre national|national (?:register|number)|nrn|insz|niss", r".*\..*-.*"),
-    NationalNumber("NL", r"\d{9}", _is_bsn, r"bsn|burgerservicenummer|sofi"),
-    NationalNumber("CN", r"[1-9]\d{5}(?:18|19|20)\d{9}[\dX]", _is_resident_identity, r"身份证\w*|resident id\w*", r".*"),
-    NationalNumber("MX", r"[A-Z][AEIOUX][A-Z]{2}\d{6}[HM][A-Z]{5}[A-Z\d]\d", _is_curp, r"curp", r".*"),
-    NationalNumber("TR", r"\d{11}", _is_kimlik, r"kimlik|t\.?c\.?"),
-    NationalNumber("ZA", r"\d{6}[ ]?\d{4}[ ]?[01]\d\d", _is_south_african, r"(?:identity|id) (?:number|no)|south african id|said"),
-    NationalNumber("KR", r"\d{6}-?[1-8]\d{6}", _is_korean, r"resident registration|rrn|주민등록번호", r".*-.*"),
-    NationalNumber("CA", r"\d{3}([ -]?)\d{3}\1\d{3}", _is_luhn, r"sin|social insurance"),
-    NationalNumber("AU", r"\d{3}([ ]?)\d{3}\1\d{3}", _is_tfn, r"tfn|tax file"),
-    NationalNumber("IL", r"\d{9}", _is_luhn, r"teudat zehut|israeli id|תעודת זהות"),
-    NationalNumber("", r"(?=[A-Z\d-]{0,16}\d)[A-Z\d](?:-?[A-Z\d]){4,16}", _any, CARD_OF_LAW),
-)  # fmt: skip
+    NationalNumber(
+        "US", r"\d{3}([ -]?)\d\d\1\d{4}", is_ssn, r"ssn|social[ -]security|itin|tax(?:payer)? id", r"\d{3}-\d\d-\d{4}"
+    ),
+    NationalNumber(
+        "GB", r"\d{3}([ -]?)\d{3}\1\d{4}", is_nhs, r"nhs|national health|health (?:service )?(?:number|no)|patient"
+    ),
+    NationalNumber(
+        "GB",
+        r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PRSTW-Z][A-CEGHJ-NPRSTW-Z]([ -]?)\d\d\1\d\d\1\d\d\1[A-D]",
+        is_any,
+        r"national insurance|nino?",
+        r"[A-Z].*",
+    ),
+    NationalNumber("DE", r"\d\d([ /]?)\d{3}\1\d{3}\1\d{3}", is_german_tax, r"steuer\w*|idnr|tax|tin", r".*"),
+    NationalNumber(
+        "FR",
+        r"[123478][ .]?\d\d[ .]?\d\d[ .]?(?:\d\d|2[AB])[ .]?\d{3}[ .]?\d{3}[ .]?\d\d",
+        is_nir,
+        r"nir|s[ée]curit[ée] sociale|insee",
+        r".*",
+    ),
+    NationalNumber(
+        "ES",
+        r"(?:\d{8}|\d\d\.\d{3}\.\d{3}|[XYZ][ -]?\d{7})[ -]?[A-HJ-NP-TV-Z]",
+        is_dni,
+        r"dni|nie|nif|identidad",
+        r".*[A-Z]",
+    ),
+    NationalNumber("IT", CODICE, is_codice_fiscale, r"codice fiscale|c\.?f\.?", r".*"),
+    NationalNumber("IN", r"[2-9]\d{3}([ -]?)\d{4}\1\d{4}", is_aadhaar, r"aadhaa?r|uidai?", r".*[ -].*"),
+    NationalNumber("IN", r"[A-Z]{3}[ABCFGHLJPT][A-Z]\d{4}[A-Z]", is_any, r"pan|permanent account", r"[A-Z]{3}P.*"),
+    NationalNumber("BR", r"\d{3}(\.?)\d{3}\1\d{3}[-/]?\d\d", is_cpf, r"cpf|cadastro", r".*\..*"),
+    NationalNumber("CL", r"\d{1,2}(\.?)\d{3}\1\d{3}-?[\dK]", is_rut, r"rut|run", r"\d{1,2}\.\d{3}\.\d{3}-[\dK]"),
+    NationalNumber("PL", r"\d{11}", is_pesel, r"pesel"),
+    NationalNumber(
+        "SE",
+        r"(?:19|20)?\d{6}[-+]?\d{4}",
+        is_personnummer,
+        r"personnummer|samordningsnummer|personal (?:identity )?n",
+        r".*[-+].*",
+    ),
+    NationalNumber(
+        "FI", r"\d{6}[-+A-FU-Y]\d{3}[\dA-FHJ-NPR-Y]", is_hetu, r"henkilötunnus|hetu|personal identity", r".*"
+    ),
+    NationalNumber(
+        "NO", r"\d{6}[ ]?\d{5}", is_fodselsnummer, r"f[øo]dselsnummer|personnummer|national identity|d-nummer"
+    ),
+    NationalNumber("DK", r"\d{6}[ -]?\d{4}", is_cpr, r"cpr|personnummer"),
+    NationalNumber(
+        "BE",
+        r"\d\d\.?\d\d\.?\d\d-?\d{3}\.?\d\d",
+        is_belgian,
+        r"rijksregister\w*|registre national|national (?:register|number)|nrn|insz|niss",
+        r".*\..*-.*",
+    ),
+    NationalNumber("NL", r"\d{9}", is_bsn, r"bsn|burgerservicenummer|sofi"),
+    NationalNumber("CN", r"[1-9]\d{5}(?:18|19|20)\d{9}[\dX]", is_resident_identity, r"身份证\w*|resident id\w*", r".*"),
+    NationalNumber("MX", r"[A-Z][AEIOUX][A-Z]{2}\d{6}[HM][A-Z]{5}[A-Z\d]\d", is_curp, r"curp", r".*"),
+    NationalNumber("TR", r"\d{11}", is_kimlik, r"kimlik|t\.?c\.?"),
+    NationalNumber(
+        "ZA", r"\d{6}[ ]?\d{4}[ ]?[01]\d\d", is_south_african, r"(?:identity|id) (?:number|no)|south african id|said"
+    ),
+    NationalNumber("KR", r"\d{6}-?[1-8]\d{6}", is_korean, r"resident registration|rrn|주민등록번호", r".*-.*"),
+    NationalNumber("CA", r"\d{3}([ -]?)\d{3}\1\d{3}", is_luhn, r"sin|social insurance"),
+    NationalNumber("AU", r"\d{3}([ ]?)\d{3}\1\d{3}", is_tfn, r"tfn|tax file"),
+    NationalNumber("IL", r"\d{9}", is_luhn, r"teudat zehut|israeli id|תעודת זהות"),
+    NationalNumber("", r"(?=[A-Z\d-]{0,16}\d)[A-Z\d](?:-?[A-Z\d]){4,16}", is_any, CARD_OF_LAW),
+)
 PATTERNS = tuple(
     re.compile(rf"(?<![\w.+-])(?<!\d[ ]){number.form}(?![\w]|[.-]\d)", re.IGNORECASE if number.cue else 0)
     for number in NUMBERS
@@ -211,9 +130,17 @@ BETWEEN = r"(?:\b[^\n\d]{0,24}?)"  # what may stand between a cue and its number
 CUES = tuple(re.compile(rf"(?<![^\W_])(?:{number.cue})(?![^\W_]){BETWEEN}\W?$", re.IGNORECASE) for number in NUMBERS)
 ALONE = tuple(re.compile(number.alone) if number.alone else None for number in NUMBERS)
 OTHER = re.compile(
-    r"\b(?:isbn|order|tracking|serial|part|ticket|invoice|sku|version|ean|imei|timestamp|build|id)\b\W{0,3}(?:no|number|nr)?\W{0,3}$",
+    r"\b(?:isbn|order|tracking|serial|part|ticket|invoice|sku|version|ean|imei|timestamp|build|"
+    r"id)\b\W{0,3}(?:no|number|nr)?\W{0,3}$",
     re.IGNORECASE,
 )
+
+
+def is_handed_out(text: str) -> bool:
+    """Whether some country's rules allow the number; where rules tell little (a licence's), it is not asked."""
+    plain = re.sub(r"[\W_]", "", text.upper())
+    numbers = [number for number in NUMBERS if number.country]
+    return any(re.fullmatch(number.form, text, re.IGNORECASE) and number.is_valid(plain) for number in numbers)
 
 
 def find_national_numbers(source: Source) -> Iterator[Span]:

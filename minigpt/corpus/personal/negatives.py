@@ -106,11 +106,29 @@ def _date(rng: np.random.Generator) -> str:
 def _code(rng: np.random.Generator) -> str:
     a, b, c = rng.integers(0, 1000, 3)
     forms = (
-        f"x = a[{a}::{b}] @ w.T + {c}", f"@property\ndef size(self):\n    return {a}", "@app.route('/users')\ndef users():\n    return token", "password = getpass.getpass()",
-        f"if (count > {a}{b:03d}{c:03d}) {{ return -1; }}", "token = tokens[index]", "import numpy as np  # see @param x", f"std::vector<int> v({a}, {b});", f"for i in range({a}{b:03d}00): pass", f"UPDATE t SET n = {a} WHERE id = {b}{c:03d}",
-        "username = input('name: ')", "api_key = os.environ['API_KEY']", f"const MAX = {a}_{b:03d}_{c:03d};", "<img src=\"logo@2x.png\">", "git clone git@github.com:group/project.git", f"margin: {a}px {b}px {c}px 0", "secret: ${SECRET}", f"assert f({a}, {b}) == {c}",
-        "y = hidden@weight.T", f"0x{a:08x} + 0b{b:b}", f"10.{a}e-{b % 9 + 1}", f"printf(\"%d %s\\n\", {a}, name);",
-    )  # fmt: skip
+        f"x = a[{a}::{b}] @ w.T + {c}",
+        f"@property\ndef size(self):\n    return {a}",
+        "@app.route('/users')\ndef users():\n    return token",
+        "password = getpass.getpass()",
+        f"if (count > {a}{b:03d}{c:03d}) {{ return -1; }}",
+        "token = tokens[index]",
+        "import numpy as np  # see @param x",
+        f"std::vector<int> v({a}, {b});",
+        f"for i in range({a}{b:03d}00): pass",
+        f"UPDATE t SET n = {a} WHERE id = {b}{c:03d}",
+        "username = input('name: ')",
+        "api_key = os.environ['API_KEY']",
+        f"const MAX = {a}_{b:03d}_{c:03d};",
+        '<img src="logo@2x.png">',
+        "git clone git@github.com:group/project.git",
+        f"margin: {a}px {b}px {c}px 0",
+        "secret: ${SECRET}",
+        f"assert f({a}, {b}) == {c}",
+        "y = hidden@weight.T",
+        f"0x{a:08x} + 0b{b:b}",
+        f"10.{a}e-{b % 9 + 1}",
+        f'printf("%d %s\\n", {a}, name);',
+    )
     return pick(forms, rng)
 
 
@@ -163,12 +181,32 @@ def _long_number(rng: np.random.Generator) -> str:
 def _prose(rng: np.random.Generator) -> str:
     year, number = rng.integers(1700, 2025), rng.integers(2, 400)
     forms = (
-        f"In {year} the company opened {number} stores.", f"Chapter {number} tells of the winter of {year}.", f"The recipe needs {number} g of flour and 2 eggs.", f"Figure {number}: the loss after {year} steps.", f"See table {number} on page {year}.", f"He scored {number} points in {year}.",
-        f"The train leaves at 17:{number % 60:02d} from platform {number % 20}.", f"About {number} percent agreed.", f"Top {number} Ways to Save Money", f"It weighs {number} kg.", f"Windows {number % 11} and Python 3.{number % 14}", f"{number} Days Later",
-    )  # fmt: skip
+        f"In {year} the company opened {number} stores.",
+        f"Chapter {number} tells of the winter of {year}.",
+        f"The recipe needs {number} g of flour and 2 eggs.",
+        f"Figure {number}: the loss after {year} steps.",
+        f"See table {number} on page {year}.",
+        f"He scored {number} points in {year}.",
+        f"The train leaves at 17:{number % 60:02d} from platform {number % 20}.",
+        f"About {number} percent agreed.",
+        f"Top {number} Ways to Save Money",
+        f"It weighs {number} kg.",
+        f"Windows {number % 11} and Python 3.{number % 14}",
+        f"{number} Days Later",
+    )
     return pick(forms, rng)
 
 
 MAKERS: tuple[Callable[[np.random.Generator], str], ...] = (
-    _version, _isbn, _log, _guid, _digest, _date, _code, _integer, _grouped, _long_number, _prose,
-)  # fmt: skip
+    _version,
+    _isbn,
+    _log,
+    _guid,
+    _digest,
+    _date,
+    _code,
+    _integer,
+    _grouped,
+    _long_number,
+    _prose,
+)

@@ -38,33 +38,46 @@ SHORT_DATE = re.compile(r"[0-3]?\d([ ./-])[0-3]?\d\1\d\d(?:\D|$)")
 SHORTER = re.compile(r"[ ]\d{1,11}$|^[^ ]*$")
 
 NOUNS = (
-    r"(?:tele)?phones?|phone[ ]?(?:number|no)|tel|mob|mobiles?|cell(?:phone|ular)?s?|fax(?:es)?|landline|hotline|helpline|"
+    r"(?:tele)?phones?|phone[ ]?(?:number|no)|tel|mob|mobiles?|cell(?:phone|ular)?s?|fax(?:es)?|landline|"
+    r"hotline|helpline|"
     r"whatsapp|signal|viber|telegram|sms|voicemail|pager|switchboard|desk|direct[ ]line|contact[ ](?:number|no)|"
     r"telefon(?:nummer)?|handy(?:nummer)?|mobil(?:nummer)?|rufnummer|festnetz|t[ée]l[ée]phone|portable|tel[ée]fonos?|"
     r"m[óo]vil|celular(?:es)?|telefone|cellulare|telefoon(?:nummer)?|telefonnummer|puhelin|telefonszám|ph"
 )
 VERBS = (
-    r"call(?:s|ed|ing)?|phon(?:e|ed|ing)|dial(?:s|led|ed|ing)?|ring|rang|text(?:s|ed|ing)?|messag(?:e|es|ed|ing)|reach(?:ed)?|"
-    r"contact(?:s|ed)?|answer(?:s|ing)?|registered|anrufen|erreich(?:en|bar)|appele[rz]|reached|llam(?:ar|e|a|ame)|chiama(?:re|mi)?|lig(?:ar|ue)|bel"
+    r"call(?:s|ed|ing)?|phon(?:e|ed|ing)|dial(?:s|led|ed|ing)?|ring|rang|text(?:s|ed|ing)?|messag(?:e|es|ed|"
+    r"ing)|reach(?:ed)?|"
+    r"contact(?:s|ed)?|answer(?:s|ing)?|registered|anrufen|erreich(?:en|bar)|appele[rz]|reached|llam(?:ar|e|a|"
+    r"ame)|chiama(?:re|mi)?|lig(?:ar|ue)|bel"
 )
-TALK = r"(?:[ ](?:me|us|him|her|them|you|back|now|at|on|to|under|via|is|are|was|the|my|our|his|their|your|any|time|tomorrow|today|or|and|unter|au|al|em|directly|please))"
+TALK = (
+    r"(?:[ ](?:me|us|him|her|them|you|back|now|at|on|to|under|via|is|are|was|the|my|our|his|their|your|any|"
+    r"time|tomorrow|today|or|and|unter|au|al|em|directly|please))"
+)
 CUE = re.compile(
-    rf"(?:\b(?:{NOUNS})\b\.?(?:[ ](?:no|nr|number|num|is|are|was|at|on|to|numbers?|me|us|office|home|work)\b\.?){{0,3}}[\s:=#.(\"'–-]{{0,4}}"
-    rf"|\b(?:{VERBS})\b{TALK}{{1,5}}[ :]{{1,2}}|\b(?:can|may|could|please|to|or|just|should|must|will|and)[ ](?:{VERBS})[ ]"
-    rf"|\b(?:registered|answering|reach)[ ]|\b(?:my|his|her|our|their|your)[ ](?:new[ ])?(?:number|no\.?|nr\.?)(?:[ ]is)?[ :]{{1,3}})$",
+    rf"(?:\b(?:{NOUNS})\b\.?(?:[ ](?:no|nr|number|num|is|are|was|at|on|to|numbers?|me|us|office|home|"
+    rf"work)\b\.?){{0,3}}[\s:=#.(\"'–-]{{0,4}}"
+    rf"|\b(?:{VERBS})\b{TALK}{{1,5}}[ :]{{1,2}}|\b(?:can|may|could|please|to|or|just|should|must|will|and)[ "
+    rf"](?:{VERBS})[ ]"
+    rf"|\b(?:registered|answering|reach)[ ]|\b(?:my|his|her|our|their|your)[ ](?:new[ ])?(?:number|no\.?|"
+    rf"nr\.?)(?:[ ]is)?[ :]{{1,3}})$",
     re.IGNORECASE,
 )
 CUE_AFTER = re.compile(r"[ ]?[-(,]?[ ]?(?:office|fax|mobile|cell|home|work|phone|tel)\b", re.IGNORECASE)
 # Words that say what else a number is.
 NO_CUE = re.compile(
-    r"(?:\b(?:isbn(?:-1[03])?|issn|orders?|invoice|tracking|serial|part|ticket|case|sku|version|release|rows?|id|ids|ref|reference|"
-    r"timestamp|port|bytes?|pages?|pp|account|acct|build|commit|issue|chapter|lines?|error|code|size|offset|seed|count|total|ean|"
-    r"upc|asin|doi|imei|batch|lot|item|product|model|ssn|nhs|passport|licen[cs]e|zip|postcode|room)\b(?:[ ](?:no|number|nr|is|id|code)\b\.?){0,2}"
+    r"(?:\b(?:isbn(?:-1[03])?|issn|orders?|invoice|tracking|serial|part|ticket|case|sku|version|release|rows?|"
+    r"id|ids|ref|reference|"
+    r"timestamp|port|bytes?|pages?|pp|account|acct|build|commit|issue|chapter|lines?|error|code|size|offset|"
+    r"seed|count|total|ean|"
+    r"upc|asin|doi|imei|batch|lot|item|product|model|ssn|nhs|passport|licen[cs]e|zip|postcode|room)\b(?:[ "
+    r"](?:no|number|nr|is|id|code)\b\.?){0,2}"
     r"[\s:=#.(\"'–-]{0,4})$",
     re.IGNORECASE,
 )
 UNIT = re.compile(
-    r"[ ](?:rows?|bytes?|records|users|items|points|times|tokens|lines|years|days|hours|seconds|ms|km|kg|people|steps|dollars|euros?)\b"
+    r"[ ](?:rows?|bytes?|records|users|items|points|times|tokens|lines|years|days|hours|seconds|ms|km|kg|"
+    r"people|steps|dollars|euros?)\b"
 )
 
 
@@ -88,12 +101,15 @@ def _score(source: Source, start: int, end: int, text: str) -> float:
         return 0
     if CUE.search(before) or CUE_AFTER.match(after):
         return 0.95
-    if SHORT_DATE.match(plain):
+    if SHORT_DATE.match(plain) and not DOTTED_PAIRS.fullmatch(plain):
         return 0
     if plain.startswith("+"):
         return 0.9 if len(digits) >= 8 and CODES.match(digits) else 0
-    if plain == digits:
-        return 0
+    return 0 if plain == digits else _score_of_groups(plain, digits)
+
+
+def _score_of_groups(plain: str, digits: str) -> float:
+    """Of a number in groups, without a cue: by its form."""
     if digits.startswith("00"):
         return 0.8 if len(digits) >= 11 and CODES.match(digits, 2) else 0
     if NORTH_AMERICAN.fullmatch(plain):

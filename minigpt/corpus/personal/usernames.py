@@ -5,40 +5,71 @@ from collections.abc import Iterator
 
 from minigpt.corpus.personal.source import Source
 from minigpt.corpus.personal.span import Span
+from minigpt.corpus.personal.words import words
 
 HANDLE = re.compile(r"(?<![\w@./:#$&=+*-])@(?P<name>[A-Za-z_]\w{2,29}(?:\.\w{1,20})?)(?![\w@/({=:]|\.\w|-\w)")
 LINE_START = re.compile(r"(?:^|\n)[ \t>*/#+-]{0,40}$")
 # Words after an @ that are not people: annotations of code and of its comments, and rules of style sheets.
-WORDS = frozenset(
-    "param params return returns throws exception see since author version deprecated override overrides test before after beforeeach aftereach "
-    "property staticmethod classmethod dataclass abstractmethod contextmanager cached_property lru_cache wraps overload pytest mock given "
-    "media import charset keyframes font supports page namespace layer include mixin extend use forward apply tailwind container component "
-    "autowired inject entity table column id bean service controller repository suppresswarnings functionalinterface nullable notnull nonnull "
-    "type types typedef example todo link code brief file ingroup private public protected const global interface license copyright internal "
-    "everyone here channel all home work latest next".split()
+WORDS = words(
+    """
+    param params return returns throws exception see since author version deprecated override overrides test before
+    after beforeeach aftereach property staticmethod classmethod dataclass abstractmethod contextmanager
+    cached_property lru_cache wraps overload pytest mock given media import charset keyframes font supports page
+    namespace layer include mixin extend use forward apply tailwind container component autowired inject entity
+    table column id bean service controller repository suppresswarnings functionalinterface nullable notnull nonnull
+    type types typedef example todo link code brief file ingroup private public protected const global interface
+    license copyright internal everyone here channel all home work latest next
+    """
 )
 SOCIAL = re.compile(
-    r"\b(?:twitter|instagram|insta|ig|tiktok|telegram|github|discord|mastodon|snapchat|snap|handle|follow(?:ing)?|dm|pm|tweet(?:ed|s)?|via|cc|by|rt|ping|"
+    r"\b(?:twitter|instagram|insta|ig|tiktok|telegram|github|discord|mastodon|snapchat|snap|handle|"
+    r"follow(?:ing)?|dm|pm|tweet(?:ed|s)?|via|cc|by|rt|ping|"
     r"thanks?|thank you|hi|hey|hello|ask|assign(?:ed)?|reviewed|mention(?:ed)?)\b[^\n@]{0,24}$",
     re.IGNORECASE,
 )
 LOGIN = re.compile(
-    r"(?<![\w-])(?:user[ _-]?name|user[ _-]?id|login(?:[ _-]?name)?|log[ _-]?in|screen[ _-]?name|nick(?:[ _-]?name)?|handle|gamertag|account[ _-]name|"
-    r"benutzername|nutzername|identifiant|nombre de usuario|usuario|gebruikersnaam|skype(?:[ ]id)?|discord|telegram|snapchat|instagram|twitter)"
-    r"[\"']?[ ]?(?:(?P<strong>[ ]is[ ]|[ ]was[ ])|[:=]|[ ]as[ ])[ ]?(?P<mark>[\"'`]?)(?P<name>@?[A-Za-z0-9_][\w.-]{2,31}(?:#\d{4})?)(?(mark)(?P=mark))(?![\w(\[])",
+    r"(?<![\w-])(?:user[ _-]?name|user[ _-]?id|login(?:[ _-]?name)?|log[ _-]?in|screen[ _-]?name|nick(?:[ "
+    r"_-]?name)?|handle|gamertag|account[ _-]name|"
+    r"benutzername|nutzername|identifiant|nombre de usuario|usuario|gebruikersnaam|skype(?:[ ]id)?|discord|"
+    r"telegram|snapchat|instagram|twitter)"
+    r"[\"']?[ ]?(?:(?P<strong>[ ]is[ ]|[ ]was[ ])|[:=]|[ ]as[ ])[ "
+    r"]?(?P<mark>[\"'`]?)(?P<name>@?[A-Za-z0-9_][\w.-]{2,31}(?:#\d{4})?)(?(mark)(?P=mark))(?![\w(\[])",
     re.IGNORECASE,
 )
 LOGIN_WORDS = (
-    "user", "login", "log in", "log-in", "log_in", "screen", "nick", "handle", "gamertag", "account", "benutzername", "nutzername", "identifiant", "usuario",
-    "gebruikersnaam", "skype", "discord", "telegram", "snapchat", "instagram", "twitter",
-)  # fmt: skip
-HOME = re.compile(
-    r"(?:(?<![\w/.])/(?:home|Users)/|\b[A-Za-z]:[\\/]{1,2}(?:Users|Documents and Settings)[\\/]{1,2})(?P<name>[A-Za-z_][\w.-]{1,31})(?=[\\/\s\"':;,)]|$)"
+    "user",
+    "login",
+    "log in",
+    "log-in",
+    "log_in",
+    "screen",
+    "nick",
+    "handle",
+    "gamertag",
+    "account",
+    "benutzername",
+    "nutzername",
+    "identifiant",
+    "usuario",
+    "gebruikersnaam",
+    "skype",
+    "discord",
+    "telegram",
+    "snapchat",
+    "instagram",
+    "twitter",
 )
-NO_NAMES = frozenset(
-    "str string text none null nil true false int integer varchar char number required optional default unknown root admin administrator user users username "
-    "name test guest public shared the your their this that invalid failed success successful empty missing error not already taken request self ubuntu runner "
-    "vagrant jovyan circleci travis node app www-data nobody all available unique case correct incorrect wrong used valid also example".split()
+HOME = re.compile(
+    r"(?:(?<![\w/.])/(?:home|Users)/|\b[A-Za-z]:[\\/]{1,2}(?:Users|Documents and "
+    r"Settings)[\\/]{1,2})(?P<name>[A-Za-z_][\w.-]{1,31})(?=[\\/\s\"':;,)]|$)"
+)
+NO_NAMES = words(
+    """
+    str string text none null nil true false int integer varchar char number required optional default unknown root
+    admin administrator user users username name test guest public shared the your their this that invalid failed
+    success successful empty missing error not already taken request self ubuntu runner vagrant jovyan circleci
+    travis node app www-data nobody all available unique case correct incorrect wrong used valid also example
+    """
 )
 
 
