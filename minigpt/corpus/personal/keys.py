@@ -107,7 +107,7 @@ def _is_secret(value: str, *, is_password: bool, is_quoted: bool) -> bool:
 
 
 def _looks_drawn(text: str) -> bool:
-    """Three or more capitals, small letters and digits, in no words, and no row of one kind longer than chance allows."""
+    """Three or more capitals, small letters and digits, in no words, no row of one kind longer than chance allows."""
     body = text.rstrip("=")
     if (
         re.fullmatch(r"[0-9a-fA-F-]+", body)
