@@ -62,10 +62,10 @@ NUMBERS = (
     ),
     NationalNumber(
         "GB",
-        r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PRSTW-Z][A-CEGHJ-NPRSTW-Z]([ -]?)\d\d\1\d\d\1\d\d\1[A-D]",
+        r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PRSTW-Z][A-CEGHJ-NPRSTW-Z]([ -]?)\d\d\1\d\d\1\d\d(?:\1[A-D])?",
         is_any,
         r"national insurance|nino?",
-        r"[A-Z].*",
+        r".*[A-D]",
     ),
     NationalNumber("DE", r"\d\d([ /]?)\d{3}\1\d{3}\1\d{3}", is_german_tax, r"steuer\w*|idnr|tax|tin", r".*"),
     NationalNumber(
