@@ -26,6 +26,7 @@ FLOORS = (
     ("measure",),
     ("finetune",),
     ("plot",),
+    ("plots_layers",),
     ("corpus",),
     ("doctor",),
     ("grade",),
