@@ -16,7 +16,7 @@ from minigpt.finetune.named import NAMED
 from minigpt.finetune.prepare import records_of
 from minigpt.finetune.report import report_lines
 from minigpt.finetune.rivals import beside_rivals
-from minigpt.machine import blas_threads, threads_for_width
+from minigpt.machine import blas_threads, cores, threads_for_width
 from minigpt.pretrained import open_model
 from minigpt.pretrained.tuned import open_tuned_folder
 from minigpt.train import Interrupted
@@ -25,18 +25,8 @@ DATA = f"a .csv, .tsv or .jsonl file, or one of {', '.join(NAMED)}"
 DOMAIN = "go on with texts of a domain (DATA is then a name from `minigpt corpus list`, or a path)"
 SUMMARIES = [(name, task.summary) for name, task in TASKS.items()]
 COLUMNS = ("text", "second", "label", "words", "tags", "question", "context", "answer", "start", "messages")
-PLAIN = (
-    "epochs",
-    "steps",
-    "batch",
-    "accumulate",
-    "learning_rate",
-    "dropout",
-    "weight_decay",
-    "validations",
-    "patience",
-    "seed",
-)
+OF_TRAINING = ("epochs", "steps", "batch", "accumulate", "learning_rate", "dropout", "weight_decay")
+PLAIN = (*OF_TRAINING, "validations", "patience", "seed", "workers")
 
 
 def add(subparsers) -> None:
@@ -85,6 +75,9 @@ def add(subparsers) -> None:
     parser.add_argument("--validations", type=positive, help="in an epoch (default 2)")
     parser.add_argument("--patience", type=positive, help="end after so many validations without a better one")
     parser.add_argument("--seed", type=int, help="the same seed gives the same model (default 0)")
+    parser.add_argument(
+        "--workers", type=positive, help="processes that share the rows of a batch (default: one for each core)"
+    )
     for role in COLUMNS:
         parser.add_argument(f"--{role}", metavar="COLUMN", help=f"the column of {role} (default {role})")
     parser.add_argument("--out", type=folder, help="the model's folder (default: a new one below runs/)")
@@ -133,6 +126,7 @@ def _fresh(arguments: argparse.Namespace) -> Any:
         if role not in known:
             raise UserError(f"--{role} is no column of the task {arguments.task}; it has {', '.join(known) or 'none'}")
     given = {name: value for name in PLAIN if (value := getattr(arguments, name)) is not None}
+    given.setdefault("workers", cores())
     layers = tuple(part.strip() for part in arguments.layers.split(","))
     wishes = Wishes(
         task=arguments.task,

@@ -1,9 +1,9 @@
 """Training a prepared fine-tuning, and measuring what came of it."""
 
-import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,11 @@ from minigpt.finetune.prepare import Tuning, reopen
 from minigpt.finetune.records import Record
 from minigpt.finetune.registry import task_of
 from minigpt.model import Params
+from minigpt.parallel.processes import ProcessCommunicator, Unshared
+from minigpt.parallel.workers import Part, Workers
 from minigpt.pretrained.opened import begin_tuned, open_tuned
 from minigpt.pretrained.tuned import TunedFolder, open_tuned_folder, trained_params
-from minigpt.train import OneProcess, train
+from minigpt.train import Engine, Interrupted, OneProcess, TrainSettings, train
 
 
 class NoBetter(Exception):
@@ -27,6 +29,28 @@ class NoBetter(Exception):
 def go_on(folder: TunedFolder) -> Tuning | DomainTuning:
     """A fine-tuning that was prepared, or stopped. `UserError` if its data is not what it was."""
     return DomainTuning(folder) if folder.task == "domain" else reopen(folder)
+
+
+def engine_of(folder: TunedFolder, part: Part) -> Engine:
+    """Who does the work: as many processes as the settings have workers, or one, which says why."""
+    alone = partial(OneProcess, folder, base=part.base, fresh=part.fresh)
+    if folder.settings.workers == 1:
+        return alone()
+    try:
+        return Workers.start(folder, part, f"{__name__}:work")
+    except Unshared as error:
+        engine = alone()
+        engine.notice = f"{error}, so one process trains"
+        return engine
+
+
+def work(comm: ProcessCommunicator, path: str, settings: dict[str, Any]) -> None:
+    """What every worker but the first does: the same as it, silently."""
+    folder = replace(open_tuned_folder(path), settings=TrainSettings(**settings))
+    tuning = go_on(folder)
+    with suppress(Interrupted):
+        engine = Workers(folder, comm, Part(*begin_tuned(folder)))
+        train(folder, tuning.data(), engine=engine, show_progress=False)
 
 
 def tune(
@@ -41,8 +65,8 @@ def tune(
     """
     folder, patience = tuning.folder, tuning.folder.corpus["patience"]
     base, fresh = begin_tuned(folder)
-    engine = OneProcess(folder, base=base, fresh=fresh)
-    best, worse = math.inf, 0
+    engine = engine_of(folder, Part(base, fresh))
+    best, worse = engine.progress.best_loss, 0
 
     def note(_params: Params, row: dict[str, float]) -> None:
         nonlocal best, worse

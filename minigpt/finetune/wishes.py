@@ -28,6 +28,7 @@ KINDS: dict[str, Kind] = {
     "cut": FLAG,
     "packed": FLAG,
     "seed": whole(0),
+    "workers": whole(1, 1024),
 }
 
 
@@ -63,6 +64,8 @@ class Wishes:
         In an epoch.
     cut, packed : bool
         Cut texts that are too long; put several conversations in one row.
+    workers : int
+        Processes that share the rows of a batch.
     replay : float
         Of domain: the share of the rows of each batch that is old text.
     seed : int
@@ -87,6 +90,7 @@ class Wishes:
     cut: bool = False
     packed: bool = False
     replay: float = 0.0
+    workers: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -112,6 +116,7 @@ class Wishes:
             weight_decay=self.weight_decay,
             beta2=0.999,
             seed=self.seed,
+            workers=min(self.workers, self.batch),
             validate_every=min(steps, max(1, per_epoch // self.validations)),
         )
 

@@ -11,11 +11,11 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigpt.model import Batch, Call, Params, Transformer
+from minigpt.model import Batch, Call, Overlay, Params, Transformer
 from minigpt.objectives import Counts, HeldOut, judge, loss_and_gradient, scored
 from minigpt.optim.clipping import shorten, squared_norm
 from minigpt.parallel.processes import ProcessCommunicator, Unshared, processes
@@ -57,19 +57,33 @@ def work(comm: ProcessCommunicator, path: str, settings: dict[str, Any]) -> None
         train(folder, engine=Workers(folder, comm), show_progress=False)
 
 
+class Part(NamedTuple):
+    """What of a model is trained."""
+
+    base: Any  # what stays as it is, `Weights`; None: nothing does
+    fresh: Params  # what learns, as it begins
+
+
 class Share:
     """A worker's share of every training step. All workers make one, and call its methods together.
 
-    params: all parameters. moments: name -> (P,), what the optimizer remembers of all of them. Both are seen, and
-    changed, by all workers. state: what it remembers of the slice that this worker updates.
+    params: all that is trained. moments: name -> (P,), what the optimizer remembers of it. Both are seen, and changed,
+    by all workers. state: what it remembers of the slice that this worker updates. whole: what the model computes with.
     """
 
-    def __init__(self, model: Transformer, settings: TrainSettings, comm: ProcessCommunicator):
-        """comm: with room for `shared_arrays`."""
+    def __init__(
+        self,
+        model: Transformer,
+        settings: TrainSettings,
+        comm: ProcessCommunicator,
+        part: Part | None = None,
+    ):
+        """comm: with room for `shared_arrays`. part: None trains the whole model."""
         self.model, self.settings, self.comm = model, settings, comm
-        layout = without_numbers(model.arrays())
+        layout = without_numbers(model.arrays() if part is None else part.fresh.arrays)
         size = layout.flat.size
         self.params = Params(layout.layout, flat=comm.shared(size, DTYPE))
+        self.whole = self.params if part is None or part.base is None else Overlay(part.base, self.params)
         self._every = [Params(layout.layout, flat=comm.shared(size, DTYPE)) for _ in range(comm.size)]
         self._grads = self._every[comm.rank]  # of this worker's rows
         self._part: Params | None = None  # made when micro-batches have to be added up
@@ -110,7 +124,7 @@ class Share:
         if micro > 0:
             into = self._part = self._part or self._grads.zeros_like()
         call = Call(rng=np.random.default_rng([self.settings.seed, step, micro, rank]))
-        loss, _ = loss_and_gradient(self.model, self.params, parts[rank], call, counts=counts, grads=into)
+        loss, _ = loss_and_gradient(self.model, self.whole, parts[rank], call, counts=counts, grads=into)
         if micro > 0:
             self._grads.flat += into.flat
         return loss
@@ -124,22 +138,25 @@ class Workers:
 
     blas_threads: int | None = 1  # a worker for each core
 
-    def __init__(self, folder: RunFolder, comm: ProcessCommunicator):
-        """Called by every worker; the first one is made by `start`."""
+    def __init__(self, folder: RunFolder, comm: ProcessCommunicator, part: Part | None = None):
+        """Called by every worker; the first one is made by `start`. part: None trains the whole model."""
         self.folder, self.comm, self.model = folder, comm, Transformer(folder.config)
         self.speaks, self.notice, self._held = comm.rank == 0, "", ExitStack()
-        self._share = Share(self.model, folder.settings, comm)
+        self._share = Share(self.model, folder.settings, comm, part)
         self.params = self._share.params
-        self.progress = self._begin()
+        self.progress = self._begin(part)
 
     @classmethod
-    def start(cls, folder: RunFolder) -> "Workers":
-        """The first worker, which starts the others. `Unshared` where that is impossible."""
+    def start(cls, folder: RunFolder, part: Part | None = None, target: str = f"{__name__}:work") -> "Workers":
+        """The first worker, which starts the others. `Unshared` where that is impossible.
+
+        target: `module:function` that the others run, with what `work` is given.
+        """
         told = {"path": str(folder.path.resolve()), "settings": folder.settings.to_dict()}
-        arrays = shared_arrays(Transformer(folder.config), folder.settings)
+        arrays = shared_arrays(Transformer(folder.config), folder.settings, part)
         with ExitStack() as held:
-            others = processes(f"{__name__}:work", folder.settings.workers, told, arrays)
-            engine = cls(folder, held.enter_context(others))
+            others = processes(target, folder.settings.workers, told, arrays)
+            engine = cls(folder, held.enter_context(others), part)
             engine._held = held.pop_all()
         return engine
 
@@ -155,7 +172,7 @@ class Workers:
         """See `minigpt.train.Engine`. Each worker judges some of the batches."""
         sums = np.zeros(4)  # nats, their weight, right answers, all answers
         for one in held_out[self.comm.rank :: self.comm.size]:
-            judged, size = judge(self.model, self.params, one, counts=scored(one.batch)), weight(one.batch)
+            judged, size = judge(self.model, self._share.whole, one, counts=scored(one.batch)), weight(one.batch)
             sums += [judged.loss * size, size, judged.right, judged.counted]
         self.comm.Allreduce(sums.copy(), sums)
         return float(sums[0] / sums[1]), float(sums[2] / max(1, sums[3]))
@@ -179,11 +196,11 @@ class Workers:
         """See `minigpt.train.Engine`."""
         self._held.close()
 
-    def _begin(self) -> Progress:
+    def _begin(self, part: Part | None) -> Progress:
         """The first worker reads, or makes, parameters and states; how far training has come, all must know."""
         numbers = np.zeros(4)
         if self.speaks:
-            found = starting_point(self.folder)
+            found = starting_point(self.folder, None if part is None else part.fresh)
             self.params.flat[...], self.notice = found.params.flat, found.notice
             for name, array in self._share.moments.items():
                 array[...] = found.state[name]
@@ -193,9 +210,9 @@ class Workers:
         return Progress(int(numbers[0]), float(numbers[1]), float(numbers[2]))
 
 
-def shared_arrays(model: Transformer, settings: TrainSettings) -> list[tuple[int, Any]]:
+def shared_arrays(model: Transformer, settings: TrainSettings, part: Part | None = None) -> list[tuple[int, Any]]:
     """What `settings.workers` workers share, (count of numbers, dtype) each: parameters, gradients, moments."""
-    layout = without_numbers(model.arrays())
+    layout = without_numbers(model.arrays() if part is None else part.fresh.arrays)
     return [(layout.flat.size, DTYPE)] * (1 + settings.workers + len(_moments(settings, layout)))
 
 

@@ -235,3 +235,19 @@ def test_a_share_that_leaves_one_text_without_rows_is_refused(tmp_path, below):
     with pytest.raises(UserError, match="leaves rows to both"):
         wishes = Wishes(task="domain", replay=0.01, batch=4)
         prepare_domain(tmp_path / "b", below("decoder"), wishes, corpus, corpus, progress=False)
+
+
+@pytest.mark.parametrize("way", ["all", "low-rank"])
+def test_two_workers_learn_what_one_process_learns(tmp_path, below, classes, way):
+    found = {}
+    for workers in (1, 2):
+        path = tmp_path / str(workers)
+        tuned(path, below(), classes, epochs=1, learns=Learns(way, rank=2), workers=workers)
+        found[workers] = open_model(path, checkpoint="last").params.flat
+    np.testing.assert_allclose(found[1], found[2], rtol=0, atol=2e-4)
+    assert not np.array_equal(found[1], open_model(tmp_path / "1").params.zeros_like().flat)
+
+
+def test_workers_end_with_the_first_one(tmp_path, below, classes):
+    folder = tuned(tmp_path / "m", below(), classes, epochs=40, patience=1, learning_rate=1.0, workers=2)
+    assert folder.measured["steps"] < folder.settings.steps
