@@ -5,6 +5,7 @@ A street without a number is not found, and of towns only those that follow a st
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from minigpt.corpus.personal.source import Source
 from minigpt.corpus.personal.span import Span
@@ -92,30 +93,47 @@ CORE = (
     rf"{NUMBER},?[ ](?:(?:North|South|East|West|[NSEW]\.?|[NS][EW])[ ])?{NAMES}(?i:%s)(?![\w])\.?(?:[ ](?:[NSEW]|"
     rf"[NS][EW])\b)?"
 )
-STREETS = tuple(
-    re.compile(rf"(?<![\w.,/:-])(?<!\d[ .,])(?:{form})")
-    for form in (
-        CORE % STRONG,
-        rf"{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?i:{BEFORE})[ ](?:{WORD}|{SMALL}|\d{{1,3}})(?:[ ](?:{WORD}|{SMALL})){{0,4}}",
-        rf"(?:{NUMBER}[ ])?(?i:{BEFORE})[ ]?(?:(?:{WORD}|{SMALL}|"
-        rf"\d{{1,2}})[ ]){{0,4}}?{WORD},?[ ](?:n\.?º?[ ]?)?{NUMBER}",
-        rf"(?:{NUMBER}[ ])?(?:{WORD}[ -]){{0,2}}\w{{2,30}}(?i:{BEHIND})[ ]{NUMBER}",
-        r"(?i:P\.?[ ]?O\.?[ ]Box|Postfach|Casilla|Apartado|Boîte postale|Postboks|Postbus)[ ]#?\d{1,7}",
-        r"(?:Unit|PSC|USNS|USS|USCGC|USNV)[ ][A-Z\d][\w.-]{0,24}(?:[ ]Box[ ]\d{1,5})?(?=\n?[ ]?(?:APO|FPO|DPO))",
-    )
+ANY = (
+    rf"(?:{SECONDARY}[ ])?(?:{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?:{WORD}|{SMALL})(?:\.?[ ](?:{WORD}|{SMALL})){{0,5}}"
+    rf"(?:[ ]{NUMBER})?|{WORD}(?:\.?[ ](?:{WORD}|{SMALL})){{0,4}}[ ]{NUMBER})"
 )
-# Forms that other things have, too: with a town behind them, or after a cue.
-UNSURE_STREETS = tuple(
-    re.compile(rf"(?<![\w.,/:-])(?<!\d[ .,])(?:{form})")
-    for form in (
-        CORE % WEAK,
+
+
+class Form(NamedTuple):
+    """How a street may be written. needs: what must follow (or a cue before it); is_behind: the number is behind it."""
+
+    pattern: re.Pattern[str]
+    score: float
+    needs: str = "nothing"  # | "town" | "postcode"
+    is_behind: bool = False
+
+
+def _form(pattern: str, score: float = 0.8, needs: str = "nothing", *, is_behind: bool = False) -> Form:
+    return Form(re.compile(rf"(?<![\w.,/:-])(?<!\d[ .,])(?:{pattern})"), score, needs, is_behind)
+
+
+FORMS = (
+    _form(CORE % STRONG),
+    _form(
+        rf"{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?i:{BEFORE})[ ](?:{WORD}|{SMALL}(?:[ ][^\W\d_]{{3,24}})?|\d{{1,3}})"
+        rf"(?:[ ](?:{WORD}|{SMALL})){{0,4}}"
+    ),
+    _form(
+        rf"(?:{NUMBER}[ ])?(?i:{BEFORE})[ ]?(?:(?:{WORD}|{SMALL}|\d{{1,2}})[ ]){{0,4}}?{WORD},?[ ](?:n\.?º?[ ]?)?"
+        rf"{NUMBER}",
+        is_behind=True,
+    ),
+    _form(rf"(?:{NUMBER}[ ])?(?:{WORD}[ -]){{0,2}}\w{{2,30}}(?i:{BEHIND})[ ]{NUMBER}", is_behind=True),
+    _form(r"(?i:P\.?[ ]?O\.?[ ]Box|Postfach|Casilla|Apartado|Boîte postale|Postboks|Postbus)[ ]#?\d{1,7}"),
+    _form(r"(?:Unit|PSC|USNS|USS|USCGC|USNV)[ ][A-Z\d][\w.-]{0,24}(?:[ ]Box[ ]\d{1,5})?(?=\n?[ ]?(?:APO|FPO|DPO))"),
+    _form(CORE % WEAK, 0.77, "town"),
+    _form(
         rf"(?:{NUMBER}[ ])?(?:{WORD}[ -]){{0,2}}(?:\w{{2,30}}(?i:{UNSURE})|(?i:{UNSURE}|{BEHIND}))[ ]{NUMBER}",
-    )
-)
-ANY = re.compile(
-    rf"(?<![\w.,/:-])(?<!\d[ .,])(?:{SECONDARY}[ ])?(?:{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?:{WORD}|"
-    rf"{SMALL})(?:\.?[ ](?:{WORD}|{SMALL})){{0,5}}(?:[ ]{NUMBER})?|{WORD}(?:\.?[ ](?:{WORD}|"
-    rf"{SMALL})){{0,4}}[ ]{NUMBER})"
+        0.77,
+        "town",
+        is_behind=True,
+    ),
+    _form(ANY, 0.72, "postcode"),
 )
 MILITARY = re.compile(r"\n?[ ]?[AFD]PO[ ]A[AEP][ ]\d{5}")
 # After a cue a number with words is an address, whatever the language.
@@ -147,14 +165,13 @@ TIME = re.compile(
 
 def find_addresses(source: Source) -> Iterator[Span]:
     """Streets with their number and what of an address follows; post boxes; postcodes after a cue."""
-    for patterns, needed, score in ((STREETS, "nothing", 0.8), (UNSURE_STREETS, "soft", 0.77), ((ANY,), "sure", 0.72)):
-        for pattern in patterns:
-            for match in source.near_digits(pattern, few=True):
-                end, is_sure = _end(source.text, match.end())
-                is_enough = needed == "nothing" or is_sure or (needed == "soft" and end > match.end())
-                if not _is_other(source, match) and (is_enough or CUE.search(source.before(match.start()))):
-                    yield Span(match.start(), end, "address", score)
-    for match in source.near_digits(POSTCODE_CUED):
+    for form in FORMS:
+        for match in source.within(source.after_words if form.is_behind else source.any_digits, form.pattern):
+            end, is_sure = _end(source.text, match.end())
+            is_enough = form.needs == "nothing" or is_sure or (form.needs == "town" and end > match.end())
+            if not _is_other(source, match) and (is_enough or CUE.search(source.before(match.start()))):
+                yield Span(match.start(), end, "address", form.score)
+    for match in source.near_digits(POSTCODE_CUED, few=True):
         yield Span(*match.span(1), "address", 0.7)
 
 

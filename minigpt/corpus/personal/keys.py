@@ -38,7 +38,8 @@ CUES = (
 )
 CUE_WORDS = ("key", "token", "secret", "pass", "pwd", "credential", "kennwort", "contraseña", "senha", "wachtwoord")
 ASSIGNED = re.compile(
-    rf"(?<![A-Za-z])(?P<cue>{CUES})[\"']?(?:[ ]{{0,8}}(?:[:=]{{1,2}}>?)[ ]{{0,8}}|[ ]is[ ]:?[ ]?|(?P<space>[ ]))(?P<mark>[\"'`]?)(?P<value>[^\s\"'`<>,;]{{6,500}})(?P=mark)",
+    rf"(?<![A-Za-z])(?P<cue>{CUES})[\"']?(?:[ ]{{0,8}}(?:[:=]{{1,2}}>?)[ ]{{0,8}}|[ ]is[ ]:?[ ]?|(?P<space>[ ]))"
+    rf"(?P<mark>[\"'`]?)(?P<value>[^\s\"'`<>,;]{{6,500}})(?P=mark)",
     re.IGNORECASE,
 )
 PASSWORD = re.compile(r"pass|pwd|kennwort|contraseña|senha|wachtwoord", re.IGNORECASE)
