@@ -1247,8 +1247,8 @@ show(
 )
 
 # %% [markdown]
-# *Left: the points leave the dashed line where the upright line stands. Right: the same as a bargain; numbers are batch
-# sizes. Further down is faster, further right is dearer.*
+# *Left: at the upright line a training takes twice the steps of the dotted line. Right: the same as a bargain; numbers
+# are batch sizes. Further down is faster, further right is dearer.*
 
 # %%
 figure, axes = plt.subplots(figsize=(7.6, 3.6), layout="constrained")
@@ -1276,8 +1276,8 @@ show(
 # %% [markdown]
 # So the noise scale, which costs a few additions and no second training, tells the order of magnitude of the batch
 # at which more workers stop helping. It tells no more than that: it changes about tenfold within one training, with
-# scatter, it ends above the critical batch, and it knows nothing of Adam. Beyond the bend, workers are better used in another way: to hold parts of a
-# larger model (lesson 11).
+# scatter, it ends above the critical batch, and it knows nothing of Adam. Beyond the bend, workers are better used in
+# another way: to hold parts of a larger model (lesson 11).
 #
 # ## The strongest objection
 #
