@@ -1072,8 +1072,8 @@ def best_rate(batch, start):
         tried[untried[0]] = steps_to_target(batch, untried[0], limit=tried[best])
 
 
-SEEDS = 2 if quick() else 3
-BATCHES = (2, 8, 32, 64) if quick() else (2, 4, 16, 64, 256)
+SEEDS = 1 if quick() else 3
+BATCHES = (8, 32, 64) if quick() else (2, 4, 16, 64, 256)
 rate, rates, found = 2e-3, [], []
 for batch in BATCHES:
     rate, first = (8e-3, steps_to_target(batch, 8e-3)) if quick() else best_rate(batch, rate)
@@ -1130,7 +1130,7 @@ expect(
     *("L12.critical_batch", critical),
     above=12,
     below=250,
-    against={"the smallest batch": 2.0, "the largest batch": BIGGEST},
+    against={} if quick() else {"the smallest batch": 2.0, "the largest batch": BIGGEST},
     full_only=True,
 )
 line = np.log(found).mean(axis=1) + np.log(
@@ -1140,7 +1140,7 @@ expect(
     "L12.fit_error",
     error,
     below=0.25,
-    against={"every doubling halves": line.std()},
+    against={} if quick() else {"every doubling halves": line.std()},
     full_only=True,
 )
 spread_table({"critical batch (examples)": criticals}, digits=0)
@@ -1205,14 +1205,14 @@ expect(
     *("L12.noise_scale", at_end.mean()),
     above=20,
     below=400,
-    against={"at the beginning": early.mean()},
+    against={} if quick() else {"at the beginning": early.mean()},
     full_only=True,
 )
 expect(
     *("L12.noise_over_critical", at_end.mean() / critical),
     above=0.2,
     below=5,
-    against={"at the beginning": early.mean() / critical},
+    against={} if quick() else {"at the beginning": early.mean() / critical},
     full_only=True,
 )
 spread_table(
