@@ -24,6 +24,7 @@ FLOORS = (
     ("infer",),
     ("pretrained",),
     ("measure",),
+    ("finetune",),
     ("plot",),
     ("plots_stack",),
     ("plots_layers",),
