@@ -94,7 +94,7 @@ NUMBERS = (
         r"(?:19|20)?\d{6}[-+]?\d{4}",
         is_personnummer,
         r"personnummer|samordningsnummer|personal (?:identity )?n",
-        r".*[-+].*",
+        r"\d{6}[-+]\d{4}",
     ),
     NationalNumber(
         "FI", r"\d{6}[-+A-FU-Y]\d{3}[\dA-FHJ-NPR-Y]", is_hetu, r"henkilötunnus|hetu|personal identity", r".*"
