@@ -25,6 +25,7 @@ FLOORS = (
     ("pretrained",),
     ("measure",),
     ("plot",),
+    ("plots_attention",),
     ("doctor",),
     ("grade",),
     ("course",),

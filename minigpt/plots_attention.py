@@ -1,0 +1,118 @@
+"""Figures of attention: who looks at whom, and how a sentence flows through one head."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch
+
+from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
+
+Box = tuple[float, float, float, float]  # left, bottom, width, height, as shares of the figure
+WORD_COLORS = (SKY, ORANGE, GREEN, VERMILION, BLUE, GREY)
+
+PLACES: dict[str, Box] = {  # of the arrays that a sentence becomes on its way through a head
+    "x": (0.07, 0.40, 0.10, 0.24),
+    "query": (0.365, 0.72, 0.09, 0.20),
+    "key": (0.365, 0.42, 0.09, 0.20),
+    "value": (0.365, 0.08, 0.09, 0.20),
+    "scores": (0.61, 0.56, 0.12, 0.24),
+    "weights": (0.87, 0.56, 0.12, 0.24),
+    "y": (0.87, 0.08, 0.09, 0.20),
+}
+
+
+def weight_table(axes: Axes, weights: np.ndarray, rows: Sequence[str], columns: Sequence[str], title: str) -> None:
+    """A field for each weight, darker where it is larger, with the number in it.
+
+    weights: (T, S), between 0 and 1; rows, columns: the T and the S words. Exact zeros have no number.
+    """
+    axes.imshow(weights, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), weight in np.ndenumerate(weights):
+        if weight:
+            color = "white" if weight > 0.6 else BLACK
+            axes.text(column, row, f"{weight:.2f}", ha="center", va="center", color=color, fontsize=8)
+    axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_title(title, fontsize=10)
+    axes.tick_params(length=0)
+
+
+def attention_flow(
+    figure: Figure, words: Sequence[str], arrays: Mapping[str, np.ndarray], matrices: Mapping[str, np.ndarray]
+) -> None:
+    """Draw what one head makes of a sentence, with the shape of every array on its way.
+
+    words: T of them. arrays: x (T, C), query, key, value and y (T, D), scores and weights (T, T), before the mask and
+    after. matrices: those of query, key and value, (C, D).
+    """
+    for name, place in PLACES.items():
+        _array(figure, place, name, arrays[name], words)
+    for name, matrix in matrices.items():
+        _arrow(figure, _right("x"), _left(name), f"W_{name[0]}  {matrix.shape}", GREY)
+    length, width = arrays["query"].shape
+    _arrow(figure, _right("query"), _left("scores", 0.04), f"q ({length}, {width})", BLUE)
+    _arrow(figure, _right("key"), _left("scores", -0.04), f"k.T {arrays['key'].T.shape}", BLUE)
+    _arrow(figure, _right("scores"), _left("weights", 0.0, 0.055), "mask,\nsoftmax", GREY)
+    left, bottom, across, _ = PLACES["weights"]
+    top = PLACES["y"][1] + PLACES["y"][3]
+    _arrow(figure, (left + across / 2, bottom - 0.13), (left + across / 2, top + 0.05), "", VERMILION)
+    _arrow(figure, _right("value"), _left("y", 0.0, 0.06), f"weights {arrays['weights'].shape} @ v", VERMILION)
+
+
+def head_rows(axes: Axes, owners: np.ndarray, words: Sequence[str], title: str) -> None:
+    """Draw an array that was cut into heads, each number in the colour of the word from which it comes.
+
+    owners: (H, T, D), the index of that word. A row that is right has one colour, that of the word beside it.
+    """
+    heads, length, width = owners.shape
+    for (head, row, column), owner in np.ndenumerate(owners):
+        left = head * (width + 1) + column
+        axes.barh(row + 0.5, 1, left=left, height=1, color=WORD_COLORS[owner], edgecolor="white", linewidth=1.5)
+        color = "white" if WORD_COLORS[owner] == BLUE else BLACK
+        axes.text(left + 0.5, row + 0.5, words[owner], ha="center", va="center", color=color, fontsize=7)
+    axes.set_xticks([head * (width + 1) + width / 2 for head in range(heads)], [f"head {h}" for h in range(heads)])
+    axes.set_yticks(np.arange(length) + 0.5, words)
+    axes.set(xlim=(0, heads * (width + 1) - 1), ylim=(length, 0))
+    axes.set_title(title, fontsize=10)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _array(figure: Figure, place: Box, name: str, array: np.ndarray, words: Sequence[str]) -> None:
+    """One array as a picture, with its name and shape above it."""
+    axes = figure.add_axes(place)
+    if name == "weights":
+        axes.imshow(array, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    else:
+        most = np.abs(array).max()
+        axes.imshow(array, cmap="PuOr", vmin=-most, vmax=most, aspect="auto", interpolation="nearest")
+    short = {"query": "q", "key": "k", "value": "v", "scores": "q @ k.T / sqrt(D)"}.get(name, name)
+    axes.set_title(f"{short}  {array.shape}", fontsize=9)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.set_yticks(range(len(words)), words, fontsize=8)
+    if name in ("scores", "weights"):
+        axes.set_xticks(range(len(words)), words, rotation=60, ha="right", fontsize=8)
+    axes.tick_params(length=0)
+
+
+def _left(name: str, up: float = 0.0, room: float = 0.055) -> tuple[float, float]:
+    """A point just left of an array and of the words beside it."""
+    left, bottom, _, height = PLACES[name]
+    return left - room, bottom + height / 2 + up
+
+
+def _right(name: str) -> tuple[float, float]:
+    left, bottom, width, height = PLACES[name]
+    return left + width + 0.006, bottom + height / 2
+
+
+def _arrow(figure: Figure, start: tuple[float, float], end: tuple[float, float], text: str, color: str) -> None:
+    style: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 12, "color": color, "linewidth": 1.4}
+    figure.add_artist(FancyArrowPatch(start, end, transform=figure.transFigure, **style))
+    middle = (start[0] + end[0]) / 2, (start[1] + end[1]) / 2
+    plate: dict[str, Any] = {"boxstyle": "round,pad=0.15", "facecolor": "white", "linewidth": 0, "alpha": 0.9}
+    figure.text(*middle, text, ha="center", va="center", fontsize=8, color=color, bbox=plate)
