@@ -40,7 +40,7 @@ from minigpt.ops import (
 )
 from minigpt.optim import warmup_cosine
 from minigpt.plot import BLUE, GREY, ORANGE, VERMILION
-from minigpt.plots_attention import attention_flow, head_rows, weight_table
+from minigpt.plots_layers import attention_flow, head_rows, weight_table
 from minigpt.train import fit
 
 # %% [markdown]

@@ -25,7 +25,7 @@ FLOORS = (
     ("pretrained",),
     ("measure",),
     ("plot",),
-    ("plots_attention",),
+    ("plots_layers",),
     ("doctor",),
     ("grade",),
     ("course",),

@@ -1,4 +1,4 @@
-"""Figures of attention: who looks at whom, and how a sentence flows through one head."""
+"""Figures of what is in a layer: who looks at whom, and how a sentence flows through a head and through a network."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,6 +21,12 @@ PLACES: dict[str, Box] = {  # of the arrays that a sentence becomes on its way t
     "scores": (0.61, 0.56, 0.12, 0.24),
     "weights": (0.87, 0.56, 0.12, 0.24),
     "y": (0.87, 0.08, 0.09, 0.20),
+}
+FEED_FORWARD_PLACES: dict[str, Box] = {
+    "x": (0.07, 0.16, 0.11, 0.58),
+    "up": (0.285, 0.16, 0.18, 0.58),
+    "hidden": (0.545, 0.16, 0.18, 0.58),
+    "y": (0.885, 0.16, 0.11, 0.58),
 }
 
 
@@ -60,6 +66,27 @@ def attention_flow(
     top = PLACES["y"][1] + PLACES["y"][3]
     _arrow(figure, (left + across / 2, bottom - 0.13), (left + across / 2, top + 0.05), "", VERMILION)
     _arrow(figure, _right("value"), _left("y", 0.0, 0.06), f"weights {arrays['weights'].shape} @ v", VERMILION)
+
+
+def feed_forward_flow(
+    figure: Figure, words: Sequence[str], arrays: Mapping[str, np.ndarray], matrices: Sequence[np.ndarray], bend: str
+) -> None:
+    """Draw what a feed-forward network makes of each word, with the shape of every array on its way.
+
+    words: T of them. arrays: x and y (T, C), up and hidden (T, F), before the activation and after. matrices: the first
+    (C, F) and the second (F, C). bend: the name of the activation.
+    """
+    places = FEED_FORWARD_PLACES
+    for name, place in places.items():
+        _array(figure, place, name, arrays[name], words if name in ("x", "y") else [])
+    height = places["x"][1] + places["x"][3] / 2
+    for start, end, text, room in (
+        ("x", "up", f"W_1\n{matrices[0].shape}", 0.01),
+        ("up", "hidden", bend, 0.01),
+        ("hidden", "y", f"W_2\n{matrices[1].shape}", 0.06),
+    ):
+        left = places[start][0] + places[start][2] + 0.006
+        _arrow(figure, (left, height), (places[end][0] - room, height), text, BLUE)
 
 
 def head_rows(axes: Axes, owners: np.ndarray, words: Sequence[str], title: str) -> None:
