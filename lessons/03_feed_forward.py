@@ -121,9 +121,15 @@ x = x * gain + bias  # normalized; lesson 04 says why
 up = x @ W_1 + b_1  # (T, F): wider
 hidden = np.maximum(up, 0)  # (T, F): bent
 y = hidden @ W_2 + b_2  # (T, C): as narrow as before
-expect("L03.three_lines_are_the_model", np.abs(y - seen[f"{place}.output"][0]).max(), below=1e-5)
+wrong = {"without its biases": float(np.abs(np.maximum(x @ W_1, 0) @ W_2 - y).max())}
+expect(
+    "L03.three_lines_are_the_model",
+    np.abs(y - seen[f"{place}.output"][0]).max(),
+    below=1e-5,
+    against=wrong,
+)
 alone = np.maximum(x[2] @ W_1 + b_1, 0) @ W_2 + b_2  # the third letter without the others
-expect("L03.each_position_on_its_own", np.abs(alone - y[2]).max(), below=1e-5)
+expect("L03.each_position_on_its_own", np.abs(alone - y[2]).max(), below=1e-5, against=wrong)
 
 # %%
 figure = plt.figure(figsize=(9, 2.7))
@@ -278,7 +284,7 @@ prediction(
 unit_by_unit = b_2 + sum(
     np.maximum(x @ W_1[:, i] + b_1[i], 0)[:, None] * W_2[i] for i in range(W_1.shape[1])
 )
-expect("L03.sum_of_values", np.abs(unit_by_unit - y).max(), below=1e-5)
+expect("L03.sum_of_values", np.abs(unit_by_unit - y).max(), below=1e-5, against=wrong)
 
 # %% [markdown]
 # If so, a value should say something about the *next* letter in those places in which its key answers. We read a value
@@ -424,7 +430,7 @@ show_source(gated_backward, docstring=False)
 # four have the same number of parameters to a few in a thousand. Same text, same steps, same seeds.
 #
 # What else could make one activation look better? The learning rate: one may like a larger step than the other. So ReLU
-# and GELU are compared at two more rates, half and twice the first.
+# and GELU are compared at two more rates, half of the first and one and a half times it.
 #
 # **Prediction.** By *loss*, ReLU and GELU cannot be told apart: the 95% interval of their difference holds zero at every rate.
 # Having no activation costs more than any choice among the three. By looking *inside*, at the hidden units, they can
@@ -444,7 +450,7 @@ spread_table({**losses, "unigram": [unigram], "uniform": [uniform]}, name="held-
 
 # %%
 gaps = {RATE: difference(losses["GELU"], losses["ReLU"])}
-for rate in (RATE / 2, 2 * RATE):
+for rate in (RATE / 2, 1.5 * RATE):
     both = {
         name: [held_out(*trained(name, seed, rate)) for seed in seeds] for name in ("GELU", "ReLU")
     }
