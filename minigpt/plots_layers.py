@@ -1,4 +1,4 @@
-"""Figures of what is in a layer: who looks at whom, and how a sentence flows through a head and through a network."""
+"""Figures of layers (who looks at whom, how a sentence flows through a head and a network), and of sources."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -106,6 +106,30 @@ def head_rows(axes: Axes, owners: np.ndarray, words: Sequence[str], title: str) 
     axes.set_title(title, fontsize=10)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def chain_of_sources(
+    axes: Axes,
+    boxes: Mapping[str, tuple[str, str, tuple[float, float]]],
+    links: Sequence[tuple[str, str, str, str]],
+) -> None:
+    """Draw who draws on whom. boxes: name -> text, colour, centre. links: from, to, what stands beside it, its line."""
+    places = {}
+    for name, (text, color, (x, y)) in boxes.items():
+        style: dict[str, Any] = {"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": color, "linewidth": 2}
+        places[name] = axes.text(x, y, text, ha="center", va="center", bbox=style, fontsize=9, zorder=3)
+    axes.set(xlim=(-0.1, 9.9), ylim=(-0.2, 3.0))
+    axes.axis("off")
+    for start, end, text, line in links:
+        color = VERMILION if line == ":" else GREY
+        arrow: dict[str, Any] = {"arrowstyle": "-|>", "linestyle": line, "color": color, "lw": 2}
+        arrow |= {"patchA": places[start].get_bbox_patch(), "patchB": places[end].get_bbox_patch(), "shrinkB": 2}
+        ends = [np.array(boxes[name][2]) for name in (start, end)]
+        axes.annotate("", tuple(ends[1]), tuple(ends[0]), arrowprops=arrow, zorder=1)
+        if text:
+            middle = (ends[0] + ends[1]) / 2
+            plate: dict[str, Any] = {"boxstyle": "round,pad=0.15", "facecolor": "white", "linewidth": 0}
+            axes.text(*middle, text, ha="center", va="center", fontsize=8, color=color, bbox=plate, zorder=2)
 
 
 def _array(figure: Figure, place: Box, name: str, array: np.ndarray, words: Sequence[str]) -> None:
