@@ -25,9 +25,9 @@ from minigpt.plots_layers import chain_of_sources
 
 # %% [markdown]
 # In April 2026 a text of about 750 words appeared on the web. It explains how GPT-5.5 is built. It reads well, and
-# most readers cannot tell which of it is true. This course takes it apart, statement by statement, and builds what each one
-# names. We do not reprint the article; every statement stands in `lessons/claims.toml` in our own words. We follow one
-# of them through this lesson:
+# most readers cannot tell which of it is true. This course takes it apart, statement by statement, and builds what
+# each one names. We do not reprint the article; every statement stands in `lessons/claims.toml` in our own words. We
+# follow one of them through this lesson:
 
 # %%
 audit = load_claims()
@@ -39,9 +39,8 @@ print(f"{claim.id}: {claim.claim}")
 #
 # An *encoder* is a transformer in which each word may look at all words, on both sides. A *decoder* is one in which
 # each word may look at itself and the words before it, and no further. The article itself calls GPT-5.5 a decoder.
-# Does it matter that training "makes use of an encoder"? We build one of each, with the same random
-# parameters, and do the simplest thing that tells them apart: change the *last* word of a sentence, and see which
-# outputs move.
+# Does it matter that training "makes use of an encoder"? We build one of each, with the same random parameters, and
+# do the simplest thing that tells them apart: change the *last* word of a sentence, and see which outputs move.
 #
 # **Prediction.** In the decoder only the output of the last word moves. In the encoder all of them move.
 
@@ -103,19 +102,19 @@ prediction(
 )
 
 # %% [markdown]
-# Now think of training. A GPT learns to guess each next word from those before it. An encoder that is asked the same can
-# *see* the answer, and learns to copy it. That is why BERT, an encoder, hides words and guesses those. So the article's
-# sentence owes its readers an explanation: what would an encoder's training do for a decoder? It gives none. Lesson 08
-# looks for one.
+# Now think of training. A GPT learns to guess each next word from those before it. An encoder that is asked the same
+# can *see* the answer, and learns to copy it. That is why BERT, an encoder, hides words and guesses those. So the
+# article's sentence owes its readers an explanation: what would an encoder's training do for a decoder? It gives
+# none. Lesson 08 looks for one.
 #
-# This is what an experiment on a tiny model can add. It says nothing about how GPT-5.5 is built. It shows what a method *does*,
-# for any size of model, and so whether an account of it holds together.
+# This is what an experiment on a tiny model can add. It says nothing about how GPT-5.5 is built. It shows what a
+# method *does*, for any size of model, and so whether an account of it holds together.
 #
 # ## How a lesson works
 #
-# Every lesson builds what is needed, **predicts**, measures, and ends with a verdict. The numbers on which a verdict
-# rests are held to a band with `expect`, as above, and the page cannot be published if one leaves its band. A band must
-# also exclude the alternative, or it proves nothing. A band that cannot fail is refused:
+# Every lesson builds what is needed, *predicts*, measures, and ends with a verdict. The numbers on which a verdict
+# rests are held to a band with `expect`, as above, and the page cannot be published if one leaves its band. A band
+# must also exclude the alternative, or it proves nothing. A band that cannot fail is refused:
 
 # %%
 try:
@@ -170,8 +169,8 @@ for name in ("authors_named", "citations", "links_to_the_card"):
     expect(f"L00.{name}", audit.article[name], equal=0)
 
 # %% [markdown]
-# The article names no author, cites nothing and does not link to the document that it explains. It may still be right.
-# But nothing in it is known *because it says so*.
+# The article names no author, cites nothing and does not link to the document that it explains. It may still be
+# right. But nothing in it is known *because it says so*.
 #
 # And how do *we* know? Every verdict carries a grade that says how near we came to the source. Be as hard on us as on
 # the article.
@@ -184,9 +183,9 @@ table(["grade", "what it means", "claims"], rows)
 # %% [markdown]
 # ## What a system card is
 #
-# A **model card** is a short report that travels with a trained model: what it is for, how it was evaluated, on whom it may
-# fail (Mitchell et al., 2019). A **system card** does this for a product: the model with its filters, tools and rules. It
-# says whether a release is safe. It is not a paper on architecture.
+# A **model card** is a short report that travels with a trained model: what it is for, how it was evaluated, on whom
+# it may fail (Mitchell et al., 2019). A **system card** does this for a product: the model with its filters, tools
+# and rules. It says whether a release is safe. It is not a paper on architecture.
 
 # %%
 table(
@@ -202,21 +201,21 @@ table(
 )
 
 # %% [markdown]
-# So the article asks the card for what such a card does not hold. One of its sentences even praises the *document* for
-# its size (C02). A document has no parameters.
+# So the article asks the card for what such a card does not hold. One of its sentences even praises the *document*
+# for its size (C02). A document has no parameters.
 #
 # ## Words that disappear
 #
-# A **hedge** is a word that says how sure a writer is: *can*, *may*, *reported*, *roughly*. The article has a summary on
-# top and a body below it. Four statements stand in both; here they are in our words, with the article's hedges.
+# A **hedge** is a word that says how sure a writer is: *can*, *may*, *reported*, *roughly*. The article has a summary
+# on top and a body below it. Four statements stand in both; here they are in our words, with the article's hedges.
 
 # %%
 rows = [(hedge.claim, hedge.summary, hedge.body) for hedge in audit.hedges]
 table(["claim", "as the summary puts it", "as the body puts it"], rows)
 
 # %% [markdown]
-# Our claim, C09, loses its *can*. A program can find that. Mind that letters are not words: `"can" in "significantly"` is
-# true. So we split a text into words first:
+# Our claim, C09, loses its *can*. A program can find that. Mind that letters are not words: `"can" in
+# "significantly"` is true. So we split a text into words first:
 #
 # $$\text{dropped} = (\text{words of the summary} \cap \text{hedges}) \setminus \text{words of the body}$$
 
@@ -255,9 +254,9 @@ expect("E01.hedged_statements_hardened", len(hardened), equal=3)
 print("hardened:", ", ".join(hardened))
 
 # %% [markdown]
-# Three statements are hardened between summary and body of *one* text, with no evidence in between. That is C03, and no
-# knowledge of GPT-5.5 is needed to see it. The table also shows a false alarm: in C12 *roughly* became *approximately*,
-# a synonym. And in C08 it is the body that hedges. Lists of words see words; the judgement is ours.
+# Three statements are hardened between summary and body of *one* text, with no evidence in between. That is C03, and
+# no knowledge of GPT-5.5 is needed to see it. The table also shows a false alarm: in C12 *roughly* became
+# *approximately*, a synonym. And in C08 it is the body that hedges. Lists of words see words; the judgement is ours.
 #
 # ## Ten facts of the card (E01)
 #
@@ -267,8 +266,9 @@ print("hardened:", ", ".join(hardened))
 # $$\text{traced} = \frac{|\{c \in C : s(c) \cap F \neq \emptyset\}|}{|C|} \qquad
 # \text{covered} = \frac{|F \cap \bigcup_{c} s(c)|}{|F|}$$
 #
-# *Traced* is the share of the claims that state at least one of our ten facts. *Covered* is the share of the ten facts
-# that at least one claim states. Neither is the share of *true* claims: a claim may be true and not among our ten.
+# *Traced* is the share of the claims that state at least one of our ten facts. *Covered* is the share of the ten
+# facts that at least one claim states. Neither is the share of *true* claims: a claim may be true and not among our
+# ten.
 #
 # **Prediction.** If the article describes the card, at least half of the facts are covered. If it describes something
 # else, both shares are near zero.
@@ -320,8 +320,8 @@ prediction(
 #
 # ## How to read a verdict
 #
-# "True or false" is too coarse. There are six marks, and a claim can carry two. *Not in the card / unverifiable*, say,
-# means that the attribution is false and the content cannot be checked either way.
+# "True or false" is too coarse. There are six marks, and a claim can carry two. *Not in the card / unverifiable*,
+# say, means that the attribution is false and the content cannot be checked either way.
 
 # %%
 marks = {mark: sum(mark in claim.marks for claim in audit.claims) for mark in audit.verdicts}
@@ -367,15 +367,16 @@ print("supported without a limit:", ", ".join(alone) or "none")
 table(["", ""], [("claim", claim.id), ("verdict", claim.verdict), ("why", claim.why)])
 
 # %% [markdown]
-# The last table is the verdict on the claim that we followed. Mind its words. *No GPT is known to use masked language modelling*
-# does not say that GPT-5.5 does not: its design is undisclosed. It says that the claim has no support, and everything
-# known of the family against it. We write "contradicted by the family" and not "disproved", and so should you.
+# The last table is the verdict on the claim that we followed. Mind its words. *No GPT is known to use masked language
+# modelling* does not say that GPT-5.5 does not: its design is undisclosed. It says that the claim has no support, and
+# everything known of the family against it. We write "contradicted by the family" and not "disproved", and so should
+# you.
 #
 # ## The strongest objection
 #
-# *"You chose the ten facts, so you chose the result."* Others might have picked other facts. So we are generous, and count
-# every claim that we judged supported or partly true with the card among its sources, whether or not it is one of the
-# ten.
+# *"You chose the ten facts, so you chose the result."* Others might have picked other facts. So we are generous, and
+# count every claim that we judged supported or partly true with the card among its sources, whether or not it is one
+# of the ten.
 
 # %%
 card = [
@@ -391,8 +392,8 @@ expect(
 )
 
 # %% [markdown]
-# Still under a tenth. *"And you have not read the whole card."* That is so. The sections on chain of thought, bias and
-# preparedness were not in the archived text. "Not in the card" means: not in what could be read.
+# Still under a tenth. *"And you have not read the whole card."* That is so. The sections on chain of thought, bias
+# and preparedness were not in the archived text. "Not in the card" means: not in what could be read.
 #
 # ## Verdict
 #
@@ -419,8 +420,8 @@ Shown(limits, limits)
 # %% [markdown]
 # ## Exercises
 #
-# Write them in `lessons/exercises/00_reading_the_article.py`, then
-# `minigpt grade lessons/exercises/00_reading_the_article.py`; one alone with `--exercise dropped_hedges`.
+# Write them in `lessons/exercises/00_reading_the_article.py`, then `minigpt grade
+# lessons/exercises/00_reading_the_article.py`; one alone with `--exercise dropped_hedges`.
 #
 # 1. `dropped_hedges` (2 points). The hedges, words or phrases of several words, that occur in a summary as whole
 #    words and not in the body.

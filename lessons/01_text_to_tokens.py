@@ -54,9 +54,9 @@ table(
 )
 
 # %% [markdown]
-# A **token** is one of the pieces in which a model reads and writes text; each has a number, its id. A **vocabulary** is
-# the list of all tokens. With the 256 bytes as vocabulary one can write *anything*. That is the safest vocabulary, and
-# it gives the longest texts.
+# A **token** is one of the pieces in which a model reads and writes text; each has a number, its id. A **vocabulary**
+# is the list of all tokens. With the 256 bytes as vocabulary one can write *anything*. That is the safest vocabulary,
+# and it gives the longest texts.
 #
 # ## Byte-pair encoding, by hand
 #
@@ -143,8 +143,8 @@ show(
 )
 
 # %% [markdown]
-# Nobody told it that *low* is a word. The library does the same, and brings its counts up to date instead of counting anew,
-# so that thousands of merges on megabytes are possible.
+# Nobody told it that *low* is a word. The library does the same, and brings its counts up to date instead of counting
+# anew, so that thousands of merges on megabytes are possible.
 
 # %%
 show_source(learn_merges, docstring=False)
@@ -195,8 +195,8 @@ show(
 expect("L01.bytes_per_token", bytes_per_token[512], above=1.5, below=2.6, against={"bytes": 1.0})
 
 # %% [markdown]
-# A larger vocabulary also needs a larger table, each row of which is met less often. GPT-2 chose 50,257. Our sentence,
-# and bytes drawn at random, which must come back as they were:
+# A larger vocabulary also needs a larger table, each row of which is met less often. GPT-2 chose 50,257. Our
+# sentence, and bytes drawn at random, which must come back as they were:
 
 # %%
 tokenizer = tokenizers[sizes[-1]]
@@ -282,8 +282,8 @@ show(
 #
 # ## Windows and targets
 #
-# A model reads windows of a fixed length. At every position its target is the **next** token. So inputs and targets are the same text,
-# moved by one, and one window of T tokens asks T questions at once.
+# A model reads windows of a fixed length. At every position its target is the *next* token. So inputs and targets are
+# the same text, moved by one, and one window of T tokens asks T questions at once.
 
 # %%
 characters = CharacterTokenizer.train([seen, apart])
@@ -332,18 +332,19 @@ expect(
 )
 
 # %% [markdown]
-# Shannon (1948): this is also the length of the shortest code for the token. So a language model *is* a compressor, and can
-# be compared with the ones that everybody has.
+# Shannon (1948): this is also the length of the shortest code for the token. So a language model *is* a compressor,
+# and can be compared with the ones that everybody has.
 #
 # $$\text{bits per byte} = \frac{\text{nats per token}}{\ln 2} \cdot \frac{\text{tokens}}{\text{bytes}}$$
 #
-# A loss by itself says little. Beside these it says more. *Uniform* gives all characters the same probability. **Unigram**
-# knows how often each token occurs, and nothing else. **Bigram** knows what follows what, and nothing before that.
+# A loss by itself says little. Beside these it says more. *Uniform* gives all characters the same probability.
+# **Unigram** knows how often each token occurs, and nothing else. **Bigram** knows what follows what, and nothing
+# before that.
 #
-# The comparison must be fair. A model and a table of counts have read the training text. gzip has read nothing when it
-# starts: it is *cold*. So we compare cold with cold, and *warm* with warm: a bigram that counts as it goes along beside
-# gzip and xz; a bigram with the counts of the training text beside an xz that has read that text first. Three stretches
-# of held-out text show the spread.
+# The comparison must be fair. A model and a table of counts have read the training text. gzip has read nothing when
+# it starts: it is *cold*. So we compare cold with cold, and *warm* with warm: a bigram that counts as it goes along
+# beside gzip and xz; a bigram with the counts of the training text beside an xz that has read that text first. Three
+# stretches of held-out text show the spread.
 
 # %%
 stretches = [apart[i : i + 60_000] for i in (0, 60_000, 120_000)]
@@ -412,13 +413,13 @@ print("what the training text gives the bigram, bits per byte:", warmth)
 #
 # ## How much is "massive"? (experiment E15)
 #
-# The same small transformer learns from 500 characters, from 8,000, from 40,000 and from 600,000. We look at the text that it
-# learnt from and at held-out text, and we look several times on the way: what else could decide whether more text
-# helps? The number of *steps*. A step reads 16 windows of 32 characters, so 300 steps read 153,600.
+# The same small transformer learns from 500 characters, from 8,000, from 40,000 and from 600,000. We look at the text
+# that it learnt from and at held-out text, and we look several times on the way: what else could decide whether more
+# text helps? The number of *steps*. A step reads 16 windows of 32 characters, so 300 steps read 153,600.
 #
-# **Prediction.** (1) With 500 characters it learns them by heart: the loss on them goes to almost nothing, and on other
-# text it is worse than guessing letters by frequency. (2) After 150 steps, 40,000 and 600,000 characters are equally
-# good on held-out text. After 1,200 steps, 600,000 are better.
+# **Prediction.** (1) With 500 characters it learns them by heart: the loss on them goes to almost nothing, and on
+# other text it is worse than guessing letters by frequency. (2) After 150 steps, 40,000 and 600,000 characters are
+# equally good on held-out text. After 1,200 steps, 600,000 are better.
 
 # %%
 amounts = {500: 300, 8_000: 600, 40_000: 1200, 600_000: 1200}  # characters -> steps
@@ -522,14 +523,15 @@ show(
 )
 
 # %% [markdown]
-# Early, all large amounts look alike, and one might say that 40,000 characters are "massive" for this model. Later they do
-# not. The statement "more text would change little" speaks of the step count as much as of the text. So **how much is much?** has
-# no answer without two other numbers: how large is the model, and for how long does it learn?
+# Early, all large amounts look alike, and one might say that 40,000 characters are "massive" for this model. Later
+# they do not. The statement "more text would change little" speaks of the step count as much as of the text. So *how
+# much is much?* has no answer without two other numbers: how large is the model, and for how long does it learn?
 #
 # ## What the table has learnt
 #
-# Nobody told the model which characters are digits. Do their vectors become alike? We take the mean cosine between two digits, and
-# between a digit and a letter, in the table of the models that read most. The control is the table before training.
+# Nobody told the model which characters are digits. Do their vectors become alike? We take the mean cosine between
+# two digits, and between a digit and a letter, in the table of the models that read most. The control is the table
+# before training.
 #
 # **Prediction.** After training two digits are more alike than a digit and a letter; before, they are not.
 
@@ -560,21 +562,22 @@ prediction(
 # %% [markdown]
 # ## The strongest objection
 #
-# *"Come now: for a model of that kind the text is massive, whatever the word means."* Very likely. Llama 3 read about 15
-# trillion tokens (Llama Team, 2024), and there is no reason to think that a GPT of 2026 read less. But then the word
-# adds nothing: it is true of every such model, and cannot be false of any. A claim that could not be false tells a
-# reader nothing. A number of tokens could be false.
+# *"Come now: for a model of that kind the text is massive, whatever the word means."* Very likely. Llama 3 read about
+# 15 trillion tokens (Llama Team, 2024), and there is no reason to think that a GPT of 2026 read less. But then the
+# word adds nothing: it is true of every such model, and cannot be false of any. A claim that could not be false tells
+# a reader nothing. A number of tokens could be false.
 #
 # ## Verdict
 #
-# **C21: unverifiable.** The word comes with no number of tokens, no number of bytes, no mixture. Hoffmann et al. (2022)
-# suggest about twenty tokens for each parameter, so even a true size would say little without the model's, which is
-# undisclosed too.
+# **C21: unverifiable.** The word comes with no number of tokens, no number of bytes, no mixture. Hoffmann et al.
+# (2022) suggest about twenty tokens for each parameter, so even a true size would say little without the model's,
+# which is undisclosed too.
 #
 # ## What this does not show
 #
 # * What *quality* does. Half of a corpus may be worth more than the whole.
-# * That our curves hold for large models. They show that the question "how much?" needs "for what, and for how long?".
+# * That our curves hold for large models. They show that the question "how much?" needs "for what, and for how
+#   long?".
 # * That 600,000 characters are enough for this model. Its last two looks still differ: it has not settled.
 #
 # ## Exercises

@@ -186,7 +186,8 @@ show(
 )
 
 # %% [markdown]
-# *Read the figure from left to right. Only the middle, the 5 by 5 tables, mixes words. All else works on each word alone.*
+# *Read the figure from left to right. Words mix in one place only: where the 5 by 5 weights meet the values. All else
+# works on each word alone.*
 #
 # What does *cabinet* look at? With equal weights, each of the five words would get 0.2.
 
@@ -221,17 +222,19 @@ spread_table({"weight of cabinet on keys": on_subject})
 # ## Who may be weighed: the mask
 #
 # The article's sentence leaves something out. A model that predicts the next word must not see it. A **causal mask**
-# lets each position see itself and what came before it. In this library a mask is a table of booleans, and `True` means
-# "may attend". The other way round everything still runs.
+# lets each position see itself and what came before it. In this library a mask is a table of booleans, and `True`
+# means "may attend". With True and False exchanged, everything still runs.
 
 # %%
 show_source(causal_mask, docstring=False)
 
 # %% [markdown]
-# (The second argument is for keys that were kept from earlier calls; in this lesson there are as many keys as queries.)
+# (The second argument is for keys that were kept from earlier calls; in this lesson there are as many keys as
+# queries.)
 #
-# The place of the mask matters. It must hide scores *before* softmax. Who multiplies the weights by it *afterwards*
-# gets rows that no longer sum to 1, and hidden words still take part: they have made the others smaller.
+# The place of the mask matters. It must hide scores *before* softmax. Somebody who multiplies the weights by the mask
+# *afterwards* gets rows that no longer sum to 1. Hidden words still take part, since they have made the other weights
+# smaller.
 
 # %%
 open_weights, _ = softmax_forward(scores)
@@ -257,8 +260,8 @@ expect("L02.sum_when_masked_late", late[:-1].max(), below=0.999, against={"a rig
 # ## Why divide by $\sqrt{D}$?
 #
 # Let the entries of $q$ and $k$ be independent, with mean 0 and variance 1. Their dot product is a sum of D products,
-# so its variance is D: the wider the head, the larger the scores. Dividing by $\sqrt{D}$ brings the variance back to 1
-# (Vaswani et al., 2017, section 3.2.1). What would happen without it? We draw a query and eight keys, a thousand
+# so its variance is D: the wider the head, the larger the scores. Dividing by $\sqrt{D}$ brings the variance back to
+# 1 (Vaswani et al., 2017, section 3.2.1). What would happen without it? We draw a query and eight keys, a thousand
 # times, and look at the largest of the eight weights.
 #
 # **Prediction.** At D = 1,024 the largest weight is almost 1 without the division. With it, it does not depend on D.
@@ -318,14 +321,14 @@ prediction(
 )
 
 # %% [markdown]
-# The slope is $\sum_i w_i (1 - w_i)$, how much the weights move when the scores do. Undivided, it goes towards zero as D
-# grows. Learning needs that slope: where it is zero, nobody tells the query to look elsewhere. This is about *fresh*
-# matrices. A model could learn smaller ones in time; the division saves it the trouble.
+# The slope is $\sum_i w_i (1 - w_i)$, how much the weights move when the scores do. Without the division it goes
+# towards zero as D grows. Learning needs that slope: where it is zero, nobody tells the query to look elsewhere. This
+# is about *fresh* matrices. A model could learn smaller ones in time; the division saves it the trouble.
 #
 # ## The library's version
 #
-# It does the same for all heads of all sequences at once, and for 64 queries at a time, so that the scores stay in the
-# processor's cache. The loop over `_weights` is the middle of the ten lines: scores, mask, softmax.
+# It does the same for all heads of all sequences at once, and for 64 queries at a time, so that the scores stay in
+# the processor's cache. The loop over `_weights` is the middle of the ten lines: scores, mask, softmax.
 
 # %%
 show_source(attention_forward, docstring=False)
@@ -334,10 +337,10 @@ show_source(attention_forward, docstring=False)
 # ## Heads: cut, then swap
 #
 # One set of weights looks at one thing at a time. So a vector is cut into H parts, and each part attends with weights
-# of its own. A **head** is one such part of width D with its own queries, keys, values and weights. The array goes
-# from (B, T, H D) to (B, H, T, D).
+# of its own. A **head** is attention on one part of the width, of size D, with queries, keys, values and weights of
+# its own. The array goes from (B, T, H D) to (B, H, T, D).
 #
-# Here many go wrong. A reshape straight to (B, H, T, D) *runs* as well, and it mixes the words. We colour each number
+# Many go wrong here. A reshape straight to (B, H, T, D) *runs* as well, and it mixes the words. We colour each number
 # of our sentence, of width 6 for once, by the word that it belongs to:
 
 # %%
@@ -357,8 +360,8 @@ print(f"{astray} of 10 rows hold numbers of the wrong word")
 expect("L02.rows_of_the_wrong_word", astray, equal=8)
 
 # %% [markdown]
-# With the reshape, a head compares the wrong words, the causal mask hides the wrong ones, and the loss still falls. So
-# a test must compare *numbers*, not only shapes. Two heads in a loop, against the library:
+# With the reshape, a head compares the wrong words, the causal mask hides the wrong ones, and the loss still falls.
+# So a test must compare *numbers*, not only shapes. Two heads in a loop, against the library:
 
 # %%
 rng = np.random.default_rng(3)
@@ -453,8 +456,8 @@ prediction(
 )
 
 # %% [markdown]
-# Token 6 is seen as well: position 7 had heard of it in the first layer. A leak in one layer carries along all that its
-# source knows.
+# Token 6 is seen as well: position 7 had heard of it in the first layer. A leak in one layer carries along all that
+# its source knows.
 #
 # A probe shows what it asks for, and no more. So we ask for more: three models with random parameters, other tokens,
 # and a text of 130 tokens. The library takes 64 queries at a time, and a mistake at the seam would show in long texts
@@ -488,22 +491,22 @@ expect("L02.gradient_error", max(part.max_relative_error for part in report.argu
 # %% [markdown]
 # ## Does a model use it? (experiment E07)
 #
-# The claim is that attention *weighs elements against each other*. Three kinds of attention, trained with the same data
-# and steps, show what that adds. `call.hook` lets us replace any activation by name.
+# The claim is that attention *weighs elements against each other*. Three kinds of attention, trained with the same
+# data and steps, show what that adds. `call.hook` lets us replace any activation by name.
 #
 # * **Learned.** As in the library.
-# * **Content-blind.** Weights are learnt, but they are the same for every example of a batch: the scores are replaced by
-#   their mean over the batch. Such weights can depend on *positions* and not on what stands there.
+# * **Content-blind.** Weights are learnt, but they are the same for every example of a batch: the scores are replaced
+#   by their mean over the batch. Such weights can depend on *positions* and not on what stands there.
 # * **Uniform.** Every allowed position has the same weight. This is the plain average.
 #
-# They meet two tasks. One is the verb of our sentences, asked only where the two nouns differ in number, so that guessing by
-# the nearer noun is always wrong and chance is one half. The other is *recall*: fourteen tokens each hold a pair (key,
-# value), as in "drawer 5 holds 3", in random order; the last token names a key, and the answer is its value. Chance is
-# 1/8.
+# They meet two tasks. One is the verb of our sentences, asked only where the two nouns differ in number, so that
+# guessing by the nearer noun is always wrong and chance is one half. The other is *recall*: fourteen tokens each hold
+# a pair (key, value), as in "drawer 5 holds 3", in random order; the last token names a key, and the answer is its
+# value. Chance is 1/8.
 #
 # **Prediction.** *Learned* is near 1 in both tasks. In the sentences the subject always stands at the same place, so
-# *content-blind* is near 1 as well. In recall the pair can stand anywhere: *content-blind* is no better than *uniform*
-# by more than 0.1, and *learned* is.
+# *content-blind* is near 1 as well. In recall the pair can stand anywhere: *content-blind* is no better than
+# *uniform* by more than 0.1, and *learned* is.
 
 # %%
 KEYS, VALUES, PAIRS = 16, 8, 14
@@ -645,8 +648,9 @@ show(
 )
 
 # %% [markdown]
-# *Uniform* is above chance: the average of all pairs still tells which values are frequent in it. Why is *learned* better?
-# Not because unequal weights as such are better: *content-blind* weights may be unequal, too.
+# *Uniform* is above chance: the average of all pairs still tells which values are frequent in it. Why is *learned*
+# better? The reason is not that unequal weights are better as such, since *content-blind* weights may be unequal,
+# too. They may not depend on what stands at a place.
 #
 # ## Which layer finds the pair?
 #
@@ -719,11 +723,11 @@ show(
 #
 # ## The strongest objection
 #
-# *"Weighing by content is not what makes a transformer work."* Tay et al. (2020) replaced the scores by random numbers
-# or by learnt ones that no token can change, and several tasks suffered little. Our sentences are such a case:
-# *content-blind* is as good as *learned* there. Recall is the other case, and there it is no better than a plain average. So the
-# objection is right about some tasks, and cannot be right about all. It does not touch C10, which says what attention
-# *lets* a model do.
+# *"Weighing by content is not what makes a transformer work."* Tay et al. (2020) replaced the scores by random
+# numbers or by learnt ones that no token can change, and several tasks suffered little. Our sentences are such a
+# case: *content-blind* is as good as *learned* there. Recall is the other case, and there it is no better than a
+# plain average. So the objection is right about some tasks, and cannot be right about all. It does not touch C10,
+# which says what attention *lets* a model do.
 #
 # *"Then the weights explain the answer."* No. Whether they do is disputed (Jain & Wallace, 2019; Wiegreffe & Pinter,
 # 2019). In our sentences the three seeds put very different weights on *keys* and are all right.
@@ -731,9 +735,9 @@ show(
 # ## Verdict
 #
 # **C10: supported in general, incomplete.** The sentence describes Vaswani et al. (2017). It omits the causal mask,
-# which decides *which* elements may be weighed at all. It omits, too, that members of the GPT family restrict attention
-# further: GPT-3 alternates dense and locally banded layers, gpt-oss has a window of 128 tokens in every other layer.
-# What GPT-5.5 does is undisclosed.
+# which decides *which* elements may be weighed at all. It omits, too, that members of the GPT family restrict
+# attention further: GPT-3 alternates dense and locally banded layers, gpt-oss has a window of 128 tokens in every
+# other layer. What GPT-5.5 does is undisclosed.
 #
 # ## What this does not show
 #

@@ -48,9 +48,9 @@ from minigpt.train import fit
 # %% [markdown]
 # ## A model that reads letter by letter
 #
-# We need a model to look into. Four small transformers learn Python's documentation, character by character, from three
-# seeds each. They differ in one thing, what stands between the two linear layers. The comparison comes further down;
-# first we take the one with ReLU apart.
+# We need a model to look into. Four small transformers learn Python's documentation, character by character, from
+# three seeds each. They differ in one thing, what stands between the two linear layers. The comparison comes further
+# down; first we take the one with ReLU apart.
 
 # %%
 corpus = load_corpus("pydocs", progress=False)
@@ -95,15 +95,15 @@ models = {name: [trained(name, seed, RATE) for seed in seeds] for name in ARMS}
 # %% [markdown]
 # ## Each position on its own
 #
-# Attention lets positions exchange what they know. Then comes the **feed-forward network**: a function of one position's
-# vector alone, the same at every position. A linear layer makes the vector wider, usually four times. An activation
-# bends it. A second linear layer makes it as narrow as before.
+# Attention lets positions exchange what they know. A **feed-forward network** is a function of one position's vector
+# alone, and the same at every position. It comes after attention in each layer. A linear layer makes the vector
+# wider, usually four times. An activation bends it. A second linear layer makes it as narrow as before.
 #
 # $$y = a(x\, W_1 + b_1)\, W_2 + b_2$$
 #
-# The numbers between the two layers are its **hidden units**: one number for each column of $W_1$. An **activation** is
-# the function that is applied to each hidden unit by itself; here it is ReLU, $a(u) = \max(u, 0)$. In plain NumPy, on
-# five letters of the held-out text and with what the model has learnt:
+# A **hidden unit** is one of the numbers between the two layers of a feed-forward network: there is one for each
+# column of $W_1$. An **activation** is the function that is applied to each hidden unit by itself; here it is ReLU,
+# $a(u) = \max(u, 0)$. In plain NumPy, on five letters of the held-out text and with what the model has learnt:
 
 # %%
 model, params = models["ReLU"][0]
@@ -165,7 +165,8 @@ expect("L03.share_of_weights", share, above=0.66, below=0.67, against={"a half":
 # %% [markdown]
 # ## Why bend at all?
 #
-# Without an activation two linear layers are *one*: $(x W_1) W_2 = x\, (W_1 W_2)$. The greater width would buy nothing.
+# Without an activation two linear layers are *one*: $(x W_1) W_2 = x\, (W_1 W_2)$. The greater width would buy
+# nothing.
 
 # %%
 rng = np.random.default_rng(0)
@@ -179,9 +180,9 @@ expect(
 # %% [markdown]
 # ## Hinges
 #
-# What does the bending buy? Take a network with one number in and one number out. Each hidden unit is
-# $\max(w x + b, 0)$. A **hinge** is such a line that is flat on one side of a point and rises on the other. The second layer
-# adds up hinges, each with a factor. So a ReLU network draws a line of straight pieces, and each unit adds one bend.
+# What does the bending buy? Take a network with one number in and one number out. Each hidden unit is $\max(w x + b,
+# 0)$. A **hinge** is a line that is flat on one side of a point and has a slope on the other. The second layer adds
+# up hinges, each with a factor. So a ReLU network draws a line of straight pieces, and each unit adds one bend.
 #
 # We can write the weights down. To go through given points, each hinge sits at a point and adds the *change of slope*
 # that is needed there. No training is involved.
@@ -237,8 +238,8 @@ show(
 )
 
 # %% [markdown]
-# **Prediction.** Twice as many hinges leave a quarter of the error, since a straight piece misses a curve by an amount
-# that goes with the square of its length. And ReLU hinges can draw *GELU*, too.
+# **Prediction.** Twice as many hinges leave a quarter of the error, since a straight piece misses a curve by an
+# amount that goes with the square of its length. And ReLU hinges can draw *GELU*, too.
 
 # %%
 curves = {"sin": (np.sin, 0.0, 2 * np.pi), "GELU": (lambda x: gelu_forward(x)[0], -4.0, 4.0)}
@@ -266,9 +267,10 @@ prediction(
 )
 
 # %% [markdown]
-# With many inputs a hinge is a fold along a line, a plane, and so on: each unit splits the space of vectors in two, and answers
-# on one side only. That any continuous function can be approached like this, given enough units, is known since
-# Leshno et al. (1993), for every activation that is not a polynomial. It says nothing on how many units, or on whether training finds them.
+# With many inputs a hinge is a fold along a line, a plane, and so on: each unit splits the space of vectors in two,
+# and answers on one side only. That any continuous function can be approached like this, given enough units, is known
+# since Leshno et al. (1993), for every activation that is not a polynomial. It says nothing on how many units, or on
+# whether training finds them.
 #
 # ## Keys and values
 #
@@ -276,9 +278,9 @@ prediction(
 #
 # $$y = b_2 + \sum_i a(x \cdot k_i + b_{1,i})\; v_i$$
 #
-# where $k_i$ is column i of $W_1$ and $v_i$ is row i of $W_2$. Each unit compares $x$ with its key, and hands over its value in
-# proportion. That is almost attention (Geva et al., 2021). Two things differ: keys and values are learnt once and do
-# not come from the text, and there is no softmax, so any number of units can answer.
+# where $k_i$ is column i of $W_1$ and $v_i$ is row i of $W_2$. Each unit compares $x$ with its key, and hands over
+# its value in proportion. That is almost attention (Geva et al., 2021). Two things differ: keys and values are learnt
+# once and do not come from the text, and there is no softmax, so any number of units can answer.
 
 # %%
 unit_by_unit = b_2 + sum(
@@ -287,13 +289,13 @@ unit_by_unit = b_2 + sum(
 expect("L03.sum_of_values", np.abs(unit_by_unit - y).max(), below=1e-5, against=wrong)
 
 # %% [markdown]
-# If so, a value should say something about the *next* letter in those places in which its key answers. We read a value
-# as letters: its product with each letter's vector in the output table. Then we take, of each unit, the ten places of
-# the held-out text at which it answers most strongly, and ask how often the letter that follows is among the three
-# that its value raises most.
+# If so, a value should say something about the *next* letter in those places in which its key answers. We read a
+# value as letters: its product with each letter's vector in the output table. Then we take, of each unit, the ten
+# places of the held-out text at which it answers most strongly, and ask how often the letter that follows is among
+# the three that its value raises most.
 #
-# *What else could give a high share?* Frequent letters: a value that raises the space is right often, whatever its key.
-# So the control gives each key the value of *another* unit.
+# *What else could give a high share?* Frequent letters: a value that raises the space is right often, whatever its
+# key. So the control gives each key the value of *another* unit.
 #
 # **Prediction.** The share is higher with a unit's own value than with another's, on all seeds.
 
@@ -333,8 +335,8 @@ prediction(
 )
 
 # %% [markdown]
-# Some of the units for which that holds best, the text before their strongest places (the last twelve characters), and the
-# letters that their values raise:
+# Some of the units for which that holds best, the text before their strongest places (the last twelve characters),
+# and the letters that their values raise:
 
 # %%
 _, _, strongest, raised, hidden = read[0]
@@ -356,10 +358,11 @@ table(["", "its key answers after", "its value raises"], rows)
 # ## Four activations
 #
 # * **ReLU** is $\max(x, 0)$ (Nair & Hinton, 2010): what is negative becomes exactly zero.
-# * **GELU** is $x \cdot P(\text{a standard normal number} < x)$, a ReLU with a soft corner (Hendrycks & Gimpel, 2016).
+# * **GELU** is $x \cdot P(\text{a standard normal number} < x)$, a ReLU with a soft corner (Hendrycks & Gimpel,
+#   2016).
 # * **SiLU** is $x \cdot \sigma(x)$, with $\sigma(x) = 1 / (1 + e^{-x})$.
-# * **SwiGLU** has *two* first matrices, and one of them, through SiLU, is a gate for the other: $\text{silu}(x W_g) \odot x W_u$
-#   (Shazeer, 2020).
+# * **SwiGLU** has *two* first matrices, and one of them, through SiLU, is a gate for the other: $\text{silu}(x W_g)
+#   \odot x W_u$ (Shazeer, 2020).
 
 # %%
 points = np.linspace(-4, 4, 8001)
@@ -426,15 +429,15 @@ show_source(gated_backward, docstring=False)
 # %% [markdown]
 # ## Which one is it? (experiment E08)
 #
-# Now the four models. SwiGLU has three matrices instead of two, so its network is narrower, 128 instead of 192, and all
-# four have the same number of parameters to a few in a thousand. Same text, same steps, same seeds.
+# Now the four models. SwiGLU has three matrices instead of two, so its network is narrower, 128 instead of 192, and
+# all four have the same number of parameters to a few in a thousand. Same text, same steps, same seeds.
 #
-# What else could make one activation look better? The learning rate: one may like a larger step than the other. So ReLU
-# and GELU are compared at two more rates, half of the first and one and a half times it.
+# What else could make one activation look better? The learning rate: one may like a larger step than the other. So
+# ReLU and GELU are compared at two more rates, half of the first and one and a half times it.
 #
-# **Prediction.** By *loss*, ReLU and GELU cannot be told apart: the 95% interval of their difference holds zero at every rate.
-# Having no activation costs more than any choice among the three. By looking *inside*, at the hidden units, they can
-# be told apart at once: ReLU makes exact zeros.
+# **Prediction.** By *loss*, ReLU and GELU cannot be told apart: the 95% interval of their difference holds zero at
+# every rate. Having no activation costs more than any choice among the three. By looking *inside*, at the hidden
+# units, they can be told apart at once: ReLU makes exact zeros.
 
 
 # %%
@@ -527,17 +530,17 @@ show(
 )
 
 # %% [markdown]
-# So the article's statement is one that could be *decided at once* by anyone who can look at activations, and hardly at
-# all by anyone who sees answers only. Read the loss for what it is: three seeds exclude large gaps between ReLU and GELU
-# and not small ones. The table prints the gap that they leave open. That SwiGLU is a little lower is what Shazeer (2020)
-# reports for larger models. *None* is the arm that stands apart.
+# So the article's statement is one that could be *decided at once* by anyone who can look at activations, and hardly
+# at all by anyone who sees answers only. Read the loss for what it is: three seeds exclude large gaps between ReLU
+# and GELU and not small ones. The table prints the gap that they leave open. That SwiGLU is a little lower is what
+# Shazeer (2020) reports for larger models. *None* is the arm that stands apart.
 #
 # ## The strongest objection
 #
 # *"ReLU is alive, so the article may well be right."* It is alive. OPT has it, and Mirzadeh et al. (2023) put it back
-# into models that had another activation, with little loss, since zeros need no computation. That ReLU is old
-# is no argument against it, and we use none of that kind. The verdict rests on the code and papers of the *family*: each member
-# whose code is public has something else. For GPT-5.5 nothing is public.
+# into models that had another activation, with little loss, since zeros need no computation. That ReLU is old is no
+# argument against it, and we use none of that kind. The verdict rests on the code and papers of the *family*: each
+# member whose code is public has something else. For GPT-5.5 nothing is public.
 #
 # *"GELU and ReLU are nearly the same, so the statement is nearly right."* By loss, yes, as measured above. But the
 # statement is about which function stands there, and it is wrong about the count of linear layers as well where a
@@ -546,15 +549,16 @@ show(
 # ## Verdict
 #
 # **C11: contradicted for the family; unverifiable for GPT-5.5.** ReLU is the recipe of 2017 (Vaswani et al., and
-# Tensor2Tensor's code). GPT-1's code defaults to GELU, GPT-2's calls `gelu`, BERT's default is `gelu`; T5 v1.1 replaced
-# ReLU by a gated form. gpt-oss has SwiGLU inside a layer of 128 experts, so that neither "two linear layers" nor "one
-# network in each layer" holds. GPT-5.5's activation is undisclosed.
+# Tensor2Tensor's code). GPT-1's code defaults to GELU, GPT-2's calls `gelu`, BERT's default is `gelu`; T5 v1.1
+# replaced ReLU by a gated form. gpt-oss has SwiGLU inside a layer of 128 experts, so that neither "two linear layers"
+# nor "one network in each layer" holds. GPT-5.5's activation is undisclosed.
 #
 # ## What this does not show
 #
 # * That activations never matter for quality. Shazeer (2020) reports gains for gated forms, and offers no explanation
 #   beyond "divine benevolence".
-# * That a small gap is no gap. Three seeds of a small model at 300 steps cannot see one below what the table leaves open.
+# * That a small gap is no gap. Three seeds of a small model at 300 steps cannot see one below what the table leaves
+#   open.
 # * What a hidden unit *means*. That its value fits its key better than another's does is a tendency over all units.
 #
 # ## Exercises
@@ -565,8 +569,9 @@ show(
 # 2. `gelu_tanh_backward(dy, cache)` (4 points): GPT-2's GELU; the forward is given.
 # 3. `gated_forward(gate, up)` and `gated_backward(dy, cache)` (4 points): SwiGLU.
 #
-# A backward takes `dy`, how much the loss changes when each entry of y does. It returns how much the loss changes when each
-# entry of x does: `dy` times the derivative of the activation at x, entry by entry. Two arguments have a gradient each.
+# A backward takes `dy`, how much the loss changes when each entry of y does. It returns how much the loss changes
+# when each entry of x does: `dy` times the derivative of the activation at x, entry by entry. Two arguments have a
+# gradient each.
 #
 # ## Further reading
 #
@@ -576,6 +581,6 @@ show(
 # * Shazeer (2020), *GLU Variants Improve Transformer*, arXiv:2002.05202.
 # * Mirzadeh et al. (2023), *ReLU Strikes Back: Exploiting Activation Sparsity in Large Language Models*,
 #   arXiv:2310.04564.
-# * Leshno, Lin, Pinkus & Schocken (1993), *Multilayer feedforward networks with a nonpolynomial activation function can
-#   approximate any function*, Neural Networks 6.
+# * Leshno, Lin, Pinkus & Schocken (1993), *Multilayer feedforward networks with a nonpolynomial activation function
+#   can approximate any function*, Neural Networks 6.
 # * OpenAI (2025), *gpt-oss model card*, arXiv:2508.10925, and its reference code.
