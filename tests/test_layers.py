@@ -26,6 +26,7 @@ FLOORS = (
     ("measure",),
     ("plot",),
     ("plots_layers",),
+    ("corpus",),
     ("doctor",),
     ("grade",),
     ("course",),
