@@ -60,8 +60,8 @@ table(
 #
 # ## Byte-pair encoding, by hand
 #
-# Common sequences deserve a token of their own. **Byte-pair encoding** finds them greedily: it counts all pairs of
-# neighbours, makes the most frequent pair a new token, and starts again (Sennrich et al., 2016).
+# Common sequences deserve a token of their own. **Byte-pair encoding** finds common sequences greedily: it counts all
+# pairs of neighbours, makes the most frequent pair a new token, and starts again (Sennrich et al., 2016).
 #
 # First the text is cut into pieces, here before each space. Merges stay inside of a piece. Watch six of them:
 
@@ -225,7 +225,7 @@ expect("L01.special_token", len(meant), equal=1)
 # **embedding** is the vector of C learnt numbers that stands for a token in a model. The vectors are the rows of a
 # table, (V, C), where V is the size of the vocabulary. To embed a token is to read its row.
 #
-# That is the same as a product with a **one-hot vector**, which is 1 at the token's id and 0 elsewhere. The order of
+# A **one-hot vector** is 1 at a token's id and 0 elsewhere. Its product with the table is that row, too. The order of
 # words would be lost on what follows, so the vector of the *place* is added, from a second table.
 
 # %%
@@ -282,8 +282,9 @@ show(
 #
 # ## Windows and targets
 #
-# A model reads windows of a fixed length. At every position its target is the *next* token. So inputs and targets are
-# the same text, moved by one, and one window of T tokens asks T questions at once.
+# A **window** is a stretch of T tokens of a text. A model reads a **batch**, which is B windows at once. At every
+# position its target is the *next* token. So inputs and targets are the same text, moved by one, and one window of T
+# tokens asks T questions at once.
 
 # %%
 characters = CharacterTokenizer.train([seen, apart])
@@ -304,9 +305,11 @@ expect("L01.targets_moved_by_one", np.mean(batch.tokens[:, 1:] == batch.targets[
 # %% [markdown]
 # ## What a loss means
 #
-# At each position a model gives every token a probability. The **loss** of a token is $-\log p(\text{token})$, the
-# surprise at it: 0 when it was certain, large when it was thought impossible. With the natural logarithm its unit is
-# the *nat*; $\ln 2$ nats are one bit. The loss of a text is the mean over its tokens.
+# At each position a model gives every token a score, its *logit*. The **softmax** of some numbers is their
+# exponentials, each divided by the sum of all: they are positive and sum to 1. The softmax of the logits are the
+# model's probabilities. The **loss** of a token is $-\log p(\text{token})$, the surprise at it: 0 when it was
+# certain, large when it was thought impossible. A **nat** is the unit of a surprise in natural logarithms; $\ln 2$
+# nats are one bit. The loss of a text is the mean over its tokens.
 
 # %%
 reader = Transformer(
@@ -337,9 +340,9 @@ expect(
 #
 # $$\text{bits per byte} = \frac{\text{nats per token}}{\ln 2} \cdot \frac{\text{tokens}}{\text{bytes}}$$
 #
-# A loss by itself says little. Beside these it says more. *Uniform* gives all characters the same probability.
-# **Unigram** knows how often each token occurs, and nothing else. **Bigram** knows what follows what, and nothing
-# before that.
+# A loss by itself says little. Beside these it says more. *Uniform* gives all characters the same probability. A
+# **unigram** model knows how often each token occurs, and nothing else. A **bigram** model knows what follows what,
+# and nothing before that.
 #
 # The comparison must be fair. A model and a table of counts have read the training text. gzip has read nothing when
 # it starts: it is *cold*. So we compare cold with cold, and *warm* with warm: a bigram that counts as it goes along

@@ -53,7 +53,7 @@ from minigpt.train import fit
 # Linguists test language models with such sentences (Linzen et al., 2016). We follow this one through the lesson.
 #
 # We make a small language of such sentences: *the NOUN to the NOUN is/are ADJECTIVE*. Both nouns are in the singular
-# or in the plural, by chance. A model with **one layer** of attention and one head learns to predict each next word.
+# or in the plural, by chance. A model with *one layer* of attention and one head learns to predict each next word.
 
 # %%
 NOUNS = ["key", "cabinet", "door", "window", "letter", "box"]

@@ -102,8 +102,9 @@ models = {name: [trained(name, seed, RATE) for seed in seeds] for name in ARMS}
 # $$y = a(x\, W_1 + b_1)\, W_2 + b_2$$
 #
 # A **hidden unit** is one of the numbers between the two layers of a feed-forward network: there is one for each
-# column of $W_1$. An **activation** is the function that is applied to each hidden unit by itself; here it is ReLU,
-# $a(u) = \max(u, 0)$. In plain NumPy, on five letters of the held-out text and with what the model has learnt:
+# column of its first matrix. An **activation** is the function that is applied to each hidden unit by itself. Here it
+# is ReLU, $a(u) = \max(u, 0)$. In plain NumPy, on five letters of the held-out text and with what the model has
+# learnt:
 
 # %%
 model, params = models["ReLU"][0]
