@@ -14,13 +14,13 @@ Box = tuple[float, float, float, float]  # left, bottom, width, height, as share
 WORD_COLORS = (SKY, ORANGE, GREEN, VERMILION, BLUE, GREY)
 
 PLACES: dict[str, Box] = {  # of the arrays that a sentence becomes on its way through a head
-    "x": (0.07, 0.40, 0.10, 0.24),
-    "query": (0.365, 0.72, 0.09, 0.20),
-    "key": (0.365, 0.42, 0.09, 0.20),
-    "value": (0.365, 0.08, 0.09, 0.20),
-    "scores": (0.61, 0.56, 0.12, 0.24),
-    "weights": (0.87, 0.56, 0.12, 0.24),
-    "y": (0.87, 0.08, 0.09, 0.20),
+    "x": (0.07, 0.37, 0.10, 0.23),
+    "query": (0.365, 0.67, 0.09, 0.19),
+    "key": (0.365, 0.39, 0.09, 0.19),
+    "value": (0.365, 0.07, 0.09, 0.19),
+    "scores": (0.61, 0.53, 0.12, 0.23),
+    "weights": (0.87, 0.53, 0.12, 0.23),
+    "y": (0.87, 0.07, 0.09, 0.19),
 }
 FEED_FORWARD_PLACES: dict[str, Box] = {
     "x": (0.07, 0.16, 0.11, 0.58),
