@@ -533,9 +533,9 @@ show(
 # %% [markdown]
 # So the article's statement is one that could be *decided at once* by anyone who can look at activations, and hardly
 # at all by anyone who sees answers only. Read the loss for what it is. Where an interval in the table of rates holds
-# zero, these three seeds cannot tell ReLU from GELU. That is not the same as *no difference*: the last line above
-# says how large a gap they leave open. Look at the signs, too: whoever had run one rate only might have found a
-# winner. That SwiGLU is a little lower is what Shazeer (2020) reports for larger models. *None* is the arm that
+# zero, these three seeds cannot tell ReLU from GELU. That is not the same as *no difference*: the line that begins
+# with "the largest gap" says how large a gap they leave open. Look at the signs, too. A single rate might have shown
+# a winner. That SwiGLU is a little lower is what Shazeer (2020) reports for larger models. *None* is the arm that
 # stands apart.
 #
 # ## The strongest objection
