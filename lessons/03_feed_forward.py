@@ -7,7 +7,7 @@
 #
 # **You need.** Lesson 02: attention, which moves information *between* positions.
 #
-# **Time.** 60 minutes to read; the code runs in 107 s and takes 0.4 GB.
+# **Time.** 65 minutes to read; the code runs in 106 s and takes 0.4 GB.
 
 # %%
 import matplotlib.pyplot as plt
