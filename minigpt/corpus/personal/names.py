@@ -17,9 +17,9 @@ PARTICLE = r"(?:van|von|de|da|do|dos|di|del|della|der|den|ter|ten|la|le|el|al|bi
 INITIAL = r"(?:[A-Z]\.?(?![\w]))"
 REST = rf"(?:[ ](?:(?:{PARTICLE}[ ]){{1,2}}{WORD}|{INITIAL}|{WORD}))"
 TITLES = (
-    r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Dame|Lady|Lord|Rev|Father|Sister|Judge|Justice|Senator|"
-    r"President|Captain|Capt|Sgt|Lt|Herr|Frau|Fräulein|"
-    r"Monsieur|Madame|Mme|Mlle|Señor|Señora|Sr|Sra|Signor|Signora|Don|Doña|Senhor|Senhora|Pan|Pani|Shri|Smt)"
+    r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Dame|Lady|Lord|Rev|Father|Sister|Judge|Justice|Senator|President|"
+    r"Captain|Capt|Sgt|Lt|Herr|Frau|Fräulein|Monsieur|Madame|Mme|Mlle|Señor|Señora|Sr|Sra|Signor|Signora|Don|Doña|"
+    r"Senhor|Senhora|Pan|Pani|Shri|Smt)"
 )
 TITLE_START = re.compile(rf"(?:Dear[ ]|Hi[ ]|Hello[ ]|Hey[ ]|Attn[ ])?{TITLES}[ ]|(?:Dear|Hi|Hello|Hey|Attn|Cc)[ ]")
 TITLE_BEFORE = re.compile(rf"(?<![\w]){TITLES}\.?[ ]$")
@@ -32,14 +32,13 @@ LAST_WORDS = words(
     """
 )
 CUE_BEFORE = re.compile(
-    r"(?<![\w])(?:(?i:my name is|name is|name (?:to|on)|names? (?:was|are)|name['’]s|(?:kid|child|son|"
-    r"daughter|brother|sister|wife|husband|friend|sometimes|(?:is|was|am|are|been|be|him|her|them|me|us)[ ]"
-    r"(?:called|named))|(?:people|everyone|friends|they|sometimes people) calls? me|calls? me|named (?:him|"
-    r"her|it|them)|maiden name is|known as|née|geb\.|yours (?:truly|sincerely|faithfully),?|"
-    r"regards,?|sincerely,?|cheers,|it to|it's under|is under|was called|was named|(?:called|named))[ \n]{1,2}|"
-    r"(?i:(?:(?:full|first|last|sur|given|maiden|user['’]s|patient|customer|account|contact)[ ]?)?names?[ "
-    r"]?:)[ \t]{0,8}|(?:^|[\s>\"'(])(?:Dear|Hi|Hello|Hey|Attn:?|From:|To:|Cc:|Author:|Contact:|Signed:?|"
-    r"Patient:)[ ])$"
+    r"(?<![\w])(?:(?i:my name is|name is|name (?:to|on)|names? (?:was|are)|name['’]s|(?:kid|child|son|daughter|"
+    r"brother|sister|wife|husband|friend|sometimes|(?:is|was|am|are|been|be|him|her|them|me|us)[ ](?:called|"
+    r"named))|(?:people|everyone|friends|they|sometimes people) calls? me|calls? me|named (?:him|her|it|them)|"
+    r"maiden name is|known as|née|geb\.|yours (?:truly|sincerely|faithfully),?|regards,?|sincerely,?|cheers,|it to|"
+    r"it's under|is under|was called|was named|(?:called|named))[ \n]{1,2}|(?i:(?:(?:full|first|last|sur|given|"
+    r"maiden|user['’]s|patient|customer|account|contact)[ ]?)?names?[ ]?:)[ \t]{0,8}|(?:^|[\s>\"'(])(?:Dear|Hi|"
+    r"Hello|Hey|Attn:?|From:|To:|Cc:|Author:|Contact:|Signed:?|Patient:)[ ])$"
 )
 WORDS = re.compile(rf"(?<![\w'’@.-])(?:{INITIAL}|{WORD})(?:[ ](?:{PARTICLE}[ ]){{0,2}}(?:{INITIAL}|{WORD})){{0,4}}")
 INITIALS = re.compile(INITIAL)
