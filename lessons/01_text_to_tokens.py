@@ -411,6 +411,10 @@ warmth = difference(cold["bigram, counting as it goes"], warm["bigram"])
 print("what the training text gives the bigram, bits per byte:", warmth)
 
 # %% [markdown]
+# (The tables call the three stretches seeds.) The training text gives the bigram nothing that it would not pick up on
+# the way: the interval holds zero. It gives xz much. So a cold start does not explain the distance between gzip and
+# the bigram, as cold beside cold shows. What gzip can do and a bigram cannot is to copy long strings.
+#
 # In nats per character, the same baselines are the lines in the next figure. Every loss in this course stands beside
 # such lines.
 #
@@ -535,9 +539,10 @@ show(
 )
 
 # %% [markdown]
-# Early, all large amounts look alike, and one might say that 40,000 characters are "massive" for this model. Later
-# they do not. The statement "more text would change little" speaks of the step count as much as of the text. So *how
-# much is much?* has no answer without two other numbers: how large is the model, and for how long does it learn?
+# After 150 steps, fifteen times as much text gives little, and somebody might call 40,000 characters "massive" for
+# this model. After 1,200 steps the gain has more than doubled. The statement "more text would change little" speaks
+# of the step count as much as of the text. So *how much is much?* has no answer without two other numbers: how large
+# is the model, and for how long does it learn?
 #
 # ## What the table has learnt
 #
