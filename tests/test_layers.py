@@ -25,6 +25,7 @@ FLOORS = (
     ("pretrained",),
     ("measure",),
     ("plot",),
+    ("plot_pieces",),
     ("doctor",),
     ("grade",),
     ("course",),

@@ -7,6 +7,7 @@ import numpy as np
 
 from minigpt.grade.exercise import Exercise, Question, Wrong
 from minigpt.grade.sandbox import Caller, Failed, Unknown
+from minigpt.grade.work import Work
 
 QUESTIONS = 40
 LIKELY_SECONDS = 3.0  # for asking on after a wrong answer, to find the known mistake
@@ -16,6 +17,8 @@ RELATIVE, ABSOLUTE = 1e-6, 1e-9  # tolerances
 def judge_plain(exercise: Exercise, caller: Caller, seed: int = 11) -> str:
     """Ask; returns what was found right, raises `Wrong` or `Failed`. seed: of the questions."""
     assert exercise.right is not None
+    if exercise.harness and exercise.name not in caller.functions:
+        _load_harness(exercise, caller)
     asked = _questions(exercise, seed)
     given: list[Any] = []
     for arguments, options in asked:
@@ -24,6 +27,14 @@ def judge_plain(exercise: Exercise, caller: Caller, seed: int = 11) -> str:
             given += _answers(exercise.name, asked[len(given) :], caller)
             raise Wrong(f"{exercise.name}({_show(arguments, options)}): {problem}", _likely(exercise, asked, given))
     return f"{exercise.name} is right on {len(asked)} questions"
+
+
+def _load_harness(exercise: Exercise, caller: Caller) -> None:
+    absent = " and ".join(name for name in exercise.functions if name not in caller.functions)
+    if absent:
+        raise Failed(f"{absent} is not there; define it under this name")
+    harness = Work("the grader", ((f"{exercise.name}.py", exercise.harness.encode()),))
+    caller.load(harness, (exercise.name,), given={name: name for name in exercise.functions})
 
 
 def _questions(exercise: Exercise, seed: int) -> list[Question]:
