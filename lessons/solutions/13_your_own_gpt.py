@@ -40,7 +40,9 @@ def cross_entropy_forward(logits, targets):
     # answer
     shifted = logits - logits.max(axis=-1, keepdims=True)
     logp = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    wanted = np.arange(logits.shape[-1]) == targets[..., None]  # (..., V), all False where nothing is asked
+    wanted = (
+        np.arange(logits.shape[-1]) == targets[..., None]
+    )  # (..., V), all False where nothing is asked
     asked = np.sum(targets >= 0)
     return -logp[wanted].sum() / asked, (logp, wanted, targets >= 0)
     # end of answer

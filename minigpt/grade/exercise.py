@@ -52,9 +52,10 @@ class Exercise:
         points: int,
         draw: Callable[[np.random.Generator], Question],
         mistakes: tuple[Callable[..., Any], ...],
+        harness: str = "",
     ) -> "Exercise":
         """The exercise to write a function that is called as `right` is, and does the same."""
-        return cls(right.__name__, points, draw=draw, right=right, mistakes=mistakes)
+        return cls(right.__name__, points, draw=draw, right=right, mistakes=mistakes, harness=harness)
 
     @property
     def operation(self) -> str:

@@ -164,6 +164,7 @@ def test_the_plain_training_is_the_library_s():
     text = "the cat and the hat " * 30
     tokenizer = CharacterTokenizer.train([text])
     lesson = Lesson(tokenizer, tokenizer.encode(text).astype(np.int64), np.arange(60).reshape(20, 3))
+    windows = [lesson.windows(step) for step in range(20)]
     config = TransformerConfig(vocabulary_size=tokenizer.vocabulary_size, context=64, width=12, layers=1, heads=3)
     model = Transformer(config)
     params = model.init(np.random.default_rng(0), dtype=np.float64)
@@ -171,7 +172,7 @@ def test_the_plain_training_is_the_library_s():
     _, state = gpt.begin({name: array.copy() for name, array in params.items()}, decayed, lesson.tokens)
     settings = {**assembling.SETTINGS, **assembling.warmed_up(20), "context": 64}
     yours = gpt.train(state, lesson.starts, 0, 3, settings, library_ops())
-    np.testing.assert_allclose(yours, train_library(model, params, lesson), rtol=1e-9)
+    np.testing.assert_allclose(yours, train_library(model, params, windows, assembling.SETTINGS), rtol=1e-9)
     np.testing.assert_allclose(state.w["blocks.0.attention.key.weight"], params["blocks.0.attention.key.weight"])
 
 

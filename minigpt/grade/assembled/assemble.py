@@ -199,7 +199,8 @@ def _train_both(found: Assembled, caller: Caller, lesson: Lesson, told: Callable
     decayed = [name for name, record in params.arrays.items() if record.decays]
     found.baselines = {"uniform": float(np.log(size)), "unigram": unigram_nats(lesson.tokens, lesson.tokens, size)}
     told(f"training the library's GPT and yours, {params.flat.size:,} parameters, {steps} steps each")
-    found.library = train_library(model, params, lesson)
+    windows = [lesson.windows(step) for step in range(steps)]
+    found.library = train_library(model, params, windows, SETTINGS)
     _, state = caller.call("begin", [arrays, decayed, lesson.tokens], keep=True)
     settings = {**SETTINGS, **warmed_up(steps), "context": CONTEXT}
     with progress_bar(total=steps, desc="yours", leave=False) as bar:
@@ -230,14 +231,18 @@ def warmed_up(steps: int) -> dict[str, int]:
     return {"warmup": steps // 10, "total": steps}
 
 
-def train_library(model: Transformer, params: Params, lesson: Lesson) -> list[float]:
-    """The losses of the library's own model; `params` is trained in place."""
-    s, losses = SETTINGS, []
-    steps = len(lesson.starts)
+def train_library(
+    model: Transformer, params: Params, windows: Sequence[np.ndarray], settings: dict[str, float]
+) -> list[float]:
+    """The losses of the library's own model, a step for each of `windows`, (B, T + 1); `params` is trained in place.
+
+    settings: as `gpt.train` has them.
+    """
+    s, losses = settings, []
     optimizer = adamw(beta1=s["beta1"], beta2=s["beta2"], weight_decay=s["weight_decay"], decayed=params.matrix_size)
-    state, rate = optimizer.init(params.flat), warmup_cosine(s["peak"], **warmed_up(steps))
-    for step in range(steps):
-        value, grads = loss_and_gradient(model, params, causal_lm(lesson.windows(step)))
+    state, rate = optimizer.init(params.flat), warmup_cosine(s["peak"], **warmed_up(len(windows)))
+    for step, window in enumerate(windows):
+        value, grads = loss_and_gradient(model, params, causal_lm(window))
         clip_by_global_norm(grads.flat, s["maximum"])
         optimizer.update(params.flat, grads.flat, state, learning_rate=rate(step))
         losses.append(float(value))

@@ -53,7 +53,7 @@ def find_pieces(works: Sequence[Work], exam: Exam) -> list[Piece]:
 
     A version is all functions of the piece in one file, since a backward reads what its own forward has kept.
     """
-    wanted = [_whole(EXERCISES[name]) for name in NAMES]
+    wanted = [whole(EXERCISES[name]) for name in NAMES]
     tried: dict[str, list[tuple[Work, Result]]] = {name: [] for name in NAMES}
     for work in works:
         here = [e for e in wanted if all(work.attempts((name,)) for name in e.functions)]
@@ -67,7 +67,7 @@ def find_pieces(works: Sequence[Work], exam: Exam) -> list[Piece]:
     return found
 
 
-def _whole(exercise: Exercise) -> Exercise:
+def whole(exercise: Exercise) -> Exercise:
     """The exercise to write all of an operation, where a lesson asks for a half of it and gives the other."""
     return replace(exercise, functions=exercise.pair, needs=exercise.pair)
 

@@ -25,7 +25,7 @@ def mask_without_diagonal(queries, keys):
 
 
 def mask_of_the_first(queries, keys):
-    """Your queries are the first of the keys' positions; they are the last, as when decoding with a cache."""
+    """Your queries are the first of the keys' positions; they are the last of them."""
     return np.tri(queries, keys, dtype=bool)
 
 

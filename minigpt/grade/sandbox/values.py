@@ -48,7 +48,9 @@ def demand_array(what: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
     if value.shape != shape:
         raise Failed(f"{what} has shape {value.shape}, but it must have shape {shape}")
     if not np.isfinite(value).all():
-        raise Failed(f"{what} has entries that are not finite numbers (NaN or infinity)")
+        first = [int(i) for i in np.argwhere(~np.isfinite(value))[0]]
+        where = f", the first at {first}" if first else ""
+        raise Failed(f"{what} has entries that are not finite numbers (NaN or infinity){where}")
     return value
 
 
