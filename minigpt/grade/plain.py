@@ -1,6 +1,5 @@
 """Judging a plain function: what it returns, against the reference, on drawn questions."""
 
-import inspect
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +26,8 @@ def judge_plain(exercise: Exercise, caller: Caller, seed: int = 11) -> str:
         given.append(caller.call(called, arguments, options))
         if difference(given[-1], exercise.right(*arguments, **options)):
             given += _answers(called, asked[len(given) :], caller)
-            raise Wrong(_shortest(exercise, asked, given), _likely(exercise, asked, given))
+            names = caller.functions[called]["positional"]
+            raise Wrong(_shortest(exercise, asked, given, names), _likely(exercise, asked, given))
     return f"{exercise.name} is right on {len(asked)} questions"
 
 
@@ -143,16 +143,19 @@ def _likely(exercise: Exercise, asked: list[Question], given: list[Any]) -> str 
     return None
 
 
-def _shortest(exercise: Exercise, asked: list[Question], given: list[Any]) -> str:
+def _shortest(exercise: Exercise, asked: list[Question], given: list[Any], names: Sequence[str]) -> str:
     """Of the questions with a wrong answer the one that is soonest read, and what is wrong about the answer."""
     assert exercise.right is not None
-    names = list(inspect.signature(exercise.right).parameters)
     wrong = []
     for (arguments, options), answer in zip(asked, given, strict=False):
         if problem := difference(answer, exercise.right(*arguments, **options)):
-            size = sum(np.size(value) for value in arguments)
-            wrong.append((size, f"{exercise.name}({show_arguments(arguments, options, names)}): {problem}"))
+            wrong.append((_size(arguments), f"{exercise.name}({show_arguments(arguments, options, names)}): {problem}"))
     return min(wrong, key=lambda one: one[0])[1]
+
+
+def _size(value: Any) -> int:
+    """How many numbers or texts are in it."""
+    return sum(map(_size, value)) if isinstance(value, (list, tuple, set)) else int(np.size(value))
 
 
 def show_arguments(arguments: Sequence[Any], options: dict[str, Any], names: Sequence[str]) -> str:
@@ -166,9 +169,11 @@ def _short(value: Any) -> str:
         return f"a {value.kind}"
     if isinstance(value, np.ndarray):
         rounded = np.round(value, 4) if value.dtype.kind == "f" else value
-        value = rounded.tolist() if value.size <= 16 else f"an array of shape {value.shape}"
+        value = rounded.tolist() if value.size <= 24 else f"an array of shape {value.shape}"
+    if isinstance(value, (list, tuple)) and any(isinstance(item, np.ndarray) for item in value):
+        value = [np.round(item, 4).tolist() if isinstance(item, np.ndarray) else item for item in value]
     try:
         text = repr(value) if not isinstance(value, str) or value[:2] != "an" else value
     except ValueError:  # an integer of many thousand digits
         text = f"a {type(value).__name__} that is too long to show"
-    return text if len(text) <= 120 else text[:117] + "..."
+    return text if len(text) <= 200 else text[:197] + "..."
