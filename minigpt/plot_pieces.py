@@ -20,7 +20,7 @@ LAYERS = {  # box -> its middle and its piece; the residual stream rises at x = 
     "norm 2": ((1.6, 4.05), "layer_norm"),
     "network": ((1.6, 5.05), "gelu_tanh"),
     "final norm": ((0.0, 6.6), "layer_norm"),
-    "cross entropy": ((0.0, 7.6), "cross_entropy"),
+    "cross entropy": ((0.0, 7.8), "cross_entropy"),
 }
 
 
@@ -69,14 +69,15 @@ def pieces_map(axes: Axes, shapes: Mapping[str, tuple[int, ...]], lessons: Mappi
         _arrow(axes, (1.6, back), (0.18, back))
         axes.text(0, back, "+", ha="center", va="center", bbox={"boxstyle": "circle", "fc": "white", "ec": BLUE})
         axes.text(-0.15, height, str(shapes["stream"]), ha="right", va="center", color=BLUE, fontsize=9)
-    axes.text(-0.15, 7.1, str(shapes["logits"]), ha="right", va="center", color=BLUE, fontsize=9)
+    head = f"times the embedding's table\n{shapes['logits']}"
+    axes.text(-0.15, 7.2, head, ha="right", va="center", color=BLUE, fontsize=9)
     _arrow(axes, (0, -0.95), (0, -0.35))
     axes.text(-0.15, -0.65, f"tokens {shapes['tokens']}", ha="right", va="center", color=BLUE, fontsize=9)
     axes.text(2.45, 3.2, f"one block\nlesson {lessons['block']}\n(two of them here)", va="center", fontsize=9)
     axes.add_patch(
         FancyBboxPatch((-1.15, 0.55), 3.5, 5.5, boxstyle="round,pad=0.02", fc="none", ec=GREY, linestyle="--")
     )
-    axes.set(xlim=(-2.2, 3.9), ylim=(-1.1, 8.1))
+    axes.set(xlim=(-2.2, 3.9), ylim=(-1.1, 8.3))
     axes.axis("off")
 
 
