@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.grade.exercise import Exercise, Question, Wrong
-from minigpt.grade.sandbox import Caller, Failed, Unknown
+from minigpt.grade.sandbox import Caller, Failed, Unknown, parameters
 from minigpt.grade.work import Work
 
 QUESTIONS = 40
@@ -26,7 +26,7 @@ def judge_plain(exercise: Exercise, caller: Caller, seed: int = 11) -> str:
         given.append(caller.call(called, arguments, options))
         if difference(given[-1], exercise.right(*arguments, **options)):
             given += _answers(called, asked[len(given) :], caller)
-            names = caller.functions[called]["positional"]
+            names = _names(exercise, caller, called)
             raise Wrong(_shortest(exercise, asked, given, names), _likely(exercise, asked, given))
     return f"{exercise.name} is right on {len(asked)} questions"
 
@@ -37,7 +37,9 @@ def _load_harness(exercise: Exercise, caller: Caller) -> str:
     if absent:
         raise Failed(f"{absent} is not there; define it under this name")
     source = Work("the grader", ((f"the grader's {exercise.name}.py", exercise.harness.encode()),))
-    caller.load(source, (exercise.name,), prefix="asking ", given={name: name for name in exercise.functions})
+    caller.load(
+        source, (exercise.name,), prefix="asking ", given={name: name for name in exercise.functions}, own=False
+    )
     return f"asking {exercise.name}"
 
 
@@ -151,6 +153,13 @@ def _shortest(exercise: Exercise, asked: list[Question], given: list[Any], names
         if problem := difference(answer, exercise.right(*arguments, **options)):
             wrong.append((_size(arguments), f"{exercise.name}({show_arguments(arguments, options, names)}): {problem}"))
     return min(wrong, key=lambda one: one[0])[1]
+
+
+def _names(exercise: Exercise, caller: Caller, called: str) -> list[str]:
+    """What the student's function calls its arguments or, if it takes any, what the reference does."""
+    assert exercise.right is not None
+    own, ours = caller.functions.get(called, {}).get("positional", []), parameters(exercise.right)["positional"]
+    return own if len(own) == len(ours) else ours
 
 
 def _size(value: Any) -> int:

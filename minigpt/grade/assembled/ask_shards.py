@@ -19,7 +19,7 @@ class Shard(np.ndarray):
 
     def __array_function__(self, function, types, arguments, options):
         answer = super().__array_function__(function, types, arguments, options)
-        if self.whole and np.size(answer) >= self.whole:
+        if isinstance(answer, np.ndarray) and self.whole and answer.size >= self.whole:
             raise ValueError(
                 "the shards may not be put together again: a rank gives three numbers for a row, its largest score, "
                 "its sum of exponentials, and the target's score if it is there"

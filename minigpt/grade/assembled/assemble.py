@@ -113,8 +113,9 @@ def _put_together(pieces: Sequence[Piece], exam: Exam) -> Submission:
         for work in others:
             submission.load(work, _of(work, pieces), prefix=numbers[work.path])
         names = [name for piece in missing for name in piece.functions]
-        submission.load(library_source(missing), names, prefix="library.")
-        submission.load(Work("gpt.py", (("gpt.py", inspect.getsource(gpt).encode()),)), ENTRY, given=given)
+        submission.load(library_source(missing), names, prefix="library.", own=False)
+        plain = Work("gpt.py", (("gpt.py", inspect.getsource(gpt).encode()),))
+        submission.load(plain, ENTRY, given=given, own=False)
     except BaseException:
         submission.close()
         raise

@@ -18,7 +18,13 @@ class Direct:
         self._kept: list[Any] = []
 
     def load(
-        self, work: Work, wanted: Sequence[str], *, prefix: str = "", given: Mapping[str, str] | None = None
+        self,
+        work: Work,
+        wanted: Sequence[str],
+        *,
+        prefix: str = "",
+        given: Mapping[str, str] | None = None,
+        own: bool = True,
     ) -> None:
         """See `Submission.load`."""
         namespace: dict[str, Any] = {}

@@ -18,7 +18,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.grade.sandbox.frames import FRAME_BYTES, Malformed, pack, unpack
-from minigpt.grade.sandbox.values import Failed, demand_signatures
+from minigpt.grade.sandbox.values import Failed, demand_signatures, read_exactly
 from minigpt.grade.work import Work
 
 SECONDS, MEGABYTES = 10.0, 1024
@@ -97,16 +97,22 @@ class Submission:
         self.close()
 
     def load(
-        self, work: Work, wanted: Sequence[str], *, prefix: str = "", given: Mapping[str, str] | None = None
+        self,
+        work: Work,
+        wanted: Sequence[str],
+        *,
+        prefix: str = "",
+        given: Mapping[str, str] | None = None,
+        own: bool = True,
     ) -> None:
         """Run one more file there, in a namespace of its own, and add those of `wanted` that it defines to `functions`.
 
         prefix: stands before their names from then on. given: name -> which of `functions` the file finds under that
-        name in its `PIECES`.
+        name in its `PIECES`. own: it is the student's, so that errors name its lines.
         """
         blocks = [[place, np.frombuffer(source, np.uint8)] for place, source in work.blocks]
         order = {"blocks": blocks, "notebook": work.notebook, "wanted": list(wanted)}
-        order |= {"prefix": prefix, "given": dict(given or {}), "megabytes": self.limits.megabytes}
+        order |= {"prefix": prefix, "given": dict(given or {}), "own": own, "megabytes": self.limits.megabytes}
         reply = self._ask(order, "loading the file", "the file")
         found = demand_signatures(reply.get("functions"))
         self.functions |= found
@@ -225,9 +231,9 @@ class Submission:
     def _read(self, stream: Any) -> None:
         """Put each frame, and None at the end or where no frame can be."""
         with stream, suppress(OSError, ValueError):
-            while header := _exactly(stream, 8):
+            while header := read_exactly(stream, 8):
                 size = int.from_bytes(header, "big")
-                data = _exactly(stream, size) if size <= FRAME_BYTES else None
+                data = read_exactly(stream, size) if size <= FRAME_BYTES else None
                 if data is None or not self._replies.empty():  # nobody asked for a second one
                     break
                 self._replies.put(data)
@@ -239,16 +245,6 @@ class Submission:
             while data := stream.read(1 << 16):
                 self._said += data
                 del self._said[:-PRINTED_BYTES]
-
-
-def _exactly(stream: Any, size: int) -> bytes | None:
-    data = bytearray()
-    while len(data) < size:
-        part = stream.read(min(size - len(data), 1 << 16))
-        if not part:
-            return None
-        data += part
-    return bytes(data)
 
 
 def _start(folder: Path, limits: Limits) -> tuple[subprocess.Popen, int | None]:

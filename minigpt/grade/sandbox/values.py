@@ -21,7 +21,13 @@ class Caller(Protocol):
         """What the function returns; `Failed` if it gives nothing that can be graded."""
 
     def load(
-        self, work: Work, wanted: Sequence[str], *, prefix: str = "", given: Mapping[str, str] | None = None
+        self,
+        work: Work,
+        wanted: Sequence[str],
+        *,
+        prefix: str = "",
+        given: Mapping[str, str] | None = None,
+        own: bool = True,
     ) -> None:
         """Run one more file beside the student's; see `Submission.load`."""
 
@@ -66,3 +72,14 @@ def demand_signatures(found: Any) -> dict[str, dict[str, Any]]:
     ):
         return found
     raise Failed("the file disturbed the process that graded it", final=True)
+
+
+def read_exactly(stream: Any, size: int) -> bytes | None:
+    """So many bytes of a stream, or None if it ends before."""
+    data = bytearray()
+    while len(data) < size:
+        part = stream.read(min(size - len(data), 1 << 16))
+        if not part:
+            return None
+        data += part
+    return bytes(data)

@@ -101,7 +101,8 @@ def _loaded(order: dict[str, Any], functions: Functions, places: set[str]) -> Re
     given: name -> which of the functions that are there already; the file finds them in its `PIECES`.
     """
     blocks = [(place, source.tobytes()) for place, source in order["blocks"]]
-    places |= {place for place, _ in blocks}
+    if order["own"]:
+        places |= {place for place, _ in blocks}
     given = {name: functions[other] for name, other in order["given"].items()}
     namespace, problem = _load(blocks, order["notebook"], f"submission{len(functions) or ''}")
     if given:
