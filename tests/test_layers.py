@@ -26,6 +26,7 @@ FLOORS = (
     ("measure",),
     ("plot",),
     ("plot_pieces",),
+    ("corpus",),
     ("doctor",),
     ("grade",),
     ("course",),
