@@ -372,7 +372,8 @@ wrong_line = " - normalized * (dn * normalized).mean(axis=-1, keepdims=True)"
 with tempfile.TemporaryDirectory() as folder:
     mine = Path(folder) / "my_pieces.py"
     mine.write_text(source.replace(wrong_line, ""), encoding="utf-8")
-    found = assemble(mine, Exam.of(seed=1), steps=5 if quick() else 100, told=lambda line: None)
+    steps = 5 if quick() else 100
+    found = assemble(mine, Exam.of(seed=1), steps=steps, text=text, told=lambda line: None)
 print(as_words(found))
 named = [piece.name for piece in found.pieces if piece.wrong]
 expect("L13.wrong_pieces_named", len(named), equal=1)

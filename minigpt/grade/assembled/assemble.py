@@ -73,10 +73,17 @@ class Assembled:
         return not self.problem and self.gradient == "" and not any(piece.wrong for piece in self.pieces)
 
 
-def assemble(path: str | Path, exam: Exam, *, steps: int = STEPS, told: Callable[[str], None] = print) -> Assembled:
+def assemble(
+    path: str | Path,
+    exam: Exam,
+    *,
+    steps: int = STEPS,
+    text: str | None = None,
+    told: Callable[[str], None] = print,
+) -> Assembled:
     """Put the pieces in a folder (or a file) together: judge each, check the gradient of the whole, train, write.
 
-    steps: of the training, on pydocs. told: is called with a line when something long begins. `UserError` if there is
+    steps: of the training. text: to learn from; None: Python's documentation. told: is called with a line when something long begins. `UserError` if there is
     no work in the folder, or no piece in it.
     """
     student = work_of(Path(path))
@@ -90,7 +97,7 @@ def assemble(path: str | Path, exam: Exam, *, steps: int = STEPS, told: Callable
     try:
         with np.errstate(all="ignore"), _put_together(found.pieces, exam) as caller:
             found.gradient = check_whole(caller, exam.seed)
-            lesson = _lesson(exam.seed, steps)
+            lesson = _lesson(exam.seed, steps, _documentation() if text is None else text)
             _train_both(found, caller, lesson, told)
     except Failed as failed:
         found.problem = visible_line(str(failed))
@@ -172,19 +179,17 @@ def _ask(caller: Caller, arrays: dict[str, np.ndarray], batch: Any) -> tuple[flo
     }
 
 
-def _lesson(seed: int, steps: int) -> Lesson:
-    """Python's documentation as characters, and places in it."""
+def _documentation() -> str:
+    """Some of Python's documentation, always the same."""
     documents = load_corpus("pydocs", progress=False).training
     order = np.random.default_rng(0).permutation(len(documents))
-    text, characters = [], 0
-    for i in order:
-        text.append(documents[i])
-        characters += len(documents[i]) + 2
-        if characters > CHARACTERS:
-            break
-    whole = "\n\n".join(text)[:CHARACTERS]
-    tokenizer = CharacterTokenizer.train([whole])
-    tokens = tokenizer.encode(whole).astype(np.int64)
+    return "\n\n".join(documents[i] for i in order)[:CHARACTERS]
+
+
+def _lesson(seed: int, steps: int, text: str) -> Lesson:
+    """The text as characters, and places in it."""
+    tokenizer = CharacterTokenizer.train([text])
+    tokens = tokenizer.encode(text).astype(np.int64)
     starts = np.random.default_rng(seed).integers(0, len(tokens) - CONTEXT, (steps, ROWS))
     return Lesson(tokenizer, tokens, starts)
 

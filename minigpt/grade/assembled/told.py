@@ -48,7 +48,7 @@ def _curves(found: Assembled) -> list[str]:
     steps, yours, library = len(found.yours), _end(found.yours), _end(found.library)
     beside = ", ".join(f"{name} {value:.2f}" for name, value in found.baselines.items())
     lines = [
-        f"After {steps} steps on Python's documentation, nats per character ({beside}):",
+        f"After {steps} steps, in nats per character ({beside}):",
         f"  yours        {yours:.3f}",
         f"  the library  {library:.3f}",
     ]
