@@ -83,8 +83,8 @@ def assemble(
 ) -> Assembled:
     """Put the pieces in a folder (or a file) together: judge each, check the gradient of the whole, train, write.
 
-    steps: of the training. text: to learn from; None: Python's documentation. told: is called with a line when something long begins. `UserError` if there is
-    no work in the folder, or no piece in it.
+    steps: of the training. text: to learn from; None: Python's documentation. told: is called with a line when
+    something long begins. `UserError` if there is no work in the folder, or no piece in it.
     """
     student = work_of(Path(path))
     for line in student.problems:
