@@ -39,7 +39,7 @@ from minigpt.grade.assembled.assemble import assemble, train_library
 from minigpt.grade.assembled.told import as_words
 from minigpt.measure import unigram_nats
 from minigpt.objectives import causal_lm, loss_and_gradient
-from minigpt.plot_pieces import pieces_map, two_curves
+from minigpt.plots_pieces import pieces_map, two_curves
 from minigpt.text import CharacterTokenizer, load_corpus
 
 # %% [markdown]

@@ -25,7 +25,7 @@ FLOORS = (
     ("pretrained",),
     ("measure",),
     ("plot",),
-    ("plot_pieces",),
+    ("plots_layers", "plots_pieces"),
     ("corpus",),
     ("doctor",),
     ("grade",),

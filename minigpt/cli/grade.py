@@ -87,7 +87,7 @@ def _note_unset(exam: Exam) -> None:
 
 def _assemble(arguments) -> int:
     """The pieces of a folder as one GPT: 0 if all that is there is right and it ran to its end."""
-    from minigpt.plot_pieces import save_two_curves
+    from minigpt.plots_pieces import save_two_curves
 
     for name in ("exercise", "lesson", "csv", "html"):
         if getattr(arguments, name):
