@@ -129,7 +129,7 @@ def attend(x, name):
         ops.split_heads(linear(x, f"{name}.{part}"), config.heads)
         for part in ("query", "key", "value")
     )
-    mask = ops.causal_mask(x.shape[1], x.shape[1])
+    mask = ops.causal_mask(x.shape[1])
     return linear(gpt.merge_heads(ops.attention_forward(q, k, v, mask=mask)[0]), f"{name}.output")
 
 

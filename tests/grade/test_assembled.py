@@ -33,7 +33,7 @@ WRONG = {  # piece -> its lesson, what is written below the solution, words of t
     ),
     "causal_mask": (
         "02",
-        "def causal_mask(queries, keys):\n    return ~np.tri(queries, keys, keys - queries, dtype=bool)",
+        "def causal_mask(length):\n    return ~np.tri(length, dtype=bool)",
         "mask is inverted",
     ),
     "split_heads": (

@@ -53,7 +53,7 @@ def self_attention(w, g, name, heads, ops):
 
     def forward(x):
         q, k, v = query.forward(x), key.forward(x), value.forward(x)
-        mask = ops.causal_mask(x.shape[1], x.shape[1])
+        mask = ops.causal_mask(x.shape[1])
         y, cache = ops.attention_forward(*(ops.split_heads(part, heads) for part, _ in (q, k, v)), mask=mask)
         y, output_cache = output.forward(merge_heads(y))
         return y, (q[1], k[1], v[1], cache, output_cache)
