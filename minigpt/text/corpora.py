@@ -7,7 +7,7 @@ from pathlib import Path
 
 from minigpt.errors import UserError
 from minigpt.files import read_json
-from minigpt.text.documents import read_documents, text_files
+from minigpt.text.documents import TextFile, read_documents, text_files
 from minigpt.text.named_corpora import CORPORA
 
 CLEANED, FORMAT = "corpus.json", "minigpt corpus 1"  # what a cleaned corpus is known by
@@ -119,10 +119,15 @@ def _line_end(document: str, wanted: int, granted: float) -> int:
 
 
 def _read_path(path: Path) -> list[str]:
-    if (path / CLEANING).exists():
+    return [document.text for file in corpus_files(path) for document in read_documents(file)]
+
+
+def corpus_files(path: str | Path) -> list[TextFile]:
+    """The files with text at a path, as `text_files` finds them; of a cleaned corpus its documents alone."""
+    path = Path(path)
+    if (path / CLEANING).exists() and not is_cleaned(path):
         raise UserError(f"the cleaning of {path} has not ended; give the same `minigpt corpus clean` command again")
-    folder = path / DOCUMENTS if is_cleaned(path) else path
-    return [document.text for file in text_files(folder) for document in read_documents(file)]
+    return text_files(path / DOCUMENTS if is_cleaned(path) else path)
 
 
 def is_cleaned(path: str | Path) -> bool:

@@ -1,0 +1,34 @@
+"""What a training corpus is made of, and what is taken out of it.
+
+`clean` reads a corpus, takes out what is no good, what is there twice and what tells of people
+(`minigpt.corpus.personal`), and writes it with a report and a datasheet. Its parts work alone: `Rules`, `Languages`,
+`Quality`, `find_duplicates`, `Overlap`.
+"""
+
+from minigpt.corpus.classifier import Quality
+from minigpt.corpus.clean import clean
+from minigpt.corpus.duplicates import Duplicates, exact_pairs, find_duplicates
+from minigpt.corpus.language import Languages
+from minigpt.corpus.minhash import Bands, bands_for
+from minigpt.corpus.overlap import Overlap
+from minigpt.corpus.rules import Rules
+from minigpt.corpus.settings import CleanSettings
+from minigpt.corpus.shingles import jaccard, shingles
+from minigpt.corpus.source import Source
+
+__all__ = [
+    "Bands",
+    "CleanSettings",
+    "Duplicates",
+    "Languages",
+    "Overlap",
+    "Quality",
+    "Rules",
+    "Source",
+    "bands_for",
+    "clean",
+    "exact_pairs",
+    "find_duplicates",
+    "jaccard",
+    "shingles",
+]
