@@ -181,7 +181,7 @@ class ChunkResult:
         self.documents += 1
         self.bytes += len(document.text.encode())
         self.words += len(document.text.split())
-        self.fields.update(document.fields)
+        self.fields.update(document.fields.keys())
 
     def take(self, taken: Taken, example: Example, text: str) -> None:
         """Count one that is taken out."""

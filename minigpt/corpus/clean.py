@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt import __version__
-from minigpt.corpus.chunk import Chunk, chunks_of
+from minigpt.corpus.chunk import CHARACTERS, Chunk, chunks_of
 from minigpt.corpus.settings import CleanSettings
 from minigpt.corpus.source import Source
 from minigpt.corpus.worker import in_order
@@ -78,7 +78,8 @@ def clean(
         raise UserError(f"workers is {workers}, but it must be 1 or more")
     opened = Source.open(source, field=settings.field, split=settings.split)
     _check_place(opened, Path(source), out)
-    total = _count(opened, settings, progress)
+    total, characters = _count(opened, settings, progress)
+    workers = min(workers, 1 + characters // CHARACTERS)  # for less than a chunk none is started
     asked = _asked(opened, settings)
     if (out / CLEANED).exists():
         return _finished(out, asked)
@@ -109,20 +110,25 @@ def _check_place(opened: Source, source: Path, out: Path) -> None:
         raise UserError(f"{out} lies in {source}, which would then be read with it; choose a folder outside")
 
 
-def _count(opened: Source, settings: CleanSettings, progress: bool) -> int:
-    """How many documents are read, those to compare with among them: everything is read once before anything is written."""
+def _count(opened: Source, settings: CleanSettings, progress: bool) -> tuple[int, int]:
+    """How many documents and characters are read, those to compare with among them.
+
+    So everything is read once before anything is written, and a broken line is named before hours of work.
+    """
     others = (Source.open(path).documents() for path in settings.against)
     with progress_bar(desc="reading", unit=" documents", disable=not progress) as bar:
-        total = has_text = 0
+        total = characters = 0
+        has_text = False
         for document in opened.documents():
-            total, has_text = total + 1, has_text or bool(document.text.strip())
+            total, characters = total + 1, characters + len(document.text)
+            has_text = has_text or bool(document.text.strip())
             bar.update()
         if not has_text:
             raise UserError(f"{opened.name} is empty; choose a corpus with text in it")
-        for _ in chain.from_iterable(others):
-            total += 1
+        for document in chain.from_iterable(others):
+            total, characters = total + 1, characters + len(document.text)
             bar.update()
-    return total
+    return total, characters
 
 
 def _asked(opened: Source, settings: CleanSettings) -> dict[str, Any]:

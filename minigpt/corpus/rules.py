@@ -194,15 +194,17 @@ class Rules:
             raise UserError(f"there is no set of rules {name!r}; choose one of {', '.join(SETS)}")
         if min_words is not None and (name == "none" or min_words < 0):
             raise UserError(f"min_words is {min_words}, but it changes a rule, which {name} has not, to 0 or more")
-        self.rules = [(rule, *rule.sets[name]) for rule in RULES if name in rule.sets]
+        self.bounds = {rule.name: rule.sets[name] for rule in RULES if name in rule.sets}
         if min_words is not None:
-            self.rules = [(rule, min_words if rule.name == "words" else a, b) for rule, a, b in self.rules]
+            self.bounds["words"] = (min_words, self.bounds["words"][1])
 
     def judge(self, text: str) -> Finding | None:
         """The first rule that takes the document out; None if it stays."""
         page = Page.of(text)
-        for rule, least, most in self.rules:
-            value = rule.measure(page)
+        for rule in RULES:
+            if rule.name not in self.bounds:
+                continue
+            (least, most), value = self.bounds[rule.name], rule.measure(page)
             if not least <= value <= most:
                 bound = f"at least {least:g}" if value < least else f"at most {most:g}"
                 return Finding(rule.name, f"{value:.4g}, allowed {bound}")
@@ -210,7 +212,13 @@ class Rules:
 
     def table(self) -> list[dict[str, str]]:
         """For a report: each rule, its bounds and its source."""
+        rules = [(rule, *self.bounds[rule.name]) for rule in RULES if rule.name in self.bounds]
         return [
-            {"rule": rule.name, "least": f"{least:g}", "most": "any" if most == ANY else f"{most:g}", "source": rule.source}
-            for rule, least, most in self.rules
+            {
+                "rule": rule.name,
+                "least": f"{least:g}",
+                "most": "any" if most == ANY else f"{most:g}",
+                "source": rule.source,
+            }
+            for rule, least, most in rules
         ]

@@ -9,7 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any, BinaryIO, Protocol
 
 from minigpt.errors import UserError
@@ -70,17 +70,17 @@ class Worker:
 def child() -> None:
     """What a worker does: answer until nobody asks. Ctrl-C is its parent's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    task = _receive(sys.stdin.buffer)
-    while True:
-        try:
-            chunk = _receive(sys.stdin.buffer)
-        except EOFError:
-            return
-        try:
-            answer = task(chunk)
-        except Exception as error:
-            answer = error
-        _send(sys.stdout.buffer, answer)
+    with suppress(EOFError, BrokenPipeError):  # the parent has ended
+        task = _receive(sys.stdin.buffer)
+        while True:
+            _send(sys.stdout.buffer, _answer(task, _receive(sys.stdin.buffer)))
+
+
+def _answer(task: Task, chunk: Any) -> Any:
+    try:
+        return task(chunk)
+    except Exception as error:
+        return error
 
 
 def in_order(task: Task, chunks: Iterable[Any], workers: int) -> Iterator[Any]:
@@ -120,5 +120,8 @@ def _receive(pipe: BinaryIO) -> Any:
     head = pipe.read(LENGTH.size)
     if len(head) < LENGTH.size:
         raise EOFError
-    data = pipe.read(LENGTH.unpack(head)[0])
+    length = LENGTH.unpack(head)[0]
+    data = pipe.read(length)
+    if len(data) < length:
+        raise EOFError
     return pickle.loads(data)  # of our own process, started above

@@ -17,7 +17,6 @@ from minigpt.corpus.shingles import SHINGLE, mixed
 from minigpt.corpus.source import fingerprint
 from minigpt.errors import UserError
 from minigpt.files import replacing, write_json, write_text
-from minigpt.plot import cleaning
 from minigpt.progress import progress_bar
 from minigpt.text.corpora import CLEANED, DOCUMENTS
 
@@ -56,6 +55,8 @@ def write_corpus(
     if task.quality is not None:
         report["classifier"] = {name: getattr(task.quality, name) for name in ("accuracy", "area", "held_out")}
     write_json(out / "report.json", report)
+    from minigpt.plot import cleaning  # only here: no worker has to load matplotlib
+
     cleaning(report, out / "report.png")
     write_text(out / "report.md", markdown(report))
     write_text(out / "datasheet.md", datasheet(report))
