@@ -113,7 +113,9 @@ def cleaning(report: dict[str, Any], path: str | Path) -> None:
         points = np.array([(point["likeness"], point["measured"]) for point in curve])
         panels[1].plot(*points.T, "o", color=VERMILION, markersize=5, label="measured")
         panels[1].axvline(report["duplicates"]["threshold"], color=GREY, linestyle="--", linewidth=1, label="threshold")
-        panels[1].set(xlabel="Jaccard likeness of two texts", ylabel="share of pairs that are compared", ylim=(-0.03, 1.05))
+        panels[1].set(
+            xlabel="Jaccard likeness of two texts", ylabel="share of pairs that are compared", ylim=(-0.03, 1.05)
+        )
         panels[1].legend(frameon=False, loc="upper left")
     for panel in panels:
         panel.spines[["top", "right"]].set_visible(False)

@@ -37,7 +37,11 @@ def clean_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--duplicates", choices=("none", "exact", "near"), default="near", help="to take out")
     parser.add_argument("--near", type=float, metavar="LIKENESS", help="from which texts are near ones (default 0.8)")
     parser.add_argument(
-        "--against", action="append", default=[], metavar="OTHER", help="take out what this corpus has, such as a test set"
+        "--against",
+        action="append",
+        default=[],
+        metavar="OTHER",
+        help="take out what it has, such as a test set",
     )
     parser.add_argument("--language", type=_names, default=(), metavar="LANGUAGES", help="that stay: english,french")
     parser.add_argument("--language-from", metavar="FOLDER", help="with a folder of texts for each language")

@@ -1,7 +1,7 @@
 """A classifier of quality: good texts against bad ones, by their words.
 
-As Brown et al. 2020 (arXiv:2005.14165, appendix A) filtered their pages: hashed words and logistic regression (Weinberger
-et al. 2009, arXiv:0902.2206), here trained by Adam on all examples at once.
+As Brown et al. 2020 (arXiv:2005.14165, appendix A) filtered their pages: hashed words (Weinberger et al. 2009,
+arXiv:0902.2206) and logistic regression, here trained by Adam on all examples at once.
 """
 
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ class Rows(NamedTuple):
     rows: np.ndarray
     columns: np.ndarray
     values: np.ndarray
-    count: int
+    texts: int
 
     def times(self, weights: np.ndarray) -> np.ndarray:
-        """(count, features) times (features,)."""
-        return np.bincount(self.rows, weights[self.columns] * self.values, self.count)
+        """(texts, features) times (features,)."""
+        return np.bincount(self.rows, weights[self.columns] * self.values, self.texts)
 
     def transposed_times(self, dscores: np.ndarray, features: int) -> np.ndarray:
-        """(features, count) times (count,)."""
+        """(features, texts) times (texts,)."""
         return np.bincount(self.columns, dscores[self.rows] * self.values, features)
 
 
@@ -50,10 +50,10 @@ class Quality(NamedTuple):
         """Trained on four fifths of the texts, measured on the fifth that was drawn. `UserError` for too few."""
         for name, texts in (("good", good), ("bad", bad)):
             if len(texts) < FEWEST:
-                raise UserError(f"there are {len(texts)} {name} texts; a classifier needs {FEWEST} or more of each kind")
+                raise UserError(f"there are {len(texts)} {name} texts; a classifier needs {FEWEST} of each kind")
         rows = features([*good, *bad])
-        is_good = np.arange(rows.count) < len(good)
-        held = rng.permutation(rows.count) < HELD_OUT * rows.count
+        is_good = np.arange(rows.texts) < len(good)
+        held = rng.permutation(rows.texts) < HELD_OUT * rows.texts
         weight = np.where(is_good, 0.5 / (is_good & ~held).sum(), 0.5 / (~is_good & ~held).sum()) * ~held
         weights = _fitted(rows, is_good, weight)
         scores = rows.times(weights[:-1]) + weights[-1]
@@ -79,7 +79,9 @@ def features(texts: Sequence[str]) -> Rows:
     return Rows(np.repeat(np.arange(len(lists)), lengths), np.concatenate(lists), values, len(lists))
 
 
-def loss_and_gradient(weights: np.ndarray, rows: Rows, is_good: np.ndarray, weight: np.ndarray) -> tuple[float, np.ndarray]:
+def loss_and_gradient(
+    weights: np.ndarray, rows: Rows, is_good: np.ndarray, weight: np.ndarray
+) -> tuple[float, np.ndarray]:
     """Weighted cross-entropy, and half the squared weights times `DECAY`: a number and (features + 1,).
 
     d loss / d score = weight * (probability - is_good).

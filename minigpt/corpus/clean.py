@@ -160,20 +160,19 @@ def _finished(out: Path, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _compare(out: Path, made: dict[str, Any], asked: dict[str, Any], how: str) -> None:
-    for name in asked:
-        if made.get(name) != asked[name]:
-            was, now = made.get(name), asked[name]
-            parts = [key for key in now if not isinstance(was, dict) or was.get(key) != now[key]] if name != "minigpt" else []
-            what = f"{name} ({', '.join(parts)})" if isinstance(now, dict) else name
-            raise UserError(
-                f"{out} was {how} with another {what}, and nothing is overwritten; repeat what was asked for then, or "
-                "choose another folder"
-            )
+    """`UserError`, which names what is different, unless the same is asked for again."""
+    for name, now in asked.items():
+        was = made.get(name)
+        if was == now:
+            continue
+        parts = [key for key in now if was.get(key) != now[key]] if isinstance(now, dict) and was else []
+        raise UserError(
+            f"{out} was {how} with another {name}{' (' + ', '.join(parts) + ')' if parts else ''}, and nothing is "
+            "overwritten; repeat what was asked for then, or choose another folder"
+        )
 
 
-def _filter(
-    opened: Source, settings: CleanSettings, folder: Path, total: int, workers: int, progress: bool
-) -> int:
+def _filter(opened: Source, settings: CleanSettings, folder: Path, total: int, workers: int, progress: bool) -> int:
     """Have every chunk filtered that is not yet; how many there are."""
     seen = 0
 

@@ -25,7 +25,9 @@ def measured_curve(texts: Sequence[str], bands: Bands, rng: np.random.Generator)
         own = shingles(" ".join(words))
         for copy in range(COPIES if len(own) >= FEWEST else 0):
             changed = rng.random(len(words)) < rng.uniform(0, 0.25)
-            other = [f"x{place}" if is_so else word for place, (word, is_so) in enumerate(zip(words, changed, strict=True))]
+            other = [
+                f"x{place}" if is_so else word for place, (word, is_so) in enumerate(zip(words, changed, strict=True))
+            ]
             set_, drawn = shingles(" ".join(other)), Bands(bands.bands, bands.rows, seed=bands.seed + copy)
             keys = [drawn.keys(drawn.signature(one)) for one in (own, set_)]
             likeness.append(jaccard(own, set_))

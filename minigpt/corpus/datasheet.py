@@ -82,8 +82,8 @@ QUESTIONS = {
         "How can the owner/curator/manager of the dataset be contacted?",
         "Is there an erratum?",
         "Will the dataset be updated?",
-        "If the dataset relates to people, are there applicable limits on the retention of the data associated with the "
-        "instances?",
+        "If the dataset relates to people, are there applicable limits on the retention of the data associated with "
+        "the instances?",
         "Will older versions of the dataset continue to be supported/hosted/maintained?",
         "If others want to extend/augment/build on/contribute to the dataset, is there a mechanism for them to do so?",
         "Any other comments?",
@@ -95,8 +95,8 @@ def datasheet(report: dict[str, Any]) -> str:
     """As Markdown."""
     lines = [
         f"# Datasheet: {_named(report)}, cleaned",
-        "The questions are those of Gebru et al. 2018, arXiv:1803.09010. Every number below was measured by the cleaning "
-        "that wrote this file; `report.json` holds them all.",
+        "The questions are those of Gebru et al. 2018, arXiv:1803.09010. Every number below was measured by the "
+        "cleaning that wrote this file; `report.json` holds them all.",
     ]
     for heading, questions in QUESTIONS.items():
         lines.append(f"## {heading}")
@@ -123,8 +123,8 @@ def _count(report: dict[str, Any]) -> str:
 def _sample(report: dict[str, Any]) -> str:
     share = report["output"]["documents"] / report["input"]["documents"]
     return (
-        f"It is what filters left of `{_named(report)}`: {share:.2%} of its documents, not drawn by chance. Whether that is "
-        f"itself a sample: {OWNER}"
+        f"It is what filters left of `{_named(report)}`: {share:.2%} of its documents, not drawn by chance. Whether "
+        f"that is itself a sample: {OWNER}"
     )
 
 
@@ -145,8 +145,8 @@ def _noise(report: dict[str, Any]) -> str:
     taken = [f"{entry['name']} {entry['documents']:,}" for entry in report["filters"]]
     near = report["duplicates"]
     left = (
-        f"Of near duplicates with a likeness of {near['threshold']:g}, a share of {1 - near['chance_at_threshold']:.4f} is "
-        "expected to be left."
+        f"Of near duplicates with a likeness of {near['threshold']:g}, {1 - near['chance_at_threshold']:.2%} "
+        "are expected to be left."
         if "curve" in near
         else f"Duplicates that were looked for: {near['looked_for']}."
     )
@@ -157,8 +157,9 @@ def _individuals(report: dict[str, Any]) -> str:
     if not report["settings"]["personal"]:
         return f"Nothing was done against it. {OWNER}"
     found = [f"{kind} {count:,}" for kind, count in report["personal"].items()]
+    wanted = ", ".join(report["settings"]["personal"])
     return (
-        f"Found by rules and replaced: {', '.join(found) or 'nothing'}. Looked for: {', '.join(report['settings']['personal'])}. "
+        f"Found by rules and replaced: {', '.join(found) or 'nothing'}. Looked for: {wanted}. "
         "What the rules do not know is still there, and what remains may in combination point to one person. "
         f"Whether it does: {OWNER}"
     )
@@ -180,8 +181,8 @@ def _processing(report: dict[str, Any]) -> str:
 def _raw(report: dict[str, Any]) -> str:
     files = report["input"]["files"]
     return (
-        f"The cleaning changed nothing of its input: {len(files):,} files, {sum(file['bytes'] for file in files):,} bytes, "
-        f"whose SHA-256 are in `report.json`. Where they are kept: {OWNER}"
+        f"The cleaning changed nothing of its input: {len(files):,} files, {sum(file['bytes'] for file in files):,} "
+        f"bytes, whose SHA-256 are in `report.json`. Where they are kept: {OWNER}"
     )
 
 
@@ -195,8 +196,8 @@ def _uses(report: dict[str, Any]) -> str:
         return f"No filter took anything. {OWNER}"
     share = most["documents"] / report["input"]["documents"]
     return (
-        f"Filters favour some texts over others: the one that took most, {most['name']}, took {share:.2%} of the documents "
-        f"(examples in `report.md`). What that means for a use: {OWNER}"
+        f"Filters favour some texts over others: the one that took most, {most['name']}, took {share:.2%} of the "
+        f"documents (examples in `report.md`). What that means for a use: {OWNER}"
     )
 
 

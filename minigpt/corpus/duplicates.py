@@ -149,7 +149,8 @@ def exact_pairs(sets: Sequence[np.ndarray], threshold: float) -> set[tuple[int, 
     |A| - ceil(threshold * |A|) + 1 (Bayardo, Ma and Srikant 2007, "Scaling up all pairs similarity search").
     """
     values, counts = np.unique(np.concatenate([*sets, np.zeros(0, np.uint64)]), return_counts=True)
-    pairs, lists = set(), {}
+    pairs: set[tuple[int, int]] = set()
+    lists: dict[int, list[int]] = {}
     for number, one in enumerate(sets):
         rarest = one[np.argsort(counts[np.searchsorted(values, one)], kind="stable")]
         prefix = rarest[: len(one) - int(np.ceil(threshold * len(one) - 1e-9)) + 1].tolist()

@@ -65,7 +65,7 @@ class Languages:
 
     @classmethod
     def of_dialogues(cls) -> "Languages":
-        """Trained on short dialogues in some twenty languages (chatterbot-corpus), fetched through pip the first time."""
+        """Trained on dialogues in some twenty languages (chatterbot-corpus), fetched through pip the first time."""
         texts = {path.name: list(_lines(path)) for path in sorted(fetch_package(DIALOGUES).glob("*")) if path.is_dir()}
         mixed = {"hinglish"}  # Hindi and English in one
         return cls.train(
@@ -109,7 +109,9 @@ def _n_grams(text: str) -> Counter[str]:
     """How often each of one to three characters in a row comes, words with a space on both sides."""
     letters = f" {LETTERS.sub(' ', text.lower()).strip()} "
     return Counter(
-        letters[start : start + length] for length in range(1, LONGEST + 1) for start in range(len(letters) - length + 1)
+        letters[start : start + length]
+        for length in range(1, LONGEST + 1)
+        for start in range(len(letters) - length + 1)
     )
 
 

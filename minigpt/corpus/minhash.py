@@ -1,4 +1,4 @@
-"""MinHash: short signatures whose agreement is the likeness of two sets; bands of them find pairs without comparing all.
+"""MinHash: short signatures that agree as much as two sets are alike; bands of them find pairs without comparing all.
 
 Broder 1997, "On the resemblance and containment of documents"; Leskovec, Rajaraman and Ullman, "Mining of Massive
 Datasets", chapter 3.

@@ -35,7 +35,7 @@ class Overlap:
         self.sizes = sorted(sizes)
 
     def shares(self, text: str) -> dict[int, float]:
-        """The other documents that share an n-gram with the text: number -> share of its n-grams that the text holds."""
+        """The other documents that share an n-gram with the text: number -> share of its n-grams that are in it."""
         own = np.unique(np.concatenate([np.zeros(0, np.uint64), *(word_hashes(text, size) for size in self.sizes)]))
         first = np.searchsorted(self.hashes, own, "left")
         last = np.searchsorted(self.hashes, own, "right")

@@ -40,8 +40,10 @@ def alternative(report: dict[str, Any]) -> str:
     if not curve:
         return _plain(bars)
     points = [f"{point['likeness']:.2f}: {point['predicted']:.2f} and {point['measured']:.2f}" for point in curve]
-    return _plain(f"{bars} A curve of the chance that two texts are compared, predicted and measured, by their likeness: "
-                  f"{'; '.join(points)}.")
+    return _plain(
+        f"{bars} A curve of the chance that two texts are compared, predicted and measured, by their likeness: "
+        f"{'; '.join(points)}."
+    )
 
 
 def _summary(report: dict[str, Any]) -> str:
@@ -53,7 +55,10 @@ def _summary(report: dict[str, Any]) -> str:
 
 
 def _filters(report: dict[str, Any]) -> str:
-    rows = ((entry["name"], f"{entry['documents']:,}", _share(entry, report), f"{entry['bytes']:,}") for entry in report["filters"])
+    rows = (
+        (entry["name"], f"{entry['documents']:,}", _share(entry, report), f"{entry['bytes']:,}")
+        for entry in report["filters"]
+    )
     return _table(("filter", "documents", "share", "bytes"), rows) if report["filters"] else "None took anything."
 
 
@@ -65,11 +70,13 @@ def _personal(report: dict[str, Any]) -> str:
     settings = report["settings"]
     if not settings["personal"]:
         return "Nothing was looked for: what the corpus says of people is in it as it was."
-    said = _table(("kind", "replaced"), ((kind, f"{report['personal'].get(kind, 0):,}") for kind in settings["personal"]))
+    said = _table(
+        ("kind", "replaced"), ((kind, f"{report['personal'].get(kind, 0):,}") for kind in settings["personal"])
+    )
     return (
         f"{said}\n\nReplaced by: {settings['how']}. What the rules do not know stays in the text, and what is left may "
-        "still point to one person: this reduces personal information, it does not make a corpus anonymous. How much is "
-        "found on labelled text, `minigpt.corpus.personal` measures; on this corpus nobody has."
+        "still point to one person: this reduces personal information, it does not make a corpus anonymous. How much "
+        "is found on labelled text, `minigpt.corpus.personal` measures; on this corpus nobody has."
     )
 
 
@@ -78,22 +85,29 @@ def _near(report: dict[str, Any]) -> list[str]:
     parts = ["## Duplicates"]
     if report["compared_with"]["documents"]:
         other = report["compared_with"]
-        parts.append(f"Of {other['documents']:,} documents that were compared with, {other['held']:,} have at least half of "
-                     "their n-grams of 13 words in one document of the corpus; such documents were taken out.")
+        parts.append(
+            f"Of {other['documents']:,} documents that were compared with, {other['held']:,} have at least half of "
+            "their n-grams of 13 words in one document of the corpus; such documents were taken out."
+        )
     if "curve" not in about:
         return [*parts, f"Looked for: {about['looked_for']}."]
     parts.append(
-        f"Near duplicates have a Jaccard likeness of at least {about['threshold']:g}, of sets of {about['shingle_words']} "
-        f"words in a row. MinHash signatures of {about['bands'] * about['rows']} values in {about['bands']} bands of "
-        f"{about['rows']} rows propose pairs; a pair at the threshold is proposed with a chance of "
-        f"{about['chance_at_threshold']:.4f}. {about['signatures_compared']:,} signatures were compared, and of "
-        f"{about['shingles_compared']:,} pairs the true likeness was computed. Measured on copies of documents of this "
-        "corpus with some words changed:"
+        f"Near duplicates have a Jaccard likeness of {about['threshold']:g} or more, of sets of {about['shingle_words']} "
+        f"words in a row. MinHash signatures in {about['bands']} bands of {about['rows']} rows propose pairs; one at the "
+        f"threshold is proposed with a chance of {about['chance_at_threshold']:.4f}. {about['signatures_compared']:,} "
+        f"pairs of signatures were compared, and of {about['shingles_compared']:,} the true likeness was computed. "
+        "Measured on copies of documents of this corpus with some words changed:"
     )
     rows = (
-        (f"{p['from']:g} to {p['to']:g}", p["pairs"], f"{p['predicted']:.3f}", f"{p['measured']:.3f}") for p in about["curve"]
+        (f"{p['from']:g} to {p['to']:g}", p["pairs"], f"{p['predicted']:.3f}", f"{p['measured']:.3f}")
+        for p in about["curve"]
     )
-    return [*parts, _table(("likeness", "pairs", "predicted", "measured"), rows) if about["curve"] else "(No document is long enough.)"]
+    return [
+        *parts,
+        _table(("likeness", "pairs", "predicted", "measured"), rows)
+        if about["curve"]
+        else "(No document is long enough.)",
+    ]
 
 
 def _classifier(report: dict[str, Any]) -> list[str]:
@@ -102,8 +116,9 @@ def _classifier(report: dict[str, Any]) -> list[str]:
         return []
     return [
         "## Classifier",
-        f"On {found['held_out']:,} texts that were held out: accuracy {found['accuracy']:.3f}, good and bad counted alike; a "
-        f"good text is put above a bad one in {found['area']:.1%} of pairs. Taken out: below {report['settings']['min_quality']:g}.",
+        f"On {found['held_out']:,} texts that were held out: accuracy {found['accuracy']:.3f}, good and bad counted "
+        f"alike; a good text is put above a bad one in {found['area']:.1%} of pairs. Taken out: "
+        f"below {report['settings']['min_quality']:g}.",
     ]
 
 
@@ -115,7 +130,8 @@ def _languages(report: dict[str, Any]) -> list[str]:
 def _fields(report: dict[str, Any]) -> list[str]:
     kept = report["settings"]["keep"]
     rows = (
-        (name, f"{count:,}", "kept, not examined" if name in kept else "left out") for name, count in report["fields"].items()
+        (name, f"{count:,}", "kept, not examined" if name in kept else "left out")
+        for name, count in report["fields"].items()
     )
     return ["## Other fields", _table(("field", "documents", ""), rows)] if report["fields"] else []
 

@@ -7,33 +7,56 @@ section 2.2, whose rules for lines are measured here for the whole document. "he
 import math
 from collections import Counter
 from collections.abc import Callable
+from functools import cached_property
 from typing import NamedTuple
 
 import regex
 
 from minigpt.errors import UserError
 
+MOST_REPEATED = 10  # words in a row
 ENOUGH = 50  # words from which repetition is counted: the least that a document of Gopher's has
-STOP_WORDS = frozenset("the be to of and that have with".split())
+STOP_WORDS = frozenset({"the", "be", "to", "of", "and", "that", "have", "with"})
 BULLETS = ("•", "‣", "●", "-", "*", "–")
 SENTENCE = regex.compile(r"""[.!?。！？।۔]["'”’)\]]*(?=\s|$|\p{Han}|\p{Hiragana}|\p{Katakana})""")
 ALPHABETIC = regex.compile(r"\p{L}")
+PARAGRAPH = regex.compile(r"\n\s*\n")
 UNREADABLE = regex.compile(r"[\uFFFD\p{Cc}--[\n\t\f\v]]", regex.V1)
 
 
-class Page(NamedTuple):
+class Page:
     """A document, taken apart once for all rules."""
 
-    text: str
-    words: list[str]
-    lines: list[str]  # that are not blank
-    paragraphs: list[str]
+    def __init__(self, text: str):
+        self.text = text
+        self.words = text.split()
+        self.lines = [line.strip() for line in text.split("\n") if line.strip()]  # that are not blank
 
-    @classmethod
-    def of(cls, text: str) -> "Page":
-        lines = [line.strip() for line in text.split("\n")]
-        paragraphs = [part.strip() for part in regex.split(r"\n\s*\n", text)]
-        return cls(text, text.split(), [*filter(None, lines)], [*filter(None, paragraphs)])
+    @cached_property
+    def paragraphs(self) -> list[str]:
+        """Between blank lines."""
+        return [part.strip() for part in PARAGRAPH.split(self.text) if part.strip()]
+
+    @cached_property
+    def characters(self) -> int:
+        """Of words."""
+        return sum(map(len, self.words))
+
+    @cached_property
+    def longest_repeat(self) -> int:
+        """Up to how many words in a row come twice, looked for up to ten."""
+        length = 0
+        while length < MOST_REPEATED and _comes_twice(self.grams(length + 1)):
+            length += 1
+        return length
+
+    def grams(self, n: int) -> list[tuple[str, ...]]:
+        """All n words in a row."""
+        return [*zip(*(self.words[start:] for start in range(n)), strict=False)]
+
+
+def _comes_twice(grams: list[tuple[str, ...]]) -> bool:
+    return len(set(grams)) < len(grams)
 
 
 Measure = Callable[[Page], float]
@@ -83,12 +106,12 @@ def _top_n_gram(n: int) -> Measure:
     """The share of the characters of words that the most frequent n words in a row take, if they come twice."""
 
     def measure(page: Page) -> float:
-        if len(page.words) < ENOUGH:
+        if len(page.words) < ENOUGH or page.longest_repeat < n:
             return 0.0
-        counts = Counter(zip(*(page.words[start:] for start in range(n)), strict=False))
+        counts = Counter(page.grams(n))
         most = max(counts.values())
         longest = max(sum(map(len, gram)) for gram, count in counts.items() if count == most)
-        return most * longest / sum(map(len, page.words)) if most > 1 else 0.0
+        return most * longest / page.characters
 
     return measure
 
@@ -97,18 +120,16 @@ def _repeated_n_grams(n: int) -> Measure:
     """The share of the characters of words that lie in some n words in a row which come again, each counted once."""
 
     def measure(page: Page) -> float:
-        words = page.words
-        if len(words) < ENOUGH:
+        if len(page.words) < ENOUGH or page.longest_repeat < n:
             return 0.0
-        grams = [*zip(*(words[start:] for start in range(n)), strict=False)]
+        grams = page.grams(n)
         counts = Counter(grams)
-        inside, total, end = 0, 0, 0
+        inside = end = 0
         for place, gram in enumerate(grams):
             if counts[gram] > 1:
-                inside += sum(map(len, words[max(place, end) : place + n]))
+                inside += sum(map(len, page.words[max(place, end) : place + n]))
                 end = place + n
-        total = sum(map(len, words))
-        return inside / total
+        return inside / page.characters
 
     return measure
 
@@ -200,7 +221,7 @@ class Rules:
 
     def judge(self, text: str) -> Finding | None:
         """The first rule that takes the document out; None if it stays."""
-        page = Page.of(text)
+        page = Page(text)
         for rule in RULES:
             if rule.name not in self.bounds:
                 continue

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from typing import Any, BinaryIO, Protocol
+from typing import IO, Any, Protocol
 
 from minigpt.errors import UserError
 
@@ -25,7 +25,7 @@ class Task(Protocol):
 
 
 class Worker:
-    """A process that has the task. It ends when its parent does, however that ends: its standard input is then closed."""
+    """A process that has the task. It ends when its parent does, however that ends, with its standard input."""
 
     def __init__(self, task: Task):
         command = [sys.executable, "-c", CHILD.format(paths=[path for path in sys.path if path])]
@@ -109,13 +109,13 @@ def _ask_one(idle: "queue.SimpleQueue[Worker]", chunk: Any) -> Any:
         idle.put(worker)
 
 
-def _send(pipe: BinaryIO, value: Any) -> None:
+def _send(pipe: IO[bytes], value: Any) -> None:
     data = pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
     pipe.write(LENGTH.pack(len(data)) + data)
     pipe.flush()
 
 
-def _receive(pipe: BinaryIO) -> Any:
+def _receive(pipe: IO[bytes]) -> Any:
     """EOFError if nothing more comes."""
     head = pipe.read(LENGTH.size)
     if len(head) < LENGTH.size:

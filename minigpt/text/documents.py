@@ -145,7 +145,9 @@ def _decoded(binary: BinaryIO, path: Path) -> Iterator[str]:
         except UnicodeDecodeError as error:
             line = lines + error.object.count(b"\n", 0, error.start)
             byte = taken - len(error.object) + error.start
-            raise UserError(f"{path} is not UTF-8 text (byte {byte}) in line {line}; convert it to UTF-8 first") from None
+            raise UserError(
+                f"{path} is not UTF-8 text (byte {byte}) in line {line}; convert it to UTF-8 first"
+            ) from None
         lines += text.count("\n")
         yield text
 

@@ -1,4 +1,4 @@
-"""One training, or other work, in a folder at a time: a lock that the system takes back when the process that holds it ends."""
+"""One training in a folder at a time: a lock that the system takes back when the process that holds it ends."""
 
 import os
 import socket

@@ -42,7 +42,9 @@ def test_shingles_are_as_many_as_different_runs_of_words(parts, size):
     other = " ".join(parts[3:] + parts[:5])
     one, two = plain_shingles(text, size), plain_shingles(other, size)
     assert len(shingles(text, size)) == len(one)
-    assert jaccard(shingles(text, size), shingles(other, size)) == pytest.approx(len(one & two) / max(1, len(one | two)))
+    assert jaccard(shingles(text, size), shingles(other, size)) == pytest.approx(
+        len(one & two) / max(1, len(one | two))
+    )
 
 
 def test_layout_case_and_punctuation_do_not_count():
@@ -77,7 +79,7 @@ def test_bands_are_as_narrow_as_the_threshold_allows():
     for threshold in (0.2, 0.5, 0.8, 0.95):
         bands = bands_for(threshold)
         assert bands.chance(threshold) >= 0.99 > Bands(128 // (bands.rows + 1), bands.rows + 1).chance(threshold)
-    with pytest.raises(UserError, match="from 0.1 to 1"):
+    with pytest.raises(UserError, match=r"from 0\.1 to 1"):
         bands_for(0)
 
 
@@ -103,7 +105,7 @@ def test_what_is_taken_out_is_like_something_that_is_kept_and_nothing_kept_is():
         assert found.likeness[place] == jaccard(sets[first], sets[place]) >= 0.8
     left = [set_ for set_, stays in zip(sets, found.kept, strict=True) if stays]
     assert len(exact_pairs(left, 0.8)) <= 1  # the chance to miss one is 0.002
-    assert 0 < found.near.max() and found.compared < len(texts) ** 2 / 20
+    assert found.near.max() > 0 and found.compared < len(texts) ** 2 / 20
 
 
 def test_planted_copies_are_found_and_nothing_else():

@@ -10,8 +10,8 @@ from minigpt.corpus.rules import RULES
 
 GOOD = (
     "The fox met a hen in the yard and asked her for an egg. She said that she would be glad to have a guest, but her "
-    "eggs were with the farmer. So he went to find him, and on his way he saw three geese at the pond. They told him that "
-    "the farmer had gone to market with all of them."
+    "eggs were with the farmer. So he went to find him, and on his way he saw three geese at the pond. They told him "
+    "that the farmer had gone to market with all of them."
 )
 
 SPOILT = {  # a rule, and a text that breaks it alone or first, under which set
@@ -22,8 +22,12 @@ SPOILT = {  # a rule, and a text that breaks it alone or first, under which set
     "words with a letter": ("plain", " ".join(f"{word} 1{place} {place}2" for place, word in enumerate(GOOD.split()))),
     "lines that begin with a bullet": ("web", "- " + GOOD.replace(". ", ".\n- ")),
     "lines that end in an ellipsis": ("web", GOOD.replace(". ", ". …\n")),
-    "stop words (English)": ("web", "Der Fuchs traf eine Henne. Sie sprach mit ihm. Er fragte sie. " + "Wort Satz " * 0
-                             + " ".join(f"Tier{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(50))),
+    "stop words (English)": (
+        "web",
+        "Der Fuchs traf eine Henne. Sie sprach mit ihm. Er fragte sie. "
+        + "Wort Satz " * 0
+        + " ".join(f"Tier{chr(97 + n % 26)}{chr(97 + n // 26)}" for n in range(50)),
+    ),
     "sentences": ("web", GOOD.replace(".", ",")),
     "curly brackets": ("web", GOOD + " {"),
     "lorem ipsum": ("plain", GOOD + " Lorem Ipsum dolor sit amet."),
@@ -51,7 +55,14 @@ def test_good_text_passes_and_none_takes_nothing(name):
 def test_bounds_are_published_ones_and_can_be_changed():
     bounds = {row["rule"]: (row["least"], row["most"]) for row in Rules("web").table()}
     assert bounds["words"] == ("50", "100000") and bounds["mean word length"] == ("3", "10")
-    assert [bounds[f"characters of repeated {n} words"][1] for n in range(5, 11)] == "0.15 0.14 0.13 0.12 0.11 0.1".split()
+    assert [bounds[f"characters of repeated {n} words"][1] for n in range(5, 11)] == [
+        "0.15",
+        "0.14",
+        "0.13",
+        "0.12",
+        "0.11",
+        "0.1",
+    ]
     assert Rules("web", min_words=70).judge(GOOD).rule == "words"
     assert all(rule.source for rule in RULES)
     for wrong in ({"name": "nothing"}, {"name": "none", "min_words": 3}, {"name": "plain", "min_words": -1}):
@@ -113,7 +124,7 @@ def test_the_gradient_of_the_classifier_is_that_of_its_loss(monkeypatch):
     is_good, weight = rng.random(7) < 0.5, rng.random(7)
     weights = rng.normal(size=33)
     loss, gradient = module.loss_and_gradient(weights, rows, is_good, weight)
-    for place in rng.permutation(33)[:12].tolist() + [32]:
+    for place in [*rng.permutation(33)[:12].tolist(), 32]:
         step = np.zeros(33)
         step[place] = 1e-5
         more, less = (module.loss_and_gradient(weights + sign * step, rows, is_good, weight)[0] for sign in (1, -1))
