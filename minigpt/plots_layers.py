@@ -129,7 +129,17 @@ def chain_of_sources(
         if text:
             middle = (ends[0] + ends[1]) / 2
             plate: dict[str, Any] = {"boxstyle": "round,pad=0.15", "facecolor": "white", "linewidth": 0}
-            axes.text(*middle, text, ha="center", va="center", fontsize=8, color=color, bbox=plate, zorder=2)
+            axes.text(
+                float(middle[0]),
+                float(middle[1]),
+                text,
+                ha="center",
+                va="center",
+                fontsize=8,
+                color=color,
+                bbox=plate,
+                zorder=2,
+            )
 
 
 def _array(figure: Figure, place: Box, name: str, array: np.ndarray, words: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.corpus.personal.invented import INVENTED
+from minigpt.corpus.personal.invented import INVENTED, pick
 from minigpt.files import read_text
 from minigpt.text.fetch import Package, fetch_package
 
@@ -72,7 +72,32 @@ KIND_OF = {
     "ssn": "national_id",
     "us_driver_license": "national_id",
     "date_of_birth": "date_of_birth",
+    "username": "username",
+    "handle": "username",
+    "profile": "url",
+    "token": "key",
+    "password": "key",
+    **dict.fromkeys(("gb_nhs", "gb_nino", "de_tax", "es_dni", "in_aadhaar", "br_cpf", "nl_bsn"), "national_id"),
 }
+# Of kinds that the package's templates do not have.
+MORE_SENTENCES = (
+    "My NHS number is {{gb_nhs}}, and I was born on {{date_of_birth}}.",
+    "National insurance: {{gb_nino}}",
+    "Meine Steuer-ID lautet {{de_tax}}.",
+    "DNI {{es_dni}}, tel. {{phone_number}}",
+    "My Aadhaar number is {{in_aadhaar}}.",
+    "CPF: {{br_cpf}}",
+    "Mijn BSN is {{nl_bsn}}",
+    "Thanks to {{handle}} and {{handle}} for the report!",
+    "My username is {{username}} but I cannot log in.",
+    "Login: {{username}}\nPassword: {{password}}",
+    "/home/{{username}}/.config is not readable",
+    "Find me on {{profile}}.",
+    "The code is at {{profile}}, mail {{email}}",
+    "export TOKEN={{token}}",
+    'client = Client(api_key="{{token}}")',
+    "I pushed {{token}} by mistake, please revoke it",
+)
 PLACES = ("city", "state_abbr", "country")  # part of an address beside one, otherwise not personal
 
 
@@ -98,10 +123,11 @@ def labelled_documents(
 ) -> Iterator[Document]:
     """`count` documents, each a template drawn at random and filled from identities drawn at random.
 
+    One in eight is of `MORE_SENTENCES`, for kinds that the templates do not have.
     extra: other ways to fill slots, by their names; each takes an identity and the generator.
     """
     for _ in range(count):
-        sentence = templates.sentences[rng.integers(len(templates.sentences))]
+        sentence = pick(MORE_SENTENCES if rng.random() < 1 / 8 else templates.sentences, rng)
         yield fill(sentence, templates, rng, extra or {})
 
 

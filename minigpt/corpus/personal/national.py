@@ -50,8 +50,9 @@ class NationalNumber(NamedTuple):
 
 CODICE = r"[A-Z]{6}[\dLMNP-V]{2}[ABCDEHLMPRST][\dLMNP-V]{2}[A-Z][\dLMNP-V]{3}[A-Z]"
 CARD_OF_LAW = (
-    r"(?:driv(?:er|ing)[’'`]?s?[ ]licen[cs]e|passport|identity card|id card|permit|führerschein|reisepass|"
-    r"permis de conduire|passeport|pasaporte|carn[ée])"
+    r"(?:(?:driv(?:er|ing)[’'`]?s?[ ])?licen[cs]e(?=[ ](?:no|num|is|id)|[ ]?[:#])|driv(?:er|"
+    r"ing)[’'`]?s?[ ]licen[cs]e|passport|identity card|id card|permit|führerschein|reisepass|permis de conduire|"
+    r"passeport|pasaporte|carn[ée])"
 )
 NUMBERS = (
     NationalNumber(
@@ -62,10 +63,10 @@ NUMBERS = (
     ),
     NationalNumber(
         "GB",
-        r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PRSTW-Z][A-CEGHJ-NPRSTW-Z]([ -]?)\d\d\1\d\d\1\d\d\1[A-D]",
+        r"(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PRSTW-Z][A-CEGHJ-NPRSTW-Z]([ -]?)\d\d\1\d\d\1\d\d(?:\1[A-D])?",
         is_any,
         r"national insurance|nino?",
-        r"[A-Z].*",
+        r".*[A-D]",
     ),
     NationalNumber("DE", r"\d\d([ /]?)\d{3}\1\d{3}\1\d{3}", is_german_tax, r"steuer\w*|idnr|tax|tin", r".*"),
     NationalNumber(
@@ -130,8 +131,8 @@ BETWEEN = r"(?:\b[^\n\d]{0,24}?)"  # what may stand between a cue and its number
 CUES = tuple(re.compile(rf"(?<![^\W_])(?:{number.cue})(?![^\W_]){BETWEEN}\W?$", re.IGNORECASE) for number in NUMBERS)
 ALONE = tuple(re.compile(number.alone) if number.alone else None for number in NUMBERS)
 OTHER = re.compile(
-    r"\b(?:isbn|order|tracking|serial|part|ticket|invoice|sku|version|ean|imei|timestamp|build|"
-    r"id)\b\W{0,3}(?:no|number|nr)?\W{0,3}$",
+    r"\b(?:isbn|order|tracking|serial|part|ticket|invoice|sku|version|ean|imei|timestamp|build|id)\b\W{0,3}(?:no|"
+    r"number|nr)?\W{0,3}$",
     re.IGNORECASE,
 )
 
