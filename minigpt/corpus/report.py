@@ -92,11 +92,12 @@ def _near(report: dict[str, Any]) -> list[str]:
     if "curve" not in about:
         return [*parts, f"Looked for: {about['looked_for']}."]
     parts.append(
-        f"Near duplicates have a Jaccard likeness of {about['threshold']:g} or more, of sets of {about['shingle_words']} "
-        f"words in a row. MinHash signatures in {about['bands']} bands of {about['rows']} rows propose pairs; one at the "
-        f"threshold is proposed with a chance of {about['chance_at_threshold']:.4f}. {about['signatures_compared']:,} "
-        f"pairs of signatures were compared, and of {about['shingles_compared']:,} the true likeness was computed. "
-        "Measured on copies of documents of this corpus with some words changed:"
+        f"Near duplicates have a Jaccard likeness of {about['threshold']:g} or more, of sets of "
+        f"{about['shingle_words']} words in a row. MinHash signatures in {about['bands']} bands of {about['rows']} "
+        "rows propose pairs; one at the threshold is proposed with a chance of "
+        f"{about['chance_at_threshold']:.4f}. {about['signatures_compared']:,} pairs of signatures were compared; of "
+        f"{about['shingles_compared']:,} the true likeness was computed. Measured on copies of documents of this "
+        "corpus with some words changed:"
     )
     rows = (
         (f"{p['from']:g} to {p['to']:g}", p["pairs"], f"{p['predicted']:.3f}", f"{p['measured']:.3f}")
