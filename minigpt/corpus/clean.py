@@ -84,6 +84,7 @@ def clean(
     if (out / CLEANED).exists():
         return _finished(out, asked)
     _check_same(out, asked)
+    is_new = not out.exists()
     try:
         with locked(out, make_folder=True, what="cleaning"):
             if (out / CLEANED).exists():  # by another process, just now
@@ -96,7 +97,9 @@ def clean(
             shutil.rmtree(folder)
             return report
     except NothingLeft:
-        shutil.rmtree(out)
+        shutil.rmtree(out / CLEANING)
+        if is_new:
+            out.rmdir()
         raise
 
 

@@ -18,7 +18,7 @@ from minigpt.text.documents import read_documents, text_files
 from minigpt.text.fetch import Package, fetch_package
 
 LONGEST, ENOUGH = 3, 20  # of an n-gram; letters below which nothing is said
-SEEN = 4000  # characters of a text that are looked at
+SEEN = 1000  # characters of a text that are looked at
 KEPT = 6000  # n-grams of a profile
 UNSEEN = math.log(1e-5)  # the same for all languages, or little text would make a language likely for what it lacks
 LETTERS = regex.compile(r"[^\p{L}\p{M}']+")
