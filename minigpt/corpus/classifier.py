@@ -53,7 +53,7 @@ class Quality(NamedTuple):
                 raise UserError(f"there are {len(texts)} {name} texts; a classifier needs {FEWEST} of each kind")
         rows = features([*good, *bad])
         is_good = np.arange(rows.texts) < len(good)
-        held = rng.permutation(rows.texts) < HELD_OUT * rows.texts
+        held = np.concatenate([rng.permutation(len(some)) < HELD_OUT * len(some) for some in (good, bad)])
         weight = np.where(is_good, 0.5 / (is_good & ~held).sum(), 0.5 / (~is_good & ~held).sum()) * ~held
         weights = _fitted(rows, is_good, weight)
         scores = rows.times(weights[:-1]) + weights[-1]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt import __version__
-from minigpt.corpus.chunk import CHARACTERS, Chunk, chunks_of
+from minigpt.corpus.chunk import CHARACTERS, Chunk, Cleaner, chunks_of
 from minigpt.corpus.settings import CleanSettings
 from minigpt.corpus.source import Source
 from minigpt.corpus.worker import in_order
@@ -84,17 +84,17 @@ def clean(
     if (out / CLEANED).exists():
         return _finished(out, asked)
     _check_same(out, asked)
+    task = settings.cleaner(out / CLEANING)  # what is missing for it is said before anything is written
     is_new = not out.exists()
     try:
         with locked(out, make_folder=True, what="cleaning"):
             if (out / CLEANED).exists():  # by another process, just now
                 return _finished(out, asked)
             _check_same(out, asked)
-            folder = out / CLEANING
-            write_json(folder / ASKED, asked)
-            chunks = _filter(opened, settings, folder, total, workers, progress)
-            report = write_corpus(out, folder, chunks, settings, asked, progress=progress)
-            shutil.rmtree(folder)
+            write_json(out / CLEANING / ASKED, asked)
+            chunks = _filter(opened, settings, task, total, workers, progress)
+            report = write_corpus(out, task, chunks, settings, asked, progress=progress)
+            shutil.rmtree(out / CLEANING)
             return report
     except NothingLeft:
         shutil.rmtree(out / CLEANING)
@@ -175,7 +175,7 @@ def _compare(out: Path, made: dict[str, Any], asked: dict[str, Any], how: str) -
         )
 
 
-def _filter(opened: Source, settings: CleanSettings, folder: Path, total: int, workers: int, progress: bool) -> int:
+def _filter(opened: Source, settings: CleanSettings, task: Cleaner, total: int, workers: int, progress: bool) -> int:
     """Have every chunk filtered that is not yet; how many there are."""
     seen = 0
 
@@ -183,13 +183,13 @@ def _filter(opened: Source, settings: CleanSettings, folder: Path, total: int, w
         nonlocal seen
         for chunk in _all_chunks(opened, settings):
             seen += 1
-            if (folder / f"{chunk.number:06d}.json").exists():
+            if (task.folder / f"{chunk.number:06d}.json").exists():
                 bar.update(len(chunk.documents))
             else:
                 yield chunk
 
     with progress_bar(total=total, desc="cleaning", unit=" documents", disable=not progress) as bar:
-        for count in in_order(settings.cleaner(folder), chunks(bar), workers):
+        for count in in_order(task, chunks(bar), workers):
             bar.update(count)
     return seen
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.corpus.chunk import EXAMPLES, drawn, example
+from minigpt.corpus.chunk import EXAMPLES, Cleaner, drawn, example
 from minigpt.corpus.curve import measured_curve
 from minigpt.corpus.datasheet import datasheet
 from minigpt.corpus.duplicates import NONE, Duplicates, find_near, first_of_each
@@ -29,16 +29,15 @@ class NothingLeft(UserError):
 
 def write_corpus(
     out: Path,
-    folder: Path,
+    task: Cleaner,
     chunks: int,
     settings: CleanSettings,
     asked: dict[str, Any],
     *,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Write what is left of the chunks in `folder`, and the report, which is returned; `corpus.json` last."""
-    task = settings.cleaner(folder)
-    kept = Kept(folder, chunks, task.bands)
+    """Write what is left of the chunks that the task made, and the report, which is returned; `corpus.json` last."""
+    kept = Kept(task.folder, chunks, task.bands)
     found = _duplicates(kept, settings, progress)
     stays = found.kept & (np.arange(len(kept)) >= kept.others)
     report: dict[str, Any] = {**asked, "rules": task.rules.table(), **_counted(kept)}
