@@ -14,7 +14,7 @@ import pytest
 
 from minigpt import UserError, load_corpus
 from minigpt.cli import main
-from minigpt.corpus import CleanSettings, chunk, clean
+from minigpt.corpus import CleanSettings, Source, chunk, clean
 from minigpt.corpus.datasheet import OWNER, QUESTIONS
 from minigpt.train.lock import locked
 
@@ -40,7 +40,7 @@ def tree(folder):
 
 
 def left(out):
-    return list(load_corpus(out).documents)
+    return [document.text for document in Source.open(out).documents()]
 
 
 @pytest.fixture
@@ -84,8 +84,6 @@ def test_it_can_be_cleaned_again_and_trained_on(folder, capsys):
 
 def test_workers_change_nothing(folder, small_chunks):
     """The chunks that they get are the same, so two processes are enough to see it."""
-    from minigpt.corpus import clean as module_of_clean  # noqa: F401
-
     module = sys.modules["minigpt.corpus.clean"]
     clean(folder / "in", folder / "one", progress=False)
     with pytest.MonkeyPatch.context() as patch:
@@ -258,11 +256,9 @@ def test_personal_information_is_replaced_in_text_and_examples(tmp_path):
 
 
 def test_a_classifier_takes_what_is_like_the_bad(tmp_path):
-    good, bad = (texts(40, seed) for seed in (1, 2))
-    bad = [text.replace("word1", "casino") for text in bad]
-    write(tmp_path / "good.jsonl", good)
-    write(tmp_path / "bad.jsonl", bad)
-    write(tmp_path / "in.jsonl", [*texts(5, 3), *(text.replace("word1", "casino") for text in texts(5, 4))])
+    write(tmp_path / "good.jsonl", texts(40, 1))
+    write(tmp_path / "bad.jsonl", [f"{text} win the casino jackpot" for text in texts(40, 2)])
+    write(tmp_path / "in.jsonl", [*texts(5, 3), *(f"win the casino jackpot {text}" for text in texts(5, 4))])
     settings = CleanSettings(personal=(), good=str(tmp_path / "good.jsonl"), bad=str(tmp_path / "bad.jsonl"))
     report = clean(tmp_path / "in.jsonl", tmp_path / "out", settings, progress=False)
     assert left(tmp_path / "out") == texts(5, 3)
