@@ -40,7 +40,8 @@ class Worker:
     def __exit__(self, *_error: object) -> None:
         self._process.kill()
         self._process.wait()
-        self._in.close()
+        with suppress(OSError):  # what was not sent yet goes nowhere
+            self._in.close()
         self._out.close()
 
     def ask(self, chunk: Any) -> Any:

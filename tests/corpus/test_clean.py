@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -112,14 +113,17 @@ clean(sys.argv[1], sys.argv[2], progress=False)
 
 @pytest.mark.parametrize("draw", range(3))
 def test_what_was_killed_ends_in_the_same_bytes(folder, small_chunks, draw):
-    """Killed between any two renames of a file, or in one, twice, and then gone on with."""
+    """Killed before or after a file gets its name, then at some other moment, and then gone on with."""
     clean(folder / "in", folder / "whole", progress=False)
     rng = random.Random(draw)
+    command = [sys.executable, "-c", KILLED, str(folder / "in"), str(folder / "out")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    for _ in range(2):
-        words = [folder / "in", folder / "out", rng.randint(2, 40), rng.randint(0, 1)]
-        done = subprocess.run([sys.executable, "-c", KILLED, *map(str, words)], env=environment, check=False)
-        assert done.returncode in (0, 9)
+    moment = [str(rng.randint(2, 40)), str(rng.randint(0, 1))]
+    assert subprocess.run([*command, *moment], env=environment, check=False).returncode in (0, 9)
+    with subprocess.Popen([*command, "999", "0"], env=environment) as process:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(rng.uniform(1, 3))
+        process.kill()
     clean(folder / "in", folder / "out", progress=False)
     assert tree(folder / "out") == tree(folder / "whole")
     before = {path: path.stat().st_mtime_ns for path in (folder / "out").rglob("*")}
