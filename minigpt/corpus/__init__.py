@@ -3,6 +3,13 @@
 `clean` reads a corpus, takes out what is no good, what is there twice and what tells of people
 (`minigpt.corpus.personal`), and writes it with a report and a datasheet. Its parts work alone: `Rules`, `Languages`,
 `Quality`, `find_duplicates`, `Overlap`.
+
+>>> import pathlib
+>>> _ = pathlib.Path("fables.txt").write_text("The fox met a hen today.\\n" * 3 + "The cat slept on.", encoding="utf-8")
+>>> settings = minigpt.corpus.CleanSettings(split="lines", rules="none")
+>>> report = minigpt.corpus.clean("fables.txt", "cleaned", settings, progress=False)
+>>> [(entry["name"], entry["documents"]) for entry in report["filters"]]
+[('exact duplicate', 2)]
 """
 
 from minigpt.corpus.classifier import Quality

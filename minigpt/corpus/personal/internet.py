@@ -28,7 +28,7 @@ NOBODY = tuple(map(ipaddress.ip_network, ("0.0.0.0/8", "127.0.0.0/8", "255.0.0.0
 def find_ips(source: Source) -> Iterator[Span]:
     """IP addresses, but for those that are the same for everybody: this machine, everything, masks."""
     for match in source.near_digits(FOUR):
-        if _is_address(source, match):
+        if match[0].isascii() and _is_address(source, match):
             yield Span(match.start(), match.end(), "ip", 0.95)
     if ":" in source.text:
         for match in SIX.finditer(source.text):

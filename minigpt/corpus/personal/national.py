@@ -94,7 +94,7 @@ NUMBERS = (
         r"(?:19|20)?\d{6}[-+]?\d{4}",
         is_personnummer,
         r"personnummer|samordningsnummer|personal (?:identity )?n",
-        r".*[-+].*",
+        r"\d{6}[-+]\d{4}",
     ),
     NationalNumber(
         "FI", r"\d{6}[-+A-FU-Y]\d{3}[\dA-FHJ-NPR-Y]", is_hetu, r"henkilötunnus|hetu|personal identity", r".*"
@@ -140,7 +140,7 @@ OTHER = re.compile(
 def is_handed_out(text: str) -> bool:
     """Whether some country's rules allow the number; where rules tell little (a licence's), it is not asked."""
     plain = re.sub(r"[\W_]", "", text.upper())
-    numbers = [number for number in NUMBERS if number.country]
+    numbers = [number for number in NUMBERS if number.country and text.isascii()]
     return any(re.fullmatch(number.form, text, re.IGNORECASE) and number.is_valid(plain) for number in numbers)
 
 
@@ -149,7 +149,7 @@ def find_national_numbers(source: Source) -> Iterator[Span]:
     for number, pattern, cue, alone in zip(NUMBERS, PATTERNS, CUES, ALONE, strict=True):
         for match in source.near_digits(pattern):
             spelled = match[0]
-            if not number.is_valid(re.sub(r"[\W_]", "", spelled.upper())):
+            if not spelled.isascii() or not number.is_valid(re.sub(r"[\W_]", "", spelled.upper())):
                 continue
             before = source.before(match.start())
             if cue.search(before):

@@ -9,6 +9,9 @@ from minigpt.corpus.personal.words import words
 
 HANDLE = re.compile(r"(?<![\w@./:#$&=+*-])@(?P<name>[A-Za-z_]\w{2,29}(?:\.\w{1,20})?)(?![\w@/({=:]|\.\w|-\w)")
 LINE_START = re.compile(r"(?:^|\n)[ \t>*/#+-]{0,40}$")
+# Variables of databases and of Ruby.
+VARIABLE_BEFORE = re.compile(r"(?:[=<>(]|\b(?:set|declare|select|into|values|where))\s{0,2}$", re.IGNORECASE)
+VARIABLE_AFTER = re.compile(r"\s{0,2}(?::?=|[+*/<>]|\|\|)")
 # Words after an @ that are not people: annotations of code and of its comments, and rules of style sheets.
 WORDS = words(
     """
@@ -103,6 +106,8 @@ def _is_login(match: re.Match[str], name: str) -> bool:
 def _handles(source: Source) -> Iterator[Span]:
     for match in HANDLE.finditer(source.text):
         name, before, after = match["name"], source.before(match.start()), source.after(match.end(), 1)
+        if VARIABLE_BEFORE.search(before) or VARIABLE_AFTER.match(source.after(match.end(), 4)):
+            continue
         is_annotation = LINE_START.search(before) and (after in ("\n", "") or "." in name)
         if name.lower() in WORDS or (is_annotation and before.strip(" \t") != "") or (is_annotation and after == "\n"):
             continue
