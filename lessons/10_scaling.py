@@ -9,7 +9,7 @@
 #
 # **You need.** Lesson 04, where the parameters are; lesson 06, training.
 #
-# **Time.** 110 minutes to read; the code runs in 100 s and takes 0.5 GB.
+# **Time.** 120 minutes to read; the code runs in 140 s and takes 0.5 GB.
 
 # %%
 import time
@@ -224,7 +224,7 @@ def config_of(width):
 
 
 N = {width: scale.count_parameters(config_of(width)) for width in WIDTHS}
-BUDGETS = (2e8, 4e8, 8e8) if quick() else (4e9, 8e9, 16e9)  # operations, 6 N D
+BUDGETS = (1e8, 2e8, 4e8) if quick() else (4e9, 8e9, 16e9)  # operations, 6 N D
 EARLY, SAME_STEPS = (3, 6) if quick() else (40, 100)
 LEAST = 1 if quick() else 2 * WARM_UP  # steps that a budget must pay for
 
@@ -246,8 +246,8 @@ def looks_of(width):
     return sorted({EARLY, SAME_STEPS, last, *even, *paid})
 
 
-def train(width, seed, looks, rate=4e-3):
-    """Parameters, and the loss on unseen text at each of `looks`: {step: nats per character}."""
+def train(width, seed, looks, rate=4e-3, rows=ROWS):
+    """Parameters, and the loss on unseen text at each of `looks`: {step: nats per character}. rows: of a batch."""
     model = Transformer(config_of(width))
     params, rng = model.init(np.random.default_rng(seed)), np.random.default_rng(100 + seed)
     losses = {}
@@ -256,7 +256,7 @@ def train(width, seed, looks, rate=4e-3):
         for step in range(looks[-1]):
             if step in looks:
                 losses[step] = loss(model, params, test)
-            yield windows(letters, rng.integers(0, len(letters) - CONTEXT - 1, ROWS))
+            yield windows(letters, rng.integers(0, len(letters) - CONTEXT - 1, rows))
 
     fit(model, params, batches(), lambda step: rate * min(1, (step + 1) / WARM_UP))
     losses[looks[-1]] = loss(model, params, test)
@@ -418,7 +418,8 @@ prediction(
 # %% [markdown]
 # Counting matters, for every seed: the losses are the same, and the slope changes by a tenth, because embeddings are a
 # larger share of a small model. Pearce and Song (2024) trace much of the disagreement between Kaplan et al. and
-# Hoffmann et al. to this. That the steps matter is *not confirmed*: from forty to a hundred the slope changes by less
+# Hoffmann et al. to this; Porian et al. (2024) to the operations of the head, a warm-up too long for short trainings, and
+# settings that were not tuned for each size. That the steps matter is *not confirmed*: from forty to a hundred the slope changes by less
 # than seeds differ. What it would be near convergence these trainings cannot tell.
 #
 # How far does such a line reach? We draw the seeds anew two hundred times (the *bootstrap*), and look at the band in
@@ -462,7 +463,8 @@ print(f"at a trillion: {low:.2f} to {high:.2f} nats")
 # model must show it less text. An **IsoFLOP curve** shows the loss against the size of the model when every model may
 # spend the same number of operations (Hoffmann et al., 2022, their second approach). Every point of our trainings is
 # one at which it could have ended, so we can read off three such curves. A model that a sum pays less than forty steps
-# for, twice the warm-up, is left out.
+# for, twice the warm-up, is left out. ($6 N D$ leaves out what attention's scores take. We print how much that is. And
+# equal operations are not equal seconds: that comes below, with the bill.)
 #
 # **Prediction.** (a) At the largest sum the best size lies *inside* the range: too small cannot learn, too large has no
 # time to. (b) With more to spend, the best size grows.
@@ -516,6 +518,10 @@ smallest, largest = (
 print("smallest less best:", smallest)
 print("largest less best: ", largest)
 print("best sizes:", [f"{N[w]:,}" for w in best_widths.values()])
+left_out = [
+    scale.step_flops(config_of(w), 1, recompute=False) / (6 * N[w] * CONTEXT) for w in WIDTHS
+]
+print("products over 6 N D, narrowest to widest:", [f"{share:.2f}" for share in left_out])
 expect(
     "E10.smallest_minus_best",
     smallest.mean,
@@ -542,55 +548,70 @@ prediction(
 )
 
 # %% [markdown]
-# Is the largest worse because of its *size*, or because our rate does not suit it? That arm is cheap: the same model,
-# sum and seeds, at half and at twice the rate.
+# Are the ends worse because of their *size*, or because our rate and our batches do not suit them? Those arms are cheap:
+# the same sum and seeds at another rate, for the largest, the smallest and the best; and batches of four instead of
+# sixteen for the largest, which gives it four times as many steps on the same amount of text.
+#
+# **Prediction.** The best size stays inside when each size has its best arm.
 
 # %%
-wide = max(profile)
-other_rates = {
-    f"rate {rate:g}": [
-        train(wide, seed, [steps_for(wide, BUDGETS[-1])], rate)[1].popitem()[1]
-        for seed in range(SEEDS)
-    ]
-    for rate in (2e-3, 8e-3)
-}
+narrow, wide = min(profile), max(profile)
+
+
+def arm(width, rate=4e-3, rows=ROWS):
+    """Losses at the largest sum with another rate or other batches, one for each seed."""
+    steps = steps_for(width, BUDGETS[-1]) * ROWS // rows
+    return [train(width, seed, [steps], rate, rows)[1].popitem()[1] for seed in range(SEEDS)]
+
+
 arms = {
-    "rate 0.002": other_rates["rate 0.002"],
-    "rate 0.004": profile[wide],
-    "rate 0.008": other_rates["rate 0.008"],
-}
-spread_table(
-    {
-        **{f"{N[wide]:,} parameters, {name}": v for name, v in arms.items()},
-        f"the best, {N[best_width]:,} parameters": profile[best_width],
+    width: {
+        "rate 0.004, as above": profile[width],
+        **{f"rate {rate:g}": arm(width, rate) for rate in others},
     }
+    for width, others in {narrow: (8e-3,), best_width: (8e-3,), wide: (2e-3, 8e-3)}.items()
+}
+arms[wide]["rate 0.004, batches of four"] = arm(wide, rows=4)
+spread_table(
+    {f"{N[w]:,} parameters, {name}": v for w, those in arms.items() for name, v in those.items()}
 )
 
 # %%
-tuned = min(arms.values(), key=np.mean)
-still = difference(tuned, profile[best_width])
-print("largest at its best rate less best:", still)
+tuned = {width: min(those.values(), key=np.mean) for width, those in arms.items()}
+still = {width: difference(tuned[width], tuned[best_width]) for width in (narrow, wide)}
+print("smallest less best, each at its best arm:", still[narrow])
+print("largest less best, each at its best arm: ", still[wide])
 expect(
     "E10.largest_tuned_minus_best",
-    still.mean,
+    still[wide].mean,
     above=0.01,
-    against={"the rate was the cause": 0},
+    against={"rate or batches were the cause": 0},
     full_only=True,
+)
+prediction(
+    "E10.best_size_inside_when_tuned",
+    "each at its best arm, the best size is still inside",
+    still[narrow].low > 0 and still[wide].low > 0,
+    text_says=False,
 )
 
 # %% [markdown]
-# The rate is not the cause: at the best of three rates the largest model is as far behind. It could be shown too little
-# text for its sum. The prediction holds for the largest of the three sums. For the two smaller ones the lowest point is
-# the smallest model that we have, so the bottom of these curves may lie further left. The best size grows with the sum,
-# as far as four sizes can show it.
+# Half of it holds. The largest stays far behind at each of three rates and with four times the steps, so rate and batches
+# are not the cause; it could be shown too little text for its sum. The smallest does *not* stay behind: twice the rate
+# suits it better, and then it differs from the second by no more than the seeds do. So what we have shown is that bigger
+# is not better at equal operations. That the bottom lies inside our four sizes, and that the best size grows, holds at
+# one rate for all; where the bottom is, they cannot tell, for the two smaller sums least of all, where the smallest model
+# is the lowest point. Porian et al. (2024, below) found the same trap in larger
+# models: settings that suit one size decide which size looks best.
 #
-# Hoffmann et al. found the same for models of billions: parameters and text should grow together, with about twenty
-# tokens to a parameter, and the large models of the time had seen too little text. They also fitted
+# Hoffmann et al. found for models of billions that parameters and text should grow together, with about twenty tokens to
+# a parameter, and that the large models of the time had seen too little text. They also fitted
 #
 # $$L(N, D) = E + \frac{A}{N^{\alpha}} + \frac{B}{D^{\beta}}$$
 #
-# We fit the same form to our trainings, every seed and every point after the warm-up, and ask it for the best size at
-# our largest sum.
+# (Besiroglu et al., 2024, fitted their points again, read off a figure. The constants that were printed do not fit them,
+# and the intervals were far too narrow.) We fit the same form to our trainings, every seed and every point after the
+# warm-up, and ask it for the best size at our largest sum.
 
 # %%
 show_source(fit_chinchilla, docstring=False)
@@ -653,6 +674,9 @@ table(
 )
 
 # %%
+by_law = {w: float(both(N[w], BUDGETS[-1] / 6 / N[w])) for w in profile}
+print("our sizes by the law:", {f"{N[w]:,}": f"{nats:.3f}" for w, nats in by_law.items()})
+print("measured:            ", {f"{N[w]:,}": f"{v.mean():.3f}" for w, v in profile.items()})
 ratio = np.median(bests[:, 0]) / N[best_width]
 ends = {"the smallest model": N[8] / N[best_width], "the largest model": N[64] / N[best_width]}
 expect(
@@ -831,19 +855,23 @@ table(["width", "products, ms", "element-wise, ms", "measured, ms", "explained"]
 # products of the model's own shapes, and a step with next to nothing to do, one row of two tokens.
 
 # %%
+ROUNDS, IDLE_STEPS = (10, 4) if quick() else (200, 20)
 tiny = causal_lm(np.zeros((1, 3), int))
 parts = []
 for width, products, moved, measured, _ in rows:
     tall, flat = np.ones((TOKENS, width), np.float32), np.ones((width, 4 * width), np.float32)
 
     def many(tall=tall, flat=flat):
-        for _ in range(200):
+        for _ in range(ROUNDS):
             np.matmul(tall, flat)
 
-    own_speed = 200 * 2 * tall.size * 4 * width / fastest(many)
+    own_speed = ROUNDS * 2 * tall.size * 4 * width / fastest(many)
     model = Transformer(TIMED[width])
     params = model.init(np.random.default_rng(0))
-    idle = fastest(lambda m=model, p=params: fit(m, p, [tiny] * 20, lambda step: 0.0)) / 20
+    idle = (
+        fastest(lambda m=model, p=params: fit(m, p, [tiny] * IDLE_STEPS, lambda step: 0.0))
+        / IDLE_STEPS
+    )
     parts.append((width, products * peak / own_speed, moved, 1000 * idle, measured))
 parts = [(*part, sum(part[1:4]) / part[4]) for part in parts]
 table(
@@ -879,7 +907,7 @@ expect(
 
 # %% [markdown]
 # So both causes are real. With next to nothing to do a step still takes some milliseconds, and a little more the wider
-# the model (Adam goes over all parameters). That is nearly half of the narrowest model's step and about a tenth of the
+# the model (Adam goes over all parameters). That is about half of the narrowest model's step and about a tenth of the
 # widest's. Small matrices matter for the narrowest. Together they explain half to four fifths of a step. The rest we
 # have not taken apart: softmax, GELU and norms compute more than they move, for one. `examples/benchmarks/ledger.py`
 # has larger models.
@@ -923,6 +951,10 @@ expect(
     below=0.25,
     against={"all at the GPU's peak": max(abs(naive - 1))},
 )
+speeds = np.array([row[-1] for row in reported])
+middle = np.sqrt(speeds.min() * speeds.max())
+print(f"the ledger misses by at most {max(abs(np.array(ratios) - 1)):.0%};")
+print(f"one speed for all, fitted to the five, by {max(abs(speeds / middle - 1)):.0%}")
 days = scale.training_days(450e9, measured, batch, 2048)
 expect(
     "E24.days_of_a_trillion",
@@ -933,7 +965,10 @@ expect(
 )
 
 # %% [markdown]
-# The paper says 84 days, for 450 billion tokens and 3,072 GPUs.
+# The paper says 84 days, for 450 billion tokens and 3,072 GPUs. (Ours is from its measured speed, so it is the arithmetic
+# that agrees.) How good are the predicted times? The five speeds are so alike that *one* speed for all, fitted to them,
+# would miss them by as little. So the table does not test what the ledger says of tensors, pipelines and waiting; it says
+# only that the 65%, an assumption, and all that is subtracted from it come out right together.
 #
 # **Three bills.** Now our widest model, the small GPT-2 and a trillion side by side, each with the rule of twenty
 # tokens to a parameter. A parameter takes 16 bytes while it is trained in 16-bit numbers with Adam: 2 for it, 2 for
@@ -984,8 +1019,7 @@ print(f"On 3,072 GPUs it takes {120 * many**2 * 8 / 6 / (3072 * 163e12) / YEAR:.
 #   number away, and logits, where they are to be had, give only the width. It is ill-defined, too, while nobody says
 #   whether all parameters are meant or those at work.
 # * **C13, larger and therefore better: unverifiable.** Nothing published says larger. And larger is better only when
-#   text and computation grow along: at equal operations the best of our models was neither the smallest nor the
-#   largest.
+#   text and computation grow along: at equal operations the largest of our models was the worst.
 # * **C21, massive data: unverifiable.** No number is given. By the rule above a trillion parameters would ask for
 #   twenty trillion tokens, but neither of the two numbers is known.
 # * **C32, demands on machines: supported in general, unquantified.** The bill of a model of known shape can be
@@ -996,7 +1030,8 @@ print(f"On 3,072 GPUs it takes {120 * many**2 * 8 / 6 / (3072 * 163e12) / YEAR:.
 # ## What this does not show
 #
 # * Anything about large models by itself. Our sizes are small, the trainings are short, and the exponents are ours.
-# * That the loss is what people want. A 1.3-billion-parameter InstructGPT was preferred to the 175-billion GPT-3.
+# * That the loss is what people want. A 1.3-billion-parameter InstructGPT was preferred to the 175-billion GPT-3 by the
+#   labellers, on prompts of OpenAI's customers (Ouyang et al., 2022).
 # * That experts help: we counted them, and trained none.
 # * What energy it takes; for GPT-3 1,287 MWh were estimated (Patterson et al. 2021).
 #
@@ -1013,8 +1048,11 @@ print(f"On 3,072 GPUs it takes {120 * many**2 * 8 / 6 / (3072 * 163e12) / YEAR:.
 #
 # * Kaplan et al. (2020), *Scaling Laws for Neural Language Models*, arXiv:2001.08361, section 3.
 # * Hoffmann et al. (2022), *Training Compute-Optimal Large Language Models*, arXiv:2203.15556, section 3 and appendix
-#   D. Pearce, Song (2024), *Reconciling Kaplan and Chinchilla Scaling Laws*, arXiv:2406.12907: what counting without
-#   embeddings does.
+#   D. Besiroglu et al. (2024), *Chinchilla Scaling: A replication attempt*, arXiv:2404.10102.
+# * Pearce, Song (2024), *Reconciling Kaplan and Chinchilla Scaling Laws*, arXiv:2406.12907: what counting without
+#   embeddings does. Porian et al. (2024), *Resolving Discrepancies in Compute-Optimal Scaling of Language Models*,
+#   arXiv:2406.19146. Ouyang et al. (2022), *Training language models to follow instructions with human feedback*,
+#   arXiv:2203.02155: InstructGPT.
 # * Carlini et al. (2024), *Stealing Part of a Production Language Model*, arXiv:2403.06634. Finlayson, Ren, Swayamdipta
 #   (2024), *Logits of API-Protected LLMs Leak Proprietary Information*, arXiv:2403.09539.
 # * Narayanan et al. (2021), *Efficient Large-Scale Language Model Training on GPU Clusters Using Megatron-LM*,
