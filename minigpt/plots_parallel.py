@@ -54,8 +54,8 @@ def ring_step(axes: Axes, holds: np.ndarray, step: int, size: int) -> None:
             axes.text(left + 0.17, y - 0.02, str(summed), ha="center", va="center", color=ink)
         start, end, middle = (angle - turn for turn in (0.42, 2 * np.pi / ranks - 0.42, np.pi / ranks))
         arrow = {"arrowstyle": "-|>", "color": color, "connectionstyle": "arc3,rad=-0.25", "lw": 2}
-        ends = [(2.0 * np.cos(place), 2.0 * np.sin(place)) for place in (end, start)]
-        axes.annotate("", *ends, arrowprops=arrow)
+        tail, head = ((2.0 * np.cos(place), 2.0 * np.sin(place)) for place in (start, end))
+        axes.annotate("", head, tail, arrowprops=arrow)
         place = (1.25 * np.cos(middle), 1.25 * np.sin(middle))
         axes.text(*place, f"chunk {sends}\n({size},)", ha="center", va="center", fontsize=8, color=color)
     axes.set(xlim=(-3, 3), ylim=(-2.7, 2.8), aspect="equal")
@@ -71,8 +71,7 @@ def kept_bytes(axes: Axes, kept: Mapping[str, Sequence[float]], moment: Sequence
     for (name, values), color in zip(kept.items(), (BLUE, SKY, ORANGE), strict=True):
         axes.barh(ways, values, left=base, color=color, label=name, height=0.6)
         base = base + np.asarray(values)
-    brief = {"facecolor": "white", "edgecolor": GREY, "hatch": "///"}
-    axes.barh(ways, moment, left=base, height=0.6, label="for a moment", **brief)
+    axes.barh(ways, moment, left=base, height=0.6, facecolor="white", edgecolor=GREY, hatch="///", label="for a moment")
     for way, total in enumerate(base):
         axes.text(total + moment[way] + 0.2, way, f"{total:g} kept", va="center")
     axes.set(yticks=ways, xlim=(0, 1.2 * max(base)))
@@ -129,3 +128,17 @@ def spans(axes: Axes, values: Mapping[tuple[int, int], np.ndarray]) -> None:
     axes.set_yticks([3, 10, 30, 100], ["3", "10", "30", "100"])
     axes.minorticks_off()
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def speed_up(axes: Axes, workers: Sequence[int], speeds: Mapping[str, Sequence[float]], ceiling: float) -> None:
+    """How many times as fast as one so many workers are: a line for each of four ways, the second broad."""
+    styles = (("--", GREY, 1.5), ("-", SKY, 4.0), ("-", VERMILION, 1.5), ("-", GREEN, 1.5))
+    for (name, values), (style, color, width) in zip(speeds.items(), styles, strict=True):
+        axes.plot(workers, values, style, marker="o", ms=4, color=color, lw=width, label=name)
+    axes.axhline(ceiling, color=SKY, linestyle=":", label="ceiling of bandwidth")
+    axes.set(xscale="log", yscale="log", xlabel="workers, the batch being the same", ylabel="times as fast as one")
+    axes.set_xticks(workers[::2], [str(count) for count in workers[::2]])
+    axes.set_yticks([1, 10, 100], ["1", "10", "100"])
+    axes.minorticks_off()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from minigpt.plots_parallel import batch_bargain, kept_bytes, ring_step, shared_batch, spans
+from minigpt.plots_parallel import batch_bargain, kept_bytes, ring_step, shared_batch, spans, speed_up
 
 
 @pytest.fixture
@@ -53,3 +53,10 @@ def test_points_lie_on_the_fit_that_made_them(panels):
 def test_a_span_has_a_line_for_each_seed_and_one_for_their_mean(panels):
     spans(panels[0], {(0, 10): np.array([3.0, 5.0]), (10, 40): np.array([20.0, 30.0])})
     assert [line.get_ydata()[0] for line in panels[0].lines] == [3, 5, 4, 20, 30, 25]
+
+
+def test_speeds_have_a_line_each_and_a_ceiling(panels):
+    speeds = {name: [1.0, 1.5, factor] for name, factor in (("a", 4.0), ("b", 3.0), ("c", 1.2), ("d", 2.0))}
+    speed_up(panels[0], [1, 2, 4], speeds, 7.0)
+    assert [line.get_label() for line in panels[0].lines] == [*speeds, "ceiling of bandwidth"]
+    assert [max(line.get_ydata()) for line in panels[0].lines] == [4, 3, 1.5, 2, 7]
