@@ -25,6 +25,7 @@ FLOORS = (
     ("pretrained",),
     ("measure",),
     ("plot",),
+    ("corpus",),
     ("doctor",),
     ("grade",),
     ("course",),
