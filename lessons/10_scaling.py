@@ -440,7 +440,7 @@ axes.set(
     yscale="log",
     xlabel="parameters",
     ylabel="loss (nats per character)",
-    title="The line, its band, and a trillion, six powers of ten away",
+    title="The line, its band, and a trillion, seven powers of ten away",
 )
 axes.set_yticks([0.5, 1, 2, 3], ["0.5", "1", "2", "3"])
 axes.minorticks_off()
