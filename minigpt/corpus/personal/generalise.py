@@ -111,13 +111,11 @@ def k_anonymity(records: Sequence[Record], quasi: Sequence[str]) -> Anonymity:
     Examples
     --------
     >>> from minigpt.corpus.personal.generalise import k_anonymity
-    >>> k_anonymity([{"age": 37, "town": "Ulm"}, {"age": 37, "town": "Ulm"}, {"age": 38, "town": "Ulm"}], ["age", "town"])
+    >>> k_anonymity([{"age": 37}, {"age": 37}, {"age": 38}], ["age"])
     Anonymity(k=1, records=3, classes=2, unique=0.3333333333333333, risk=0.6666666666666666)
     """
     if isinstance(quasi, str) or not records or not quasi:
-        raise UserError(
-            f"k-anonymity needs records and columns, not {len(records)} records and {quasi!r}; give both"
-        )
+        raise UserError(f"k-anonymity needs records and columns, not {len(records)} records and {quasi!r}; give both")
     for record in records:
         _check_columns(record, quasi)
     sizes = Counter(tuple(record[column] for column in quasi) for record in records)

@@ -8,6 +8,7 @@ import numpy as np
 
 from minigpt.corpus.personal.checks import luhn_digit
 from minigpt.corpus.personal.money import IBAN_LENGTHS, ISSUERS, mod_97
+from minigpt.corpus.personal.national_checks import is_aadhaar, is_bsn, is_cpf, is_dni, is_german_tax, is_nhs
 
 Identity = dict[str, str]
 Value = TypeVar("Value")
@@ -90,6 +91,7 @@ NATIONS = (
     "Turkish",
 )
 WEEK = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+PROFILES = ("https://github.com/", "https://www.linkedin.com/in/", "https://example.social/@", "https://example.com/~")
 UNITS = ("Apt. ###", "Suite ###", "Apt. ##", "Suite ##", "Unit #", "Flat #")
 
 
@@ -189,6 +191,24 @@ def _one_of(values: Sequence[str]) -> Callable[[Identity, np.random.Generator], 
     return lambda identity, rng: pick(values, rng)
 
 
+def _valid(form: str, is_valid: Callable[[str], bool]) -> Callable[[Identity, np.random.Generator], str]:
+    """Of numbers of this form the first drawn that the country's rules allow."""
+
+    def draw(_identity: Identity, rng: np.random.Generator) -> str:
+        while not is_valid((number := filled(form, rng)).replace(" ", "").replace(".", "").replace("-", "")):
+            pass
+        return number
+
+    return draw
+
+
+def _drawn(prefix: str, length: int) -> Callable[[Identity, np.random.Generator], str]:
+    letters = CAPITALS + CAPITALS.lower() + DIGITS
+    return lambda identity, rng: prefix + "".join(pick(letters, rng) for _ in range(length))
+
+
+TOKENS = (_drawn("ghp_", 36), _drawn("sk_live_", 24), _drawn("hf_", 34), _drawn("glpat-", 20), _drawn("npm_", 36))
+
 INVENTED: dict[str, Callable[[Identity, np.random.Generator], str]] = {
     **dict.fromkeys(("person", "name", "name_male", "name_female"), _full_name),
     **dict.fromkeys(
@@ -221,4 +241,16 @@ INVENTED: dict[str, Callable[[Identity, np.random.Generator], str]] = {
     "nation_woman": _one_of(NATIONS),
     "nation_plural": lambda identity, rng: f"{pick(NATIONS, rng)}s",
     "day_of_week": _one_of(WEEK),
+    "username": _column("Username"),
+    "handle": lambda identity, rng: f"@{identity['Username']}",
+    "profile": lambda identity, rng: pick(PROFILES, rng) + identity["Username"],
+    "token": lambda identity, rng: pick(TOKENS, rng)(identity, rng),
+    "password": lambda identity, rng: f"{identity['Password']}{rng.integers(10, 99)}!",
+    "gb_nhs": _valid("### ### ####", is_nhs),
+    "gb_nino": _valid("AB ## ## ## C", lambda number: True),
+    "de_tax": _valid("## ### ### ###", is_german_tax),
+    "es_dni": _valid("########?", is_dni),
+    "in_aadhaar": _valid("#### #### ####", lambda number: number[0] > "1" and is_aadhaar(number)),
+    "br_cpf": _valid("###.###.###-##", is_cpf),
+    "nl_bsn": _valid("#########", is_bsn),
 }

@@ -12,18 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.corpus.personal.invented import INVENTED
+from minigpt.corpus.personal.invented import INVENTED, pick
 from minigpt.files import read_text
-from minigpt.text.fetch import Package, fetch_package
+from minigpt.text.fetch import fetch_package
 
-PACKAGE = Package(
-    "presidio-evaluator",
-    "0.3.2",
-    "57614fe604e52b78e6de25b767c59265886b93bbcdc6c7e43ab2657d3f6302be",
-    "presidio_evaluator/data_generator/raw_data",
-    0.5,
-    "MIT",
-)
 SLOT = re.compile(r"\{\{([a-z_]+)\}\}")
 BETWEEN = re.compile(r"[\s,>?]{0,12}")  # between two parts of one address
 
@@ -72,7 +64,32 @@ KIND_OF = {
     "ssn": "national_id",
     "us_driver_license": "national_id",
     "date_of_birth": "date_of_birth",
+    "username": "username",
+    "handle": "username",
+    "profile": "url",
+    "token": "key",
+    "password": "key",
+    **dict.fromkeys(("gb_nhs", "gb_nino", "de_tax", "es_dni", "in_aadhaar", "br_cpf", "nl_bsn"), "national_id"),
 }
+# Of kinds that the package's templates do not have.
+MORE_SENTENCES = (
+    "My NHS number is {{gb_nhs}}, and I was born on {{date_of_birth}}.",
+    "National insurance: {{gb_nino}}",
+    "Meine Steuer-ID lautet {{de_tax}}.",
+    "DNI {{es_dni}}, tel. {{phone_number}}",
+    "My Aadhaar number is {{in_aadhaar}}.",
+    "CPF: {{br_cpf}}",
+    "Mijn BSN is {{nl_bsn}}",
+    "Thanks to {{handle}} and {{handle}} for the report!",
+    "My username is {{username}} but I cannot log in.",
+    "Login: {{username}}\nPassword: {{password}}",
+    "/home/{{username}}/.config is not readable",
+    "Find me on {{profile}}.",
+    "The code is at {{profile}}, mail {{email}}",
+    "export TOKEN={{token}}",
+    'client = Client(api_key="{{token}}")',
+    "I pushed {{token}} by mistake, please revoke it",
+)
 PLACES = ("city", "state_abbr", "country")  # part of an address beside one, otherwise not personal
 
 
@@ -86,7 +103,7 @@ class Templates(NamedTuple):
 
 def load_templates(folder: Path | None = None, *, progress: bool = True) -> Templates:
     """The package's templates and identities, fetched the first time. `UserError` if that fails."""
-    folder = fetch_package(PACKAGE, progress=progress) if folder is None else folder
+    folder = fetch_package("presidio-evaluator", progress=progress) if folder is None else folder
     sentences = (folder / "templates.txt").read_bytes().decode("utf-8", "replace").splitlines()
     rows = csv.DictReader(read_text(folder / "FakeNameGenerator.com_3000.csv").splitlines())
     organizations = read_text(folder / "companies_and_organizations.csv").splitlines()[1:]
@@ -98,10 +115,11 @@ def labelled_documents(
 ) -> Iterator[Document]:
     """`count` documents, each a template drawn at random and filled from identities drawn at random.
 
+    One in eight is of `MORE_SENTENCES`, for kinds that the templates do not have.
     extra: other ways to fill slots, by their names; each takes an identity and the generator.
     """
     for _ in range(count):
-        sentence = templates.sentences[rng.integers(len(templates.sentences))]
+        sentence = pick(MORE_SENTENCES if rng.random() < 1 / 8 else templates.sentences, rng)
         yield fill(sentence, templates, rng, extra or {})
 
 
