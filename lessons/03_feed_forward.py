@@ -152,7 +152,8 @@ show(
 show_source(feed_forward_forward, docstring=False)
 
 # %% [markdown]
-# In a block like GPT-2's two thirds of the numbers are here: the network has $8 C^2$ weights, attention has $4 C^2$.
+# In a layer like GPT-2's two thirds of the parameters are here: the network's matrices hold $8 C^2$, those of attention
+# $4 C^2$.
 
 # %%
 count = {part: 0 for part in ("feed_forward.", "attention.")}

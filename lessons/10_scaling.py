@@ -89,8 +89,8 @@ print(f"The highest guess is {guesses[1] / guesses[0]:.0f} times the lowest.")
 #
 # ## Counting, in ten lines
 #
-# One model goes with us through the lesson: GPT-2, the small one. A **parameter** is one number of a model that
-# training changes. How many has it? Lesson 04 says where they are.
+# One model goes with us through the lesson: GPT-2, the small one. How many parameters has it? Lesson 04 says where they
+# are.
 
 
 # %%
