@@ -431,7 +431,7 @@ print("what the training text gives the bigram, bits per byte:", warmth)
 # than 40,000 on held-out text. After 1,200 steps they are, and the gain is more than twice as large.
 
 # %%
-amounts = {500: 300, 8_000: 600, 40_000: 1200, 600_000: 1200}  # characters -> steps
+amounts = {500: 300, 8_000: 300, 40_000: 1200, 600_000: 1200}  # characters -> steps
 looks, rate, seeds = (150, 300, 600, 1200), 2e-3, range(3)
 if quick():
     amounts, looks, seeds = {500: 4, 40_000: 8, 100_000: 8}, (4, 8), range(2)
@@ -523,13 +523,13 @@ for (amount, runs), color in zip(results.items(), (VERMILION, ORANGE, SKY, BLUE)
 for axes, title in zip(panels, ("on the text learnt from", "on held-out text"), strict=True):
     for name in ("unigram", "bigram"):
         axes.axhline(baselines[name], color=GREY, linestyle=":", linewidth=1)
-        axes.text(looks[0], baselines[name] + 0.05, name, color=GREY, fontsize=8)
+        axes.text(looks[-1], baselines[name] + 0.05, name, color=GREY, fontsize=8, ha="right")
     axes.set(xlabel="steps", title=title, xticks=looks)
     axes.set_xticks(looks, looks)
     axes.minorticks_off()
     axes.spines[["top", "right"]].set_visible(False)
 panels[0].set(ylabel="loss (nats per character)", ylim=(0, None))
-panels[0].legend(frameon=False, fontsize=8, loc="lower left")
+panels[1].legend(frameon=False, fontsize=8, loc="upper right")
 figure.suptitle("How much text is enough depends on how long the model learns", fontsize=11)
 show(
     figure,
