@@ -648,7 +648,7 @@ table(
 # $\sqrt{C}$. An arm without that factor shows what it is for. (Our arm of 2017 has biases everywhere, like GPT-2.)
 #
 # A few arms are controls. GPT-2's table of positions begins at random, like everything. So there is an arm without
-# positions, and one whose table begins at zero. Post-norm is also tried with a longer **warm-up**, the steps at the
+# positions, and one whose table begins at zero. Post-norm is also tried with a longer *warm-up*, the steps at the
 # beginning in which the learning rate grows from zero: 50 instead of 10.
 #
 # **Prediction.** GPT-2's and the modern recipe differ by more than the seeds do. Post-norm is behind wherever it is used:
@@ -861,16 +861,18 @@ prediction(
 # The two recipes differ by far more than the seeds. The other arms say where that comes from: from the positions, and in two
 # parts. Something over a third of the gap goes when GPT-2's recipe is told *no* positions. A table that begins at zero does
 # the same, in every seed. So what costs is not that positions are learnt, but that their table begins as noise as large as
-# the embeddings, which 150 steps do not undo. (With 400 steps the cost is gone: try it.) *Rotary positions* take the rest: a tenth of a nat beside no positions. They
-# have no table. RMS norm and SwiGLU cannot be told from GPT-2 at this size and in so few steps. (Lesson 03 has compared
-# activations for longer.)
+# the embeddings, which 150 steps do not undo. *Rotary positions*, which have no table, take the rest: a tenth of a nat
+# beside no positions. RMS norm and SwiGLU cannot be told from GPT-2 at this size and in so few steps. (Lesson 03 has
+# compared activations for longer.) The shares depend on the number of steps. With 400 instead of 150 the learnt table
+# costs nothing any more, and the lead of rotary positions is larger: try it.
 #
-# The second prediction is not confirmed. In GPT-2's recipe post-norm begins to learn late: its seeds lie far apart. With
-# embeddings multiplied by $\sqrt{C}$ it is as good as pre-norm, and the recipe of 2017, which has both, cannot be told
-# from GPT-2's. With a warm-up of 50 steps most of the cost is gone too. So it is not the place of the norm by itself: it is
-# that place with small embeddings and a short warm-up. The sines say the same of the factor: without it they drown the
-# letters, and the model hardly gets past the unigram loss. Whoever forgets the factor, and calls the result "2017", finds
-# a failure of post-norm that is not there.
+# The second prediction is not confirmed. In GPT-2's recipe post-norm begins to learn late: it costs half a nat and more, and
+# its seeds lie far apart. With embeddings multiplied by $\sqrt{C}$, or with a warm-up of 50 steps, a tenth of a nat or
+# less is left. It has the same sign in every seed, so the place may cost a little; three seeds do not decide it. And the
+# recipe of 2017, which has the factor, cannot be told from GPT-2's. So the half nat is not the place of the norm by
+# itself: it is that place with small embeddings and a short warm-up. The sines say the same of the factor: without it they
+# drown the letters, and the model hardly gets past the unigram loss. Whoever forgets the factor, and calls the result
+# "2017", finds a failure of post-norm that is not there.
 #
 # The model that is told no positions is not behind the one that learns them, as Haviv et al. found. It is behind the one
 # with rotary positions.
