@@ -599,7 +599,8 @@ prediction(
 #
 # ## Exercises
 #
-# Write them in `lessons/exercises/01_text_to_tokens.py`, then `minigpt grade lessons/exercises/01_text_to_tokens.py`.
+# Write them in `exercises/01_text_to_tokens.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/01_text_to_tokens.py`.
 #
 # 1. `count_pairs(ids)` (2 points): how often each pair of neighbours occurs.
 # 2. `merge_pair(ids, pair, new)` (3 points): one merge, from the left.

@@ -566,7 +566,8 @@ show(
 #
 # ## Exercises
 #
-# Write them in `lessons/exercises/03_feed_forward.py`, then `minigpt grade lessons/exercises/03_feed_forward.py`.
+# Write them in `exercises/03_feed_forward.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/03_feed_forward.py`.
 #
 # 1. `relu_forward(x)` and `relu_backward(dy, cache)` (2 points).
 # 2. `gelu_tanh_backward(dy, cache)` (4 points): GPT-2's GELU; the forward is given.

@@ -965,7 +965,8 @@ print(SENTENCE + "".join(pieces))
 #
 # ## Exercises
 #
-# Write them in `lessons/exercises/04_decoder_only.py`, then `minigpt grade lessons/exercises/04_decoder_only.py`.
+# Write them in `exercises/04_decoder_only.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/04_decoder_only.py`.
 #
 # 1. `rms_norm_forward(x, gain, *, epsilon=1e-5)` (3 points).
 # 2. `parameter_count(layers, width, vocabulary, context)` (3 points): GPT-2's, exactly.

@@ -251,6 +251,8 @@ show_source(softmax_backward, docstring=False)
 # standard deviation. Three paths, three terms, with $h = dy \cdot g$:
 #
 # $$dx = \frac{1}{\sigma}\Big(h \;-\; \overline{h} \;-\; n\,\overline{h\,n}\Big)$$
+#
+# Gain and bias serve every row, so their gradients are sums over rows: of $dy \cdot n$ and of $dy$.
 
 # %%
 x, g, b = 3 * rng.standard_normal((4, 6)), rng.uniform(0.5, 1.5, 6), rng.standard_normal(6)
@@ -355,7 +357,7 @@ expect("L05.cross_entropy_library", np.abs(ours - derived).max(), below=1e-15)
 # ## Embedding
 #
 # The forward picks rows of a table. The backward puts each gradient back into its row, and a token that occurs twice
-# gets *both*. `table[tokens] += dy` in NumPy keeps only the last: a common bug.
+# gets *both*. `table[tokens] += dy` in NumPy keeps only the last: a common bug. `np.add.at(table, tokens, dy)` adds all.
 
 # %%
 tokens, weight = np.array([[1, 3, 1, 0]]), rng.standard_normal((5, 2))
@@ -867,7 +869,8 @@ prediction(
 #
 # ## Exercises
 #
-# Write them in `lessons/exercises/05_backprop.py`, then `minigpt grade lessons/exercises/05_backprop.py`. The forwards
+# Write them in `exercises/05_backprop.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/05_backprop.py`. The forwards
 # are given.
 #
 # 1. `linear_backward(dy, cache)` (3 points).
