@@ -678,8 +678,8 @@ table(
 #
 # ## Exercises
 #
-# Write each function in `lessons/exercises/08_masked_lm_and_the_decoder.py`, then
-# `minigpt grade lessons/exercises/08_masked_lm_and_the_decoder.py`.
+# Write each function in `exercises/08_masked_lm_and_the_decoder.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/08_masked_lm_and_the_decoder.py`.
 #
 # 1. `mask_tokens(tokens, chosen, fate, random, mask, ignored)` (4 points): BERT's 80/10/10, the dice being given.
 # 2. `masked_loss(logits, targets, ignored)` (3 points): the loss over what was asked for, and over nothing else.

@@ -1041,7 +1041,8 @@ show(
 #
 # ## Exercises
 #
-# Write each function in `lessons/exercises/09_objectives.py`, then `minigpt grade lessons/exercises/09_objectives.py`.
+# Write each function in `exercises/09_objectives.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/09_objectives.py`.
 #
 # 1. `rearrange(tokens, start, end, prefix, suffix, middle)` (2 points): a text as prefix, suffix, middle, with marks.
 # 2. `corrupt_spans(tokens, spans, sentinels)` (3 points): what T5's encoder reads and its decoder writes.
