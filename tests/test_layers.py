@@ -25,6 +25,7 @@ FLOORS = (
     ("pretrained",),
     ("measure",),
     ("plot",),
+    ("plots_sight",),
     ("corpus",),
     ("doctor",),
     ("grade",),
