@@ -2,8 +2,8 @@
 
 Every `lessons/NN_name.py` is run and becomes `lessons/NN_name.ipynb` with its outputs; its numbers go into
 `lessons/results.json`, and with those `lessons/CLAIMS.md` is written; `lessons/GLOSSARY.md` is made of the sentences
-that define a term; pictures that a lesson gives a file name are kept in `lessons/figures/`, and the pages that show them
-get their numbers. Two builds on one machine give the same bytes. Needs: pip install '.[lessons]'
+that define a term; pictures with a file name are kept in `lessons/figures/`, and the pages that show them get their
+numbers. Two builds on one machine give the same bytes. Needs: pip install '.[lessons]'
 """
 
 import argparse

@@ -35,7 +35,8 @@ def sight_table(
             axes.add_patch(_field(left, bottom, edgecolor="white" if seen else LIGHT, linewidth=1, **style))
     for row, column in (answers or {}).items():
         axes.scatter(column, row, s=170, facecolors="none", edgecolors=VERMILION, linewidths=2.2, zorder=3)
-    axes.set_xticks(range(len(inputs)), inputs, rotation=45, ha="right", fontsize=9)
+    long = max(map(len, inputs)) > 2
+    axes.set_xticks(range(len(inputs)), inputs, rotation=45 * long, ha="right" if long else "center", fontsize=9)
     axes.set_yticks(range(len(sight)), outputs or [str(row + 1) for row in range(len(sight))], fontsize=9)
     axes.set(xlim=(-0.6, sight.shape[1] - 0.4), ylim=(len(sight) - 0.4, -0.6), aspect="equal")
     axes.tick_params(length=0)
@@ -87,7 +88,7 @@ def layer_paths(axes: Axes, sight: np.ndarray, layers: int, words: Sequence[str]
 
 
 def boxes_and_arrows(axes: Axes, boxes: Mapping[str, Box], arrows: Sequence[tuple[str, str, str, str]]) -> None:
-    """Draw boxes joined by arrows. boxes: name -> text, colour, centre. arrows: from, to, what stands beside it, colour.
+    """Draw boxes joined by arrows. boxes: name -> text, colour, centre. arrows: from, to, text on it, colour.
 
     The axes take the room of the boxes' centres and a margin; sizes of text are those of a figure of 10 by 5 inches.
     """

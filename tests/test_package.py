@@ -16,7 +16,11 @@ import minigpt
 
 ROOT = Path(minigpt.__file__).parents[1]
 MADE = ("__pycache__", ".*_cache", ".hypothesis", ".venv", "*.egg-info", "build", "dist", "runs", ".git")
-KINDS = {"lessons": (".py", ".ipynb", ".md", ".toml", ".json", ".png"), "examples": (".py", ".png", ".txt"), "tests": (".py",)}
+KINDS = {
+    "lessons": (".py", ".ipynb", ".md", ".toml", ".json", ".png"),
+    "examples": (".py", ".png", ".txt"),
+    "tests": (".py",),
+}
 
 
 def sources(folder, *endings):

@@ -39,5 +39,5 @@ def test_a_number_keeps_its_decimals_and_an_unknown_name_is_told():
     assert refreshed(page, {"L08.a": 1.006, "L08.b": 7.2}, {"x.png": "new"}) == (
         "It is 1.01<!--L08.a-->, of 7<!--L08.b-->. ![new](figures/x.png)"
     )
-    with pytest.raises(KeyError, match="L08.b"):
+    with pytest.raises(KeyError, match=r"L08\.b"):
         refreshed(page, {"L08.a": 1.0}, {"x.png": "new"})
