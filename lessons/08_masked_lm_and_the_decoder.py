@@ -653,7 +653,7 @@ characters = CharacterTokenizer.train(documents)
 letters = characters.encode("\n\n".join(documents[:-200])[:600_000])
 unseen = characters.encode("\n\n".join(documents[-200:])[:40_000])
 V, WINDOW = characters.vocabulary_size, 16 if quick() else 24
-steps = 8 if quick() else 400
+steps = 8 if quick() else 300
 decoder, encoder = (
     make(kind, vocabulary_size=V + 1, context=WINDOW, width=32, heads=2, init_std=0.05)
     for kind in TWO
@@ -819,12 +819,13 @@ expect("L08.gain_of_masked_next", gain.mean, above=0.02, against=none, **trained
 # ## One stack, two masks
 #
 # If two masks go with one set of weights, both can be used in one training: a batch of next characters under the causal
-# mask, then a batch of masked next characters with sight of both sides, and so on by turns. GPT-BERT and AntLM do this;
-# UniLM (2019) did it with several masks and the answers at the mask. Such a model is used as a GPT, with a causal mask
-# and nothing else. It is decoder-only in use, and trained with a masked objective *and* sight of both sides.
+# mask, then a batch of masked next characters with sight of both sides, and so on by turns. AntLM alternates them
+# by epochs, GPT-BERT mixes shares of both. UniLM (2019) was first, with several masks, and asks at the mask. Such a model
+# can be used as a GPT, with a causal mask and nothing else. It is decoder-only in use, and trained with a masked
+# objective *and* sight of both sides.
 #
-# Others mask under the causal mask throughout. FCM and MEAP hide some of the *inputs* and ask for every next token as
-# always. This is no masked language modelling in BERT's sense, since nothing is asked at a hidden token and no side is
+# Others hide tokens under the causal mask throughout. FCM and MEAP hide some of the *inputs* (FCM in the attention, MEAP
+# behind mask tokens) and ask for every next token as always. This is no masked language modelling in BERT's sense, since nothing is asked at a hidden token and no side is
 # opened. Their authors report gains in fine-tuning and in retrieving facts from long contexts.
 #
 # **Prediction.** By turns, the model writes nearly as well as a causal one that had as many next-token steps (here, half
@@ -1303,7 +1304,7 @@ for x, text in columns:
     axes.text(x, 3.95, text, ha="center", va="center", fontsize=10, weight="bold")
 article = "the article's sentence: decoder-only, an encoder in training. It does not say which box is meant."
 axes.text(2.6, -0.9, article, ha="center", va="center", fontsize=9, color=GREY, style="italic")
-axes.set_title("every box but the two in dark blue masks tokens", fontsize=10)
+axes.set_title("every box but the two in dark blue hides tokens", fontsize=10)
 show(
     figure,
     "A map of model families in three columns. Past only in training and use: GPT and Llama, fill-in-the-middle, FCM and "
