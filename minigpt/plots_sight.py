@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
 from minigpt.plot import BLACK, BLUE, GREY, SKY, VERMILION
 
@@ -32,7 +33,8 @@ def sight_table(
         for column, seen in enumerate(sight[row]):
             left, bottom = column - 0.5, row - 0.5
             style: dict[str, Any] = {"facecolor": SKY} if seen else {"facecolor": "white", "hatch": "////"}
-            axes.add_patch(_field(left, bottom, edgecolor="white" if seen else LIGHT, linewidth=1, **style))
+            edge = "white" if seen else LIGHT
+            axes.add_patch(Rectangle((left, bottom), 1, 1, edgecolor=edge, linewidth=1, **style))
     for row, column in (answers or {}).items():
         axes.scatter(column, row, s=170, facecolors="none", edgecolors=VERMILION, linewidths=2.2, zorder=3)
     long = max(map(len, inputs)) > 2
@@ -41,12 +43,6 @@ def sight_table(
     axes.set(xlim=(-0.6, sight.shape[1] - 0.4), ylim=(len(sight) - 0.4, -0.6), aspect="equal")
     axes.tick_params(length=0)
     axes.spines[:].set_color(LIGHT)
-
-
-def _field(left: float, bottom: float, **style: Any) -> Any:
-    from matplotlib.patches import Rectangle
-
-    return Rectangle((left, bottom), 1, 1, **style)
 
 
 def way_through_layers(sight: np.ndarray, layers: int, *, source: int, target: int) -> list[int] | None:
@@ -106,7 +102,8 @@ def boxes_and_arrows(axes: Axes, boxes: Mapping[str, Box], arrows: Sequence[tupl
         axes.annotate("", tuple(ends[1]), tuple(ends[0]), arrowprops=arrow, zorder=1)
         if text:
             plate: dict[str, Any] = {"boxstyle": "round,pad=0.1", "facecolor": "white", "linewidth": 0}
-            axes.text(*(ends[0] + ends[1]) / 2, text, ha="center", va="center", fontsize=8, bbox=plate, zorder=2)
+            x, y = (ends[0] + ends[1]) / 2
+            axes.text(x, y, text, ha="center", va="center", fontsize=8, bbox=plate, zorder=2)
 
 
 def score_bars(
