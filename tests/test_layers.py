@@ -25,7 +25,7 @@ FLOORS = (
     ("pretrained",),
     ("measure",),
     ("plot",),
-    ("plots_sight",),
+    ("plots_layers", "plots_sight"),
     ("corpus",),
     ("doctor",),
     ("grade",),

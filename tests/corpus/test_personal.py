@@ -66,9 +66,23 @@ def test_addresses_of_machines(text, address):
 
 @pytest.mark.parametrize(
     "text",
-    ["Chrome/120.0.6099.0", "version 10.2.33.4", "v1.22.33.4", "1.2.3.4", "127.0.0.1", "255.255.255.0", "300.1.2.3",
-     "1.3.6.1.4.1", "x[1::2]", "10:20:30", "std::cafe", "aa:bb:cc:dd:ee:ff", "foo==10.0.12.3", "::1"],
-)  # fmt: skip
+    [
+        "Chrome/120.0.6099.0",
+        "version 10.2.33.4",
+        "v1.22.33.4",
+        "1.2.3.4",
+        "127.0.0.1",
+        "255.255.255.0",
+        "300.1.2.3",
+        "1.3.6.1.4.1",
+        "x[1::2]",
+        "10:20:30",
+        "std::cafe",
+        "aa:bb:cc:dd:ee:ff",
+        "foo==10.0.12.3",
+        "::1",
+    ],
+)
 def test_versions_masks_and_slices_are_no_addresses_of_machines(text):
     assert not find(text, ["ip"])
 

@@ -172,8 +172,8 @@ def test_what_the_code_prints_is_shown(tmp_path):
 
 def test_only_the_named_exercise_is_graded(tmp_path):
     solution = LESSONS / "solutions" / "00_reading_the_article.py"
-    (result,) = grade.grade_file(solution, "precision_recall")
-    assert result.exercise == "precision_recall" and result.passed
+    (result,) = grade.grade_file(solution, "traced_and_covered")
+    assert result.exercise == "traced_and_covered" and result.passed
     with pytest.raises(UserError, match="there is no exercise 'nonsense'"):
         grade.grade_file(solution, "nonsense")
     with pytest.raises(UserError, match="does not define relu_forward or relu_backward"):

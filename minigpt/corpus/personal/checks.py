@@ -1,4 +1,4 @@
-"""Check digits, by which a number is known to be one that was handed out, and not any other of that length."""
+"""Check digits, which most numbers of that length that nobody was given do not have."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -13,6 +13,11 @@ def luhn(digits: Sequence[int]) -> bool:
     """Whether the last digit is right (ISO/IEC 7812-1, annex B): every second one from the right counts double."""
     doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
     return (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
+
+
+def luhn_digit(digits: Sequence[int]) -> int:
+    """The digit to put behind these, so that `luhn` holds."""
+    return next(digit for digit in range(10) if luhn([*digits, digit]))
 
 
 def weighted(digits: Sequence[int], weights: Sequence[int]) -> int:

@@ -1,12 +1,14 @@
 """Replacing what was found."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
+from minigpt.corpus.personal.generalise import year_of
 from minigpt.corpus.personal.pseudonyms import Pseudonyms
 from minigpt.corpus.personal.span import Span
 from minigpt.errors import UserError
 
-HOW = ("placeholder", "remove")
+HOW = ("placeholder", "remove", "generalise")
 
 
 def replace(text: str, spans: Sequence[Span], how: str | Pseudonyms = "placeholder") -> str:
@@ -17,8 +19,9 @@ def replace(text: str, spans: Sequence[Span], how: str | Pseudonyms = "placehold
     text : str
     spans : sequence of Span
         As `find` gives them for this text: in order, none overlapping.
-    how : {"placeholder", "remove"} or Pseudonyms
-        `<EMAIL>`, nothing, or an invented value that is the same for the same value.
+    how : {"placeholder", "remove", "generalise"} or Pseudonyms
+        `<EMAIL>`, nothing, of a date of birth the year (and a placeholder of what has no coarser form), or an invented
+        value that is the same for the same value.
 
     Returns
     -------
@@ -52,4 +55,7 @@ def replace(text: str, spans: Sequence[Span], how: str | Pseudonyms = "placehold
 def _instead(value: str, kind: str, how: str | Pseudonyms) -> str:
     if isinstance(how, Pseudonyms):
         return how.of(kind, value)
-    return f"<{kind.upper()}>" if how == "placeholder" else ""
+    if how == "generalise" and kind == "date_of_birth":
+        with suppress(UserError):
+            return year_of(value)
+    return "" if how == "remove" else f"<{kind.upper()}>"
