@@ -582,7 +582,7 @@ def steps_to_learn(kind, rate, seed):
             said = model.forward(params, seen)[0][place]
         return np.mean(said[:, :TOKENS].argmax(axis=-1) == test[place]) > 0.9
 
-    model = make(kind, vocabulary_size=TOKENS + 1, width=64)
+    model = make(kind, vocabulary_size=TOKENS + 1)
     params, optimizer, labels = model.init(rng), adamw(), 0
     state = optimizer.init(params.flat)
     for step in range(1, 1000):

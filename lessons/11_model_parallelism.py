@@ -252,7 +252,7 @@ expect("E11.rows_first_error", wrong, above=0.1, against={"columns, then rows": 
 # (The biases were left out here. Rows first *can* be made right: sum before the activation. That is one more exchange
 # in every layer.)
 #
-# Attention is cut by **heads**: the columns of the query, key and value matrices that belong to a head go to one worker,
+# Attention is cut by *heads*: the columns of the query, key and value matrices that belong to a head go to one worker,
 # and so do the rows of the output matrix that read it. Each half of a block ends in one sum in the forward, and begins,
 # in the backward, with one: the same function.
 
@@ -325,9 +325,9 @@ except UserError as error:
 # forward, and its gradient, backward. But a stage cannot begin before the one ahead has finished: with one batch, only
 # one works at a time.
 #
-# So the batch is cut into $m$ **micro-batches**, parts of a batch that follow each other through the stages. Even so,
-# the last stage waits for the first micro-batch, and the first waits until the gradient comes back. The **bubble** of a
-# pipeline is the time in which its stages stand idle.
+# So the batch is cut. A **micro-batch** is a part of a batch; the $m$ micro-batches of a batch follow each other through
+# the stages. Even so, the last stage waits for the first micro-batch, and the first waits until the gradient comes back.
+# The **bubble** of a pipeline is the time in which its stages stand idle.
 #
 # Two schedules fill the time between:
 #
@@ -667,12 +667,12 @@ for zero in (0, 1):
 # %% [markdown]
 # ## The strongest objection
 #
-# **"Data parallelism does reach the size: everyone trains with FSDP."** (FSDP, fully sharded data parallel, is
+# **"Data parallelism does reach the size: everyone trains with FSDP".** (FSDP, fully sharded data parallel, is
 # PyTorch's form of ZeRO 3.) The table grants it: a trillion parameters fit 3,072 GPUs without any model parallelism. But
 # what makes the room is that parameters, gradients and states are *cut*, and what the name adds is only who has which
 # texts. Plain data parallelism, which the article describes, is the first row. And the price is in the last column.
 #
-# **"The difference is only one of words."** Then the bytes would be the same. They are not: a tensor-parallel worker
+# **"The difference is only one of words".** Then the bytes would be the same. They are not: a tensor-parallel worker
 # sends activations in every layer, a stage sends them at its border, and a sliced worker sends parameters. Which is
 # cheapest depends on batch, width and network, and that is why large models use several at once.
 #

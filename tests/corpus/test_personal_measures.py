@@ -15,7 +15,7 @@ from minigpt.corpus.personal.generalise import age_band, first_part, generalise,
 from minigpt.corpus.personal.labelled import Document, Label, Templates, labelled_documents
 from minigpt.corpus.personal.name_text import is_for_training, training_documents
 from minigpt.corpus.personal.national import is_handed_out
-from minigpt.corpus.personal.tagger import NameTagger, open_name_tagger, train_name_tagger
+from minigpt.corpus.personal.tagger import NameTagger, best_name_finder, open_name_tagger, train_name_tagger
 from minigpt.errors import UserError
 from minigpt.model import Overlay, Transformer, TransformerConfig
 from minigpt.text.word_piece import WordPieceTokenizer
@@ -284,3 +284,10 @@ def test_the_halves_of_templates_and_the_text_to_train_on():
     held_out = [sentence.split("}}")[1] for sentence in sentences if not is_for_training(sentence)]
     texts = [document.text for document in training_documents(templates, 200, np.random.default_rng(0))]
     assert not [text for text in texts for end in held_out if text.lower().endswith(end)]
+
+
+def test_without_a_tagger_the_rule_finds_names_and_says_that_it_finds_less(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
+    finder = best_name_finder()
+    assert "fewer" in finder.says
+    assert [span.kind for span in find("Dear Ann,", names=finder.find)] == ["name"]

@@ -1,10 +1,15 @@
 """Addresses, dates of birth, URLs, user names, keys and names: spans to the character, and what is left alone."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from minigpt.corpus.personal import KINDS, find, replace
+from minigpt.corpus.personal import KINDS, Pseudonyms, find, replace
 from minigpt.corpus.personal.negatives import hard_negatives
+from minigpt.errors import UserError
 
 
 def pieces(text, kind):
@@ -124,6 +129,9 @@ def test_names_on_machines(text, name):
         "user_name = get_user()",
         "/Users/runner/x",
         "@media (max-width: 3px)",
+        "SET @count = 5",
+        "WHERE id = @id",
+        "@name ||= x",
         "login: failed",
         "a@b",
     ],
@@ -208,6 +216,56 @@ def test_other_words_with_capitals_are_no_names(text):
 def test_hard_negatives_give_nothing():
     found = [(text, find(text)) for text in hard_negatives(500, np.random.default_rng(7))]
     assert not [(text, spans) for text, spans in found if spans]
+
+
+PARTS = [
+    *"0123456789 0123456789 .-/:@_()+'\n\t",
+    "٣",
+    "²",
+    "K",
+    "ſ",
+    "İ",
+    "ß",
+    "é",
+    "\ud800",
+    "𝒜",
+    "Ann",
+    "Smith",
+    "Mr.",
+    "phone ",
+    "SSN ",
+    "born ",
+    "http://",
+    "www.",
+    "key=",
+    "user: ",
+    "AB",
+    "x",
+    "Street",
+    "rue ",
+    "4111",
+    "DE89",
+    "2001:db8::",
+    "NHS ",
+    "CPF ",
+    "BSN ",
+    "password: ",
+]
+
+
+@settings(max_examples=400)
+@given(st.lists(st.sampled_from(PARTS), max_size=60).map("".join))
+def test_whatever_the_text_spans_lie_in_it_and_can_be_replaced(text):
+    spans = find(text)
+    assert all(0 <= span.start < span.end <= len(text) for span in spans)
+    assert all(a.end <= b.start for a, b in pairwise(spans))
+    for how in ("placeholder", "remove", "generalise", Pseudonyms(b"a secret of sixteen")):
+        replace(text, spans, how)
+
+
+def test_bytes_are_refused():
+    with pytest.raises(UserError, match="bytes"):
+        find(b"ann@example.org")
 
 
 UNITS = [

@@ -8,8 +8,7 @@ from minigpt.corpus.personal.span import Span
 from minigpt.corpus.personal.words import words
 
 URL = re.compile(
-    r"(?<![\w/])(?:(?:[a-z][a-z0-9+]{1,12}://|www\.)[^\s<>\"'`{}|\\^]{3,500}|(?:github|gitlab|twitter|x|"
-    r"facebook|"
+    r"(?<![\w/])(?:(?:[a-z][a-z0-9+]{1,12}://|www\.)[^\s<>\"'`{}|\\^]{3,500}|(?:github|gitlab|twitter|x|facebook|"
     r"instagram|linkedin|tiktok|reddit|t|youtube|medium)\.(?:com|me)/[^\s<>\"'`{}|\\^]{2,200})",
     re.IGNORECASE,
 )
@@ -19,12 +18,9 @@ NAME = r"(?P<name>@?[\w.%+~-]{2,64})"
 # Where the first part of the path is a person's, and which first parts are the site's own.
 PROFILES = re.compile(
     rf"(?:[a-z]+://)?(?:www\.|mobile\.|m\.)?(?:(?:github|gitlab|bitbucket|twitter|x|facebook|instagram|tiktok|"
-    rf"pinterest|snapchat|twitch|"
-    rf"patreon|keybase|soundcloud|codepen|dribbble|behance|flickr|vimeo|venmo|paypal|kaggle|t)\.(?:com|org|io|"
-    rf"net|me|tv)/(?:add/|u/)?|"
-    rf"(?:[a-z]{{2,3}}\.)?linkedin\.com/(?:in|pub)/|(?:old\.)?reddit\.com/(?:u|user)/|youtube\.com/(?=@)|"
-    rf"youtube\.com/(?:user|c)/|"
-    rf"medium\.com/(?=@)){NAME}",
+    rf"pinterest|snapchat|twitch|patreon|keybase|soundcloud|codepen|dribbble|behance|flickr|vimeo|venmo|paypal|"
+    rf"kaggle|t)\.(?:com|org|io|net|me|tv)/(?:add/|u/)?|(?:[a-z]{{2,3}}\.)?linkedin\.com/(?:in|pub)/|"
+    rf"(?:old\.)?reddit\.com/(?:u|user)/|youtube\.com/(?=@)|youtube\.com/(?:user|c)/|medium\.com/(?=@)){NAME}",
     re.IGNORECASE,
 )
 PATHS = re.compile(
