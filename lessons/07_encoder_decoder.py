@@ -380,7 +380,7 @@ def train_on(kind, layers, make, seed):
     config = sizes | {"width": 48, "layers": layers, "heads": 1, "init_std": 0.08}
     model = Transformer(TransformerConfig(architecture=kind, **config))
     params, rng = model.init(np.random.default_rng(seed)), np.random.default_rng(seed + 1000)
-    rate = warmup_cosine(4e-3, warmup=20, total=steps)
+    rate = warmup_cosine(4e-3, warmup=min(20, steps), total=steps)
     fit(model, params, (make(rng) for _ in range(steps)), rate)
     return model, params
 
