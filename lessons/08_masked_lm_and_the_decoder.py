@@ -393,7 +393,7 @@ spread_table(
 
 # %%
 expect("L08.one_layer_leak", min(indirect[1]), above=2.7, against=copied, **trained)
-expect("L08.two_layer_leak", max(indirect[2]), below=1.0, against=floor, **trained)
+expect("E06a.two_layer_leak", max(indirect[2]), below=1.0, against=floor, **trained)
 sight = AllButTheAnswer(gpt.config).sight(tokens, (1, 6)).mask
 figure, (left, right, bars) = plt.subplots(
     1, 3, figsize=(10.4, 3.4), layout="constrained", width_ratios=[1.2, 1.2, 0.8]
@@ -900,7 +900,7 @@ helps = difference(gap_masked, gap_turned)
 print(f"writing, {steps} of {2 * steps} steps next-token less {steps} of {steps}: {costs}")
 print(f"writing with holes less without:                {holes_cost}")
 print(f"filling gaps, masked alone less by turns:       {helps}")
-expect("L08.by_turns", turned.mean(), below=3.0, against=letters_alone, **trained)
+expect("E06d.by_turns", turned.mean(), below=3.0, against=letters_alone, **trained)
 expect("L08.by_turns_long", turned_long.mean(), below=2.7, against=letters_alone, **trained)
 expect("L08.by_turns_writes", costs.high, below=0.1, against={"as masked": 0.2}, **trained)
 from_left = difference(gap_turned_long, gap_causal)
