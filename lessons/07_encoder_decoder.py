@@ -142,6 +142,9 @@ show(
 #
 # A stack mixes positions in one place only, attention, and a mask says what may be mixed. Three masks are enough for all
 # three kinds. In plain NumPy they are three lines. The library's must be equal.
+#
+# One more term. Texts of a batch have one length, and **padding** is what a shorter text is filled up with. No position may
+# look at it, and it is never scored.
 
 # %%
 position = np.arange(T)
