@@ -629,7 +629,8 @@ expect("E06c.passes_ratio", passes["masked, 15%"], above=1.3, below=6.5, against
 expect("E06c.labels_ratio", labels_ratio, below=0.95, against=as_many, **trained)
 
 # %% [markdown]
-# So 15% of the labels need about three times the passes, and *fewer* labels in all. The number depends on the task.
+# So masking 15% takes several times the passes, fewer than 6.7 times, and *fewer* labels in all. The number depends on
+# the task.
 #
 # ## Experiment E06d: real text, and two causes at once
 #
@@ -758,7 +759,7 @@ prediction(
 
 # %% [markdown]
 # *About half of the gap is labels.* A comparison without the control would have put all of it down to sight. The other
-# half grows when all train longer, so it is no matter of patience; but it is not sight alone, either.
+# half does not go away when all train on, so it is no matter of patience; but it is not sight alone, either.
 #
 # ## Asked where it was trained to answer
 #
@@ -939,9 +940,9 @@ show(
 # *Blue: next-token training. Green: two masks by turns. Orange: masked training, asked where it was trained to answer.
 # Red: the same, asked one place early.*
 #
-# With as many next-token steps, the model of two masks writes no worse than the causal one; here it even writes a little
-# better, so the masked batches were not wasted. It fills gaps from both sides better than the causal model does from the
-# left alone. The holes cost too little to tell from nothing with three seeds. None of this says what happens at scale.
+# With as many next-token steps, the model of two masks writes no worse than the causal one; the interval stands above. So
+# the masked batches did no harm, and they taught it something new: it fills gaps from both sides better than the causal model does from the
+# left alone. What the holes cost is printed with its interval: little at most. None of this says what happens at scale.
 #
 # ## Filling a gap without an encoder
 #
