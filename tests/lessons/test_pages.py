@@ -21,7 +21,7 @@ def test_numbers_and_texts_are_those_of_the_lessons(name):
 def test_figures_are_those_of_the_notebooks():
     kept = {path.name: path.read_bytes() for path in FIGURES.glob("*")}
     assert kept == {picture.file: picture.content for picture in all_pictures().values()}
-    assert all(len(content) < 120_000 for content in kept.values())
+    assert all(len(content) < 160_000 for content in kept.values())
 
 
 def test_the_page_on_encoders_and_decoders_is_short_and_drawn():
