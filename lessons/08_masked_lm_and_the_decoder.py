@@ -347,7 +347,7 @@ expect(
 # *The causal loss lies on the floor. The other is 0 but for the last position, and the attention shows why: the model
 # has learnt to look one step ahead and to copy.*
 #
-# A loss of 0.00 on random text would be, by its training curve, the best language model ever made. It knows nothing.
+# A loss near 0 on random text would be, by its training curve, the best language model ever made. It knows nothing.
 # Asked to write, it does worse than a die.
 #
 # ## The leak through a second layer
@@ -1394,8 +1394,8 @@ table(
 #
 # ## Exercises
 #
-# Write each function in `lessons/exercises/08_masked_lm_and_the_decoder.py`, then
-# `minigpt grade lessons/exercises/08_masked_lm_and_the_decoder.py`.
+# Write each function in `exercises/08_masked_lm_and_the_decoder.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/08_masked_lm_and_the_decoder.py`.
 #
 # 1. `mask_tokens(tokens, chosen, fate, random, mask, ignored)` (4 points): BERT's 80/10/10, the dice being given.
 # 2. `masked_loss(logits, targets, ignored)` (3 points): the loss over what was asked for, and over nothing else.
