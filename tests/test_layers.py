@@ -30,6 +30,7 @@ FLOORS = (
     ("plots_layers",),
     ("plots_pieces",),
     ("plots_parallel",),
+    ("plots_sight",),
     ("corpus",),
     ("doctor",),
     ("grade",),
