@@ -532,8 +532,8 @@ answer
 #
 # ## Exercises
 #
-# Write each function in `lessons/exercises/07_encoder_decoder.py`, then
-# `minigpt grade lessons/exercises/07_encoder_decoder.py`.
+# Write each function in `exercises/07_encoder_decoder.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/07_encoder_decoder.py`.
 #
 # 1. `prefix_mask(length, prefix)` (2 points): who may look where in a prefix LM.
 # 2. `shift_right(targets, start)` (2 points): what a decoder sees while it learns to write.

@@ -9,7 +9,7 @@
 #
 # **You need.** Lesson 04, where the parameters are; lesson 06, training.
 #
-# **Time.** 120 minutes to read; the code runs in 140 s and takes 0.5 GB.
+# **Time.** 120 minutes to read; the code runs in 150 s and takes 0.4 GB.
 
 # %%
 import time
@@ -89,8 +89,8 @@ print(f"The highest guess is {guesses[1] / guesses[0]:.0f} times the lowest.")
 #
 # ## Counting, in ten lines
 #
-# One model goes with us through the lesson: GPT-2, the small one. A **parameter** is one number of a model that
-# training changes. How many has it? Lesson 04 says where they are.
+# One model goes with us through the lesson: GPT-2, the small one. How many parameters has it? Lesson 04 says where they
+# are.
 
 
 # %%
@@ -272,11 +272,11 @@ curves = {
 }  # (seeds, looks)
 
 # %% [markdown]
-# The rings mark where each curve passes the same loss. Between two measured points we interpolate along the line that
-# is drawn, on the logarithm of the step.
+# The rings mark where each curve passes the same loss. (It was chosen after a trial, so that every seed passes it.)
+# Between two measured points we interpolate along the line that is drawn, on the logarithm of the step.
 
 # %%
-SAME_LOSS = 4.5 if quick() else 2.7  # chosen before
+SAME_LOSS = 4.5 if quick() else 2.7  # all of them pass it
 
 
 def crossing(steps, values):
@@ -421,6 +421,12 @@ prediction(
 # Hoffmann et al. to this; Porian et al. (2024) to the operations of the head, a warm-up too long for short trainings, and
 # settings that were not tuned for each size. That the steps matter is *not confirmed*: from forty to a hundred the slope changes by less
 # than seeds differ. What it would be near convergence these trainings cannot tell.
+#
+# *One width is missing, and you should know why.* In a trial before this lesson took its form, width 128 was trained in
+# the same way, on three seeds. After a hundred steps it was no better than width 64. A line through the four smaller
+# widths promised a loss about eight per cent below what came out; saying 'as the one before' was right. We left that
+# width out because it takes long, but we had seen this. So the prediction above holds for one step on a range whose end
+# we know to lie close by. Whether the rate or the steps are at fault we have not separated.
 #
 # How far does such a line reach? We draw the seeds anew two hundred times (the *bootstrap*), and look at the band in
 # which nine of ten of the lines lie.
@@ -1037,7 +1043,8 @@ print(f"On 3,072 GPUs it takes {120 * many**2 * 8 / 6 / (3072 * 163e12) / YEAR:.
 #
 # ## Exercises
 #
-# Write each function in `lessons/exercises/10_scaling.py`, then `minigpt grade lessons/exercises/10_scaling.py`.
+# Write each function in `exercises/10_scaling.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/10_scaling.py`.
 #
 # 1. `training_days(parameters, tokens, gpus, speed)` (2 points): the paper's equation 4.
 # 2. `fit_power_law(sizes, losses)` (3 points): a line through logarithms.
