@@ -224,7 +224,7 @@ def config_of(width):
 
 
 N = {width: scale.count_parameters(config_of(width)) for width in WIDTHS}
-BUDGETS = (1e8, 2e8, 4e8) if quick() else (4e9, 8e9, 16e9)  # operations, 6 N D
+BUDGETS = (5e7, 1e8, 2e8) if quick() else (4e9, 8e9, 16e9)  # operations, 6 N D
 EARLY, SAME_STEPS = (3, 6) if quick() else (40, 100)
 LEAST = 1 if quick() else 2 * WARM_UP  # steps that a budget must pay for
 
@@ -419,8 +419,8 @@ prediction(
 # Counting matters, for every seed: the losses are the same, and the slope changes by a tenth, because embeddings are a
 # larger share of a small model. Pearce and Song (2024) trace much of the disagreement between Kaplan et al. and
 # Hoffmann et al. to this; Porian et al. (2024) to the operations of the head, a warm-up too long for short trainings, and
-# settings that were not tuned for each size. That the steps matter is *not confirmed*: from forty to a hundred the slope changes by less
-# than seeds differ. What it would be near convergence these trainings cannot tell.
+# settings that were not tuned for each size. That the steps matter is *not confirmed*: from forty to a hundred the slope
+# changes by less than seeds differ. What it would be near convergence these trainings cannot tell.
 #
 # *One width is missing, and you should know why.* In a trial before this lesson took its form, width 128 was trained in
 # the same way, on three seeds. After a hundred steps it was no better than width 64. A line through the four smaller
@@ -607,8 +607,8 @@ prediction(
 # suits it better, and then it differs from the second by no more than the seeds do. So what we have shown is that bigger
 # is not better at equal operations. That the bottom lies inside our four sizes, and that the best size grows, holds at
 # one rate for all; where the bottom is, they cannot tell, for the two smaller sums least of all, where the smallest model
-# is the lowest point. Porian et al. (2024, below) found the same trap in larger
-# models: settings that suit one size decide which size looks best.
+# is the lowest point. Porian et al. (2024, below) found the same trap in larger models: settings that suit one size decide
+# which size looks best.
 #
 # Hoffmann et al. found for models of billions that parameters and text should grow together, with about twenty tokens to
 # a parameter, and that the large models of the time had seen too little text. They also fitted
