@@ -54,7 +54,7 @@ from minigpt.text import BatchSampler, CharacterTokenizer, load_corpus
 #   enough for the steep direction, and then it hardly moves along the flat one.
 # * **Momentum** keeps a velocity that adds up the gradients, $v \leftarrow \mu v + g$, and moves along that,
 #   $p \leftarrow p - \eta v$. Across the valley the gradients alternate and cancel; along it they add.
-# * **Nesterov momentum** takes the gradient where the velocity is about to carry it. Written for those places, that is
+# * **Nesterov momentum** takes the gradient where the velocity is about to carry it, which, written for those places, is
 #   $p \leftarrow p - \eta\,(g + \mu v)$.
 #
 # The fourth, Adam, divides each entry by its own typical size, so that steep and flat directions move alike.
@@ -263,7 +263,7 @@ table(
 # The **bias correction** of Adam is the division of both means by $1 - \beta^t$: they start at zero, so early on they
 # are too small. **Weight decay** pulls parameters towards zero at every step. **AdamW** is Adam with weight decay that is taken
 # from the parameter directly, $p \leftarrow (1 - \eta\,\lambda)\,p$, and not added to the gradient (Loshchilov & Hutter,
-# 2019; their decay follows the schedule but not the peak rate, the product $\eta\,\lambda$ is PyTorch's). Now in NumPy. The first `decayed` entries decay:
+# 2019). Their decay follows the schedule but not the peak rate; the product $\eta\,\lambda$ is PyTorch's. Now in NumPy. The first `decayed` entries decay:
 
 # %%
 

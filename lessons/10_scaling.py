@@ -695,8 +695,9 @@ expect(
 )
 
 # %% [markdown]
-# The fit puts the best size between two of ours, at about half of the one that was measured lowest. That agrees as
-# well as sizes that lie so far apart allow. It misses the losses by less than two in a hundred; text seen alone,
+# The fit puts the best size between our two smallest, and finds the smaller of them a hair better, where we measured the
+# other one lower. That difference is smaller than what the fit misses, and fits with what the rates showed: these two
+# cannot be told apart. It misses the losses by less than two in a hundred; text seen alone,
 # without the size, would miss them by three times as much. Its floor ($E$) is not to be trusted, since our losses are
 # far above any. And the tokens for each parameter are not twenty: that number belongs to their text, their recipe and
 # their sizes. What carries over is that there *is* a best size, and that it depends on the sum.
