@@ -181,7 +181,8 @@ class Submission:
         except Empty:
             self.close()
             if left < self.limits.seconds:
-                raise Failed(f"the file took longer than {CALLS * self.limits.seconds:g} seconds", final=True) from None
+                seconds = f"{CALLS * self.limits.seconds:g} seconds, {CALLS} times what one call may take (--seconds)"
+                raise Failed(f"the file took longer than {seconds}", final=True) from None
             seconds = f"{self.limits.seconds:g} seconds"
             raise Failed(
                 f"{what} took longer than {seconds} and was stopped; does a loop never end?", final=True
