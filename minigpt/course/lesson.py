@@ -128,10 +128,11 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: int 
     return Shown(plain, markdown)
 
 
-def show(figure: Any, text: str | None = None) -> None:
+def show(figure: Any, text: str | None = None, *, file: str | None = None) -> None:
     """Show a matplotlib figure: in a notebook below the cell, on a desktop in a window; without a screen, close it.
 
-    text: the alternative text, for those who do not see the figure: what is drawn, and what it says.
+    text: the alternative text, for those who do not see the figure: what is drawn, and what it says. file: the name
+    under which the build of the lessons keeps the picture as well, for pages beside the notebooks.
     """
     import matplotlib
     import matplotlib.pyplot as plt
@@ -140,7 +141,8 @@ def show(figure: Any, text: str | None = None) -> None:
     if "inline" in backend:
         from IPython.display import display
 
-        display(figure, metadata={"image/png": {"alt": text}})
+        kept = {} if file is None else {"file": file}
+        display(figure, metadata={"image/png": {"alt": text, **kept}})
         plt.close(figure)
     elif backend == "agg":
         plt.close(figure)
