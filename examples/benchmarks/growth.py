@@ -17,7 +17,7 @@ from minigpt.machine import blas_threads, keep_freed_memory
 
 BASE = {"context": 128, "width": 128, "layers": 2, "batch": 4}
 AXES = {
-    "context": (64, 128, 256, 512, 1024, 2048),
+    "context": (64, 128, 256, 512, 1024, 2048, 4096),
     "width": (64, 128, 256, 512, 1024),
     "layers": (1, 2, 4, 8, 16),
     "batch": (1, 2, 4, 8, 16, 32),

@@ -5,12 +5,12 @@ import math
 import numpy as np
 
 
-def causal_mask(queries: int, keys: int) -> np.ndarray:
+def causal_mask(length: int) -> np.ndarray:
     """Who may attend to whom in a causal model.
 
-    queries: T; keys: S >= T. The queries are the last T of the S positions, as when keys of earlier positions are kept.
+    length: T, the number of positions. Each of them is a query (a row) and a key (a column).
 
-    Returns (T, S) booleans: True where the query may attend to the key, that is, to itself and to what came before.
+    Returns (T, T) booleans: True where the query may attend to the key, that is, to itself and to what came before.
     """
     raise NotImplementedError("write causal_mask")
 

@@ -22,20 +22,20 @@ def dropped_hedges(summary: str, body: str, hedges: list[str]) -> list[str]:
     # end of answer
 
 
-def precision_recall(stated: list[set[int]], facts: set[int]) -> tuple[float, float]:
+def traced_and_covered(stated: list[set[int]], facts: set[int]) -> tuple[float, float]:
     """How well an article reports its source.
 
     stated: for each claim of the article, the numbers of the facts that it states; an empty set if it states none.
     A number that is not in `facts` does not count.
     facts: the numbers of all facts of the source.
 
-    Returns (precision, recall): the share of the claims that state at least one of the facts, and the share of the
+    Returns (traced, covered): the share of the claims that state at least one of the facts, and the share of the
     facts that at least one claim states. Either is 0.0 if there is nothing to divide by.
     """
     # answer
-    traceable = sum(bool(numbers & facts) for numbers in stated)
+    hits = sum(bool(numbers & facts) for numbers in stated)
     found = facts & set().union(*stated)
-    precision = traceable / len(stated) if stated else 0.0
-    recall = len(found) / len(facts) if facts else 0.0
-    return precision, recall
+    traced = hits / len(stated) if stated else 0.0
+    covered = len(found) / len(facts) if facts else 0.0
+    return traced, covered
     # end of answer

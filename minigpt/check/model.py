@@ -72,6 +72,7 @@ CONFIGS: dict[str, TransformerConfig] = {
     "decoder, sequence classes": TransformerConfig(
         **SMALL, head="sequence", labels=4, pooled="last", pooler=False, head_bias=False
     ),
+    "encoder, classes of the mean": TransformerConfig(**SMALL, **BERT, head="sequence", labels=4, pooled="mean"),
     "BART": TransformerConfig(
         **{
             **SMALL,

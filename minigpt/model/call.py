@@ -159,6 +159,8 @@ class Batch(NamedTuple):
         In a decoder, the first so many tokens see each other.
     source : (B, S) integers, or other inputs, optional
         What the encoder of an encoder-decoder sees.
+    weights : (B,) floats, optional
+        How much each label counts in the loss, a weighted mean; None: all alike.
     objective : str, optional
         What made the batch; it is refused by a model that would learn to cheat.
 
@@ -177,4 +179,5 @@ class Batch(NamedTuple):
     prefix: np.ndarray | None = None  # (B,) integers: in a decoder, the first `prefix` tokens see each other
     source: np.ndarray | None = None  # (B, S) integers, what the encoder of an encoder-decoder sees; or other inputs
     source_present: np.ndarray | None = None  # (B, S) booleans
+    weights: np.ndarray | None = None  # (B,) how much each label counts; None: all alike
     objective: str | None = None  # what made the batch; it is refused by a model that would learn to cheat

@@ -14,7 +14,7 @@ CHOICES = {
     "architecture": ("decoder", "encoder", "encoder-decoder"),
     "input": tuple(INPUTS),
     "head": tuple(HEADS),
-    "pooled": ("first", "last"),
+    "pooled": ("first", "last", "mean"),
     "norm": ("layer", "rms"),
     "norm_place": ("pre", "post"),
     "activation": tuple(ACTIVATIONS),
@@ -111,7 +111,7 @@ class TransformerConfig:
     class_token: bool = False  # a learnt vector before the patches
     head: str = "language"  # what it says at its end: one of `minigpt.model.head.HEADS`
     labels: int = 2  # classes of a sequence or token head
-    pooled: str = "first"  # which token stands for the sequence: first | last
+    pooled: str = "first"  # what stands for the sequence: first | last (token) | mean (of all)
     pooler: bool = True  # tanh(linear(x)) of that token, before the classes
     head_bias: bool | None = None  # None: not for a language head, yes for the others
     norm: str = "layer"  # layer | rms

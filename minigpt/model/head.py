@@ -3,7 +3,7 @@
 language: a score for every token of the vocabulary, at every position, (B, T, V) (GPT; BART).
 masked: the same after one more layer, BERT's "transform" (Devlin et al. 2018, arXiv:1810.04805, section 3.1).
 pretraining: that of `masked`, and (B, 2), whether the second sentence follows the first: two heads at once, BERT's.
-sequence: a class for the whole text, from one of its tokens, (B, labels).
+sequence: a class for the whole text, from one of its tokens or the mean of all, (B, labels).
 token: a class for every token, (B, T, labels).
 span: at which token the answer begins and at which it ends, (B, T, 2) (BERT, section 4.2).
 none: the hidden states themselves, (B, T, C).
@@ -43,8 +43,7 @@ class MaskedCache(NamedTuple):
 
 
 class PooledCache(NamedTuple):
-    rows: np.ndarray  # (B,)  which token stands for each sequence
-    shape: tuple[int, ...]  # of x
+    shares: np.ndarray  # (B, T)  how much of each token stands for its sequence
     dense: Any
     tanh: Any
     dropout: Any
@@ -178,15 +177,14 @@ def _classifier(classes: Callable[[Any], int], *, pooled: bool) -> Callable[[Any
 def _sequence_forward(
     params: Weights, config: TransformerConfig, x: np.ndarray, present: np.ndarray | None, call: Call
 ) -> tuple[Any, Any]:
-    rows = np.zeros(len(x), int) if config.pooled == "first" else _last(x, present)
-    pooled = x[np.arange(len(x)), rows]  # (B, C)
+    pooled, shares = _pool(x, config.pooled, present)
     dense_cache = tanh_cache = None
     if config.pooler:
         pooled, dense_cache = apply_linear(params, "pooler", pooled)
         pooled, tanh_cache = tanh_forward(pooled)
     pooled, dropout_cache = apply_dropout(config, pooled, call)
     y, classifier_cache = apply_linear(params, "classifier", pooled)
-    return y, PooledCache(rows, x.shape, dense_cache, tanh_cache, dropout_cache, classifier_cache)
+    return y, PooledCache(shares, dense_cache, tanh_cache, dropout_cache, classifier_cache)
 
 
 def _sequence_backward(
@@ -195,9 +193,7 @@ def _sequence_backward(
     dpooled = dropout_backward(back_linear(grads, "classifier", dy, cache.classifier), cache.dropout)
     if config.pooler:
         dpooled = back_linear(grads, "pooler", tanh_backward(dpooled, cache.tanh), cache.dense)
-    dx = np.zeros(cache.shape, dy.dtype)
-    dx[np.arange(len(dx)), cache.rows] = dpooled
-    return dx
+    return cache.shares[:, :, None] * dpooled[:, None]
 
 
 def _token_forward(
@@ -251,12 +247,17 @@ def _none_backward(
     return dx
 
 
-def _last(x: np.ndarray, present: np.ndarray | None) -> np.ndarray:
-    """The last token that is not padding, of every sequence: (B,)."""
-    length = x.shape[1]
-    if present is None:
-        return np.full(len(x), length - 1)
-    return length - 1 - np.argmax(present[:, ::-1], axis=1)
+def _pool(x: np.ndarray, how: str, present: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """What stands for each sequence, (B, C): its first token, its last that is no padding, or the mean of all that are
+    none; and how much of each token that is, (B, T)."""
+    real = np.ones(x.shape[:2], bool) if present is None else present
+    if how == "mean":  # a row of nothing but padding has a mean of zero
+        shares = (real / np.maximum(1, real.sum(axis=1, keepdims=True))).astype(x.dtype)
+        return (shares[:, None] @ x)[:, 0], shares
+    rows = np.zeros(len(x), int) if how == "first" else x.shape[1] - 1 - np.argmax(real[:, ::-1], axis=1)
+    shares = np.zeros(x.shape[:2], x.dtype)
+    shares[np.arange(len(x)), rows] = 1
+    return x[np.arange(len(x)), rows], shares
 
 
 _labels, _two = (lambda config: config.labels), (lambda config: 2)

@@ -145,7 +145,7 @@ class Transformer:
     def _read_by_head(self, batch: Batch) -> np.ndarray | None:
         """(B, T) booleans: what is no padding, also where only the tokens say it, as Llama's classifier is used."""
         padding = self.config.padding
-        if batch.present is not None or padding is None or self.config.pooled != "last":
+        if batch.present is not None or padding is None or self.config.pooled == "first":
             return batch.present
         return batch.tokens != padding
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigpt.model import Batch, Call, Params, Transformer
+from minigpt.model import Batch, Call, Overlay, Params, Transformer
 from minigpt.model.head import HEADS
 from minigpt.objectives.refusal import check_suits
 from minigpt.objectives.score import Counts, score_forward
@@ -31,7 +31,9 @@ class Judged(NamedTuple):
         return self.right / max(1, self.counted)
 
 
-def judge(model: Transformer, params: Params, held_out: HeldOut, call: Call = Call(), *, counts: Counts) -> Judged:
+def judge(
+    model: Transformer, params: Params | Overlay, held_out: HeldOut, call: Call = Call(), *, counts: Counts
+) -> Judged:
     """The loss on a batch, divided by `counts` as in `loss`, and how many of its answers are right."""
     batch = held_out.batch
     check_suits(model.config, batch)

@@ -21,8 +21,8 @@ from minigpt.ops.cross_entropy import check_whole
 class Counts(NamedTuple):
     """How much is scored. A loss is a mean over these, also when a batch is worked on in parts."""
 
-    targets: int  # tokens
-    labels: int  # of sequences, or ends of spans
+    targets: float  # tokens
+    labels: float  # of sequences, or ends of spans; where they have weights, the sum of these
 
     def __add__(self, other: Any) -> "Counts":
         return Counts(self.targets + other.targets, self.labels + other.labels)
@@ -30,7 +30,7 @@ class Counts(NamedTuple):
 
 def scored(batch: Batch) -> Counts:
     """How many targets and labels of the batch count in its loss. `UserError` if they are not whole numbers."""
-    return Counts(_count("targets", batch.targets), _count("labels", batch.labels))
+    return Counts(_count("targets", batch.targets), _count("labels", batch.labels, batch.weights))
 
 
 def loss(
@@ -149,7 +149,8 @@ def score_forward(
                 logits, wanted, comm=call.comm, first=call.vocabulary_offset, count=count
             )
         else:
-            one, cache = cross_entropy_forward(logits, wanted, count=count)
+            importance = None if kind == "targets" or batch.weights is None else _spread(batch.weights, wanted)
+            one, cache = cross_entropy_forward(logits, wanted, count=count, importance=importance)
         total += float(one)
         questions.append((asked, cache))
     return total, ScoreCache(questions)
@@ -165,8 +166,15 @@ def score_backward(cache: ScoreCache) -> Any:
     return tuple(gradients) if len(gradients) > 1 else gradients[0]
 
 
-def _count(name: str, wanted: np.ndarray | None) -> int:
+def _count(name: str, wanted: np.ndarray | None, weights: np.ndarray | None = None) -> float:
     if wanted is None:
         return 0
     check_whole(name, wanted)
-    return int(np.count_nonzero(wanted != IGNORED))
+    if weights is None:
+        return int(np.count_nonzero(wanted != IGNORED))
+    return float(_spread(weights, wanted)[wanted != IGNORED].sum())
+
+
+def _spread(weights: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(B,) weights for labels, (B,) or (B, 2)."""
+    return np.broadcast_to(weights.reshape(-1, *[1] * (labels.ndim - 1)), labels.shape)

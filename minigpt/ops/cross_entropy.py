@@ -15,7 +15,7 @@ IGNORED = -1  # a target with this value is not scored
 class CrossEntropyCache(NamedTuple):
     probabilities: np.ndarray  # (N, V)
     targets: np.ndarray  # (N,) ignored ones hold 0
-    weights: np.ndarray  # (N, 1)  1 / number of scored targets, 0 where ignored
+    weights: np.ndarray  # (N, 1)  how much each target counts, a share of all that is scored; 0 where ignored
     smoothing: float
     shape: tuple[int, ...]  # of logits
 
@@ -26,20 +26,24 @@ def cross_entropy_forward(
     *,
     ignored: int = IGNORED,
     smoothing: float = 0.0,
-    count: int | None = None,
+    count: float | None = None,
+    importance: np.ndarray | None = None,
 ) -> tuple[np.floating, CrossEntropyCache]:
     """loss = mean over scored targets of  -sum_v q_v log softmax(logits)_v, in nats.
 
     q puts 1 - smoothing on the target and spreads `smoothing` evenly over all V classes.
     logits: (..., V); targets: (...) integers in 0..V-1, or `ignored`.
-    count: divide the sum by this number instead of the number of scored targets (when a batch is split into parts,
-    each part divides by the count of the whole).
+    importance: (...) floats, how much each target counts in a weighted mean; None: all alike.
+    count: divide the sum by this number instead of the number of scored targets, or the sum of what they count (when a
+    batch is split into parts, each part divides by the count of the whole).
     Returns the loss, a scalar, and the cache for `cross_entropy_backward`. With nothing to score both are 0.
     `UserError` if a target is neither a class nor `ignored`, is not a whole number, or stands at no row of the logits.
     """
     vocabulary = logits.shape[-1]
     labels, scored = checked_targets(targets, logits.shape[:-1], vocabulary, ignored)
-    weights = scored[:, None] / logits.dtype.type(count or max(1, np.count_nonzero(scored)))  # (N, 1)
+    counted = scored if importance is None else scored * importance.reshape(-1)
+    total_count = count or (max(1, np.count_nonzero(scored)) if importance is None else counted.sum() or 1)
+    weights = counted[:, None].astype(logits.dtype) / logits.dtype.type(total_count)  # (N, 1)
 
     shifted = logits.reshape(-1, vocabulary)
     shifted = shifted - shifted.max(axis=-1, keepdims=True)  # (N, V)

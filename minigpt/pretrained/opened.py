@@ -7,11 +7,21 @@ from typing import Any
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model import Transformer
+from minigpt.model import Overlay, Params, Transformer
 from minigpt.model.params import check_dtype
 from minigpt.pretrained.folder import CONFIG
 from minigpt.pretrained.load import load_pretrained
 from minigpt.pretrained.named import NAMED
+from minigpt.pretrained.tuned import (
+    TunedFolder,
+    checksum_of,
+    has_tuned,
+    open_tuned_folder,
+    parts,
+    tokenizer_of,
+    trained_params,
+    whole_params,
+)
 from minigpt.train import RunFolder, has_run, open_run
 
 
@@ -89,9 +99,39 @@ def open_model(
         run = open_run(name, checkpoint)
         params = run.params if run.params.flat.dtype == dtype else run.params.astype(dtype)
         return OpenedModel(run.model, params, run.tokenizer, name, run.folder)
+    if name not in NAMED and has_tuned(name) and not quantized:
+        folder = open_tuned_folder(name)
+        found, tokenizer = open_tuned(folder, checkpoint)
+        params = whole_params(folder.config, found)
+        params = params if params.flat.dtype == dtype else params.astype(dtype)
+        return OpenedModel(Transformer(folder.config), params, tokenizer, name)
     if name not in NAMED and not quantized and Path(name).is_dir() and not (Path(name) / CONFIG).exists():
         raise UserError(
             f"{name} is no folder of a model: it has no run.json, as `minigpt train` writes, and no {CONFIG}, "
             "as folders in the Hugging Face layout have; check the path"
         )
     return OpenedModel(*load_pretrained(name_or_path, dtype=dtype, quantized=quantized), name)
+
+
+def open_tuned(folder: TunedFolder, checkpoint: str = "best") -> tuple[Params | Overlay, Any]:
+    """The parameters of a fine-tuned model, on top of the model below where only a part was trained; the tokenizer.
+
+    `UserError` if the model below is gone, or has other values than when it was trained on.
+    """
+    base, fresh = begin_tuned(folder)
+    return trained_params(folder, base, fresh, checkpoint), tokenizer_of(folder)
+
+
+def begin_tuned(folder: TunedFolder) -> tuple[Params | None, Params]:
+    """(what stays, what learns) as it was before fine-tuning, from the model below."""
+    if folder.learns.whole and folder.begun:
+        model = Transformer(folder.config)
+        return None, Params(model.arrays())
+    below = open_model(folder.below["name"])
+    found = checksum_of(below.params)
+    if found != folder.below["checksum"]:
+        raise UserError(
+            f"{folder.path} was trained on top of {folder.below['name']} as it was then (checksum "
+            f"{folder.below['checksum']}), but that has other values now ({found}); put the former model back"
+        )
+    return parts(folder, below.params)

@@ -27,6 +27,15 @@ def chat_tokens(tokenizer: Any, messages: Sequence[dict[str, str]]) -> np.ndarra
 
     `UserError` for a tokenizer without the marks, or whose model was trained with another template.
     """
+    ids, _ = conversation_tokens(tokenizer, messages)
+    return np.concatenate([ids, [tokenizer.special_tokens[START]], tokenizer.encode("assistant\n")])
+
+
+def conversation_tokens(tokenizer: Any, messages: Sequence[dict[str, str]]) -> tuple[np.ndarray, np.ndarray]:
+    """A whole conversation: (T,) ids, and (T,) booleans, which of them the assistant wrote, its last mark included.
+
+    `UserError` as `chat_tokens`.
+    """
     marks = getattr(tokenizer, "special_tokens", {})  # not every tokenizer has marks, and not every model a tokenizer
     if START not in marks or END not in marks:
         raise UserError(f"this model's tokenizer has no {START} and {END}, so it was not trained to chat; try smollm2")
@@ -39,11 +48,15 @@ def chat_tokens(tokenizer: Any, messages: Sequence[dict[str, str]]) -> np.ndarra
     if not messages or messages[0]["role"] != "system":
         messages = [{"role": "system", "content": SYSTEM}, *messages]
     ids: list[np.ndarray] = []
+    own: list[np.ndarray] = []
     for message in messages:
-        text = f"{message['role']}\n{message['content']}"
-        ids += [np.array([marks[START]]), tokenizer.encode(text), np.array([marks[END]]), tokenizer.encode("\n")]
-    ids += [np.array([marks[START]]), tokenizer.encode("assistant\n")]
-    return np.concatenate(ids)
+        whole = tokenizer.encode(f"{message['role']}\n{message['content']}")
+        said = len(whole) - len(tokenizer.encode(f"{message['role']}\n"))
+        parts = [np.array([marks[START]]), whole, np.array([marks[END]]), tokenizer.encode("\n")]
+        lengths = [1 + len(whole) - said, said + 1, len(parts[-1])]
+        ids += parts
+        own.append(np.repeat([False, message["role"] == "assistant", False], lengths))
+    return np.concatenate(ids), np.concatenate(own)
 
 
 def recent_chat_tokens(tokenizer: Any, messages: list[dict[str, str]], room: int) -> tuple[np.ndarray, int]:

@@ -214,6 +214,8 @@ def _unpack(archive: Path, prefix: str, folder: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             with open_member() as source, open(target, "wb") as out:
                 shutil.copyfileobj(source, out)
+    if total == 0:
+        raise UserError(f"{archive.name} holds no file below {prefix}; this minigpt is made for another release of it")
 
 
 @contextmanager

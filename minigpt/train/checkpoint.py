@@ -68,17 +68,19 @@ def write_tensors(path: str | Path, format_: str, tensors: dict[str, np.ndarray]
 
 
 def load_checkpoint(
-    path: str | Path, config: TransformerConfig, *, state: dict[str, Any] | None = None
+    path: str | Path, config: TransformerConfig, *, state: dict[str, Any] | None = None, layout: Params | None = None
 ) -> tuple[Params, dict[str, Any]]:
     """The parameters and the progress in the checkpoint at `path`; fills `state`, fresh from `init`, if it is given.
 
-    Returns (params, progress). `UserError` if the file is missing, unreadable or of a model with another configuration
-    than `config`; `DamagedError` if it is truncated, not a checkpoint, or holds other bytes than were written.
+    layout: of what was trained, where that is not the whole model. Returns (params, progress). `UserError` if the file
+    is missing, unreadable or of a model with another configuration than `config`; `DamagedError` if it is truncated,
+    not a checkpoint, or holds other bytes than were written.
     """
     with opened_tensors(path, (FORMAT, UNCHECKED, FORMER)) as (format_, header, read):
         check_config(path, header["config"], config)
-        check_size(config, Path(path).stat().st_size)
-        params = Params(Transformer(config).arrays())
+        if layout is None:
+            check_size(config, Path(path).stat().st_size)
+        params = Params(Transformer(config).arrays() if layout is None else layout.layout)
         for name in params:
             params[name] = read(f"model.{name}")
         for kind, value in (state or {}).items():

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model import Batch, Params, Transformer
+from minigpt.model import Batch, Overlay, Params, Transformer
+from minigpt.model.params import Weights
 from minigpt.objectives import HeldOut, Judged, judge, scored
 from minigpt.optim import Optimizer, clip_by_global_norm
 from minigpt.train.checkpoint import DamagedError, save_checkpoint
@@ -64,17 +65,19 @@ class OneProcess:
 
     speaks = True
 
-    def __init__(self, folder: RunFolder):
+    def __init__(self, folder: RunFolder, *, base: Weights | None = None, fresh: Params | None = None):
+        """base: what stays as it is; then `fresh` is what learns on top of it, as it begins."""
         settings = folder.settings
         self.folder, self.model = folder, Transformer(folder.config)
-        self.params, self.optimizer, self.state, self.progress, self.notice = starting_point(folder)
+        self.params, self.optimizer, self.state, self.progress, self.notice = starting_point(folder, fresh)
+        self.whole = self.params if base is None else Overlay(base, self.params)  # what the model computes with
         self.blas_threads = 1 if settings.workers > 1 else None
         self._gradient = BatchGradient(self.model, self.params, threads=settings.workers, seed=settings.seed)
         self._grads = self.params
 
     def gradient(self, batches: Sequence[Batch], step: int) -> tuple[float, float]:
         """See `Engine`."""
-        loss, self._grads = self._gradient(self.params, batches, step=step)
+        loss, self._grads = self._gradient(self.whole, batches, step=step)
         return loss, clip_by_global_norm(self._grads.flat, self.folder.settings.clip)
 
     def update(self, learning_rate: float) -> None:
@@ -84,7 +87,7 @@ class OneProcess:
 
     def judge(self, held_out: Sequence[HeldOut]) -> tuple[float, float]:
         """See `Engine`."""
-        return pooled([(self._gradient.judge(self.params, one), weight(one.batch)) for one in held_out])
+        return pooled([(self._gradient.judge(self.whole, one), weight(one.batch)) for one in held_out])
 
     def save(self, names: Sequence[str]) -> None:
         """See `Engine`."""
@@ -101,20 +104,20 @@ class OneProcess:
         self._gradient.close()
 
 
-def weight(batch: Batch) -> int:
+def weight(batch: Batch) -> float:
     """How much the loss of a batch counts in a mean over batches: what is scored in it."""
     counts = scored(batch)
     return counts.targets or counts.labels
 
 
-def pooled(judged: Sequence[tuple[Judged, int]]) -> tuple[float, float]:
+def pooled(judged: Sequence[tuple[Judged, float]]) -> tuple[float, float]:
     """The loss and the accuracy of several batches together. judged: of each, with its weight."""
     right, counted = sum(one.right for one, _ in judged), sum(one.counted for one, _ in judged)
     loss = sum(one.loss * weight for one, weight in judged) / sum(weight for _, weight in judged)
     return loss, right / max(1, counted)
 
 
-def judge_all(model: Transformer, params: Params, held_out: Sequence[HeldOut]) -> tuple[float, float]:
+def judge_all(model: Transformer, params: Params | Overlay, held_out: Sequence[HeldOut]) -> tuple[float, float]:
     """The loss and the accuracy of a model on all these batches together."""
     return pooled([(judge(model, params, one, counts=scored(one.batch)), weight(one.batch)) for one in held_out])
 
@@ -129,17 +132,17 @@ class StartingPoint(NamedTuple):
     notice: str  # empty, or why it does not go on from the last checkpoint
 
 
-def starting_point(folder: RunFolder) -> StartingPoint:
+def starting_point(folder: RunFolder, fresh: Params | None = None) -> StartingPoint:
     """Parameters, optimizer, its state and the progress: from the newest checkpoint, by however many, or fresh.
 
-    A last checkpoint that is damaged or gone is replaced by the best one, and the notice says so. `UserError` if there
-    are checkpoints, but none that can be read.
+    fresh: of what learns, where that is not the whole model. A last checkpoint that is damaged or gone is replaced by
+    the best one, and the notice says so. `UserError` if there are checkpoints, but none that can be read.
     """
     settings, progress, notice = folder.settings, Progress(), ""
-    params = Transformer(folder.config).init(np.random.default_rng(settings.seed))
+    params = Transformer(folder.config).init(np.random.default_rng(settings.seed)) if fresh is None else fresh
     optimizer = settings.make_optimizer(params)
     if folder.begun:
-        (params, numbers, state), notice = _whole_checkpoint(folder, lambda: optimizer.init(params.flat))
+        (params, numbers, state), notice = _whole_checkpoint(folder, params, lambda: optimizer.init(params.flat))
         progress = Progress(**numbers)
     else:
         state = optimizer.init(params.flat)
@@ -147,13 +150,13 @@ def starting_point(folder: RunFolder) -> StartingPoint:
 
 
 def _whole_checkpoint(
-    folder: RunFolder, fresh: Callable[[], dict[str, Any]]
+    folder: RunFolder, layout: Params, fresh: Callable[[], dict[str, Any]]
 ) -> tuple[tuple[Params, dict[str, Any], dict[str, Any]], str]:
     """Parameters, progress and optimizer's state of `last` if it is whole, else of `best`; and the notice."""
 
     def read(which: str) -> tuple[Params, dict[str, Any], dict[str, Any]]:
         state = fresh()
-        return *newest(folder, which, state=state), state
+        return *newest(folder, which, state=state, layout=layout), state
 
     reason = "the last checkpoint is gone"
     if folder.has_checkpoint("last"):

@@ -166,16 +166,19 @@ def _described(path: Path, value: dict[str, Any]) -> RunFolder:
     return RunFolder(path=path, config=config, settings=TrainSettings(**settings), **described)
 
 
-def newest(folder: RunFolder, which: str, *, state: dict[str, Any] | None = None) -> tuple[Params, dict[str, Any]]:
+def newest(
+    folder: RunFolder, which: str, *, state: dict[str, Any] | None = None, layout: Params | None = None
+) -> tuple[Params, dict[str, Any]]:
     """The parameters and the progress in the checkpoint `which`, written by one process or by many, the newer one.
 
-    Fills the optimizer's `state`, fresh from `init`, if it is given. `UserError` if there is none.
+    Fills the optimizer's `state`, fresh from `init`, if it is given. layout: of what learns, where that is not the
+    whole model. `UserError` if there is none.
     """
     many = shards_step(folder.path, which)
     if many < 0:
-        return load_checkpoint(folder.checkpoint(which), folder.config, state=state)
+        return load_checkpoint(folder.checkpoint(which), folder.config, state=state, layout=layout)
     if folder.checkpoint(which).exists():
-        found = load_checkpoint(folder.checkpoint(which), folder.config, state=state)
+        found = load_checkpoint(folder.checkpoint(which), folder.config, state=state, layout=layout)
         if found[1]["step"] >= many:
             return found
     return load_shards(folder.path, which, folder.config, state=state)

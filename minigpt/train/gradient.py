@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.model import Batch, Call, Params, Transformer
+from minigpt.model import Batch, Call, Overlay, Params, Transformer
 from minigpt.objectives import Counts, HeldOut, Judged, judge, loss_and_gradient, scored
 
 
@@ -27,7 +27,7 @@ class BatchGradient:
         self._parts = [params.zeros_like() for _ in range(threads)]
         self._sum: Params | None = None  # made when micro-batches have to be added up
 
-    def __call__(self, params: Params, batches: Sequence[Batch], *, step: int) -> tuple[float, Params]:
+    def __call__(self, params: Params | Overlay, batches: Sequence[Batch], *, step: int) -> tuple[float, Params]:
         """Mean loss over all scored targets of the micro-batches together, and its gradient.
 
         Equal, but for rounding, to the loss and gradient of one large batch. The next call overwrites the gradient.
@@ -45,11 +45,11 @@ class BatchGradient:
                 grads = self._sum
         return total, grads
 
-    def loss(self, params: Params, batch: Batch) -> float:
+    def loss(self, params: Params | Overlay, batch: Batch) -> float:
         """Mean loss over the scored targets, without gradient or dropout."""
         return self.judge(params, HeldOut(batch)).loss
 
-    def judge(self, params: Params, held_out: HeldOut) -> Judged:
+    def judge(self, params: Params | Overlay, held_out: HeldOut) -> Judged:
         """Mean loss over the scored targets, without gradient or dropout, and how many answers are right."""
         counts, threads = scored(held_out.batch), self.threads
         batches = split_rows(held_out.batch, threads)
@@ -63,7 +63,9 @@ class BatchGradient:
         if self.pool is not None:
             self.pool.shutdown()
 
-    def _one(self, params: Params, batch: Batch, counts: Counts, step: int, micro: int) -> tuple[float, Params]:
+    def _one(
+        self, params: Params | Overlay, batch: Batch, counts: Counts, step: int, micro: int
+    ) -> tuple[float, Params]:
         def work(part: Batch, thread: int) -> tuple[float, Params]:
             call = Call(rng=np.random.default_rng([self.seed, step, micro, thread]))
             return loss_and_gradient(self.model, params, part, call, counts=counts, grads=self._parts[thread])

@@ -172,8 +172,8 @@ def test_what_the_code_prints_is_shown(tmp_path):
 
 def test_only_the_named_exercise_is_graded(tmp_path):
     solution = LESSONS / "solutions" / "00_reading_the_article.py"
-    (result,) = grade.grade_file(solution, "precision_recall")
-    assert result.exercise == "precision_recall" and result.passed
+    (result,) = grade.grade_file(solution, "traced_and_covered")
+    assert result.exercise == "traced_and_covered" and result.passed
     with pytest.raises(UserError, match="there is no exercise 'nonsense'"):
         grade.grade_file(solution, "nonsense")
     with pytest.raises(UserError, match="does not define relu_forward or relu_backward"):
@@ -195,8 +195,8 @@ def bits_per_byte(nats_per_token, tokens, size):
     return _double(nats_per_token) / (2 * np.log(2)) * tokens / size
 
 
-def causal_mask(queries, keys):
-    return ~np.tri(queries, keys, keys - queries, dtype=bool)
+def causal_mask(length):
+    return ~np.tri(length, dtype=bool)
 
 
 def test_check_grades_a_function_with_all_that_it_uses():
@@ -337,7 +337,7 @@ def test_a_forward_that_takes_less_than_the_stub_is_not_judged_in_fewer_cases(tm
 
 
 def test_one_file_is_out_of_all_that_was_asked_for(tmp_path):
-    results = grade.grade_file(written(tmp_path, "def causal_mask(queries, keys):\n    return None"), lesson="02")
+    results = grade.grade_file(written(tmp_path, "def causal_mask(length):\n    return None"), lesson="02")
     assert [(r.exercise, r.message == "not attempted") for r in results] == [
         ("causal_mask", False),
         ("split_heads", True),
@@ -359,7 +359,5 @@ def test_a_kind_of_array_that_says_more_than_its_numbers_is_refused_by_name(tmp_
     result = result_of(tmp_path, RELU + backward)
     assert not result.passed
     assert result.message.endswith("of float64, but it must be a NumPy array")
-    mask = (
-        "import numpy as np\ndef causal_mask(queries, keys):\n    return np.ma.array(np.ones((queries, keys), bool))\n"
-    )
+    mask = "import numpy as np\ndef causal_mask(length):\n    return np.ma.array(np.ones((length, length), bool))\n"
     assert "yours is a MaskedArray of bool, but a NumPy array is wanted" in result_of(tmp_path, mask).message

@@ -78,21 +78,32 @@ def test_a_head_reads_just_the_fields_that_its_record_names(head, field):
     assert same == (field not in HEADS[head].fields)
 
 
-def test_classes_of_the_last_token_that_is_no_padding_are_read_where_only_the_tokens_say_which():
+@pytest.mark.parametrize("pooled", ["last", "mean"])
+def test_padding_that_only_the_tokens_tell_stands_for_no_sequence(pooled):
     tokens = np.where(PRESENT, np.where(TOKENS == 7, 8, TOKENS), 7)
-    model, params = start("sequence", architecture="decoder", pooled="last", padding=7)
+    model, params = start("sequence", architecture="decoder", pooled=pooled, padding=7)
     together = model.forward(params, Batch(tokens))[0]
     for row, real, found in zip(tokens, PRESENT, together, strict=True):
         np.testing.assert_allclose(found, model.forward(params, Batch(row[None, real]))[0][0], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("pooled", ["last", "mean"])
 @pytest.mark.parametrize("head", HEADS)
-def test_no_head_looks_at_padding(head):
+def test_no_head_looks_at_padding(head, pooled):
     """What a head says of real tokens does not change with what stands in the padding."""
-    model, params = start(head, pooled="last")
+    model, params = start(head, pooled=pooled)
     other = np.where(PRESENT, TOKENS, (TOKENS + 1) % 13)
     answers = (model.forward(params, Batch(tokens, present=PRESENT))[0] for tokens in (TOKENS, other))
     ours, theirs = (answer if isinstance(answer, tuple) else (answer,) for answer in answers)
     for one, two in zip(ours, theirs, strict=True):
         real = PRESENT if one.ndim == 3 else slice(None)
         np.testing.assert_allclose(one[real], two[real], rtol=0, atol=1e-12)
+
+
+def test_the_mean_of_all_tokens_that_are_real_stands_for_a_sequence():
+    model, params = start("sequence", pooled="mean", pooler=False)
+    batch = Batch(TOKENS, present=PRESENT)
+    states, _ = model.hidden_states(params, batch)
+    mean = np.stack([row[real].mean(axis=0) for row, real in zip(states, PRESENT, strict=True)])
+    expected = mean @ params["classifier.weight"] + params["classifier.bias"]
+    np.testing.assert_allclose(model.forward(params, batch)[0], expected, rtol=0, atol=1e-12)

@@ -124,3 +124,25 @@ def test_a_mixture_draws_by_weight():
     assert drawn.count("a") / 2000 == pytest.approx(0.75, abs=0.03)
     with pytest.raises(UserError, match="one of them above 0"):
         mixture([(0.0, parts[0][1])], rng)
+
+
+@pytest.mark.parametrize("head", ["sequence", "span"])
+def test_a_weighted_loss_is_the_mean_of_a_text_repeated_so_often(head):
+    model, params = model_of(architecture="encoder", head=head)
+    labels = LABELS if head == "sequence" else ENDS
+    weighted = Batch(TOKENS, labels=labels, weights=np.array([3.0, 1.0, 2.0]))
+    rows = [0, 0, 0, 1, 2, 2]
+    repeated = Batch(TOKENS[rows], labels=labels[rows])
+    ours, theirs = (loss_and_gradient(model, params, batch) for batch in (weighted, repeated))
+    assert ours[0] == pytest.approx(theirs[0], abs=1e-12)
+    np.testing.assert_allclose(ours[1].flat, theirs[1].flat, rtol=0, atol=1e-12)
+    assert scored(weighted).labels == 6 * (1 if head == "sequence" else 2)
+
+
+def test_a_weighted_batch_in_parts_is_the_whole():
+    model, params = model_of(architecture="encoder", head="sequence")
+    batch = Batch(TOKENS, labels=LABELS, weights=np.array([3.0, 0.5, 2.0]))
+    whole = loss_and_gradient(model, params, batch)
+    parts = [loss_and_gradient(model, params, part, counts=scored(batch)) for part in split_rows(batch, 2)]
+    assert sum(part[0] for part in parts) == pytest.approx(whole[0], abs=1e-12)
+    np.testing.assert_allclose(sum(part[1].flat for part in parts), whole[1].flat, rtol=0, atol=1e-12)

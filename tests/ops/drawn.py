@@ -122,7 +122,8 @@ def cross_entropy(draw, rng):
     vocabulary, shape = draw(small), rows(draw)
     targets = rng.integers(0, vocabulary, shape)
     targets = np.where(rng.random(shape) < draw(st.sampled_from([0.0, 0.4])), ops.IGNORED, targets)
-    options = {"smoothing": draw(st.sampled_from([0.0, 0.1]))}
+    importance = draw(st.sampled_from([None, rng.uniform(0.1, 3, shape)]))
+    options = {"smoothing": draw(st.sampled_from([0.0, 0.1])), "importance": importance}
     return (*normal(rng, (*shape, vocabulary), scale=3), targets), options
 
 

@@ -54,10 +54,13 @@ def theirs():
         a, b = x.chunk(2, -1)
         return x * cos + torch.cat([-b, a], -1) * sin
 
-    def cross_entropy(logits, targets, *, smoothing=0.0, count=None):
+    def cross_entropy(logits, targets, *, smoothing=0.0, count=None, importance=None):
         logits, targets = logits.reshape(-1, logits.shape[-1]), targets.reshape(-1)
-        total = f.cross_entropy(logits, targets, ignore_index=IGNORED, label_smoothing=smoothing, reduction="sum")
-        return total / (count or max(1, int((targets != IGNORED).sum())))
+        each = f.cross_entropy(logits, targets, ignore_index=IGNORED, label_smoothing=smoothing, reduction="none")
+        if importance is None:
+            return each.sum() / (count or max(1, int((targets != IGNORED).sum())))
+        weights = torch.as_tensor(importance).reshape(-1) * (targets != IGNORED)
+        return (each * weights).sum() / (count or float(weights.sum()) or 1)
 
     return {
         **activations,

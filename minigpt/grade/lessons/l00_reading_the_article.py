@@ -40,24 +40,24 @@ def draw_stated(rng: np.random.Generator) -> Question:
     return [stated, facts], {}
 
 
-def precision_recall(stated, facts):
+def traced_and_covered(stated, facts):
     hits = sum(bool(numbers & facts) for numbers in stated)
     found = facts & set().union(*stated)
     return hits / len(stated) if stated else 0.0, len(found) / len(facts) if facts else 0.0
 
 
 def exchanged(stated, facts):
-    """You returned recall before precision."""
-    return precision_recall(stated, facts)[::-1]
+    """You returned the share that is covered before the share that is traced."""
+    return traced_and_covered(stated, facts)[::-1]
 
 
 def counts_facts_twice(stated, facts):
-    """A fact that two claims state counts once in the recall."""
-    precision, _ = precision_recall(stated, facts)
-    return precision, sum(len(n & facts) for n in stated) / len(facts) if facts else 0.0
+    """A fact that two claims state counts once in the share that is covered."""
+    traced, _ = traced_and_covered(stated, facts)
+    return traced, sum(len(n & facts) for n in stated) / len(facts) if facts else 0.0
 
 
 EXERCISES = (
     Exercise.of(dropped_hedges, points=2, draw=draw_hedges, mistakes=(parts_of_words, letter_case)),
-    Exercise.of(precision_recall, points=2, draw=draw_stated, mistakes=(exchanged, counts_facts_twice)),
+    Exercise.of(traced_and_covered, points=2, draw=draw_stated, mistakes=(exchanged, counts_facts_twice)),
 )

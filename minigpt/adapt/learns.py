@@ -1,0 +1,89 @@
+"""What of a model learns, and what stays as it is."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from minigpt.adapt.adapters import low_rank_adapters
+from minigpt.errors import UserError
+from minigpt.model import Overlay, Params, Transformer
+from minigpt.model.head import head_arrays
+from minigpt.values import TEXT, check, choice, list_of, read, whole
+
+WAYS = ("all", "last", "head", "low-rank")
+LAYERS = ("attention.query", "attention.value")  # as Hu et al. (2021), arXiv:2106.09685, section 4.2
+
+
+@dataclass(frozen=True)
+class Learns:
+    """Which arrays are trained. `UserError` for a value that does not fit.
+
+    way: all; last: the last `blocks` blocks and what follows them; head: the head alone; low-rank: an adapter of `rank`
+    beside each of `layers`, and the head where it is new.
+    """
+
+    way: str = "all"
+    blocks: int = 1
+    rank: int = 8
+    layers: tuple[str, ...] = LAYERS
+
+    def __post_init__(self) -> None:
+        check("what learns", self.way, choice(*WAYS))
+        check("the number of last blocks", self.blocks, whole(1))
+        check("the rank", self.rank, whole(1))
+        check("the layers", list(self.layers), list_of(TEXT))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "layers": list(self.layers)}
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> "Learns":
+        """What `to_dict` made."""
+        layers = tuple(read(value, "layers", list_of(TEXT)))
+        return cls(read(value, "way", TEXT), read(value, "blocks", whole(1)), read(value, "rank", whole(1)), layers)
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything learns, so that the model stands for itself."""
+        return self.way == "all"
+
+
+def divided(model: Transformer, params: Params, learns: Learns, seed: int) -> tuple[Params | None, Params]:
+    """(what stays, what learns) of these parameters; None stays where all of them learn.
+
+    seed: of the adapters. `UserError` if the model has no such part.
+    """
+    if learns.whole:
+        return None, params
+    new = set(head_arrays(model.config))
+    if learns.way == "low-rank":
+        adapters = low_rank_adapters(model, np.random.default_rng([seed, 1]), rank=learns.rank, layers=learns.layers)
+        head = params.only([name for name in params if name in new and model.config.head != "language"])
+        trained = Params({**adapters.arrays, **head.arrays}, dtype=params.flat.dtype)
+        for part in (adapters, head):
+            for name, array in part.items():
+                trained[name] = array
+        return params.split(lambda name: name in head)[0], trained
+    chosen = new if learns.way == "head" else new | _last_blocks(model, learns.blocks)
+    if not chosen:
+        raise UserError(
+            "the head of this model is its token embedding, so there is no head to be trained alone; train the last "
+            "blocks, low-rank adapters or all"
+        )
+    return params.split(lambda name: name in chosen)
+
+
+def together(base: Params | None, trained: Params) -> Params | Overlay:
+    """What the model computes with."""
+    return trained if base is None else Overlay(base, trained)
+
+
+def _last_blocks(model: Transformer, count: int) -> set[str]:
+    """The arrays of the last `count` blocks and of the norm after them."""
+    config = model.config
+    if count > config.layers:
+        raise UserError(f"the model has {config.layers} blocks, not {count}; choose fewer, or train all of it")
+    wanted = {f"blocks.{number}" for number in range(config.layers - count, config.layers)}
+    return {name for name, record in model.arrays().items() if record.block in wanted or name.startswith("final_norm.")}

@@ -1,0 +1,176 @@
+"""`minigpt finetune`: from a model and examples to a model that does a task."""
+
+import argparse
+import sys
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from minigpt.adapt import WAYS, Learns
+from minigpt.cli.options import MODEL, add_command, folder, positive, print_json, quoted
+from minigpt.cli.output import report_failure
+from minigpt.cli.resume import RUNS
+from minigpt.errors import UserError
+from minigpt.finetune import TASKS, Tuned, Wishes, go_on, prepare, prepare_domain, tune
+from minigpt.finetune.named import NAMED
+from minigpt.finetune.prepare import records_of
+from minigpt.finetune.report import report_lines
+from minigpt.finetune.rivals import beside_rivals
+from minigpt.machine import blas_threads, threads_for_width
+from minigpt.pretrained import open_model
+from minigpt.pretrained.tuned import open_tuned_folder
+from minigpt.train import Interrupted
+
+DATA = f"a .csv, .tsv or .jsonl file, or one of {', '.join(NAMED)}"
+DOMAIN = "go on with texts of a domain (DATA is then a name from `minigpt corpus list`, or a path)"
+SUMMARIES = [(name, task.summary) for name, task in TASKS.items()]
+COLUMNS = ("text", "second", "label", "words", "tags", "question", "context", "answer", "start", "messages")
+PLAIN = (
+    "epochs",
+    "steps",
+    "batch",
+    "accumulate",
+    "learning_rate",
+    "dropout",
+    "weight_decay",
+    "validations",
+    "patience",
+    "seed",
+)
+
+
+def add(subparsers) -> None:
+    """Declare the subcommand."""
+    parser = add_command(
+        subparsers,
+        "finetune",
+        execute,
+        "  minigpt finetune minilm film --task classify --test film-test\n"
+        "  minigpt finetune minilm reviews.csv --task classify --label stars --learns head\n"
+        "  minigpt finetune smollm2 talks.jsonl --task chat --learns low-rank --rank 8\n"
+        "  minigpt finetune smollm2 medicine --task domain --replay pydocs --replay-share 0.25\n"
+        "  minigpt finetune --resume --out runs/film-minilm",
+    )
+    parser.add_argument("model", nargs="?", metavar="MODEL", help=MODEL)
+    parser.add_argument("data", nargs="?", metavar="DATA", help=f"examples to learn from: {DATA}")
+    parser.add_argument(
+        "--task",
+        choices=("domain", *TASKS),
+        help="; ".join(f"{name}: {summary}" for name, summary in [("domain", DOMAIN), *SUMMARIES]),
+    )
+    parser.add_argument("--replay", metavar="TEXT", help="domain: the old text, on which forgetting is measured")
+    parser.add_argument("--replay-share", type=float, default=0.0, help="domain: of the rows of a batch (default 0)")
+    parser.add_argument("--validation", metavar="DATA", help="examples to validate with (default: a tenth of DATA)")
+    parser.add_argument("--test", metavar="DATA", help="examples on which the best model is measured once, at the end")
+    parser.add_argument("--learns", choices=WAYS, default="all", help="which part of the model (default all)")
+    parser.add_argument("--blocks", type=positive, default=1, help="with --learns last: so many blocks (default 1)")
+    parser.add_argument("--rank", type=positive, default=8, help="with --learns low-rank: of the adapters (default 8)")
+    parser.add_argument(
+        "--layers",
+        default=",".join(Learns().layers),
+        help="with --learns low-rank: what gets an adapter (default attention.query,attention.value)",
+    )
+    parser.add_argument("--epochs", type=positive, help="how often each example is seen (default 3)")
+    parser.add_argument("--steps", type=positive, help="updates of the parameters, in place of --epochs")
+    parser.add_argument("--batch", type=positive, help="examples to a step (default 32)")
+    parser.add_argument("--accumulate", type=positive, help="add up so many batches to a step (default 1)")
+    parser.add_argument("--learning-rate", type=float, help="the highest (default 5e-5 for all, 1e-3 for a head)")
+    parser.add_argument("--dropout", type=float, help="share of activations set to zero (default 0)")
+    parser.add_argument("--weight-decay", type=float, help="(default 0.01)")
+    parser.add_argument("--tokens", type=positive, help="of an example at most (default: what the model sees)")
+    parser.add_argument("--long", choices=("refuse", "cut"), default="refuse", help="what to do with longer ones")
+    parser.add_argument("--pooled", choices=("first", "last", "mean"), help="classify: which token stands for a text")
+    parser.add_argument("--balanced", action="store_true", help="classify: all classes count alike in the loss")
+    parser.add_argument("--packed", action="store_true", help="chat: several conversations in one row")
+    parser.add_argument("--validations", type=positive, help="in an epoch (default 2)")
+    parser.add_argument("--patience", type=positive, help="end after so many validations without a better one")
+    parser.add_argument("--seed", type=int, help="the same seed gives the same model (default 0)")
+    for role in COLUMNS:
+        parser.add_argument(f"--{role}", metavar="COLUMN", help=f"the column of {role} (default {role})")
+    parser.add_argument("--out", type=folder, help="the model's folder (default: a new one below runs/)")
+    parser.add_argument("--resume", action="store_true", help="go on with the fine-tuning in --out")
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Prepare or reopen, train, and show what came of it."""
+    if arguments.test is not None and arguments.task == "domain":
+        raise UserError("a domain is measured on the held-out part of its text; leave --test out")
+    test = None if arguments.test is None else records_of(arguments.test)  # what is wrong with it is said now
+    tuning = _resumed(arguments) if arguments.resume else _fresh(arguments)
+    path = tuning.folder.path
+    print(
+        f"fine-tuning in {path}: {tuning.folder.settings.steps:,} steps",
+        file=sys.stderr,
+    )
+    with blas_threads(threads_for_width(tuning.folder.config.width)):
+        try:
+            tuned = tune(tuning, show_progress=True)
+        except Interrupted as stopped:
+            again = f"minigpt finetune --resume --out {quoted(path)}"
+            report_failure(f"saved at step {stopped.step}; go on with\n  {again}", as_json=arguments.json)
+            return 130
+        result: dict[str, Any] = {"folder": str(path), "task": tuned.task, **tuned.measured}
+        if "before" in tuned.corpus:
+            result["before"] = tuned.corpus["before"]
+        if test is not None:
+            model = Tuned(path)
+            examples, said = model.examples(test), model.predict(test)
+            result["test"] = model.measured(said, examples)
+            if tuned.task == "classify":
+                result["rivals"] = beside_rivals(tuning.examples, examples, said, tuning.setup)
+    print_json(result) if arguments.json else print("\n".join(report_lines(result)))
+    return 0
+
+
+def _fresh(arguments: argparse.Namespace) -> Any:
+    for name in ("model", "data", "task"):
+        if getattr(arguments, name) is None:
+            raise UserError(f"{name} is missing; say for example: minigpt finetune minilm film --task classify")
+    columns = {role: column for role in COLUMNS if (column := getattr(arguments, role)) is not None}
+    known = () if arguments.task == "domain" else TASKS[arguments.task].columns + TASKS[arguments.task].optional
+    for role in columns:
+        if role not in known:
+            raise UserError(f"--{role} is no column of the task {arguments.task}; it has {', '.join(known) or 'none'}")
+    given = {name: value for name in PLAIN if (value := getattr(arguments, name)) is not None}
+    layers = tuple(part.strip() for part in arguments.layers.split(","))
+    wishes = Wishes(
+        task=arguments.task,
+        columns=columns,
+        learns=Learns(arguments.learns, arguments.blocks, arguments.rank, layers),
+        context=arguments.tokens,
+        pooled=arguments.pooled,
+        balanced=arguments.balanced,
+        packed=arguments.packed,
+        cut=arguments.long == "cut",
+        replay=arguments.replay_share,
+        **given,
+    )
+    below = open_model(arguments.model)
+    if arguments.task == "domain":
+        if arguments.validation is not None:
+            raise UserError("a tenth of the text is held out for validation; leave --validation out")
+        return prepare_domain(_place(arguments), below, wishes, arguments.data, arguments.replay)
+    if arguments.replay is not None:
+        raise UserError("old text is replayed with --task domain alone; leave --replay out")
+    return prepare(_place(arguments), below, wishes, arguments.data, arguments.validation)
+
+
+def _resumed(arguments: argparse.Namespace) -> Any:
+    if arguments.out is None:
+        raise UserError("--resume needs the folder to go on with; name it with --out")
+    if arguments.model is not None or arguments.data is not None:
+        raise UserError("--resume takes model and data from the folder; leave both out")
+    return go_on(open_tuned_folder(arguments.out))
+
+
+def _place(arguments: argparse.Namespace) -> Path:
+    """--out, or the first free name below runs/."""
+    if arguments.out is not None:
+        return arguments.out
+    name = f"{Path(arguments.data).stem}-{Path(arguments.model).stem}-{arguments.task}"
+    for number in count(1):
+        path = RUNS / (name if number == 1 else f"{name}-{number}")
+        if not path.exists():
+            return path
+    raise AssertionError

@@ -1,0 +1,65 @@
+"""Asking a fine-tuned model, and measuring its answers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from minigpt.finetune.data import ExampleData
+from minigpt.finetune.examples import Example
+from minigpt.finetune.frames import padding_of
+from minigpt.finetune.registry import task_of
+from minigpt.finetune.tasks import Setup
+from minigpt.model import Overlay, Params, Transformer
+from minigpt.pretrained.tuned import TunedFolder
+from minigpt.train.engine import judge_all
+
+ROWS = 64  # of a batch that is judged
+
+
+def measure(folder: TunedFolder, params: Params | Overlay, setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:
+    """What the task measures on these examples; where the model writes, the loss in nats per token."""
+    task = task_of(folder.task)
+    if task.measure is None:
+        held_out = data_of(folder, setup, [], examples).held_out()
+        loss, accuracy = judge_all(Transformer(folder.config), params, held_out)
+        return {"examples": len(examples), "loss": loss, "accuracy": accuracy}
+    return task.measure(answers(folder, params, setup, examples), examples, setup)
+
+
+def answers(
+    folder: TunedFolder, params: Params | Overlay, setup: Setup, examples: Sequence[Example]
+) -> list[dict[str, Any]]:
+    """What the model says to each of the examples, in their order. Rows of like length are asked together."""
+    task, model, data = task_of(folder.task), Transformer(folder.config), data_of(folder, setup, [], [])
+    assert task.answers is not None
+    order = sorted(range(len(examples)), key=lambda row: len(examples[row].ids))
+    said: dict[int, dict[str, Any]] = {}
+    for first in range(0, len(order), ROWS):
+        rows = order[first : first + ROWS]
+        some = [examples[row] for row in rows]
+        batch = data.make(some)
+        output, _ = model.forward(params, batch)
+        said |= dict(zip(rows, task.answers(output, batch, some, setup), strict=True))
+    return [said[row] for row in range(len(examples))]
+
+
+def setup_of(folder: TunedFolder, tokenizer: Any) -> Setup:
+    """What examples are made with."""
+    context = folder.corpus["context"] or folder.config.context
+    return Setup(tokenizer, context, folder.labels, folder.columns, folder.cut)
+
+
+def data_of(
+    folder: TunedFolder, setup: Setup, training: Sequence[Example], validation: Sequence[Example]
+) -> ExampleData:
+    """The batches."""
+    settings = folder.settings
+    return ExampleData(
+        task_of(folder.task),
+        training,
+        validation,
+        batch=settings.batch,
+        accumulate=settings.accumulate,
+        seed=settings.seed,
+        padding=padding_of(setup.tokenizer),
+        segments=folder.config.segments > 1,
+    )

@@ -1,0 +1,92 @@
+"""Examples that anyone can fetch: film reviews, product reviews, newspaper sentences and tweets, rated by people.
+
+Hutto & Gilbert (2014), "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text", ICWSM:
+twenty people rated each text from -4 to 4. Here the sign of the mean is the class, and texts rated between -0.5 and
+0.5 are left out. Of each set, 1,000 examples drawn at random, always the same, are its test.
+"""
+
+import math
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.finetune.records import Record
+from minigpt.text.fetch import Package, fetch_package
+
+VADER = Package(
+    "vaderSentiment",
+    "3.3.2",
+    "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+    "vaderSentiment-3.3.2/additional_resources",
+    2.3,
+    "MIT",
+    source=True,
+)
+ARCHIVE = "hutto_ICWSM_2014.tar.gz"  # inside of the package
+MOST_BYTES = 1 << 24  # that a file of it may have
+DECIDED = 0.5  # the smallest mean rating, without its sign, that is a class
+TEST, SEED = 1000, 2014
+TEST_END = "-test"  # of the name of a set's test
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Where a named set of examples comes from."""
+
+    description: str
+    licence: str
+    package: Package
+    read: Callable[[Path], list[Record]]  # the folder of the package -> all of its examples
+
+
+def _rated(file: str, name: str, folder: Path) -> list[Record]:
+    """The texts of one file whose rating is decided, each line `number, mean rating, text` with tabs between."""
+    records = []
+    for number, line in enumerate(_member(folder / ARCHIVE, file).splitlines(), 1):
+        parts = line.split("\t", 2)
+        if len(parts) < 3 or not parts[2].strip():
+            continue
+        rating = float(parts[1])
+        if math.isfinite(rating) and abs(rating) >= DECIDED:
+            label = "positive" if rating > 0 else "negative"
+            records.append(
+                Record({"text": parts[2].strip(), "label": label, "rating": rating}, f"{name}, line {number}")
+            )
+    return records
+
+
+def _member(archive: Path, name: str) -> str:
+    """The text of one file of an archive, read in memory."""
+    with tarfile.open(archive) as opened:
+        for member in opened:
+            if member.isreg() and Path(member.name).name == name and member.size <= MOST_BYTES:
+                file = opened.extractfile(member)
+                assert file is not None
+                return file.read().decode("utf-8", errors="replace")
+    raise UserError(f"{archive} holds no {name}; remove its folder, and it is fetched again")
+
+
+NAMED = {
+    name: Examples(f"{what}, positive or negative", "MIT", VADER, partial(_rated, f"{file}_GroundTruth.txt", name))
+    for name, what, file in (
+        ("film", "snippets of film reviews", "movieReviewSnippets"),
+        ("amazon", "snippets of product reviews", "amazonReviewSnippets"),
+        ("newspaper", "sentences of editorials", "nytEditorialSnippets"),
+        ("tweets", "tweets", "tweets"),
+    )
+}
+
+
+def named_records(name: str, *, progress: bool = True) -> list[Record]:
+    """The examples of a named set to train on; with -test after the name, its test. `UserError` if there is none."""
+    entry = NAMED.get(name.removesuffix(TEST_END))
+    if entry is None:
+        raise UserError(f"no examples are called {name!r}; there are {', '.join(NAMED)}")
+    records = entry.read(fetch_package(entry.package, progress=progress))
+    chosen = set(np.random.default_rng(SEED).permutation(len(records))[:TEST].tolist())
+    return [record for row, record in enumerate(records) if (row in chosen) == name.endswith(TEST_END)]

@@ -1,0 +1,163 @@
+"""From a model and files of examples to a fine-tuning that can begin, or go on."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.files import checksum
+from minigpt.finetune.ask import data_of, measure, setup_of
+from minigpt.finetune.chat import packed
+from minigpt.finetune.data import ExampleData
+from minigpt.finetune.examples import Example
+from minigpt.finetune.named import NAMED, TEST_END, named_records
+from minigpt.finetune.records import Record, read_records
+from minigpt.finetune.registry import task_of
+from minigpt.finetune.tasks import Setup
+from minigpt.finetune.wishes import OF_DATA, Wishes
+from minigpt.model import Overlay, Params
+from minigpt.pretrained.opened import OpenedModel, begin_tuned
+from minigpt.pretrained.tuned import TunedFolder, checksum_of, has_tuned, tokenizer_of
+from minigpt.train.lock import locked
+from minigpt.values import TABLE, TEXT, about, read
+
+HELD_OUT = 0.1  # of the examples, where no others are named for validation
+SPLIT = 11  # the seed of which they are, whatever the run's own
+
+
+class Tuning:
+    """A fine-tuning that can begin or go on: the folder, what examples are made with, the batches.
+
+    examples, validation: to train on, and to validate with.
+    """
+
+    def __init__(self, folder: TunedFolder, tokenizer: Any, records: Sequence[Record], held_out: Sequence[Record]):
+        self.folder, self.task = folder, task_of(folder.task)
+        self.setup = setup_of(folder, tokenizer)
+        examples = [self.task.example(record, self.setup) for record in records]
+        self.validation = [self.task.example(record, self.setup) for record in held_out]
+        if folder.corpus["balanced"]:
+            examples = balanced(examples)
+        self.examples = packed(examples, self.setup.context) if folder.corpus["packed"] else examples
+
+    def data(self) -> ExampleData:
+        """What `minigpt.train.train` is given."""
+        return data_of(self.folder, self.setup, self.examples, self.validation)
+
+    def measure(self, params: Params | Overlay) -> dict[str, Any]:
+        """What the task measures on the examples to validate with."""
+        return {"validation": measure(self.folder, params, self.setup, self.validation)}
+
+
+def prepare(
+    path: str | Path, below: OpenedModel, wishes: Wishes, training: str | Path, validation: str | Path | None = None
+) -> Tuning:
+    """Check everything, read the examples, and write the folder's tokenizer.json and, last, finetune.json.
+
+    validation: examples to validate with; None: a tenth of those to train on, drawn at random, always the same.
+    `UserError` for all that does not fit, and for a folder that holds a fine-tuned model.
+    """
+    task, path = task_of(wishes.task), Path(path)
+    check_below(below, wishes)
+    files = {name: file_of(file) for name, file in (("training", training), ("validation", validation)) if file}
+    records, held_out = read_both(files)
+    setup = Setup(below.tokenizer, wishes.context or below.model.config.context, (), wishes.columns, wishes.cut)
+    labels = task.labels(records, setup)
+    changes = {**task.model(below.model.config, labels), "dropout": wishes.dropout}
+    if wishes.pooled is not None:
+        changes["pooled"] = wishes.pooled
+    folder = TunedFolder(
+        path,
+        replace(below.model.config, **changes),
+        wishes.settings(len(records)),
+        {"files": files, **wishes.of_data()},
+        task=task.name,
+        below={"name": below.name, "checksum": checksum_of(below.params)},
+        learns=wishes.learns,
+        labels=labels,
+        columns=dict(wishes.columns),
+        cut=wishes.cut,
+    )
+    tuning = Tuning(folder, below.tokenizer, records, held_out)
+    folder = tuning.folder = replace(folder, settings=wishes.settings(len(tuning.examples)))
+    begin_tuned(folder)  # what the model does not have is said now
+    with locked(path, make_folder=True):
+        if has_tuned(path) or folder.begun:
+            raise UserError(f"{path} holds a fine-tuned model; choose another folder, or remove that one first")
+        below.tokenizer.save(path / "tokenizer.json")
+        folder.save()
+    return tuning
+
+
+def reopen(folder: TunedFolder) -> Tuning:
+    """The same of a folder that was prepared, to go on. `UserError` if the examples are not what they were."""
+    with about(folder.file("finetune.json"), "fine-tune again"):
+        files = read(folder.corpus, "files", TABLE)
+        for name, kind in OF_DATA.items():
+            read(folder.corpus, name, kind)
+        for file in files.values():
+            path, before = read(file, "path", TEXT), read(file, "checksum", TEXT)
+            if file_of(path)["checksum"] != before:
+                raise UserError(f"{path} has changed since then, so training cannot go on with it")
+    return Tuning(folder, tokenizer_of(folder), *read_both(files))
+
+
+def check_below(below: OpenedModel, wishes: Wishes) -> None:
+    """`UserError` for a model that cannot be fine-tuned in that way."""
+    if below.model.two_stacks:
+        raise UserError(f"{below.name} reads one text and writes another; fine-tune an encoder or a decoder")
+    if below.tokenizer is None:
+        raise UserError(f"{below.name} has no tokenizer, so texts cannot be given to it; choose a model that has one")
+    if not isinstance(below.params, Params):
+        raise UserError(f"the weights of {below.name} are quantized; open it with all its bits to train it")
+    seen = below.model.config.context
+    if wishes.context is not None and wishes.context > seen:
+        raise UserError(f"{below.name} sees {seen} tokens, not {wishes.context}; choose fewer with --context")
+
+
+def file_of(path: str | Path) -> dict[str, str]:
+    """Which file it is: its path and its checksum. `UserError` if it cannot be read."""
+    if is_named(path):
+        return {"path": str(path), "checksum": NAMED[str(path).removesuffix(TEST_END)].package.sha256}
+    try:
+        return {"path": str(Path(path).resolve()), "checksum": checksum(path)}
+    except OSError as error:
+        raise UserError(f"{path} could not be read ({error.strerror}); check the path") from None
+
+
+def read_both(files: dict[str, dict[str, str]]) -> tuple[list[Record], list[Record]]:
+    """Records to train on, and to validate with."""
+    records = records_of(files["training"]["path"])
+    if "validation" in files:
+        return records, records_of(files["validation"]["path"])
+    return split(records)
+
+
+def records_of(source: str | Path) -> list[Record]:
+    """The examples of a file, or of a set by its name."""
+    return named_records(str(source)) if is_named(source) else read_records(source)
+
+
+def is_named(source: str | Path) -> bool:
+    """Whether these are examples by a name."""
+    return str(source).removesuffix(TEST_END) in NAMED
+
+
+def split(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """(to train on, to validate with): a tenth, drawn at random, always the same. `UserError` for fewer than two."""
+    if len(records) < 2:
+        raise UserError("there is one example alone; at least two are needed, one of them to validate with")
+    count = max(1, round(HELD_OUT * len(records)))
+    chosen = set(np.random.default_rng(SPLIT).permutation(len(records))[:count].tolist())
+    kept = [record for number, record in enumerate(records) if number not in chosen]
+    return kept, [record for number, record in enumerate(records) if number in chosen]
+
+
+def balanced(examples: Sequence[Example]) -> list[Example]:
+    """The examples, each counting so much that all classes together count alike, and one on average."""
+    sizes = Counter(example.target for example in examples)
+    return [one._replace(weight=len(examples) / (len(sizes) * sizes[one.target])) for one in examples]

@@ -1,0 +1,48 @@
+"""What simple classifiers reach on the same examples, and by how much the model is better."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from minigpt.finetune.examples import Example
+from minigpt.finetune.tasks import Setup
+from minigpt.measure.bootstrap import bootstrapped_mean, paired_difference
+from minigpt.measure.rivals import LogisticRegression, TfIdf
+
+
+def beside_rivals(
+    training: Sequence[Example], examples: Sequence[Example], answers: Sequence[dict[str, Any]], setup: Setup
+) -> dict[str, Any]:
+    """Accuracy of each rival of a classifier, with its interval; and the model's less the rival's, example by example.
+
+    Rivals: always the most frequent class of training; a linear model on TF-IDF of words and pairs of words.
+    """
+    targets = np.array([example.target for example in examples])
+    right = np.array([answer["label"] for answer in answers]) == np.array(setup.labels)[targets]
+    found = {}
+    for name, said in (("most frequent class", _usual(training)), ("TF-IDF", _linear(training, examples, setup))):
+        theirs = said == targets
+        found[name] = {
+            "accuracy": bootstrapped_mean(theirs)._asdict(),
+            "model_is_better_by": paired_difference(right, theirs)._asdict(),
+        }
+    return found
+
+
+def _usual(training: Sequence[Example]) -> np.ndarray:
+    return np.array([np.bincount([example.target for example in training]).argmax()])
+
+
+def _linear(training: Sequence[Example], examples: Sequence[Example], setup: Setup) -> np.ndarray:
+    """What the linear model says to each example, (N,)."""
+    texts, asked = ([_text(example, setup) for example in some] for some in (training, examples))
+    words = TfIdf(texts)
+    model = LogisticRegression(words.matrix(texts), np.array([one.target for one in training]), len(setup.labels))
+    return model.probabilities(words.matrix(asked)).argmax(axis=1)
+
+
+def _text(example: Example, setup: Setup) -> str:
+    """The text of an example, or both."""
+    columns = [setup.column("text"), *filter(None, [setup.columns.get("second")])]
+    return "\n".join(example.record.text(column) for column in columns)

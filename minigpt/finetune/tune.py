@@ -1,0 +1,96 @@
+"""Training a prepared fine-tuning, and measuring what came of it."""
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from minigpt.errors import UserError
+from minigpt.finetune.ask import answers, setup_of
+from minigpt.finetune.domain import DomainTuning
+from minigpt.finetune.examples import Example
+from minigpt.finetune.prepare import Tuning, reopen
+from minigpt.finetune.records import Record
+from minigpt.finetune.registry import task_of
+from minigpt.model import Params
+from minigpt.pretrained.opened import begin_tuned, open_tuned
+from minigpt.pretrained.tuned import TunedFolder, open_tuned_folder, trained_params
+from minigpt.train import OneProcess, train
+
+
+class NoBetter(Exception):
+    """The validation loss has not fallen for as long as was wished."""
+
+
+def go_on(folder: TunedFolder) -> Tuning | DomainTuning:
+    """A fine-tuning that was prepared, or stopped. `UserError` if its data is not what it was."""
+    return DomainTuning(folder) if folder.task == "domain" else reopen(folder)
+
+
+def tune(
+    tuning: Tuning | DomainTuning,
+    *,
+    on_validation: Callable[[dict[str, float]], None] = lambda row: None,
+    show_progress: bool = True,
+) -> TunedFolder:
+    """Train to the last step, or until it gets no better; then measure the best parameters on the validation examples.
+
+    Returns the folder as it then is: its finetune.json says what was measured. Raises as `minigpt.train.train`.
+    """
+    folder, patience = tuning.folder, tuning.folder.corpus["patience"]
+    base, fresh = begin_tuned(folder)
+    engine = OneProcess(folder, base=base, fresh=fresh)
+    best, worse = math.inf, 0
+
+    def note(_params: Params, row: dict[str, float]) -> None:
+        nonlocal best, worse
+        worse = 0 if row["validation_loss"] < best else worse + 1
+        best = min(best, row["validation_loss"])
+        on_validation(row)
+        if patience is not None and worse >= patience:
+            raise NoBetter
+
+    with suppress(NoBetter):
+        train(folder, tuning.data(), engine=engine, on_validation=note, show_progress=show_progress)
+    measured = tuning.measure(trained_params(folder, base, fresh, "best"))
+    folder = replace(folder, measured={**measured, "steps": engine.progress.step})
+    folder.save()
+    return folder
+
+
+class Tuned:
+    """A fine-tuned model, ready to be asked."""
+
+    def __init__(self, path: str | Path, checkpoint: str = "best"):
+        """`UserError` if the folder holds none, one that continues texts, or the model below is not what it was."""
+        self.folder = open_tuned_folder(path)
+        if task_of(self.folder.task).answers is None:
+            raise UserError(f"{path} was trained for {self.folder.task}, so it continues texts; use generate or chat")
+        self.params, tokenizer = open_tuned(self.folder, checkpoint)
+        self.setup = setup_of(self.folder, tokenizer)
+
+    def examples(self, records: Sequence[Record]) -> list[Example]:
+        """The records as rows of tokens."""
+        task = task_of(self.folder.task)
+        return [task.example(record, self.setup) for record in records]
+
+    def predict(self, records: Sequence[Record]) -> list[dict[str, Any]]:
+        """What it says to each record; the true answers, where the records hold them, are not read."""
+        hidden = {self.setup.column(role) for role in task_of(self.folder.task).answered}
+        asked = [
+            record._replace(values={name: value for name, value in record.values.items() if name not in hidden})
+            for record in records
+        ]
+        return answers(self.folder, self.params, self.setup, self.examples(asked))
+
+    def evaluate(self, records: Sequence[Record]) -> dict[str, Any]:
+        """What the task measures on records that hold the true answers."""
+        return self.measured(self.predict(records), self.examples(records))
+
+    def measured(self, said: Sequence[dict[str, Any]], examples: Sequence[Example]) -> dict[str, Any]:
+        """The same of answers that it gave."""
+        task = task_of(self.folder.task)
+        assert task.measure is not None
+        return task.measure(said, examples, self.setup)

@@ -1,0 +1,45 @@
+"""Intervals by drawing the examples again: how much a measure would differ on other examples of the same kind.
+
+Efron & Tibshirani (1993), "An Introduction to the Bootstrap", chapter 13: percentile intervals.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+DRAWS = 1000
+SEED = 1979  # the same examples give the same interval
+
+
+class Interval(NamedTuple):
+    """A measure with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def bootstrap(measure: Callable[[np.ndarray], float], count: int, *, draws: int = DRAWS) -> Interval:
+    """measure(rows) of all `count` examples, and the middle 95% of what it is when examples are drawn with replacement.
+
+    rows: (count,) integers, which examples. Draws in which the measure is not a number are left out.
+    """
+    rng = np.random.default_rng(SEED)
+    found = np.array([measure(rng.integers(0, count, count)) for _ in range(draws)])
+    found = found[np.isfinite(found)]
+    value = float(measure(np.arange(count)))
+    if not found.size:
+        return Interval(value, value, value)
+    low, high = np.quantile(found, [0.025, 0.975])
+    return Interval(value, float(low), float(high))
+
+
+def bootstrapped_mean(values: np.ndarray) -> Interval:
+    """The mean of (N,) values, with its interval."""
+    return bootstrap(lambda rows: float(values[rows].mean()), len(values))
+
+
+def paired_difference(first: np.ndarray, second: np.ndarray) -> Interval:
+    """The mean of first - second, (N,) each, of the same examples, which are drawn together; with its interval."""
+    return bootstrapped_mean(np.asarray(first, float) - np.asarray(second, float))

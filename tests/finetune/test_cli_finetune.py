@@ -1,0 +1,141 @@
+"""`minigpt finetune` and `minigpt predict`."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+from small_models import make_models
+
+from minigpt.cli import main
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    return make_models(tmp_path_factory.mktemp("below"))
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A CSV file whose class is the first letter, and whose columns have other names."""
+    rng, path = np.random.default_rng(0), tmp_path / "words.csv"
+    rows = ["word,kind"]
+    for number in range(60):
+        letters = "".join(rng.choice(list("cdef"), rng.integers(3, 8)))
+        rows.append(f'"{"ab"[number % 2]}{letters}",{["first", "second"][number % 2]}')
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return path
+
+
+def words(models, data, out, *more):
+    base = ["finetune", str(models["encoder"]), str(data), "--task", "classify", "--text", "word", "--label", "kind"]
+    return [*base, "--out", str(out), "--learning-rate", "0.005", "--batch", "8", *more]
+
+
+def said_by(capsys, *arguments):
+    assert main(list(arguments)) == 0
+    return capsys.readouterr().out
+
+
+def test_from_a_csv_file_to_answers(models, data, tmp_path, capsys):
+    out = tmp_path / "tuned"
+    result = json.loads(said_by(capsys, *words(models, data, out, "--epochs", "6", "--test", str(data), "--json")))
+    assert result["test"]["accuracy"]["value"] > 0.9
+    assert result["test"]["accuracy"]["low"] <= result["test"]["accuracy"]["value"]
+    rows = list(csv.DictReader(io.StringIO(said_by(capsys, "predict", str(out), str(data)))))
+    assert [row["label"] for row in rows[:4]] == ["first", "second", "first", "second"]
+    assert all(0.5 <= float(row["probability"]) <= 1 for row in rows)
+    with_probabilities = json.loads(said_by(capsys, "predict", str(out), str(data), "--json"))
+    assert set(with_probabilities[0]["probabilities"]) == {"first", "second"}
+
+
+def test_texts_without_answers_are_answered(models, data, tmp_path, capsys):
+    said_by(capsys, *words(models, data, tmp_path / "tuned", "--epochs", "1"))
+    new = tmp_path / "new.tsv"
+    new.write_text("word\nbcd\nacd\n", encoding="utf-8")
+    answers = tmp_path / "answers.csv"
+    said_by(capsys, "predict", str(tmp_path / "tuned"), str(new), "--out", str(answers))
+    assert len(answers.read_text(encoding="utf-8").splitlines()) == 3
+    assert main(["predict", str(tmp_path / "tuned"), str(new), "--out", str(answers)]) == 2
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_it_says_what_it_measured_and_how_the_model_is_used(models, data, tmp_path, capsys):
+    said = said_by(capsys, *words(models, data, tmp_path / "tuned", "--epochs", "1"))
+    assert "validation, 6 examples" in said
+    assert "95% interval" in said
+    assert "true, and said" in said
+    assert f"minigpt predict {tmp_path / 'tuned'}" in said
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--second", "other"], "no column 'other'"),
+        (["--question", "word"], "--question is no column of the task classify"),
+        (["--replay", "pydocs"], "replayed with --task domain alone"),
+        (["--packed"], "packed matters to the task chat alone"),
+        (["--learns", "low-rank", "--layers", "attention.nothing"], "no layer of this model is called"),
+        (["--dropout", "1"], "dropout is 1.0"),
+        (["--seed", "-1"], "seed is -1"),
+        (["--resume"], "leave both out"),
+    ],
+)
+def test_what_does_not_fit_is_one_sentence(models, data, tmp_path, capsys, more, message):
+    assert main(words(models, data, tmp_path / "tuned", *more)) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "tuned" / "finetune.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "holds no example"),
+        ("word,kind\n", "holds no example"),
+        ('word,kind\na,b\n"c,d\n', "line 3"),
+        ("word,kind\na,b,c\n", "line 2: there are 3 values, but the first line names 2"),
+        ("word,word\na,b\n", "line 1: the column 'word' is there twice"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line(models, tmp_path, capsys, text, message):
+    data = tmp_path / "broken.csv"
+    data.write_text(text, encoding="utf-8")
+    assert main(words(models, data, tmp_path / "tuned")) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_broken_line_of_json_is_named(models, tmp_path, capsys):
+    data = tmp_path / "broken.jsonl"
+    data.write_text('{"word": "a", "kind": "b"}\n{"word": \n', encoding="utf-8")
+    assert main(words(models, data, tmp_path / "tuned")) == 2
+    assert "line 2: this is no JSON" in capsys.readouterr().err
+
+
+def test_a_model_that_continues_texts_is_not_asked_for_answers(models, tmp_path, capsys):
+    text = tmp_path / "text.txt"
+    text.write_text("abcd efgh\n" * 100, encoding="utf-8")
+    out = tmp_path / "tuned"
+    base = ["finetune", str(models["decoder"]), str(text), "--task", "domain", "--out", str(out)]
+    said = said_by(capsys, *base, "--steps", "2", "--batch", "4")
+    assert "bits per byte" in said
+    assert main(["predict", str(out), str(text)]) == 2
+    assert "continues texts" in capsys.readouterr().err
+    assert said_by(capsys, "generate", str(out), "--prompt", "ab", "--max-new-tokens", "3")
+
+
+def test_a_decoder_chooses_without_training(models, tmp_path, capsys):
+    new, shots = tmp_path / "new.csv", tmp_path / "shots.csv"
+    new.write_text("word\nab\ncd\n", encoding="utf-8")
+    shots.write_text("word,kind\nef,x\n", encoding="utf-8")
+    base = ["predict", str(models["decoder"]), str(new), "--prompt", "{text}\\n", "--text", "word"]
+    said = json.loads(said_by(capsys, *base, "--choices", "x,y", "--json"))
+    assert [set(one["probabilities"]) for one in said] == [{"x", "y"}] * 2
+    with_shots = json.loads(
+        said_by(capsys, *base, "--choices", "x,y", "--json", "--shots", str(shots), "--label", "kind")
+    )
+    assert with_shots != said
+    assert main(base) == 2
+    assert "--prompt needs --choices" in capsys.readouterr().err
+    assert main([*base, "--choices", "a,b", "--shots", str(shots), "--label", "kind"]) == 2
+    assert "is none of the choices" in capsys.readouterr().err
