@@ -498,7 +498,7 @@ expect("L02.gradient_error", max(part.max_relative_error for part in report.argu
 # %% [markdown]
 # ## Does a model use it? (experiment E07)
 #
-# The claim is that attention *weighs elements against each other*. Three kinds of attention, trained with the same
+# The claim is that attention *weighs elements against each other*. Four kinds of attention, trained with the same
 # data and steps, show what that adds. `call.hook` lets us replace any activation by name.
 #
 # * **Learned.** As in the library.
@@ -510,9 +510,9 @@ expect("L02.gradient_error", max(part.max_relative_error for part in report.argu
 #
 # They meet two tasks. One is the verb of our sentences. We count the sentences in which the two nouns agree in number
 # and those in which they differ, and report the *worse* of the two shares; chance is one half. Either alone would
-# deceive: who goes by the nearer noun is always right where the nouns agree, and who says its opposite is always
-# right where they differ. The other is *recall*: fourteen tokens each hold a pair (key, value), as in "drawer 5 holds
-# 3", in random order; the last token names a key, and the answer is its value. Chance is 1/8.
+# deceive. Somebody who goes by the nearer noun is always right where the nouns agree. Somebody who says its opposite
+# is always right where they differ. The other is *recall*: fourteen tokens each hold a pair (key, value), as in
+# "drawer 5 holds 3", in random order; the last token names a key, and the answer is its value. Chance is 1/8.
 #
 # **Prediction.** *Learned* is near 1 in both tasks. In the sentences the subject always stands at the same place, so
 # *content-blind* is near 1 as well. In recall the pair can stand anywhere: *content-blind* is no better than
@@ -687,12 +687,13 @@ show(
 # %% [markdown]
 # *Uniform* is above chance: the average of all pairs still tells which values are frequent in it. Why is *learned*
 # better? The reason is not that unequal weights are better as such, since *content-blind* weights may be unequal,
-# too. They may not depend on what stands at a place.
+# too. What those lack is a look at what stands in each place.
 #
 # ## Which layer finds the pair?
 #
-# We ask twice. Where does the weight lie: how much do the heads of each layer put on the pair that was asked for? And
-# what is needed: how often is the trained model right when one layer alone is made uniform?
+# We ask twice. Where does the weight lie? We look at how much the heads of each layer put on the pair that was asked
+# for. And which layer is needed? We look at how often the trained model is right when one layer alone is made
+# uniform.
 #
 # **Prediction.** It is the first layer. A token holds its key *and* its value, so one look is enough.
 
@@ -755,8 +756,8 @@ show(
 )
 
 # %% [markdown]
-# A picture of weights says where a head looks. That the look is *needed* is said by the table above it, in which the
-# look is taken away.
+# A picture of weights says where a head looks. Only the table above it, in which the look is taken away, says that
+# the look is *needed*.
 #
 # ## The strongest objection
 #
@@ -780,7 +781,7 @@ show(
 #
 # * That attention is the only way to relate tokens. It is the one that this family uses.
 # * That a high weight is an *explanation*. It says what was averaged, not what caused the answer.
-# * That a model trained on real text learns agreement like this. Our sentences have one form and 24 words.
+# * That a model trained on real text learns agreement like this. Our sentences have one form and few words.
 # * That a model without a leak is right. The probe tests who may look, and nothing else.
 #
 # ## Exercises

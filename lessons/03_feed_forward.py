@@ -181,9 +181,9 @@ expect(
 # %% [markdown]
 # ## Hinges
 #
-# What does the bending buy? Take a network with one number in and one number out. Each hidden unit is $\max(w x + b,
-# 0)$. A **hinge** is a line that is flat on one side of a point and has a slope on the other. The second layer adds
-# up hinges, each with a factor. So a ReLU network draws a line of straight pieces, and each unit adds one bend.
+# What does the bending buy? Take a network with one number in and one number out. Each hidden unit is $\max(wx+b,0)$.
+# A **hinge** is a line that is flat on one side of a point and has a slope on the other. The second layer adds up
+# hinges, each with a factor. So a ReLU network draws a line of straight pieces, and each unit adds one bend.
 #
 # We can write the weights down. To go through given points, each hinge sits at a point and adds the *change of slope*
 # that is needed there. No training is involved.
@@ -336,8 +336,8 @@ prediction(
 )
 
 # %% [markdown]
-# Some of the units for which that holds best, the text before their strongest places (the last twelve characters),
-# and the letters that their values raise:
+# The table shows some of the units for which that holds best, with the twelve characters before each of their
+# strongest places and the letters that their values raise:
 
 # %%
 _, _, strongest, raised, hidden = read[0]
@@ -409,7 +409,7 @@ expect(
 )
 
 # %% [markdown]
-# Their backwards, checked against central differences:
+# We check their backwards against central differences:
 
 # %%
 points = np.concatenate([rng.uniform(-3, -0.1, 10), rng.uniform(0.1, 3, 10)])
@@ -431,7 +431,7 @@ show_source(gated_backward, docstring=False)
 # ## Which one is it? (experiment E08)
 #
 # Now the four models. SwiGLU has three matrices instead of two, so its network is narrower, 128 instead of 192, and
-# all four have the same number of parameters to a few in a thousand. Same text, same steps, same seeds.
+# all four have the same number of parameters to a few in a thousand. Text, steps and seeds are the same.
 #
 # What else could make one activation look better? The learning rate: one may like a larger step than the other. So
 # ReLU and GELU are compared at two more rates, half of the first and one and a half times it.
@@ -535,15 +535,15 @@ show(
 # at all by anyone who sees answers only. Read the loss for what it is. Where an interval in the table of rates holds
 # zero, these three seeds cannot tell ReLU from GELU. That is not the same as *no difference*: the line that begins
 # with "the largest gap" says how large a gap they leave open. Look at the signs, too. A single rate might have shown
-# a winner. That SwiGLU is a little lower is what Shazeer (2020) reports for larger models. *None* is the arm that
-# stands apart.
+# a winner. The mean of SwiGLU is a little lower, as Shazeer (2020) reports for larger models, and its interval
+# against GELU is printed, too. *None* is the arm that stands apart.
 #
 # ## The strongest objection
 #
 # *"ReLU is alive, so the article may well be right."* It is alive. OPT has it, and Mirzadeh et al. (2023) put it back
-# into models that had another activation, with little loss, since zeros need no computation. That ReLU is old is no
-# argument against it, and we use none of that kind. The verdict rests on the code and papers of the *family*: each
-# member whose code is public has something else. For GPT-5.5 nothing is public.
+# into models that had another activation, with little loss, because zeros need no computation and so save time. That
+# ReLU is old is no argument against it, and we use none of that kind. The verdict rests on the code and papers of the
+# *family*: each member whose code is public has something else. For GPT-5.5 nothing is public.
 #
 # *"GELU and ReLU are nearly the same, so the statement is nearly right."* By loss, yes, as measured above. But the
 # statement is about which function stands there, and it is wrong about the count of linear layers as well where a

@@ -28,6 +28,7 @@ FLOORS = (
     ("plot",),
     ("plots_stack",),
     ("plots_layers",),
+    ("plots_pieces",),
     ("corpus",),
     ("doctor",),
     ("grade",),

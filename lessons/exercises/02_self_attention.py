@@ -32,6 +32,6 @@ def attention_forward(query, key, value, *, mask=None):
     None. A query that may attend to nothing gives zeros.
 
     Returns (y, cache): y is (B, H, T, D), each row the average of the values with weights
-    softmax(query . key / sqrt(D)); cache is whatever you would need for a backward, None here.
+    softmax(query . key / sqrt(D)); cache is None here.
     """
     raise NotImplementedError("write attention_forward")

@@ -38,7 +38,7 @@ def attention_forward(query, key, value, *, mask=None):
     None. A query that may attend to nothing gives zeros.
 
     Returns (y, cache): y is (B, H, T, D), each row the average of the values with weights
-    softmax(query . key / sqrt(D)); cache is whatever you would need for a backward, None here.
+    softmax(query . key / sqrt(D)); cache is None here.
     """
     # answer
     scores = query @ key.swapaxes(-1, -2) / math.sqrt(query.shape[-1])  # (B, H, T, S)

@@ -61,6 +61,16 @@ def read_class(folder: str | Path) -> list[Student]:
     return [_read_student(name, places, folder) for name, places in found.items()]
 
 
+def work_of(path: Path) -> Student:
+    """What lies in one folder, or in a file, as one student's; `UserError` if there is nothing to run."""
+    if not path.exists():
+        raise UserError(f"there is no file or folder {path}; check the path")
+    student = _read_student(path.name, [path], path if path.is_dir() else path.parent)
+    if not student.works:
+        raise UserError(f"{path} holds no .py file and no notebook that can be read; name the folder of your exercises")
+    return student
+
+
 def _read_student(name: str, places: list[Path], folder: Path) -> Student:
     works: list[Work] = []
     problems: list[str] = []

@@ -43,7 +43,7 @@ BEFORE = (
     r"jalan|jl\.)"
 )
 BEHIND = (
-    r"(?:stra(?:ß|ss)e|str\.|weg|gasse|allee|platz|ufer|straat|laan|plein|gracht|kade|dijk|singel|v[äe]gen|gatan|"
+    r"(?:stra(?:ß|ss)e|str\.?|weg|gasse|allee|platz|ufer|straat|laan|plein|gracht|kade|dijk|singel|v[äe]gen|gatan|"
     r"gaten|vej(?:en)?|gade|vei(?:en)?|stigen|katu|kuja|polku|kaari|utca|mnt|põiestee|stræde|vænget|ulica|ulice)"
 )
 UNSURE = (
@@ -84,14 +84,14 @@ END = (
 )
 # What follows a street. soft: a town that no postcode or country makes sure.
 TAIL = re.compile(
-    rf"(?:,?{LINE}{SECONDARY}(?![\w]){REGION}{{0,2}}?{END}|,?{LINE}{SECONDARY}(?![\w]){REGION}{{0,2}}|"
+    rf"\.?(?:,?{LINE}{SECONDARY}(?![\w]){REGION}{{0,2}}?{END}|,?{LINE}{SECONDARY}(?![\w]){REGION}{{0,2}}|"
     rf",[ ]{{0,2}}{POSTCODE}(?:[ ]{TOWN})?|,?{LINE}{TOWN}{REGION}{{0,2}}?{END}|"
     rf",?{LINE}{TOWN},?{LINE}(?:{STATES})(?![\w])|{LINE}{POSTCODE}[ ]{TOWN}|"
     rf"(?P<soft>,[ ]{{1,2}}{TOWN}(?:,[ ]{TOWN})?))"
 )
 CORE = (
-    rf"{NUMBER},?[ ](?:(?:North|South|East|West|[NSEW]\.?|[NS][EW])[ ])?{NAMES}(?i:%s)(?![\w])\.?(?:[ ](?:[NSEW]|"
-    rf"[NS][EW])\b)?"
+    rf"{NUMBER},?[ ](?:\d{{1,5}}[ ])?(?:(?:North|South|East|West|[NSEW]\.?|[NS][EW])[ ])?{NAMES}"
+    rf"(?i:%s)(?![\w])\.?(?:[ ](?:[NSEW]|[NS][EW])\b)?"
 )
 ANY = (
     rf"(?:{SECONDARY}[ ])?(?:{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?:{WORD}|{SMALL})(?:\.?[ ](?:{WORD}|{SMALL})){{0,5}}"
