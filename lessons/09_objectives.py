@@ -220,7 +220,7 @@ except UserError as error:
 # * **BART**: the encoder reads `a b _ g h`, with one mask whatever the gap's length (Poisson, mean 3; it may be
 #   nothing at all), and the decoder writes the whole text again.
 # * **T5**: the encoder reads `a b <1> g h`, and the decoder writes only the gaps: `<1> c d e f`.
-# * **Fill-in-the-middle** (OpenAI, 2022): no encoder. The text is *rearranged*, prefix, suffix, middle, and an
+# * *Fill-in-the-middle* (OpenAI, 2022): no encoder. The text is *rearranged*, prefix, suffix, middle, and an
 #   ordinary causal model predicts it from left to right.
 
 # %%

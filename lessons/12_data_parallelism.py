@@ -929,7 +929,7 @@ table(
 # half, since smaller matrices are less efficient, and the adding up comes on top.
 #
 # By the clock on the wall, look at the first row first. When this page was made, others worked on the machine: two cores
-# gave matrix products no more than one gave. So the clock decides nothing here, for threads or for processes, and C16's
+# gave matrix products hardly more than one gave. So the clock decides nothing here, for threads or for processes, and C16's
 # "faster" rests on processor time and on the literature. Run the cell on a machine that is yours: if its two cores are
 # free, the worker processes have to be at least 1.3 times as fast as one, or the cell fails.
 #

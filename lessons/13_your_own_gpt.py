@@ -247,7 +247,7 @@ order = np.random.default_rng(0).permutation(len(documents))
 text = "\n\n".join(documents[i] for i in order[:400])[:200_000]
 letters = CharacterTokenizer.train([text])
 book = letters.encode(text).astype(np.int64)
-V, CONTEXT, STEPS, SEEDS = letters.vocabulary_size, 32, 20 if quick() else 150, (0, 1, 2)
+V, CONTEXT, STEPS, SEEDS = letters.vocabulary_size, 32, 10 if quick() else 150, (0, 1, 2)
 settings = {"peak": 3e-3, "maximum": 1.0, "beta1": 0.9, "beta2": 0.95, "weight_decay": 0.1}
 sizes = {"context": CONTEXT, "width": 32, "layers": 2, "heads": 4}
 small = Transformer(TransformerConfig(vocabulary_size=V, init_std=0.06, **sizes))
@@ -294,9 +294,8 @@ for name, gap in gaps.items():
     print(f"{name}, above the pieces: {gap}")
 print(f"uniform {math.log(V):.3f}, unigram {unigram:.3f}")
 fallen = min(math.log(V) - end for name in WRONG for end in ends[name])
-expect(
-    "L13.curves_apart", apart, below=0.005, against={"no third term": gaps["no third term"].mean}
-)
+another_seed = max(ends["the library"]) - min(ends["the library"])
+expect("L13.curves_apart", apart, below=0.005, against={"another seed": another_seed})
 agree, untold = apart < 0.005, {name: not gap.is_one for name, gap in gaps.items()}
 prediction("L13.curves_agree", "the pieces follow the library's curve to rounding", agree)
 prediction("L13.wrong_ones_fall", "both wrong losses fall by more than a nat", fallen > 1)
@@ -372,7 +371,7 @@ wrong_line = " - normalized * (dn * normalized).mean(axis=-1, keepdims=True)"
 with tempfile.TemporaryDirectory() as folder:
     mine = Path(folder) / "my_pieces.py"
     mine.write_text(source.replace(wrong_line, ""), encoding="utf-8")
-    steps = 5 if quick() else 100
+    steps = 2 if quick() else 100
     found = assemble(mine, Exam.of(seed=1), steps=steps, text=text, told=lambda line: None)
 print(as_words(found))
 named = [piece.name for piece in found.pieces if piece.wrong]

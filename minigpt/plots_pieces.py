@@ -26,14 +26,14 @@ LAYERS = {  # box -> its middle and its piece; the residual stream rises at x = 
 
 def two_curves(axes: Axes, curves: Mapping[str, Sequence[float]], baselines: Mapping[str, float]) -> None:
     """Losses against the step, the last curve thin and on top, so that two that agree are both seen."""
-    widths = np.linspace(4.5, 1.2, len(curves))
+    widths = np.geomspace(7, 1.2, len(curves))
     for (name, losses), width, color in zip(curves.items(), widths, (SKY, VERMILION, ORANGE, BLUE), strict=False):
         axes.plot(range(1, len(losses) + 1), losses, color=color, linewidth=width, label=name)
     steps = max(map(len, curves.values()))
     for (name, value), style in zip(baselines.items(), ("--", ":", "-."), strict=False):
         axes.axhline(value, color=GREY, linestyle=style, linewidth=1.2)
-        axes.text(steps, value, f"{name} {value:.2f}", ha="right", va="bottom", color=GREY)
-    axes.set(xlabel="step", ylabel="loss (nats per token)", ylim=(0, None))
+        axes.text(1.01 * steps, value, f"{name} {value:.2f}", va="center", color=GREY)
+    axes.set(xlabel="step", ylabel="loss (nats per token)", xlim=(0, 1.2 * steps), ylim=(0, None))
     axes.legend(frameon=False, loc="lower left")
     axes.spines[["top", "right"]].set_visible(False)
 

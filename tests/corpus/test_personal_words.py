@@ -54,6 +54,11 @@ def test_a_cue_makes_an_address_of_words_and_a_number():
         "Chapter 12 of War and Peace",
         "Windows 11 Home",
         "Top 10 Places",
+        "addresses. RFC 6125 says so",
+        "matching of IP addresses, see PEP 3119.\n\nUnit tests are in",
+        "SCENE 7.  Florence. A room",
+        "Gene ID 250, Uniprot P05187",
+        "or 2 episodes within 6",
     ],
 )
 def test_numbers_beside_words_are_no_addresses(text):
@@ -76,7 +81,7 @@ def test_the_year_alone_is_left_of_a_date_of_birth():
     "url",
     [
         "https://joe:pw@example.com/x",
-        "https://github.com/ann-b/tool",
+        "https://github.com/ann-b",
         "https://www.linkedin.com/in/ann-smith-12",
         "https://example.social/@ann",
         "http://example.com/~ann/",
@@ -94,6 +99,7 @@ def test_urls_that_name_a_user(url):
     [
         "https://example.com/",
         "https://github.com/features",
+        "https://github.com/group/project/issues/86361",
         "https://docs.example.org/3/re.html#x",
         "https://example.com/users/12",
         "ssh://git@github.com/x",
@@ -130,6 +136,9 @@ def test_names_on_machines(text, name):
         "/Users/runner/x",
         "@media (max-width: 3px)",
         "SET @count = 5",
+        "user_id: UserId",
+        "the user is likely using",
+        "the @no_type_check effect",
         "WHERE id = @id",
         "@name ||= x",
         "login: failed",

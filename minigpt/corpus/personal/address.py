@@ -12,8 +12,8 @@ from minigpt.corpus.personal.span import Span
 
 WORD = r"[A-ZÀ-ÖØ-ÞĀ-ŽΆ-ΫА-Я](?:[^\W\d_]|['’-](?=\w)){0,24}+"
 SMALL = (
-    r"(?:de|del|della|delle|dei|di|da|do|dos|das|des|du|la|las|le|les|los|el|of|the|and|van|von|den|der|het|ten|"
-    r"ter|d['’]|l['’]|al|y|e|i|a|à|zu|zur|zum|am|im|an|ibn|St\.?|Ste\.?)"
+    r"(?:(?:de|del|della|delle|dei|di|da|do|dos|das|des|du|la|las|le|el|les|los|of|the|and|van|von|den|der|het|ten|"
+    r"ter|al|y|e|i|a|à|zu|zur|zum|am|im|an|ibn|St\.|Ste\.|St|Ste)(?!\w)|[dl]['’])"
 )
 NAMES = rf"(?:(?:{WORD}|{SMALL}|\d{{1,3}}(?:st|nd|rd|th))[ ]){{1,4}}?"
 # English kinds of streets (US Postal Service, Publication 28, appendix C1, and their British and Australian kin).
@@ -56,14 +56,14 @@ UNITS = (
     r"(?:apartment|apt|suite|ste|unit|flat|floor|fl|room|rm|building|bldg|lot|no|box|wohnung|top|appartement|app|"
     r"apto|piso|interno)"
 )
-SECONDARY = rf"(?:(?i:{UNITS})\.?[ ]?#?[A-Za-z0-9-]{{1,6}}|#[ ]?\w{{1,5}})"
+SECONDARY = rf"(?:(?i:{UNITS})\.?[ ]?#?(?:[A-Za-z](?!\w)|(?=[A-Za-z-]*\d)[A-Za-z0-9-]{{1,6}})|#[ ]?\w{{1,5}})"
 STATES = (
     "A[LKZR]|C[AOT]|D[EC]|FL|GA|HI|I[DLNA]|K[SY]|LA|M[EDAINSOT]|N[EVHJMYCD]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|"
     "V[TA]|W[AVIY]|PR|GU|VI|AS|MP|A[AEP]|"
     "ON|QC|BC|AB|MB|SK|NS|NB|NL|PE|NSW|VIC|QLD|TAS|ACT|NT"
 )
 POSTCODE = (
-    r"(?:[A-Z]{1,2}\d[A-Z\d]?[ ]\d[A-Z]{2}|[A-Z]\d[A-Z][ ]?\d[A-Z]\d|\d{4}[ ]?[A-Z]{2}|\d{5}(?:-\d{3,4})?|"
+    r"(?<!\w)(?:[A-Z]{1,2}\d[A-Z\d]?[ ]\d[A-Z]{2}|[A-Z]\d[A-Z][ ]?\d[A-Z]\d|\d{4}[ ]?[A-Z]{2}|\d{5}(?:-\d{3,4})?|"
     r"\d{4}(?:-\d{3})?|\d{3}[ ]\d\d|\d\d-\d{3})(?![\w-])"
 )
 LINE = r"[ \t>?]{0,6}(?:\n[ \t>?,]{0,8}){0,2}"
@@ -90,12 +90,12 @@ TAIL = re.compile(
     rf"(?P<soft>,[ ]{{1,2}}{TOWN}(?:,[ ]{TOWN})?))"
 )
 CORE = (
-    rf"{NUMBER},?[ ](?:\d{{1,5}}[ ])?(?:(?:North|South|East|West|[NSEW]\.?|[NS][EW])[ ])?{NAMES}"
-    rf"(?i:%s)(?![\w])\.?(?:[ ](?:[NSEW]|[NS][EW])\b)?"
+    rf"{NUMBER},?[ ](?:\d{{1,5}}[ ])?(?:(?:North|South|East|West|[NSEW]\.?|"
+    rf"[NS][EW])[ ])?{NAMES}(?i:%s)(?![\w])\.?(?:[ ](?:[NSEW]|[NS][EW])\b)?"
 )
 ANY = (
-    rf"(?:{SECONDARY}[ ])?(?:{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?:{WORD}|{SMALL})(?:\.?[ ](?:{WORD}|{SMALL})){{0,5}}"
-    rf"(?:[ ]{NUMBER})?|{WORD}(?:\.?[ ](?:{WORD}|{SMALL})){{0,4}}[ ]{NUMBER})"
+    rf"(?:{SECONDARY}[ ])?(?:{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?:{WORD}|{SMALL})(?:\.?[ ](?:{WORD}|"
+    rf"{SMALL})){{0,5}}(?:[ ]{NUMBER})?|(?![A-ZÀ-Þ]{{2}}){WORD}(?:\.?[ ](?:{WORD}|{SMALL})){{0,4}}[ ]{NUMBER})"
 )
 
 
@@ -115,12 +115,12 @@ def _form(pattern: str, score: float = 0.8, needs: str = "nothing", *, is_behind
 FORMS = (
     _form(CORE % STRONG),
     _form(
-        rf"{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?i:{BEFORE})[ ](?:{WORD}|{SMALL}(?:[ ][^\W\d_]{{3,24}})?|\d{{1,3}})"
-        rf"(?:[ ](?:{WORD}|{SMALL})){{0,4}}"
+        rf"{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?i:{BEFORE})[ ](?:{WORD}|{SMALL}(?:[ ][^\W\d_]{{3,24}})?|"
+        rf"\d{{1,3}})(?:[ ](?:{WORD}|{SMALL})){{0,4}}"
     ),
     _form(
-        rf"(?:{NUMBER}[ ])?(?i:{BEFORE})[ ]?(?:(?:{WORD}|{SMALL}|\d{{1,2}})[ ]){{0,4}}?{WORD},?[ ](?:n\.?º?[ ]?)?"
-        rf"{NUMBER}",
+        rf"(?:{NUMBER}[ ])?(?i:{BEFORE})[ ]?(?:(?:{WORD}|{SMALL}|"
+        rf"\d{{1,2}})[ ]){{0,4}}?{WORD},?[ ](?:n\.?º?[ ]?)?{NUMBER}",
         is_behind=True,
     ),
     _form(rf"(?:{NUMBER}[ ])?(?:{WORD}[ -]){{0,2}}\w{{2,30}}(?i:{BEHIND})[ ]{NUMBER}", is_behind=True),
@@ -138,10 +138,10 @@ FORMS = (
 MILITARY = re.compile(r"\n?[ ]?[AFD]PO[ ]A[AEP][ ]\d{5}")
 # After a cue a number with words is an address, whatever the language.
 CUE = re.compile(
-    r"\b(?:address(?:es)?|adresse|direcci[óo]n|indirizzo|endere[çc]o|anschrift|(?:lives?|lived|living|located|"
-    r"reside[sd]?|residing|resident|restaurant is|offices? (?:is|are)|drops? you off|bus stop|house|home|"
-    r"meet(?:ing)?(?: me| you| us| him| her| them)?|taxi|arrived|wohnt|wohnhaft|habite|vive) (?:at|in|on|to|en|"
-    r"à))\b[^\n\d]{0,36}\n{0,2}$",
+    r"\b(?:(?<!ip )(?<!mail )(?<!web )(?<!mac )(?<!memory )address(?:es)?|adresse|direcci[óo]n|indirizzo|"
+    r"endere[çc]o|anschrift|(?:lives?|lived|living|located|reside[sd]?|residing|resident|restaurant is|"
+    r"offices? (?:is|are)|drops? you off|bus stop|house|home|meet(?:ing)?(?: me| you| us| him| her| them)?|taxi|"
+    r"arrived|wohnt|wohnhaft|habite|vive) (?:at|in|on|to|en|à))\b[^\n\d.]{0,36}\n{0,2}$",
     re.IGNORECASE,
 )
 POSTCODE_CUED = re.compile(

@@ -18,7 +18,7 @@ CUE = re.compile(
 # What else has four numbers with dots: versions of programs (Chrome/120.0.0.0, v1.2.3.4) and parts of documents.
 NO_CUE = re.compile(
     r"(?:\b(?:versions?|ver|v|releases?|build|rev|revision|firmware|driver|patch|update|upgraded?|sdk|api|section|"
-    r"chapter|clause|article|paragraph|appendix|table|figure|oid|requires?)\b[\s:.=(#v\"'-]{0,4}(?:\w{1,12} )?|"
+    r"chapter|clause|article|paragraph|appendix|table|figure|oid|ec|requires?)\b[\s:.=(#v\"'-]{0,4}(?:\w{1,12} )?|"
     r"[A-Za-z]/|==|[<>~!]=)\s{0,2}$",
     re.IGNORECASE,
 )

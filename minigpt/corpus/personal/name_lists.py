@@ -23,10 +23,10 @@ GIVEN = words(
     Giovanni Giulia Giuseppe Gloria Gordon Graham Greg Gregory Gudrun Guillaume Gunnar Gustav Hannah Hannes Hans
     Harold Harriet Harry Hassan Heather Heidi Heinrich Heinz Helen Helena Helga Henrik Henry Herbert Hiroshi Holger
     Howard Hugo Ian Ibrahim Ignacio Igor Ilona Ines Inga Ingrid Irene Irina Isaac Isabel Isabella Isabelle Istvan
-    István Ivan Jacob Jacqueline Jacques Jakob Jakub James Jamie Jan Jana Jane Janet Janice Jasmine Jason Javier
+    István Ivan Jacob Jacqueline Jacques Jakob Jakub James Jamie Jana Jane Janet Janice Jasmine Jason Javier
     Jeff Jeffrey Jennifer Jens Jeremy Jerry Jessica Jill Jim Jiří Joan Joanna Joao João Joe Joel Johan Johanna
     Johannes John Jon Jonas Jonathan Jorge José Jose Josef Joseph Joshua Josip Joyce Juan Juana Judith Judy
-    Julia Julian Juliana Julie Juliette Jürgen Justin Kaitlyn Karen Karin Karl Karla Katarina Katarzyna Kate
+    Julia Juliana Julie Juliette Jürgen Justin Kaitlyn Karen Karin Karl Karla Katarina Katarzyna Kate
     Katherine Kathleen Kathryn Kathy Katja Katrin Kayla Keith Kelly Kenneth Kenji Kevin Kim Kimberly Klaus Krishna
     Kristen Kristin Krzysztof Kurt Kyle Lakshmi Larry Lars László Laura Lauren Laurent Lea Leah Lena Leo Leon
     Leonard Leonardo Leonie Leslie Lidia Liam Lina Linda Lisa Logan Lorenzo Louis Louise Luca Lucas Lucia Lucie Lucy
@@ -50,12 +50,12 @@ GIVEN = words(
     Viktoria Vladimir Walter Wanda Wayne Wei Wendy Werner Wilhelm William Wolfgang Xavier Yan Yasmin
     Yolanda Yuki Yuri Yusuf Yvonne Zachary Zoe Zoltán Zuzana Aino Mikko Juha Tuomas Eero Ólafur Sigurður Guðrún
     Björk Haruto Sakura Yui Akira Naoko Hiroko Ananya Ravi Suresh Anil Neha Pooja Kwame Chidi Ngozi Amara Oluwaseun
-    Thabo Nomsa Ming Ling Xin Jing Hao Jun Seo-yeon Min-jun Ji-woo Nguyen Linh Anh Siti Budi Dewi Putri
+    Thabo Nomsa Ming Ling Xin Jing Hao Seo-yeon Min-jun Ji-woo Nguyen Linh Anh Siti Budi Dewi Putri
     """
 )
 GIVEN_WORDS = words(
     """
-    Virginia Georgia Jordan Charlotte
+    Virginia Georgia Jordan Charlotte Jan Jun Julian
     Amber April Art August Autumn Bella Bill Bob Brook Carter Chance Chase Chip Christian Clay Cliff Crystal Daisy
     Dale Dawn Dean Dick Don Drew Duke Earl Eve Faith Frank Gene Ginger Glen Grace Grant Guy Harmony Hazel Heath
     Holly Hope Hunter Iris Ivy Jack Jade Jasper Jean Jewel Josh Joy June Junior Lance Laurel Lily Mark Mason Max May
@@ -66,10 +66,10 @@ GIVEN_WORDS = words(
 SURNAMES = words(
     """
     Abbott Adams Aguilar Ahmed Akhtar Allen Almeida Álvarez Alvarez Anderson Andersen Andersson Andrews Armstrong
-    Arnold Ashton Atkinson Bailey Barnes Barrett Bauer Baumann Becker Bell Bennett Berg Bernard Bertrand Bianchi
+    Arnold Ashton Atkinson Bailey Barnes Barrett Bauer Baumann Becker Bennett Berg Bernard Bertrand Bianchi
     Blair Bonnet Boyd Bradley Braun Brennan Brooks Bryant Burke Burton Butler Byrne Campbell Cardoso Carlson
     Carpenter Carr Carroll Carvalho Castillo Castro Chapman Chávez Christensen Clarke Clark Cohen Colombo Connor
-    Cooper Costa Coleman Cox Crawford Cruz Cunningham Curtis Da Daniels Davidson Davies Davis Dawson Delgado Diaz
+    Cooper Costa Coleman Cox Crawford Cruz Cunningham Curtis Daniels Davidson Davies Davis Dawson Delgado Diaz
     Díaz Dixon Douglas Doyle Dubois Duncan Dunn Dupont Durand Edwards Elliott Ellis Eriksson Esposito Evans Farrell
     Fernandes Fernández Fernandez Ferguson Ferrari Ferreira Fischer Fisher Fitzgerald Fleming Flores Fontaine
     Fournier Franklin Fraser Freeman Fuchs Fuentes Fuller Gallagher Garcia García Gardner Garrett Gibson Gomes Gómez
@@ -102,7 +102,8 @@ SURNAMES = words(
 )
 SURNAME_WORDS = words(
     """
-    Baker Wells Ball Banks Bishop Bond Brown Bush Butcher Cook Cross Day Field Fields Fox Ford Forest French Gates Glass
+    Baker Bell Wells Ball Banks Bishop Bond Brown Bush Butcher Cook Cross Day Field Fields Fox Ford Forest French Gates
+    Glass
     Gray Green Hall Hill Hunt King Lane Lee Little Long Love Mason Miller Moon North Page Park Pope Price Reed Rice
     Rivers Rose Sharp Short Snow Star Steel Stone Street Sweet Temple Waters Ward Weaver West White Wise Wolf Wood
     Woods Young

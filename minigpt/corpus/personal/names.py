@@ -39,7 +39,7 @@ CUE_BEFORE = re.compile(
     r"(?<![\w])(?:(?i:my name is|name is|name (?:to|on)|names? (?:was|are)|name['’]s|(?:kid|child|son|daughter|"
     r"brother|sister|wife|husband|friend|sometimes|(?:is|was|am|are|been|be|him|her|them|me|us)[ ](?:called|"
     r"named))|(?:people|everyone|friends|they|sometimes people) calls? me|calls? me|named (?:him|her|it|them)|"
-    r"maiden name is|known as|née|geb\.|yours (?:truly|sincerely|faithfully),?|regards,?|sincerely,?|cheers,|it to|"
+    r"maiden name is|known as|née|geb\.|yours (?:truly|sincerely|faithfully),?|regards,?|sincerely,?|cheers,|"
     r"(?:my|his|her|their|our) (?:kid|child|son|daughter|partner|wife|husband|brother|sister|boss|colleague|"
     r"friend)|(?:founder|songwriter|singer|player|actor|actress|director|producer|composer|author|beneficiary)|"
     r"said|says|(?:I|you|he|she|we|they|have|has|had) (?:met|married|told|asked|thank)|i['’]m|shouted at|"

@@ -104,7 +104,7 @@ def _score(source: Source, start: int, end: int, text: str) -> float:
     if SHORT_DATE.match(plain) and not DOTTED_PAIRS.fullmatch(plain):
         return 0
     if plain.startswith("+"):
-        return 0.9 if _is_international(digits) else 0
+        return 0.9 if _is_international(digits) and not re.search(r"\D\d$", plain) else 0
     return 0 if plain == digits else _score_of_groups(plain, digits)
 
 

@@ -23,6 +23,8 @@ PROFILES = re.compile(
     rf"(?:old\.)?reddit\.com/(?:u|user)/|youtube\.com/(?=@)|youtube\.com/(?:user|c)/|medium\.com/(?=@)){NAME}",
     re.IGNORECASE,
 )
+# A project's page: its owner is an organization more often than a person.
+PROJECT = re.compile(r"(?:[a-z]+://)?(?:www\.)?(?:github|gitlab|bitbucket)\.(?:com|org)/[^/?#]+/[^/?#]", re.IGNORECASE)
 PATHS = re.compile(
     rf"[^\s?#]{{4,200}}?/(?:~(?=\w)|(?=@\w)|(?:u|users?|profiles?|members?|people|authors?|"
     rf"accounts?)/(?:\d{{1,12}}/)?){NAME}",
@@ -53,6 +55,8 @@ def find_urls(source: Source) -> Iterator[Span]:
 def _score(url: str) -> float:
     if CREDENTIALS.match(url):
         return 1.0
+    if PROJECT.match(url):
+        return 0
     for form, score in ((PROFILES, 0.9), (PATHS, 0.8), (QUERY, 0.8)):
         found = form.match(url)
         if found and found["name"].lower() not in NOBODY and not found["name"].isdigit():

@@ -8,10 +8,10 @@ from minigpt.corpus.personal.span import Span
 from minigpt.corpus.personal.words import words
 
 HANDLE = re.compile(r"(?<![\w@./:#$&=+*-])@(?P<name>[A-Za-z_]\w{2,29}(?:\.\w{1,20})?)(?![\w@/({=:]|\.\w|-\w)")
-LINE_START = re.compile(r"(?:^|\n)[ \t>*/#+-]{0,40}$")
+LINE_START = re.compile(r"(?:^|\n)[ \t>*/#+.-]{0,40}$")
 # Variables of databases and of Ruby.
 VARIABLE_BEFORE = re.compile(r"(?:[=<>(]|\b(?:set|declare|select|into|values|where))\s{0,2}$", re.IGNORECASE)
-VARIABLE_AFTER = re.compile(r"\s{0,2}(?::?=|[+*/<>]|\|\|)")
+VARIABLE_AFTER = re.compile(r"\s{0,2}(?::?=|[+*/<>]|\|\||decorat|annotat)")
 # Words after an @ that are not people: annotations of code and of its comments, and rules of style sheets.
 WORDS = words(
     """
@@ -21,7 +21,7 @@ WORDS = words(
     namespace layer include mixin extend use forward apply tailwind container component autowired inject entity
     table column id bean service controller repository suppresswarnings functionalinterface nullable notnull nonnull
     type types typedef example todo link code brief file ingroup private public protected const global interface
-    license copyright internal everyone here channel all home work latest next
+    license copyright internal no_type_check asynccontextmanager everyone here channel all home work latest next
     """
 )
 SOCIAL = re.compile(
@@ -63,7 +63,8 @@ LOGIN_WORDS = (
     "github",
     "gitlab",
 )
-REDDIT = re.compile(r"(?<![\w/.])/?u/[A-Za-z0-9_-]{3,20}(?![\w/-])")
+REDDIT = re.compile(r"(?<![\w/.])/?u/[A-Za-z0-9][\w-]{2,19}(?![\w/-])")
+LOOSE = re.compile(r"user(?![ _-]?name)", re.IGNORECASE)  # "the user is", "user_id: UserId"
 HOME = re.compile(
     r"(?:(?<![\w/.])/(?:home|Users)/|\b[A-Za-z]:[\\/]{1,2}(?:Users|"
     r"Documents and Settings)[\\/]{1,2})(?P<name>[A-Za-z_][\w.-]{1,31})(?=[\\/\s\"':;,)]|$)"
@@ -99,14 +100,14 @@ def _is_login(match: re.Match[str], name: str) -> bool:
     if bare in NO_NAMES or bare.isdigit():
         return False
     is_odd = any(c.isdigit() or c in "_.@#" for c in name)
-    is_announced = ":" in match[0] and not match[0].lower().startswith("user:")
-    return is_odd or is_announced or bool(match["mark"]) or bool(match["strong"])
+    says_name = not LOOSE.match(match[0])
+    return is_odd or bool(match["mark"]) or (says_name and (":" in match[0] or bool(match["strong"])))
 
 
 def _handles(source: Source) -> Iterator[Span]:
     for match in HANDLE.finditer(source.text):
         name, before, after = match["name"], source.before(match.start()), source.after(match.end(), 1)
-        if VARIABLE_BEFORE.search(before) or VARIABLE_AFTER.match(source.after(match.end(), 4)):
+        if VARIABLE_BEFORE.search(before) or VARIABLE_AFTER.match(source.after(match.end(), 12)):
             continue
         is_annotation = LINE_START.search(before) and (after in ("\n", "") or "." in name)
         if name.lower() in WORDS or (is_annotation and before.strip(" \t") != "") or (is_annotation and after == "\n"):

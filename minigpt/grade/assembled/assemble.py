@@ -29,7 +29,7 @@ CONTEXT, HEADS = 64, 4
 SETTINGS = {"peak": 3e-3, "maximum": 1.0, "beta1": 0.9, "beta2": 0.95, "weight_decay": 0.1}
 CHARACTERS = 300_000  # of text to train on: what one question can hold
 ROWS, STEPS, AT_ONCE = 12, 200, 10  # windows to a step; steps; steps that one call makes
-WRITTEN, LIKELIEST = 240, 10  # characters that are written, each chosen among so many
+PROMPT, WRITTEN, LIKELIEST = 24, 240, 10  # characters that are given, that are written, and each among so many
 ENTRY = ("loss_and_gradient", "begin", "train", "write")  # what of `gpt.py` is asked
 
 
@@ -218,12 +218,12 @@ def _train_both(found: Assembled, caller: Caller, lesson: Lesson, told: Callable
             ).tolist()
             bar.update(len(part))
     uniforms = np.random.default_rng(found.seed).random(WRITTEN).tolist()
-    start = lesson.tokens[:1].tolist()
+    start = lesson.tokens[:PROMPT].tolist()
     told("writing")
     tokens = caller.call("write", [state, start, uniforms, LIKELIEST, CONTEXT, HEADS])
     if not isinstance(tokens, list) or any(type(t) is not int or not 0 <= t < size for t in tokens):
         raise Failed("what sample_top_k chooses is no token", final=True)
-    found.text = lesson.tokenizer.decode(tokens[: WRITTEN + 1])
+    found.text = lesson.tokenizer.decode(tokens[: PROMPT + WRITTEN])
 
 
 def _numbers(value: Any) -> Any:

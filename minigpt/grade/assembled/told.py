@@ -22,7 +22,7 @@ def as_words(found: Assembled) -> str:
     if found.problem:
         lines.append(f"Put together, it does not run to its end: {found.problem}")
     elif found.yours:
-        lines += ["", *_curves(found), "", "It writes:", "", visible(found.text)]
+        lines += ["", *_curves(found), "", "It goes on with the beginning of its text:", "", visible(found.text)]
     return "\n".join(lines)
 
 
@@ -41,7 +41,7 @@ def _gradient(problem: str, wrong: list[str]) -> str:
     whose = (
         f" The piece to look at: {', '.join(wrong)}." if wrong else " Each piece alone is right: do they fit together?"
     )
-    return f"Of the whole, {problem}.{whose}"
+    return f"{problem[0].upper()}{problem[1:]}. {whose}"
 
 
 def _curves(found: Assembled) -> list[str]:
