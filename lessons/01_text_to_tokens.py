@@ -166,8 +166,8 @@ expect("L01.crossing_merges", sum(" " in spelled[256 + i][1:] for i in range(6))
 #
 # ## A vocabulary from real text
 #
-# Our text is Python's own documentation, which every reader of this has: English with some code. Whole documents are
-# set apart for testing.
+# Our text is Python's own documentation, which every reader of this has: English with some code. **Held-out** text is
+# text that a model does not learn from, and is tested on. Some whole documents are held out.
 
 # %%
 corpus = load_corpus("pydocs", progress=False)
@@ -278,7 +278,8 @@ show(
 )
 
 # %% [markdown]
-# The numbers are random at first, and learnt like all others. Further down we ask what the table has learnt.
+# The numbers are random at first, and learnt like all others. A **parameter** is one number of a model that training
+# changes. Each number of this table is one. Further down we ask what the table has learnt.
 #
 # ## Windows and targets
 #
@@ -599,7 +600,8 @@ prediction(
 #
 # ## Exercises
 #
-# Write them in `lessons/exercises/01_text_to_tokens.py`, then `minigpt grade lessons/exercises/01_text_to_tokens.py`.
+# Write them in `exercises/01_text_to_tokens.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/01_text_to_tokens.py`.
 #
 # 1. `count_pairs(ids)` (2 points): how often each pair of neighbours occurs.
 # 2. `merge_pair(ids, pair, new)` (3 points): one merge, from the left.

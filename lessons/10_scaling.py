@@ -89,8 +89,8 @@ print(f"The highest guess is {guesses[1] / guesses[0]:.0f} times the lowest.")
 #
 # ## Counting, in ten lines
 #
-# One model goes with us through the lesson: GPT-2, the small one. A **parameter** is one number of a model that
-# training changes. How many has it? Lesson 04 says where they are.
+# One model goes with us through the lesson: GPT-2, the small one. How many parameters has it? Lesson 04 says where they
+# are.
 
 
 # %%
@@ -440,7 +440,7 @@ axes.set(
     yscale="log",
     xlabel="parameters",
     ylabel="loss (nats per character)",
-    title="The line, its band, and a trillion, six powers of ten away",
+    title="The line, its band, and a trillion, seven powers of ten away",
 )
 axes.set_yticks([0.5, 1, 2, 3], ["0.5", "1", "2", "3"])
 axes.minorticks_off()
@@ -1002,7 +1002,8 @@ print(f"On 3,072 GPUs it takes {120 * many**2 * 8 / 6 / (3072 * 163e12) / YEAR:.
 #
 # ## Exercises
 #
-# Write each function in `lessons/exercises/10_scaling.py`, then `minigpt grade lessons/exercises/10_scaling.py`.
+# Write each function in `exercises/10_scaling.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/10_scaling.py`.
 #
 # 1. `training_days(parameters, tokens, gpus, speed)` (2 points): the paper's equation 4.
 # 2. `fit_power_law(sizes, losses)` (3 points): a line through logarithms.

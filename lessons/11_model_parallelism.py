@@ -696,8 +696,8 @@ for zero in (0, 1):
 #
 # ## Exercises
 #
-# Write each function in `lessons/exercises/11_model_parallelism.py`, then
-# `minigpt grade lessons/exercises/11_model_parallelism.py`.
+# Write each function in `exercises/11_model_parallelism.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/11_model_parallelism.py`.
 #
 # 1. `shard_feed_forward(up, bias, down, rank, size)` (3 points): one rank's part of the two matrices.
 # 2. `sharded_loss(shards, targets)` (4 points): cross-entropy from parts of the vocabulary.

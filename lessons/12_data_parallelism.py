@@ -1318,8 +1318,8 @@ show(
 #
 # ## Exercises
 #
-# Write each function in `lessons/exercises/12_data_parallelism.py`, then
-# `minigpt grade lessons/exercises/12_data_parallelism.py`.
+# Write each function in `exercises/12_data_parallelism.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/12_data_parallelism.py`.
 #
 # 1. `average_gradients(gradients, counts)` (3 points): the gradient of the full batch from those of workers that each
 #    divided by their own count.

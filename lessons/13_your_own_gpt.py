@@ -168,15 +168,10 @@ show_source(gpt.gpt, docstring=False)
 
 # %% [markdown]
 # The token table is used twice, at both ends, so its gradient is a sum: `embedding_backward` gives what comes in at the
-# bottom, `rows.T @ x` what comes from the head. The block itself is a piece, since it is an exercise:
-
-# %%
-show_source(pieces.block_forward, docstring=False)
-
-# %%
-show_source(pieces.block_backward, docstring=False)
-
-# %% [markdown]
+# bottom, `rows.T @ x` what comes from the head. The block itself is an exercise, so its two functions are
+# not shown. `block_forward` gets the stream and the four layers and returns the stream after both sums; `block_backward`
+# works from the end. Lesson 05 has both with the layers written out.
+#
 # ## Right alone, and right together
 #
 # A **unit test** checks one piece alone. An **integration test** checks that pieces which are right alone are right
@@ -354,8 +349,10 @@ table(["backward", "arrays whose gradient is right", "largest relative error"], 
 # ## The grader does it with yours
 #
 # ```
-# minigpt grade my_folder/ --assemble
+# minigpt grade exercises --assemble
 # ```
+#
+# in this notebook's folder takes all that you have written.
 #
 # 1. It judges every piece in the folder alone, and names what is wrong and the likely mistake.
 # 2. It puts them together, in the sandbox. What is missing is taken from the library, and it says so.
@@ -395,15 +392,16 @@ assert named == ["layer_norm"] and not found.problem
 #
 # ## Exercises
 #
-# Write into `exercises/13_your_own_gpt.py`:
+# Write into `exercises/13_your_own_gpt.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/13_your_own_gpt.py`:
 #
 # 1. **The table, and back.** `embedding_forward` and `embedding_backward`.
 # 2. **The loss, and back.** `cross_entropy_forward` and `cross_entropy_backward`.
 # 3. **The block, and back.** `block_forward` and `block_backward`: four layers and two sums. The grader asks it with
 #    stand-ins for the layers, so it can be right before the others are.
 #
-# Then collect what you have in one folder and run `minigpt grade my_folder/ --assemble`. Break one of your pieces on
-# purpose, in a way of your own, and see how far the loss falls before you believe it.
+# Then run `minigpt grade exercises --assemble`. Break one of your pieces on purpose, in a way of your own, and see how
+# far the loss falls before you believe it.
 #
 # ## Further reading
 #

@@ -118,8 +118,7 @@ def _that_share(exact: np.ndarray, keys: np.ndarray) -> list[int]:
     """The documents that share a key with another one, exact copies aside, in order."""
     there = np.flatnonzero(exact == NONE)
     for band in range(keys.shape[1]):
-        values, places, counts = np.unique(keys[there, band], return_inverse=True, return_counts=True)
-        del values
+        _, places, counts = np.unique(keys[there, band], return_inverse=True, return_counts=True)
         keys[there[counts[places] == 1], band] = 0
     return there[keys[there].any(axis=1)].tolist()
 

@@ -9,6 +9,7 @@ SHINGLE = 5  # words
 BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse modulo 2^64
 INVERSE = np.uint64(pow(int(BASE), -1, 1 << 64))
 BETWEEN = regex.compile(r"[^\p{L}\p{M}\p{N}]+")
+ASCII_BETWEEN = {code: " " for code in range(128) if not chr(code).isalnum()}
 ALONE = regex.compile(r"([\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}])")  # no spaces there
 
 
@@ -18,9 +19,9 @@ def normalized(text: str) -> str:
     In scripts that put no spaces between words each character is one.
     """
     text = text.lower()
-    if not text.isascii():
-        text = ALONE.sub(r" \1 ", text)
-    return BETWEEN.sub(" ", text).strip()
+    if text.isascii():  # the same, ten times as fast
+        return " ".join(text.translate(ASCII_BETWEEN).split())
+    return BETWEEN.sub(" ", ALONE.sub(r" \1 ", text)).strip()
 
 
 def digest(text: str) -> bytes:

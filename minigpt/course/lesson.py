@@ -58,7 +58,7 @@ def expect(
 def _check_band(name: str, above: float | None, below: float | None, against: Mapping[str, float] | None) -> None:
     if above is None and below is None:
         raise ValueError(f"{name} has no band; give above, below or equal")
-    tolerance = above is None and below is not None and below <= TOLERANCE
+    tolerance = below is not None and below <= TOLERANCE and (above is None or above >= -TOLERANCE)
     if not (against or tolerance or above == below):
         raise ValueError(f"{name} is held against nothing; name what its band excludes: against={{name: value}}")
     for what, other in (against or {}).items():
@@ -134,10 +134,11 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: int 
     return Shown(plain, markdown)
 
 
-def show(figure: Any, text: str) -> None:
+def show(figure: Any, text: str, *, file: str | None = None) -> None:
     """Show a matplotlib figure: in a notebook below the cell, on a desktop in a window; without a screen, close it.
 
-    text: the alternative text, for those who do not see the figure: what is drawn, and what it says.
+    text: the alternative text, for those who do not see the figure: what is drawn, and what it says. file: the name
+    under which the build of the lessons keeps the picture as well, for pages beside the notebooks.
     """
     import matplotlib
     import matplotlib.pyplot as plt
@@ -146,7 +147,8 @@ def show(figure: Any, text: str) -> None:
     if "inline" in backend:
         from IPython.display import display
 
-        display(figure, metadata={"image/png": {"alt": text}})
+        kept = {} if file is None else {"file": file}
+        display(figure, metadata={"image/png": {"alt": text, **kept}})
         plt.close(figure)
     elif backend == "agg":
         plt.close(figure)

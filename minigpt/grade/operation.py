@@ -83,7 +83,7 @@ def _judge_cases(judge: Callable[[Case, Caller, int], None], cases: list[Case], 
         try:
             judge(case, caller, seed)
         except (Wrong, Failed) as problem:
-            first = first or problem
+            first = first or _with_inputs(problem, case, caller, seed)
             likely = getattr(problem, "likely", None)
             if likely is not None:
                 raise Wrong(str(first), likely) from None
@@ -193,6 +193,13 @@ def _asked_with(case: Case, caller: Caller, arrays: tuple[np.ndarray, ...], opti
     """The inputs, under the names that the student's forward has for them."""
     names = _forward_of(caller, case.operation)["positional"]
     return f"asked with {show_arguments(arrays, options, names)}"
+
+
+def _with_inputs(problem: Wrong | Failed, case: Case, caller: Caller, seed: int) -> Wrong | Failed:
+    """The problem; of an error that the student's code raised, with the inputs as well."""
+    if isinstance(problem, Failed) and problem.raised:
+        return Failed(f"{problem}; {_asked_with(case, caller, *_case_inputs(case, caller, seed))}")
+    return problem
 
 
 def _student_gradients(

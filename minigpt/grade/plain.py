@@ -1,5 +1,6 @@
 """Judging a plain function: what it returns, against the reference, on drawn questions."""
 
+import inspect
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -22,11 +23,16 @@ def judge_plain(exercise: Exercise, caller: Caller, seed: int = 11) -> str:
     called = _load_harness(exercise, caller) if exercise.harness and not alone else exercise.name
     asked = _questions(exercise, seed)
     given: list[Any] = []
+    names = _names(exercise, caller, called)
     for arguments, options in asked:
-        given.append(caller.call(called, arguments, options))
+        try:
+            given.append(caller.call(called, arguments, options))
+        except Failed as problem:
+            if not problem.raised:
+                raise
+            raise Failed(f"{problem}; asked with {show_arguments(arguments, options, names)}") from None
         if difference(given[-1], exercise.right(*arguments, **options)):
             given += _answers(called, asked[len(given) :], caller)
-            names = _names(exercise, caller, called)
             raise Wrong(_shortest(exercise, asked, given, names), _likely(exercise, asked, given))
     return f"{exercise.name} is right on {len(asked)} questions"
 
@@ -152,7 +158,8 @@ def _shortest(exercise: Exercise, asked: list[Question], given: list[Any], names
     for (arguments, options), answer in zip(asked, given, strict=False):
         if problem := difference(answer, exercise.right(*arguments, **options)):
             wrong.append((_size(arguments), f"{exercise.name}({show_arguments(arguments, options, names)}): {problem}"))
-    return min(wrong, key=lambda one: one[0])[1]
+    how = exercise.harness and inspect.getdoc(exercise.right)  # how it was asked, where that is not the question itself
+    return min(wrong, key=lambda one: one[0])[1] + (f" ({how})" if how else "")
 
 
 def _names(exercise: Exercise, caller: Caller, called: str) -> list[str]:

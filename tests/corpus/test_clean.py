@@ -172,6 +172,7 @@ BAD = {  # what is in the file, options, and what is said
         "--near changes nothing without",
     ),
     "kind": (b'{"text": "a"}\n', ["--personal", "shoes"], "there is no kind"),
+    "few": (b'{"text": "a"}\n', ["--good", "bad.jsonl", "--bad", "bad.jsonl"], "there are 1 good texts"),
     "one of two": (b'{"text": "a"}\n', ["--good", "x"], "give both"),
     "secret": (b'{"text": "a"}\n', ["--how", "pseudonym"], "need a secret"),
     "other": (b'{"text": "a"}\n', ["--against", "nowhere"], "there is no corpus or file nowhere"),

@@ -53,6 +53,11 @@ def test_layout_case_and_punctuation_do_not_count():
     assert len(shingles("我们今天去北京看朋友", 5)) == 6  # each character is a word there
 
 
+@given(st.text(st.characters(max_codepoint=127)))
+def test_plain_letters_are_taken_apart_as_all_others(text):
+    assert f"{normalized(text)} é".strip() == normalized(f"{text} é")
+
+
 def test_signatures_agree_as_often_as_sets_are_alike():
     rng = np.random.default_rng(3)
     bands = Bands(200, 10)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from conftest import require
 
 from minigpt import UserError
 from minigpt.corpus import Languages, Quality, Rules
@@ -96,6 +97,25 @@ def test_languages_come_from_folders_and_unknown_ones_are_refused(tmp_path):
         languages.check(["german", "klingon"])
     with pytest.raises(UserError, match="has 0 folders"):
         Languages.from_folder(tmp_path / "german")
+
+
+SPOKEN = {
+    "german": "Gestern habe ich mit meiner Schwester über das neue Haus gesprochen",
+    "english": "Yesterday I spoke with my sister about the new house",
+    "french": "Hier j'ai parlé avec ma sœur de la nouvelle maison",
+    "spanish": "Ayer hablé con mi hermana sobre la casa nueva",
+    "russian": "Вчера я говорил с сестрой о новом доме",
+    "turkish": "Dün kız kardeşimle yeni ev hakkında konuştum",
+}
+
+
+def test_languages_are_learnt_from_dialogues_that_can_be_fetched():
+    try:
+        languages = Languages.of_dialogues()
+    except UserError as error:
+        require(False, str(error))
+        raise
+    assert {name: languages.guess(text).language for name, text in SPOKEN.items()} == {name: name for name in SPOKEN}
 
 
 def example(rng, kind):

@@ -17,6 +17,7 @@ def draw_block(rng: np.random.Generator) -> Question:
 
 
 def block(x, dy, norm1, attention, norm2, network):
+    """norm1 to network are matrices: your functions got layers y = tanh(x @ matrix); result 1 is y, result 2 its dx"""
     layers = [StandIn(matrix) for matrix in (norm1, attention, norm2, network)]
     y, cache = block_forward(x, *layers)
     return y, block_backward(dy, cache, *layers)
@@ -88,6 +89,14 @@ def attention_misses_the_network(x, dy, norm1, attention, norm2, network):
     return y, back1(dy) + back2(dy) - dy
 
 
+def network_leaves_the_straight_path(x, dy, norm1, attention, norm2, network):
+    """Your last sum adds the upstream dy again: it needs the dx that attention got, the network's part included."""
+    y, back1 = _sublayer(x, norm1, attention)
+    y, back2 = _sublayer(y, norm2, network)
+    through = back2(dy)
+    return y, dy + back1(through) - through
+
+
 EXERCISES = (
     Exercise("embedding", 3, needs=("embedding_forward", "embedding_backward"), like=lambda tokens, weight: None),
     Exercise(
@@ -108,6 +117,7 @@ EXERCISES = (
             network_beside_attention,
             straight_path_forgotten,
             attention_misses_the_network,
+            network_leaves_the_straight_path,
         ),
         functions=("block_forward", "block_backward"),
         needs=("block_forward", "block_backward"),

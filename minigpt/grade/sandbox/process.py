@@ -219,7 +219,7 @@ class Submission:
             raise Failed(f"{who} returns what cannot be graded: {message}")
         if kind == "ModuleNotFoundError":
             message += "; exercises run with NumPy and Python's own library alone"
-        raise Failed(f"{who} raises {kind}{where}: {message}" if message else f"{who} raises {kind}{where}")
+        raise Failed(f"{who} raises {kind}{where}" + (f": {message}" if message else ""), raised=True)
 
     def _write(self, stream: Any) -> None:
         with stream, suppress(OSError, ValueError):

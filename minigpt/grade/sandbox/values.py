@@ -35,12 +35,13 @@ class Caller(Protocol):
 class Failed(Exception):
     """The student's code could not be run, or what it gave cannot be graded: the message is for the student.
 
-    final: asking again is of no use, since the process has ended or the code is not written.
+    final: asking again is of no use, since the process has ended or the code is not written. raised: the student's code
+    raised an error, so that the inputs may say why.
     """
 
-    def __init__(self, message: str, *, final: bool = False):
+    def __init__(self, message: str, *, final: bool = False, raised: bool = False):
         super().__init__(message)
-        self.final = final
+        self.final, self.raised = final, raised
 
 
 def demand_array(what: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
