@@ -1037,6 +1037,11 @@ show(
 #   texts.
 # * How GPT-5.5's reinforcement learning works. The card says that there is some. REINFORCE on sums is the idea, not the
 #   recipe.
+# * How often next sentence teaches order. The outcome hangs on the text. In a trial with sentences of four words the
+#   two models that were trained on next sentence got 0.57 and 0.85 of the questions about order right. This text was
+#   chosen because order can be learnt from it in the time that a lesson has, which the control confirms.
+# * That its own favourite is as good as the right reward at any rate. In a trial at twice the rate one pupil of three
+#   drifted to wrong favourites, and their mean fell to 0.84. The right reward did not drift.
 # * How often reward finds what is rare. That would take many more seeds than three.
 #
 # ## Exercises

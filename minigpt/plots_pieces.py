@@ -31,9 +31,9 @@ def two_curves(axes: Axes, curves: Mapping[str, Sequence[float]], baselines: Map
         axes.plot(range(1, len(losses) + 1), losses, color=color, linewidth=width, label=name)
     steps = max(map(len, curves.values()))
     for (name, value), style in zip(baselines.items(), ("--", ":", "-."), strict=False):
-        axes.axhline(value, color=GREY, linestyle=style, linewidth=1.2)
-        axes.text(1.01 * steps, value, f"{name} {value:.2f}", va="center", color=GREY)
-    axes.set(xlabel="step", ylabel="loss (nats per token)", xlim=(0, 1.2 * steps), ylim=(0, None))
+        axes.plot([0, steps], [value, value], color=GREY, linestyle=style, linewidth=1.2)
+        axes.text(1.02 * steps, value, f"{name} {value:.2f}", va="center", color=GREY)
+    axes.set(xlabel="step", ylabel="loss (nats per token)", xlim=(0, 1.25 * steps), ylim=(0, None))
     axes.legend(frameon=False, loc="lower left")
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -69,8 +69,8 @@ def pieces_map(axes: Axes, shapes: Mapping[str, tuple[int, ...]], lessons: Mappi
         _arrow(axes, (1.6, back), (0.18, back))
         axes.text(0, back, "+", ha="center", va="center", bbox={"boxstyle": "circle", "fc": "white", "ec": BLUE})
         axes.text(-0.15, height, str(shapes["stream"]), ha="right", va="center", color=BLUE, fontsize=9)
-    head = f"times the embedding's table\n{shapes['logits']}"
-    axes.text(-0.15, 7.2, head, ha="right", va="center", color=BLUE, fontsize=9)
+    head = f"times the\nembedding's table\n{shapes['logits']}"
+    axes.text(-0.8, 7.2, head, ha="right", va="center", color=BLUE, fontsize=9)
     _arrow(axes, (0, -0.95), (0, -0.35))
     axes.text(-0.15, -0.65, f"tokens {shapes['tokens']}", ha="right", va="center", color=BLUE, fontsize=9)
     axes.text(2.45, 3.2, f"one block\nlesson {lessons['block']}\n(two of them here)", va="center", fontsize=9)

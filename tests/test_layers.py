@@ -29,6 +29,7 @@ FLOORS = (
     ("plots_stack",),
     ("plots_layers",),
     ("plots_pieces",),
+    ("plots_parallel",),
     ("plots_sight",),
     ("corpus",),
     ("doctor",),

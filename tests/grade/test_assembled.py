@@ -15,7 +15,7 @@ from minigpt.cli import main
 from minigpt.grade import EXERCISES, Exam
 from minigpt.grade.assembled import assemble as assembling
 from minigpt.grade.assembled import gpt, parts, pieces
-from minigpt.grade.assembled.assemble import Lesson, assemble, train_library
+from minigpt.grade.assembled.assemble import Assembled, Lesson, assemble, train_library
 from minigpt.grade.assembled.told import as_values, as_words
 from minigpt.grade.operation import judge_operation
 from minigpt.grade.sandbox import Direct
@@ -226,6 +226,12 @@ def test_a_wrong_backward_shows_in_the_whole(tmp_path, capsys):
     assert "The piece to look at: block" in said and "Your curve is not the library's" in said
     values = json.loads(json.dumps(as_values(found)))
     assert [row["piece"] for row in values["pieces"] if row["right"] is False] == ["block"]
+
+
+def test_curves_that_agree_do_not_hide_a_wrong_gradient():
+    found = Assembled([], SEED, gradient="the gradient of x is wrong", yours=[2.0, 1.5], library=[2.0, 1.503])
+    said = as_words(found)
+    assert "never more than 3.0e-03 nats apart, and yet the gradient is wrong" in said and "to rounding" not in said
 
 
 def test_a_wrong_forward_shows_in_the_loss_of_the_whole(tmp_path):

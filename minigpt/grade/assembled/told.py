@@ -6,7 +6,7 @@ from minigpt.errors import visible
 from minigpt.grade.assembled.assemble import Assembled
 from minigpt.grade.assembled.parts import Piece
 
-SAME = 0.01  # nats between two curves that differ by rounding alone
+SAME = 0.01  # nats, the most between two curves that differ by rounding alone
 
 
 def as_words(found: Assembled) -> str:
@@ -16,7 +16,8 @@ def as_words(found: Assembled) -> str:
     lines += ["", f"{own} of {len(found.pieces)} pieces are yours."]
     wrong = [piece.name for piece in found.pieces if piece.wrong]
     if wrong:
-        lines.append(f"Not right: {', '.join(wrong)}. What follows was made with them as they are.")
+        follows = "" if found.gradient is None else " What follows was made with them as they are."
+        lines.append(f"Not right: {', '.join(wrong)}.{follows}")
     if found.gradient is not None:
         lines.append(_gradient(found.gradient, wrong))
     if found.problem:
@@ -53,7 +54,13 @@ def _curves(found: Assembled) -> list[str]:
         f"  the library  {library:.3f}",
     ]
     if found.apart < SAME:
-        return [*lines, f"The curves are the same to rounding: never more than {found.apart:.1e} nats apart."]
+        most = f"never more than {found.apart:.1e} nats apart"
+        if found.gradient:
+            return [
+                *lines,
+                f"The curves are {most}, and yet the gradient is wrong: a loss does not show every mistake.",
+            ]
+        return [*lines, f"The curves are the same to rounding: {most}."]
     gap = yours - library
     which = f"ends {gap:.3f} nats above" if gap > 0 else f"ends {-gap:.3f} nats below"
     return [*lines, f"Your curve is not the library's: it {which} it, and they are up to {found.apart:.3f} apart."]
