@@ -316,7 +316,8 @@ prediction(
 
 # %% [markdown]
 # The article states none of the ten facts, and a part of one: it names the internet and users as sources of data, but
-# leaves out partners and adds books (C23).
+# leaves out partners and adds books (C23). The last row is a ceiling by construction: it checks the
+# two formulas, and does not show how near to it a real summary comes.
 #
 # ## How to read a verdict
 #

@@ -341,7 +341,8 @@ table(
 
 # %% [markdown]
 # The first column adds up to 139,420,416, the published size of BART base. GPT-2, and every GPT whose weights are
-# public (up to gpt-oss), has no array for an encoder and none for cross-attention. GPT-5.5's weights are not public.
+# public (up to gpt-oss), has no array for an encoder and none for cross-attention. (`encoder.py` and `encoder.json`, which
+# were published with GPT-2, are its tokenizer.) GPT-5.5's weights are not public.
 #
 # ## What is an encoder needed for?
 #
@@ -509,6 +510,8 @@ answer
 #   above the diagonal, as in the fourth panel. Prefix LMs are called *non-causal decoders* for the same reason.
 # * A model that takes images often has an *image encoder* beside its language model. "Encoder" is right there, and the
 #   whole is still not an encoder-decoder in the sense of 2017.
+# * A product may have an encoder-decoder beside its language model: OpenAI's Whisper, which writes down what is said, is
+#   one. Then it is a component of the product, and no part of the model.
 # * Tay (2024) stresses that an encoder-decoder writes from left to right, too: its decoder is a decoder.
 #
 # Any of these would make a sentence that one can check: "a decoder with sight of both sides over its input", "an image
@@ -544,6 +547,7 @@ answer
 # * Vaswani et al. (2017), *Attention Is All You Need*, arXiv:1706.03762, sections 3.1 and 3.2.3.
 # * Devlin et al. (2018), *BERT*, arXiv:1810.04805. Radford et al. (2018), *Improving Language Understanding by
 #   Generative Pre-Training*.
+# * Radford et al. (2022), *Whisper*, arXiv:2212.04356.
 # * Lewis et al. (2020), *BART*, arXiv:1910.13461. Raffel et al. (2020), *T5*, arXiv:1910.10683, section 3.2: the three
 #   compared, with the drawings of masks that this lesson's figure follows.
 # * The documentation of Gemma 3 in the transformers library (sight of both sides over image tokens). Tay (2024), *What

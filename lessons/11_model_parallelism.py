@@ -708,8 +708,8 @@ for zero in (0, 1):
 # * Speed. Threads of one machine share its memory; what a real network costs is in assumptions (`scale.Cluster`), not
 #   measured here. Lesson 12 measures threads and worker processes.
 # * That cutting is always worth it. A model that fits one worker is best left whole.
-# * That the seconds of the trillion table hold. Narayanan et al. report 163 TFLOP/s for each GPU in the published
-#   layout; ours follows their formulas, with nothing overlapped.
+# * That the seconds of the trillion table hold. One row can be checked: the 163 TFLOP/s for each GPU that Narayanan et al.
+#   report make 103 s a step, ours 101.5. Of the other rows only the order is known (their table 2).
 # * Expert and context parallelism, interleaved schedules, zero-bubble schedules, and overlap of sending and computing.
 #
 # ## Exercises

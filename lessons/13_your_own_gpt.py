@@ -388,6 +388,9 @@ table(["backward", "arrays whose gradient is right", "largest relative error"], 
 # 3. It checks the loss and the gradient of the whole.
 # 4. It trains 200 steps on Python's documentation, draws your curve beside the library's, and lets your GPT write.
 #
+# What it writes looks like words and is none: 200 steps are few, and the library's model has learnt no more. Whether
+# the pieces are right is told by the gradient and by the two curves, and not by the text.
+#
 # Here is a folder in which everything is there but the pieces of lessons 01, 02, 04 and 06, and in which the layer norm
 # lacks its third term:
 

@@ -16,7 +16,8 @@ def as_words(found: Assembled) -> str:
     lines += ["", f"{own} of {len(found.pieces)} pieces are yours."]
     wrong = [piece.name for piece in found.pieces if piece.wrong]
     if wrong:
-        lines.append(f"Not right: {', '.join(wrong)}. What follows was made with them as they are.")
+        follows = "" if found.gradient is None else " What follows was made with them as they are."
+        lines.append(f"Not right: {', '.join(wrong)}.{follows}")
     if found.gradient is not None:
         lines.append(_gradient(found.gradient, wrong))
     if found.problem:

@@ -128,11 +128,12 @@ class Submission:
         if function not in self.functions:
             raise Failed(f"{function} is no function once the file has run; define it with def", final=True)
         request = {"function": function, "arguments": list(arguments), "options": options or {}, "keep": keep}
-        reply = self._ask(request, function, function)
+        name = function.rpartition(" ")[2]  # a prefix ends with a space; the student's name has none
+        reply = self._ask(request, name, name)
         if "changed" in reply:
-            raise Failed(f"{function} changes one of its arguments in place; work on a copy, since the caller needs it")
+            raise Failed(f"{name} changes one of its arguments in place; work on a copy, since the caller needs it")
         if "value" not in reply:
-            raise Failed(f"{function} disturbed the process that graded it", final=True)
+            raise Failed(f"{name} disturbed the process that graded it", final=True)
         return reply["value"]
 
     def printed(self) -> str:
@@ -180,7 +181,8 @@ class Submission:
         except Empty:
             self.close()
             if left < self.limits.seconds:
-                raise Failed(f"the file took longer than {CALLS * self.limits.seconds:g} seconds", final=True) from None
+                seconds = f"{CALLS * self.limits.seconds:g} seconds, {CALLS} times what one call may take (--seconds)"
+                raise Failed(f"the file took longer than {seconds}", final=True) from None
             seconds = f"{self.limits.seconds:g} seconds"
             raise Failed(
                 f"{what} took longer than {seconds} and was stopped; does a loop never end?", final=True
