@@ -7,7 +7,7 @@
 #
 # **You need.** Lesson 02: attention, which moves information *between* positions.
 #
-# **Time.** 65 minutes to read; the code runs in 106 s and takes 0.4 GB.
+# **Time.** 65 minutes to read; the code runs in 111 s and takes 0.4 GB.
 
 # %%
 import matplotlib.pyplot as plt
@@ -60,7 +60,7 @@ documents = [
 characters = CharacterTokenizer.train(documents)
 tokens = characters.encode("\n\n".join(documents[:-200])[:600_000])
 test = characters.encode("\n\n".join(documents[-200:])[:40_000])
-starts = np.linspace(0, len(test) - 33, 40 if quick() else 300).astype(int)
+starts = np.linspace(0, len(test) - 33, 20 if quick() else 300).astype(int)
 windows = test[starts[:, None] + np.arange(33)].astype(int)
 ARMS = {
     "ReLU": {"activation": "relu"},
@@ -69,7 +69,7 @@ ARMS = {
     "none": {"activation": "identity"},
 }
 RATE = 4e-3  # at its peak
-steps, seeds = (5, range(2)) if quick() else (300, range(3))
+steps, seeds = (5, range(2)) if quick() else (250, range(3))
 sizes = {
     "vocabulary_size": characters.vocabulary_size,
     "context": 32,
@@ -81,10 +81,10 @@ sizes = {
 
 
 def trained(name, seed, rate):
-    """A model with the activation `name`, and its parameters after `steps` batches of 16 windows."""
+    """A model with the activation `name`, and its parameters after `steps` batches of 8 windows."""
     model = Transformer(TransformerConfig(**sizes, **ARMS[name]))
     params = model.init(np.random.default_rng(seed))
-    sampler = BatchSampler(tokens, 32, batch=16, seed=seed)
+    sampler = BatchSampler(tokens, 32, batch=8, seed=seed)
     batches = (causal_lm(sampler.batch_at(step)) for step in range(steps))
     fit(model, params, batches, warmup_cosine(rate, warmup=5, total=steps))
     return model, params
@@ -130,7 +130,12 @@ expect(
     against=wrong,
 )
 alone = np.maximum(x[2] @ W_1 + b_1, 0) @ W_2 + b_2  # the third letter without the others
-expect("L03.each_position_on_its_own", np.abs(alone - y[2]).max(), below=1e-5, against=wrong)
+expect(
+    "L03.each_position_on_its_own",
+    np.abs(alone - seen[f"{place}.output"][0, 2]).max(),
+    below=1e-5,
+    against=wrong,
+)
 
 # %%
 figure = plt.figure(figsize=(9, 2.7))
@@ -152,8 +157,7 @@ show(
 show_source(feed_forward_forward, docstring=False)
 
 # %% [markdown]
-# In a layer like GPT-2's two thirds of the parameters are here: the network's matrices hold $8 C^2$, those of attention
-# $4 C^2$.
+# In a block like GPT-2's two thirds of the numbers are here: the network has $8 C^2$ weights, attention has $4 C^2$.
 
 # %%
 count = {part: 0 for part in ("feed_forward.", "attention.")}
@@ -435,7 +439,8 @@ show_source(gated_backward, docstring=False)
 # all four have the same number of parameters to a few in a thousand. Text, steps and seeds are the same.
 #
 # What else could make one activation look better? The learning rate: one may like a larger step than the other. So
-# ReLU and GELU are compared at two more rates, half of the first and one and a half times it.
+# ReLU, GELU and none are compared at two more rates, half of the first and one and a half times it. What having none
+# costs must be measured at the *same* rate as the gap that it is compared with.
 #
 # **Prediction.** By *loss*, whether there is ReLU or GELU matters less than whether there is any activation, at every
 # rate. By looking *inside*, at the hidden units, the two can be told apart at once: ReLU makes exact zeros.
@@ -453,20 +458,20 @@ uniform = uniform_nats(characters.vocabulary_size)
 spread_table({**losses, "unigram": [unigram], "uniform": [uniform]}, name="held-out loss (nats)")
 
 # %%
-gaps = {RATE: difference(losses["GELU"], losses["ReLU"])}
+at_rate = {RATE: losses}
 for rate in (RATE / 2, 1.5 * RATE):
-    both = {
-        name: [held_out(*trained(name, seed, rate)) for seed in seeds] for name in ("GELU", "ReLU")
+    at_rate[rate] = {
+        name: [held_out(*trained(name, seed, rate)) for seed in seeds]
+        for name in ("ReLU", "GELU", "none")
     }
-    gaps[rate] = difference(both["GELU"], both["ReLU"])
+gaps = {rate: difference(one["GELU"], one["ReLU"]) for rate, one in at_rate.items()}
+costs = {rate: difference(one["none"], one["ReLU"]) for rate, one in at_rate.items()}
 table(
-    ["learning rate", "GELU less ReLU (nats)"],
-    [(f"{rate:g}", str(gap)) for rate, gap in sorted(gaps.items())],
+    ["learning rate", "GELU less ReLU (nats)", "none less ReLU (nats)"],
+    [(f"{rate:g}", str(gaps[rate]), str(costs[rate])) for rate in sorted(gaps)],
 )
 
 # %%
-without = difference(losses["none"], losses["GELU"])
-print("none less GELU:  ", without)
 print("GELU less SwiGLU:", difference(losses["GELU"], losses["SwiGLU"]))
 zeros, counts = {}, {}
 for name, runs in models.items():
@@ -481,7 +486,11 @@ spread_table(zeros, name="share of hidden units that are exactly 0")
 # %%
 widest = max(abs(gap.mean) for gap in gaps.values())
 bounds = max(max(abs(gap.low), abs(gap.high)) for gap in gaps.values())
+cheapest = min(cost.mean for cost in costs.values())
 print(f"the largest gap is {widest:.3f}; gaps up to {bounds:.3f} are not excluded")
+pairs = np.concatenate([np.subtract(one["GELU"], one["ReLU"]) for one in at_rate.values()])
+print(f"GELU is behind in {(pairs > 0).sum()} of {len(pairs)} pairs of the same seed and rate")
+print(f"the least that having none costs is {cheapest:.3f}, as a mean")
 expect(
     "L03.parameters_apart",
     max(counts.values()) / min(counts.values()),
@@ -492,10 +501,16 @@ expect(
     "E08.relu_gelu_gap",
     widest,
     below=0.06,
-    against={} if quick() else {"what having none costs": without.mean},
+    against={} if quick() else {"what having none costs": costs[RATE].mean},
     full_only=True,
 )
-expect("E08.without_activation", without.low, above=0.0, against={"a loss": -0.01}, full_only=True)
+expect(
+    "E08.without_activation",
+    costs[RATE].low,
+    above=0.001,
+    against={"no cost": 0.0},
+    full_only=True,
+)
 expect("E08.relu_zeros", min(zeros["ReLU"]), above=0.3, against={"the others": max(zeros["GELU"])})
 for name in ("GELU", "SwiGLU"):
     expect(
@@ -507,7 +522,7 @@ for name in ("GELU", "SwiGLU"):
 prediction(
     "E08.smaller_than_none",
     "whether ReLU or GELU matters less than whether there is any activation, at every rate",
-    widest < without.mean,
+    all(abs(gaps[rate].mean) < costs[rate].mean for rate in gaps),
 )
 
 # %%
@@ -526,18 +541,24 @@ for axes in panels:
 figure.suptitle("Loss hardly tells activations apart; the hidden units do", fontsize=11)
 show(
     figure,
-    "Left: held-out loss of four arms, a dot for each seed and a bar for the mean. ReLU and GELU overlap, SwiGLU is a "
-    "little lower, none is far higher. Right: the share of hidden units that are exactly zero, about a half or more with "
-    "ReLU and zero with the others.",
+    "Left: held-out loss of four arms, a dot for each seed and a bar for the mean. ReLU, GELU and SwiGLU overlap, "
+    "none is higher, though its lowest dot is among those of GELU. Right: the share of hidden units that are exactly "
+    "zero, more than a half with ReLU and zero with the others.",
 )
 
 # %% [markdown]
-# So the article's statement is one that could be *decided at once* by anyone who can look at activations, and hardly
-# at all by anyone who sees answers only. Read the loss for what it is. Where an interval in the table of rates holds
-# zero, these three seeds cannot tell ReLU from GELU. That is not the same as *no difference*: the line that begins
-# with "the largest gap" says how large a gap they leave open. Look at the signs, too. A single rate might have shown
-# a winner. The mean of SwiGLU is a little lower, as Shazeer (2020) reports for larger models, and its interval
-# against GELU is printed, too. *None* is the arm that stands apart.
+# So the article's statement is one that could be *decided at once* by anyone who can look at activations, and
+# hardly at all by anyone who sees answers only. Mind what the zeros say: that *something* cuts off at zero. They
+# tell ReLU from these three, and not from its square, say, which Primer has (So et al., 2021); for that one needs
+# the values.
+#
+# Read the loss for what it is. Each interval of the second column holds zero: taken by themselves, three seeds
+# cannot tell ReLU from GELU. That is not the same as *no difference*: the line that begins with "the largest gap"
+# says how large a gap they leave open. And the two arms of a pair read the same batches, so that what is hard about
+# a seed is taken off. GELU is behind in every pair. They are no independent votes, since the seeds are the same at
+# all rates; but after so few steps ReLU seems to be a little ahead. Such a gap is no way to find out from outside
+# what a model has: nobody has its twin with the other activation. *None* is behind at every rate, by several times
+# as much; at the highest rate its interval holds zero, too, since seeds differ most there.
 #
 # ## The strongest objection
 #
@@ -546,7 +567,7 @@ show(
 # ReLU is old is no argument against it, and we use none of that kind. The verdict rests on the code and papers of the
 # *family*: each member whose code is public has something else. For GPT-5.5 nothing is public.
 #
-# *"GELU and ReLU are nearly the same, so the statement is nearly right."* By loss, yes, as measured above. But the
+# *"GELU and ReLU are nearly the same, so the statement is nearly right."* By loss, nearly, as measured above. But the
 # statement is about which function stands there, and it is wrong about the count of linear layers as well where a
 # gate is used.
 #
@@ -561,14 +582,13 @@ show(
 #
 # * That activations never matter for quality. Shazeer (2020) reports gains for gated forms, and offers no explanation
 #   beyond "divine benevolence".
-# * That a small gap is no gap. Three seeds of a small model at 300 steps cannot see one below what the table leaves
+# * That a small gap is no gap. Three seeds of a small model at 250 steps cannot see one below what the table leaves
 #   open.
 # * What a hidden unit *means*. That its value fits its key better than another's does is a tendency over all units.
 #
 # ## Exercises
 #
-# Write them in `exercises/03_feed_forward.py`, in this notebook's folder, then run there
-# `minigpt grade exercises/03_feed_forward.py`.
+# Write them in `lessons/exercises/03_feed_forward.py`, then `minigpt grade lessons/exercises/03_feed_forward.py`.
 #
 # 1. `relu_forward(x)` and `relu_backward(dy, cache)` (2 points).
 # 2. `gelu_tanh_backward(dy, cache)` (4 points): GPT-2's GELU; the forward is given.
@@ -584,6 +604,7 @@ show(
 # * Geva, Schuster, Berant & Levy (2021), *Transformer Feed-Forward Layers Are Key-Value Memories*, arXiv:2012.14913.
 # * Hendrycks & Gimpel (2016), *Gaussian Error Linear Units*, arXiv:1606.08415.
 # * Shazeer (2020), *GLU Variants Improve Transformer*, arXiv:2002.05202.
+# * So et al. (2021), *Primer: Searching for Efficient Transformers for Language Modeling*, arXiv:2109.08668.
 # * Mirzadeh et al. (2023), *ReLU Strikes Back: Exploiting Activation Sparsity in Large Language Models*,
 #   arXiv:2310.04564.
 # * Leshno, Lin, Pinkus & Schocken (1993), *Multilayer feedforward networks with a nonpolynomial activation function
