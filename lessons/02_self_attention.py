@@ -135,7 +135,8 @@ table(["so far", "p(is)", "p(are)"], rows)
 # that row's weights. **Self-attention** is attention whose queries, keys and values are all made from the same $x$.
 #
 # Here is one head, in plain NumPy, on our sentence and with the matrices that the model has learnt. Its input $x$ is
-# the vector of each word, normalized; lesson 04 says why.
+# the vector of each word, normalized; lesson 04 says why. The library's model calls a *hook* with the name and the
+# value of each array that it computes; this hook notes them in `seen`.
 
 # %%
 words = ["the", "keys", "to", "the", "cabinet"]
@@ -485,8 +486,8 @@ expect("L02.change_after_anywhere", least, above=1e-7, against={"a blind probe":
 #
 # ## The way back
 #
-# Learning needs the gradient of everything. Lesson 05 derives it line by line. Here it is only *checked*, against
-# central differences, under a causal mask.
+# Learning needs the gradient of everything. Lesson 05 derives it line by line. Here it is only *checked*, under a
+# causal mask, against slopes that are measured: move one number a little, and see how far the answer moves.
 
 # %%
 shapes = (2, 3, 4, 7), (2, 3, 4, 7), (2, 3, 4, 7)  # B, H, T, D
@@ -499,9 +500,9 @@ expect("L02.gradient_error", max(part.max_relative_error for part in report.argu
 # ## Does a model use it? (experiment E07)
 #
 # The claim is that attention *weighs elements against each other*. Four kinds of attention, trained with the same
-# data and steps, show what that adds. `call.hook` lets us replace any activation by name. Who replaces an activation
-# must replace its *gradient*, too, or the arm learns from the gradient of another function. The backward shows the
-# hook each gradient, with a `d` before the last part of the name. We check this for each arm below.
+# data and steps, show what that adds. A hook that returns another array than it was given replaces it. Who replaces
+# an array must replace its *gradient*, too, or the arm learns from the gradient of another function. On the way back
+# the model calls the hook with each gradient, named with a `d` before the last part. We check this for each arm below.
 #
 # * **Learned.** As in the library.
 # * **Content-blind.** Weights are learnt, but they are the same for every example of a batch: the scores are replaced
@@ -564,7 +565,7 @@ ALL = {**ARMS, "deaf": Call(hook=deaf)}
 
 
 def slopes(call):
-    """The slope of a fresh reader's loss along a random direction: by its gradient, and by central differences."""
+    """The slope of a fresh reader's loss along a random direction: by its gradient, and measured."""
     rng, e = np.random.default_rng(6), 1e-5
     params = reader.init(rng, dtype=np.float64)
     batch = causal_lm(sentences(rng, 8))
@@ -834,7 +835,8 @@ show(
 #
 # ## Exercises
 #
-# Write them in `lessons/exercises/02_self_attention.py`, then `minigpt grade lessons/exercises/02_self_attention.py`.
+# Write them in `exercises/02_self_attention.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/02_self_attention.py`.
 #
 # 1. `causal_mask(length)` (2 points): who may attend to whom.
 # 2. `split_heads(x, heads)` (3 points): from (B, T, C) to (B, H, T, D), without mixing tokens.

@@ -157,7 +157,8 @@ show(
 show_source(feed_forward_forward, docstring=False)
 
 # %% [markdown]
-# In a block like GPT-2's two thirds of the numbers are here: the network has $8 C^2$ weights, attention has $4 C^2$.
+# In a layer like GPT-2's two thirds of the parameters are here: the network's matrices hold $8 C^2$, those of attention
+# $4 C^2$.
 
 # %%
 count = {part: 0 for part in ("feed_forward.", "attention.")}
@@ -588,7 +589,8 @@ show(
 #
 # ## Exercises
 #
-# Write them in `lessons/exercises/03_feed_forward.py`, then `minigpt grade lessons/exercises/03_feed_forward.py`.
+# Write them in `exercises/03_feed_forward.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/03_feed_forward.py`.
 #
 # 1. `relu_forward(x)` and `relu_backward(dy, cache)` (2 points).
 # 2. `gelu_tanh_backward(dy, cache)` (4 points): GPT-2's GELU; the forward is given.
