@@ -26,7 +26,7 @@ from minigpt.plots_layers import chain_of_sources
 # %% [markdown]
 # In April 2026 a text of about 750 words appeared on the web. It explains how GPT-5.5 is built. It reads well, and
 # most readers cannot tell which of it is true. This course takes it apart, statement by statement, and builds what
-# each one names. We do not reprint the article; every statement stands in `lessons/claims.toml` in our own words. We
+# each one names. We do not reprint the article; every statement stands in [CLAIMS.md](CLAIMS.md) in our own words. We
 # follow one of them through this lesson:
 
 # %%
@@ -316,7 +316,8 @@ prediction(
 
 # %% [markdown]
 # The article states none of the ten facts, and a part of one: it names the internet and users as sources of data, but
-# leaves out partners and adds books (C23).
+# leaves out partners and adds books (C23). The last row is a ceiling by construction: it checks the
+# two formulas, and does not show how near to it a real summary comes.
 #
 # ## How to read a verdict
 #
@@ -420,8 +421,8 @@ Shown(limits, limits)
 # %% [markdown]
 # ## Exercises
 #
-# Write them in `lessons/exercises/00_reading_the_article.py`, then `minigpt grade
-# lessons/exercises/00_reading_the_article.py`; one alone with `--exercise dropped_hedges`.
+# Write them in `exercises/00_reading_the_article.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/00_reading_the_article.py`; one alone with `--exercise dropped_hedges`.
 #
 # 1. `dropped_hedges` (2 points). The hedges, words or phrases of several words, that occur in a summary as whole
 #    words and not in the body.

@@ -1,401 +1,795 @@
 # %% [markdown]
 # # 09  Three objectives, and the one left out
 #
-# **The claim.** Besides masked tokens (lesson 08), the model was trained to recognize the next sentence (C18) and to
-# fill gaps in a text (C19); training was a combination of the three (C20).
+# **The claims.** Besides hidden words (lesson 08), the model was trained to tell whether one sentence follows another
+# (C18), and to fill gaps in a text (C19). Its training was a combination of the three (C20).
 #
-# **The question.** What does each of these teach? Which of them can a decoder learn at all? And what is missing?
+# **The question.** What does each of these teach? Which of them can a decoder learn? What is missing from the list?
 #
-# **You need.** Lessons 07 and 08: encoder, decoder, the mask that tells them apart.
+# **You need.** Lesson 05, the gradient of a softmax; lessons 07 and 08, the three architectures and their masks.
 #
-# **Time.** An hour to read; the code runs for about a minute.
+# **Time.** 125 minutes to read; the code runs in 150 s and takes 0.2 GB.
 
 # %%
-from functools import partial
+import re
+from collections import Counter
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 from minigpt import Batch, Transformer, TransformerConfig, UserError
-from minigpt.course import expect, quick, show, show_source, table
+from minigpt.course import (
+    difference,
+    expect,
+    prediction,
+    quick,
+    show,
+    show_source,
+    spread_table,
+    table,
+)
 from minigpt.objectives import (
-    TRAINS,
     causal_lm,
     fill_in_the_middle,
     infilling,
     loss,
-    mixture,
     next_sentence,
+    prefix_lm,
     sentence_order,
     span_corruption,
 )
 from minigpt.ops import IGNORED, softmax_forward
 from minigpt.optim import adamw, warmup_cosine
-from minigpt.plot import BLUE, GREY, SKY, VERMILION
+from minigpt.plot import BLUE, GREY, ORANGE, SKY, VERMILION
+from minigpt.text import load_corpus
 from minigpt.train import fit
 
-# %% [markdown]
-# ## Part 1. Next sentence
-#
-# BERT saw pairs of sentences. In half of them the second one really followed the first; in the other half it came from
-# another document. A class of two, read off the first token (Devlin et al., 2018).
-#
-# $$\text{loss} = -\log p(\text{follows or not} \mid [\mathrm{CLS}]\; a\; [\mathrm{SEP}]\; b\; [\mathrm{SEP}])$$
-#
-# It sounds like learning coherence. But a sentence of another document is nearly always about another *topic*, and a
-# topic can be seen without any order. ALBERT's authors therefore swap the two sentences instead of replacing one: the
-# topic is then the same, and only the order can tell.
+SEEDS = range(3)
 
-# %%
-show_source(next_sentence, docstring=False)
 
-# %%
-show_source(sentence_order, docstring=False)
+def unless_quick(**others):
+    """What a band must exclude; a quick run trains too little to measure it."""
+    return None if quick() else others
+
 
 # %% [markdown]
-# Our documents hold both cues. A document has one of eight topics, each with words of its own (a tenth of the words
-# stray), and every sentence ends in a word of its topic that says its turn: turn 1 is followed by turn 2, and so on
-# round. So next sentence can be answered from the topic, and from the order too, since a stranger's turn seldom fits;
-# order can be answered from the turns alone. The question is what a model learns from each.
+# ## One passage, and what each objective makes of it
 #
-# **Prediction.** A model trained on *next sentence* will do well at it, and so will a baseline that only compares
-# topics, without any order. Asked about *order*, that model will do badly, although the order is there to be learnt.
-# A model trained on order will learn it.
+# Here are two sentences of Python's documentation. They go with us until we need text whose rules we
+# know.
 
 # %%
-TOPICS, WORDS, TURNS = 8, 6, 6
-CLASSIFY, SEPARATOR, PADDING, FIRST = 0, 1, 2, 3
-VOCABULARY = FIRST + TOPICS * (WORDS + TURNS)
-MARKS = {"classify": CLASSIFY, "separator": SEPARATOR, "padding": PADDING}
-PAIRS = {"next sentence": next_sentence, "sentence order": sentence_order}
+A, B = ["Remove", "this", "directory", "."], ["The", "directory", "must", "be", "empty", "."]
+STRANGER = ["Buffered", "data", "will", "be", "lost", "."]  # of another page
+corpus = load_corpus("pydocs", progress=False)
+for sentences in (
+    "Remove this directory. The directory must be empty.",
+    "Buffered data will be lost.",
+):
+    assert any(sentences in " ".join(document.split()) for document in corpus.documents)
+
+MARKS = ["<pad>", "<classify>", "<separate>", "<start>", "<end>", "___", "<1>", "<2>", "<3>"]
+MARKS += ["<prefix>", "<suffix>", "<middle>"]
+PAD, CLASSIFY, SEPARATE, START, END, BLANK, *SENTINELS, PREFIX, SUFFIX, MIDDLE = range(len(MARKS))
+WORDS = [*MARKS, *A, *B, *STRANGER]  # the id of a word is its place in this list
+PASSAGE = np.arange(len(MARKS), len(MARKS) + len(A + B))
+first, second = PASSAGE[: len(A)], PASSAGE[len(A) :]
+stranger = np.arange(len(WORDS) - len(STRANGER), len(WORDS))
 
 
-def documents(rng):
-    """One document of four sentences for each topic: four words of the topic (a tenth stray), then the turn."""
-    made = []
-    for topic in range(TOPICS):
-        turn = rng.integers(TURNS)
-        sentences = []
-        for number in range(4):
-            topics = np.where(rng.random(4) < 0.1, rng.integers(0, TOPICS, 4), topic)
-            words = FIRST + topics * WORDS + rng.integers(0, WORDS, 4)
-            end = FIRST + TOPICS * WORDS + topic * TURNS + (turn + number) % TURNS
-            sentences.append(np.append(words, end))
-        made.append(sentences)
-    return made
+def spell(ids):
+    """Ids as text; what is only filled up, or not asked, is left out."""
+    return " ".join(WORDS[id_] for id_ in ids if id_ not in (PAD, IGNORED))
 
 
-def pairs(kind, rng):
-    """64 pairs of sentences, labelled."""
-    return PAIRS[kind](documents(rng), rng, 64, **MARKS)
-
-
-example = pairs("next sentence", np.random.default_rng(0))
-table(
-    ["tokens", "segments", "label"],
-    [(str(example.tokens[i]), str(example.segments[i]), example.labels[i]) for i in (0, 1)],
-)
+# %% [markdown]
+# **Sentence pairs.** In **next-sentence prediction** a model reads two sentences and says whether the second one
+# followed the first in its document, or was taken from another document (Devlin et al., 2018). In **sentence-order
+# prediction** a model reads two neighbouring sentences and says whether they were swapped (Lan et al., 2019).
+#
+# **Gaps.** A **span** is a run of neighbouring tokens that is cut out of a text. A **sentinel** is a special token that
+# stands where a span was cut out, a different one for each span, so that an answer can say which gap it fills.
+# There are three ways to train on spans:
+#
+# * *Infilling* as in BART (Lewis et al., 2019): each span becomes one blank, however long the span was. It may even
+#   have had no token at all. The model writes the *whole* text again.
+# * *Span corruption* as in T5 (Raffel et al., 2019): each span becomes its sentinel. The model writes only what is
+#   missing, each piece behind its sentinel.
+# * *Rearrangement*: the text itself is moved about, so that the gap comes last. Donahue et al. (2020, "ILM") leave a
+#   blank and write the answer behind the text. Aghajanyan et al. (2022, "CM3") and Fried et al. (2022, "InCoder") do so
+#   with sentinels. Bavarian et al. (2022, OpenAI) order a text as prefix, suffix, middle. Each time an ordinary causal
+#   model predicts the result from left to right.
 
 # %%
-steps = 24 if quick() else 1500
-config = TransformerConfig(
-    architecture="encoder",
-    head="sequence",
-    vocabulary_size=VOCABULARY,
-    context=13,
-    width=64,
-    layers=2,
-    heads=4,
-    segments=2,
-    init_std=0.25,
-)
-reader = Transformer(config)
+MARK = {"classify": CLASSIFY, "separator": SEPARATE, "padding": PAD}
+DOCUMENTS = [[first, second], [stranger]]
 
 
-def train_on(kind):
-    """An encoder trained on one kind of pair."""
-    params, rng = reader.init(np.random.default_rng(0)), np.random.default_rng(1)
-    fit(
-        reader,
-        params,
-        (pairs(kind, rng) for _ in range(steps)),
-        warmup_cosine(2e-3, warmup=20, total=steps),
+def as_next_token(text, rng):
+    return causal_lm(np.append([START], text)[None])
+
+
+def as_infilling(text, rng):
+    return infilling([text], rng, mask=BLANK, start=START, padding=PAD, rate=0.4, mean=2)
+
+
+def as_spans(text, rng):
+    return span_corruption(
+        [text], rng, sentinels=SENTINELS, start=START, end=END, padding=PAD, rate=0.4, mean=2
     )
-    return params
 
 
-def accuracy(answer, kind):
-    """How often `answer(batch)`, (B,), is the label."""
-    rng = np.random.default_rng(7)
-    batches = [pairs(kind, rng) for _ in range(16)]
-    return float(np.mean([np.mean(answer(batch) == batch.labels) for batch in batches]))
+def as_middle(text, rng):
+    window = np.append(text, [PAD] * 3)[None]  # three places that the marks will take
+    return fill_in_the_middle(
+        window, rng, prefix=PREFIX, suffix=SUFFIX, middle=MIDDLE, rate=1, suffix_first=0
+    )
+
+
+def as_spans_in_one_stack(text, rng):
+    """The same source and target, one behind the other: the source is read in both directions."""
+    spans = as_spans(text, rng)
+    return prefix_lm(
+        np.hstack([spans.source, spans.targets]), prefix=np.array([spans.source.shape[1]])
+    )
+
+
+GAPS = 213  # a seed whose gaps lie inside of the passage
+rows = []
+for name, make in (("next sentence", next_sentence), ("sentence order", sentence_order)):
+    draw = np.random.default_rng(1)
+    pairs = make(DOCUMENTS, draw, 8, **MARK)
+    for label in (0, 1):
+        rows.append(
+            (name, spell(pairs.tokens[list(pairs.labels).index(label)]), ("yes", "no")[label])
+        )
+for name, make in (("infilling (BART)", as_infilling), ("span corruption (T5)", as_spans)):
+    batch = make(PASSAGE, np.random.default_rng(GAPS))
+    rows.append((name, spell(batch.source[0]), spell(batch.targets[0])))
+middle = as_middle(PASSAGE, np.random.default_rng(GAPS))
+rows.append(("fill in the middle", spell(middle.tokens[0]), "each next token"))
+table(["objective", "the model reads", "and has to say"], rows)
+
+# %% [markdown]
+# ## Nothing is lost: span corruption undone in ten lines
+#
+# Source and target together still hold the whole text. The lines that put it back show what a sentinel is for. Below
+# them is the library's BART, which needs no sentinel, since its target is the whole text.
+
+
+# %%
+def put_back(source, target):
+    """The text: wherever a sentinel stands in the source, what stands behind the same one in the target."""
+    pieces, current = {}, None
+    for token in target.tolist():
+        if token in SENTINELS:
+            current = pieces.setdefault(token, [])
+        elif token != END:
+            current.append(token)
+    return np.concatenate([pieces.get(token, [token]) for token in source.tolist()]).astype(int)
+
+
+for seed in range(100):
+    spans = as_spans(PASSAGE, np.random.default_rng(seed))
+    assert put_back(spans.source[0], spans.targets[0]).tolist() == PASSAGE.tolist()
+show_source(infilling, docstring=False)
+
+# %% [markdown]
+# ## What each network can see
+#
+# Lesson 08 asked of every objective: does the network see the *answer*? Does it see *both sides* of the gap? We do not
+# look that up in a table. We measure it: change one word of the passage, build the batch again with the same gaps, and
+# look whether the output that is asked for another word moves.
+
+
+# %%
+def sight(make, architecture, seed=GAPS):
+    """M[i, j]: does the output that is asked for word i depend on word j? (10, 10); NaN where i is never asked."""
+    model = Transformer(
+        TransformerConfig(
+            architecture=architecture,
+            vocabulary_size=len(WORDS),
+            context=32,
+            width=32,
+            layers=2,
+            heads=4,
+            init_std=0.3,
+        )
+    )
+    params = model.init(np.random.default_rng(0))
+    batch = make(PASSAGE, np.random.default_rng(seed))
+    before = model.forward(params, batch)[0][0]  # (T, V)
+    asked = batch.targets[0]
+    picture = np.full((len(PASSAGE), len(PASSAGE)), np.nan)
+    for j in range(len(PASSAGE)):
+        changed = PASSAGE.copy()
+        changed[j] = stranger[0]
+        after = model.forward(params, make(changed, np.random.default_rng(seed)))[0][0]
+        moved = np.abs(after - before).max(axis=-1) > 0
+        for i, word in enumerate(PASSAGE):
+            if word in asked:
+                picture[i, j] = moved[asked.tolist().index(word)]
+    return picture
+
+
+def missing(make, seed=GAPS):
+    """Which words stand neither in the source, nor in the prefix, nor before the mark <middle>."""
+    batch = make(PASSAGE, np.random.default_rng(seed))
+    row = [*batch.tokens[0].tolist(), batch.targets[0, -1]]
+    if batch.source is not None:
+        seen = batch.source[0]
+    else:
+        seen = row[: row.index(MIDDLE) if batch.prefix is None else batch.prefix[0]]
+    return [i for i, word in enumerate(PASSAGE) if word not in seen]
+
+
+SIGHTS = {
+    "next token, decoder": (as_next_token, "decoder"),
+    "next token, encoder": (as_next_token, "encoder"),
+    "infilling, encoder-decoder": (as_infilling, "encoder-decoder"),
+    "spans, encoder-decoder": (as_spans, "encoder-decoder"),
+    "spans, one stack with a prefix": (as_spans_in_one_stack, "decoder"),
+    "fill in the middle, decoder": (as_middle, "decoder"),
+}
+
+figure, panels = plt.subplots(2, 3, figsize=(10.4, 7.4), layout="constrained", sharey=True)
+rows, judged = [], {}
+for axes, (name, (make, architecture)) in zip(panels.flat, SIGHTS.items(), strict=True):
+    picture = sight(make, architecture)
+    gap = missing(make) if make is not as_next_token else list(range(len(PASSAGE) - 1))
+    right = [
+        (i, j)
+        for i in gap
+        for j in range(i + 1, len(PASSAGE))
+        if make is as_next_token or j not in gap
+    ]
+    judged[name] = np.mean([picture[i, i] for i in gap]), np.mean([picture[pair] for pair in right])
+    axes.imshow(np.nan_to_num(picture), cmap="Blues", vmin=0, vmax=2.2)
+    for i in range(len(PASSAGE)):
+        if np.isnan(picture[i]).all():
+            axes.axhspan(
+                i - 0.5, i + 0.5, facecolor="none", edgecolor=GREY, hatch="////", linewidth=0
+            )
+    axes.scatter(gap, gap, s=70, facecolors="none", edgecolors=VERMILION, linewidths=1.6)
+    words = [WORDS[id_] for id_ in PASSAGE]
+    axes.set_xticks(range(len(words)), words, rotation=90)
+    axes.set_yticks(range(len(words)), words)
+    axes.set_title(name, fontsize=10)
+    axes.set_xticks(np.arange(-0.5, len(words)), minor=True)
+    axes.set_yticks(np.arange(-0.5, len(words)), minor=True)
+    axes.grid(which="minor", color="white")
+    axes.tick_params(which="both", length=0)
+for axes in panels[:, 0]:
+    axes.set_ylabel("word that is asked for")
+for axes in panels[1]:
+    axes.set_xlabel("word that may be seen")
+figure.suptitle("A good gap has its ring on white, and blue on both sides of it")
+show(
+    figure,
+    "Six maps of ten by ten words. In each row the words that the output asked for that word depends on are blue. Next "
+    "token in a decoder: a triangle, nothing to the right. In an encoder: everything, the answers as well. Infilling, "
+    "spans in two stacks, spans in one stack and fill in the middle: the answers are white, the words right of the gap "
+    "blue.",
+)
+
+# %%
+expect("L09.encoder_answers_in_view", judged["next token, encoder"][0], equal=1)
+expect("L09.decoder_right_in_view", judged["next token, decoder"][1], equal=0)
+for name in list(SIGHTS)[2:]:
+    assert judged[name] == (0, 1), name
+table(
+    ["", "answers in view", "words right of the gap in view"],
+    [(name, float(answers), float(right)) for name, (answers, right) in judged.items()],
+    digits=2,
+)
+
+# %% [markdown]
+# *The rings mark the answers; hatched rows are not asked for. A blue ring is a leak: the answer can be copied.*
+# Infilling asks for every word, and all but the missing ones stand in the source, so for those copying is enough.
+#
+# Two panels of the lower row have no encoder, and they see both sides of the gap all the same. The last one moves the
+# text. The one before it lets a *prefix* be read in both directions. T5's authors compared exactly this with their two
+# stacks: denoising in one stack, a "prefix LM" (Raffel et al., 2019, section 3.2). Wang et al. (2022) did so again at
+# five billion parameters. GLM (Du et al., 2021) is built on it. So *filling gaps does not need an encoder*.
+#
+# ## Part 1. What does next sentence teach? (experiment E12)
+#
+# It sounds like learning coherence. But a sentence of another document is mostly about another *topic*, and a topic
+# can be seen without any order. How far does that go on real text? Our baseline reads pairs of sentences of Python's
+# documentation and adds up the words that both have, each weighted by how rare it is. It says "follows" from a
+# threshold on. It has never heard of order: it gives a pair and the swapped pair the same number.
+#
+# **Prediction.** It does clearly better than chance at next sentence. (At order it is at chance, whatever the text.)
+
+# %%
+WORD = re.compile(r"[a-z]+")
+
+
+def real_sentences():
+    """Documents as lists of sentences of five words or more, each a list of lower-case words."""
+    found = []
+    for document in corpus.documents:
+        sentences = [WORD.findall(part.lower()) for part in re.split(r"(?<=[.?!])\s+", document)]
+        sentences = [words for words in sentences if len(words) >= 5]
+        if len(sentences) > 1:
+            found.append(sentences)
+    return found
+
+
+def real_pairs(documents, rng, count):
+    """Pairs of sentences, and whether the second follows; half of them do not."""
+    pairs, follows = [], rng.random(count) < 0.5
+    for real in follows:
+        here = rng.integers(len(documents))
+        place = rng.integers(len(documents[here]) - 1)
+        other = documents[(here + rng.integers(1, len(documents))) % len(documents)]
+        after = documents[here][place + 1] if real else other[rng.integers(len(other))]
+        pairs.append((documents[here][place], after))
+    return pairs, follows
+
+
+real = real_sentences()
+known, unseen = real[::2], real[1::2]
+count = 400 if quick() else 4000
+seen_in = Counter(word for document in known for words in document for word in set(words))
+rarity = {word: np.log(seen_in.total() / times) for word, times in seen_in.items()}
+
+
+def shared(pair):
+    """The rarer the words that two sentences share, the higher."""
+    return sum(rarity.get(word, 0.0) for word in set(pair[0]) & set(pair[1]))
+
+
+on_real = []
+for seed in SEEDS:
+    rng = np.random.default_rng(seed)
+    pairs, follows = real_pairs(known, rng, count)
+    scores = np.array([shared(pair) for pair in pairs])
+    threshold = max(np.unique(scores), key=lambda t: np.mean((scores >= t) == follows))
+    pairs, follows = real_pairs(unseen, rng, count)
+    on_real.append(
+        float(np.mean((np.array([shared(pair) for pair in pairs]) >= threshold) == follows))
+    )
+expect("E12.shared_words_on_real_text", np.mean(on_real), above=0.65, against={"chance": 0.5})
+spread_table({"real text, shared words alone": on_real, "chance": [0.5] * 3}, name="next sentence")
+
+# %% [markdown]
+# So on real text about seven answers in ten need no order. What is left to learn, and does a network learn it? To see
+# that we need text in which both cues are known. Our documents have one of eight topics, each with words of its own (a
+# tenth of the words stray). A sentence is two such words, and a third of its topic that tells its *turn*: turn 1 is
+# followed by turn 2, and so on, and the last by the first. The order can always be read off the turns.
+#
+# We train the same encoder on next sentence and on order. The one that is trained on order is the control: it tells
+# whether order *can* be learnt from this text.
+#
+# **Prediction.** A model that is trained on next sentence stays near chance at order: the topic is enough, so nothing
+# makes it look at turns.
+
+# %%
+TOPICS, OWN, TURNS = 8, 6, 4  # words that a topic owns; turns
+FIRST = 3  # after the marks <pad>, <classify>, <separate>
+VOCABULARY = FIRST + TOPICS * (OWN + TURNS)
+ASKED = {"next": next_sentence, "order": sentence_order}
+KINDS = {"next": "next sentence", "order": "order"}
+LENGTH = 2  # words in a sentence before its turn
+
+
+def documents_of(rng):
+    """For each topic four sentences: words of the topic (a tenth stray), then the turn."""
+    topic = np.arange(TOPICS)[:, None, None]
+    shape = (TOPICS, 4, LENGTH)
+    topics = np.where(rng.random(shape) < 0.1, rng.integers(0, TOPICS, shape), topic)
+    words = FIRST + topics * OWN + rng.integers(0, OWN, shape)
+    turn = (rng.integers(0, TURNS, (TOPICS, 1, 1)) + np.arange(4)[:, None]) % TURNS
+    return np.concatenate([words, FIRST + TOPICS * OWN + topic * TURNS + turn], axis=2)
+
+
+def pairs_of(kind, rng, count=64):
+    """Pairs of sentences, labelled 0 (yes) or 1."""
+    return ASKED[kind](list(documents_of(rng)), rng, count, **MARK)
+
+
+steps = 20 if quick() else 500
+rate = warmup_cosine(3e-3, warmup=20, total=steps)
+
+
+def small(**more):
+    """A small model for pairs of such sentences."""
+    sizes = {"vocabulary_size": VOCABULARY, "context": 2 * LENGTH + 5, "width": 48, "layers": 2}
+    return Transformer(TransformerConfig(**{**sizes, "heads": 4, "init_std": 0.25, **more}))
+
+
+def trained_on(kind, seed):
+    """What an encoder says that was trained on one kind of pair."""
+    reader = small(architecture="encoder", head="sequence", segments=2)
+    params, rng = reader.init(np.random.default_rng(seed)), np.random.default_rng(100 + seed)
+    fit(reader, params, (pairs_of(kind, rng) for _ in range(steps)), rate)
+    return lambda batch: reader.forward(params, batch)[0].argmax(axis=-1)
 
 
 def compares_topics(batch):
-    """The baseline: count the words of each topic in both sentences, and say "follows" if the counts agree."""
-    is_word = (batch.tokens >= FIRST) & (batch.tokens < FIRST + TOPICS * WORDS)
-    topics = np.where(is_word, (batch.tokens - FIRST) // WORDS, -1)
-    counts = [
-        np.stack(
-            [((topics == topic) & (batch.segments == part)).sum(axis=1) for topic in range(TOPICS)],
-            axis=1,
-        )
+    """The baseline: yes, if the topic that most words of a sentence belong to is the same in both."""
+    token = batch.tokens - FIRST
+    topic = np.where(token < TOPICS * OWN, token // OWN, (token - TOPICS * OWN) // TURNS)
+    votes = [
+        ((topic == t) & (token >= 0) & (batch.segments == part)).sum(axis=1)
         for part in (0, 1)
+        for t in range(TOPICS)
     ]
-    return np.where((counts[0] * counts[1]).sum(axis=1) >= 4, 0, 1)
+    votes = np.reshape(votes, (2, TOPICS, -1))
+    return np.where(votes[0].argmax(axis=0) == votes[1].argmax(axis=0), 0, 1)
 
 
-answers = {"only compares topics": compares_topics}
-for kind in PAIRS:
-    trained = train_on(kind)
-    answers[f"trained on {kind}"] = partial(
-        lambda params, batch: reader.forward(params, batch)[0].argmax(axis=-1), trained
-    )
-results = {name: [accuracy(answer, kind) for kind in PAIRS] for name, answer in answers.items()}
+def right_in(answer, kind):
+    """How often `answer(batch)`, (B,), is the label, over 1,024 new pairs."""
+    batch = pairs_of(kind, np.random.default_rng(7), 1024)
+    return float(np.mean(answer(batch) == batch.labels))
+
+
+TRAINED = {
+    "topics": "only compares topics",
+    "next": "trained on next sentence",
+    "order": "trained on order",
+}
+results = {}  # (trained on, asked about) -> a value a seed
+for made in TRAINED:
+    answers = [compares_topics] if made == "topics" else [trained_on(made, seed) for seed in SEEDS]
+    for kind in KINDS:
+        results[made, kind] = [right_in(answer, kind) for answer in answers]
 table(
-    ["", *(f"asked about {kind}" for kind in PAIRS)],
-    [(name, *values) for name, values in results.items()],
-)
-
-# %%
-(words_nsp, words_sop), (nsp_nsp, nsp_sop), (sop_nsp, sop_sop) = results.values()
-expect("E12.words_on_nsp", words_nsp, above=0.85)
-expect("E12.words_on_sop", words_sop, above=0.4, below=0.6)
-expect("E12.nsp_on_nsp", nsp_nsp, above=0.4 if quick() else 0.85)
-expect("E12.nsp_on_sop", nsp_sop, below=0.85)
-expect("E12.sop_on_sop", sop_sop, above=0.4 if quick() else 0.9)
-expect("E12.sop_on_nsp", sop_nsp, above=0.4, below=0.9)
-# %% [markdown]
-# The baseline, which counts the words of each topic and cannot see any order, is nearly as good at next sentence as the
-# trained encoder (which may also use the turn's word: it never strays); at order it is at chance. The encoder trained on
-# next sentence is at chance there, too: the topic was enough, so it was never made to look at turns. The one trained on
-# order is right nearly always, and better than chance at next sentence, where a stranger's turn seldom fits. ALBERT's
-# published table has the same pattern.
-
-# %%
-figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
-for offset, (kind, color) in enumerate(zip(PAIRS, (SKY, BLUE), strict=True)):
-    values = [row[offset] for row in results.values()]
-    places = np.arange(3) + 0.36 * (offset - 0.5)
-    bars = axes.bar(places, values, width=0.34, color=color, label=f"asked about {kind}")
-    axes.bar_label(bars, fmt="%.2f", padding=2)
-axes.axhline(0.5, color=GREY, linestyle="--", linewidth=1)
-axes.text(2.62, 0.505, "chance", color=GREY, ha="right", va="bottom")
-axes.set(
-    xticks=range(3),
-    xticklabels=[name.replace(" on ", " on\n") for name in results],
-    ylabel="accuracy",
-    ylim=(0, 1.25),
-)
-axes.spines[["top", "right"]].set_visible(False)
-axes.legend(frameon=False, loc="upper left", ncols=2)
-show(figure)
-
-# %% [markdown]
-# *Dark bars are about order. Only the model that was trained on order has a tall one at the right.*
-#
-# RoBERTa dropped next sentence, ALBERT replaced it. **No GPT model is documented with it.** And a decoder would have
-# to read its answer off the last token instead of the first; the library refuses the usual form:
-
-# %%
-decoder = Transformer(
-    TransformerConfig(
-        vocabulary_size=VOCABULARY, context=13, width=16, layers=1, heads=2, head="sequence"
-    )
-)
-try:
-    loss(
-        decoder,
-        decoder.init(np.random.default_rng(0)),
-        pairs("next sentence", np.random.default_rng(0)),
-    )
-except UserError as error:
-    print(error)
-
-# %% [markdown]
-# ## Part 2. Filling gaps
-#
-# Three ways to have a model fill a gap in "a b c d e f g h", where the middle is missing:
-#
-# * **BART**: the encoder reads `a b _ g h`, with one mask whatever the gap's length (Poisson, mean 3; it may be
-#   nothing at all), and the decoder writes the whole text again.
-# * **T5**: the encoder reads `a b <1> g h`, and the decoder writes only the gaps: `<1> c d e f`.
-# * **Fill-in-the-middle** (OpenAI, 2022): no encoder. The text is *rearranged*, prefix, suffix, middle, and an
-#   ordinary causal model predicts it from left to right.
-
-# %%
-text = [np.arange(10, 34)]
-bart = infilling(text, np.random.default_rng(1), mask=1, start=0, padding=2)
-t5 = span_corruption(text, np.random.default_rng(1), sentinels=(3, 4, 5), start=0, end=6, padding=2)
-middle = fill_in_the_middle(
-    np.arange(10, 34)[None],
-    np.random.default_rng(2),
-    prefix=7,
-    suffix=8,
-    middle=9,
-    rate=1,
-    suffix_first=0,
-)
-
-
-def spelled(tokens):
-    """Marks by name, the text as numbers."""
-    names = {
-        0: "<start>",
-        1: "_",
-        3: "<1>",
-        4: "<2>",
-        5: "<3>",
-        6: "<end>",
-        7: "<pre>",
-        8: "<suf>",
-        9: "<mid>",
-    }
-    return " ".join(names.get(int(token), str(token)) for token in tokens)
-
-
-for name, batch in (("BART", bart), ("T5", t5)):
-    print(
-        f"{name} reads:  {spelled(batch.source[0])}\n{'':{len(name)}} writes: {spelled(batch.targets[0])}\n"
-    )
-print(f"Fill-in-the-middle, one row: {spelled(middle.tokens[0])}")
-
-# %% [markdown]
-# BART's span lengths follow $p(k) = e^{-3}\, 3^k / k!$, so a share of $e^{-3} \approx 0.05$ of its masks stands for
-# nothing. We draw a hundred thousand:
-
-# %%
-lengths = np.random.default_rng(0).poisson(3.0, 100_000)
-expect("E13.zero_length_share", np.mean(lengths == 0), above=0.047, below=0.053)
-# %% [markdown]
-# ### Does filling gaps need an encoder?
-#
-# Texts of twelve tokens: a random prefix of four, a middle of four, a random suffix of four; every token of the middle
-# is the suffix's plus five (mod 16). Written in order, the middle cannot be known before the suffix is seen. We train
-# one causal model on texts in order, one on half of them rearranged, one on rearranged texts alone.
-#
-# **Prediction.** The first fills gaps at chance (1/16). The second fills them perfectly, and is no worse at texts in
-# order. The third can do only what it has seen.
-#
-# The loss is over the *content* alone. That matters: a mark at the beginning that says which layout follows costs a
-# model that cannot know it up to $\ln 2$ nats, which would look like damage to its language.
-
-# %%
-SIZE, PRE, SUF, MID, START = 16, 16, 17, 18, 19
-
-
-def arranged(rng, count, rate):
-    """Texts, a share `rate` of them as prefix, suffix, middle: (count, 15), filled up with IGNORED."""
-    before, after = rng.integers(0, SIZE, (2, count, 4))
-    inside = (after + 5) % SIZE
-    column = partial(np.full, (count, 1))
-    moved = np.hstack([column(PRE), before, column(SUF), after, column(MID), inside])
-    in_order = np.hstack([column(START), before, inside, after, np.full((count, 2), IGNORED)])
-    return np.where(rng.random((count, 1)) < rate, moved, in_order)
-
-
-def to_learn(rows):
-    """Predict every token from those before it; what only fills up is not asked for."""
-    return causal_lm(rows)._replace(tokens=np.where(rows == IGNORED, START, rows)[:, :-1])
-
-
-writer = Transformer(
-    TransformerConfig(vocabulary_size=20, context=14, width=64, layers=2, heads=4, init_std=0.05)
-)
-steps = 24 if quick() else 600
-
-
-def train_arranged(rate):
-    """A causal model that saw a share `rate` of its texts rearranged."""
-    params, rng = writer.init(np.random.default_rng(0)), np.random.default_rng(1)
-    batches = (to_learn(arranged(rng, 64, rate)) for _ in range(steps))
-    fit(writer, params, batches, warmup_cosine(3e-3, warmup=20, total=steps))
-    return params
-
-
-def fills(params):
-    """Share of missing tokens that are right, when prefix and suffix are given."""
-    rows = arranged(np.random.default_rng(5), 1000, 1.0)
-    said = writer.forward(params, rows[:, :-1])[0][:, -4:, :SIZE].argmax(axis=-1)
-    return float(np.mean(said == rows[:, -4:]))
-
-
-def in_order(params):
-    """Nats per token of content, left to right."""
-    return loss(writer, params, to_learn(arranged(np.random.default_rng(6), 1000, 0.0)))
-
-
-floor = 8 / 12 * np.log(SIZE)  # eight tokens of twelve are random
-trained = {rate: train_arranged(rate) for rate in (0.0, 0.5, 1.0)}
-rows = [
-    (f"{rate:.0%} rearranged", fills(params), in_order(params)) for rate, params in trained.items()
-]
-table(
-    ["trained on texts", "gaps filled", "nats, in order"],
-    [*rows, ("chance, floor", 1 / SIZE, floor), ("uniform", 1 / SIZE, np.log(SIZE))],
-)
-
-# %%
-(_, never, plain), (_, half, mixed), (_, always, blind) = rows
-expect("E13.without", never, below=0.12)
-expect("E13.infill_accuracy", half, above=0.05 if quick() else 0.9)
-expect("E13.ordinary_loss_cost", mixed - plain, below=1.0 if quick() else 0.02)
-expect("E13.ordinary_loss_never_seen", blind, above=1.9)
-# %% [markdown]
-# A causal model fills gaps without any encoder, at no measurable cost to its ordinary work, if its *data* are
-# rearranged. Of the three objectives that the article names this is the only one with a counterpart at OpenAI
-# (Bavarian et al., 2022). A model that saw nothing but rearranged texts is lost on a text in order.
-#
-# ## Part 3. A combination?
-#
-# Objectives can be mixed; the library draws one for each batch by weight:
-
-# %%
-show_source(mixture, docstring=False)
-
-# %% [markdown]
-# But each asks for its own architecture. Here is what the library accepts. Where a decoder or an encoder is refused the
-# answer would be in view, or out of view for good (lesson 08 measured it); that an encoder-decoder is given only
-# objectives which write a text is a choice, the usual one.
-
-# %%
-architectures = ("decoder", "encoder", "encoder-decoder")
-table(
-    ["objective", *architectures],
+    ["", *(f"asked about {name}" for name in KINDS.values())],
     [
-        (name, *("yes" if reasons[kind] is None else "-" for kind in architectures))
-        for name, reasons in TRAINS.items()
+        (
+            name,
+            *(
+                f"{np.mean(v):.3f} ({min(v):.3f} to {max(v):.3f})"
+                for v in (results[made, kind] for kind in KINDS)
+            ),
+        )
+        for made, name in TRAINED.items()
     ],
 )
 
 # %%
-named = {"masked_lm", "next_sentence", "infilling"}
-shared = [kind for kind in architectures if all(TRAINS[name][kind] is None for name in named)]
-expect("E14.architectures_for_all_three", len(shared), equal=0)
+mean = {key: float(np.mean(values)) for key, values in results.items()}
+learnt = unless_quick(trained_on_order=mean["order", "order"])
+expect("E12.words_on_nsp", mean["topics", "next"], above=0.85, against={"chance": 0.5})
+expect("E12.words_on_sop", mean["topics", "order"], above=0.4, below=0.6, against=learnt)
+expect("E12.nsp_on_nsp", mean["next", "next"], above=0.85, against={"chance": 0.5}, full_only=True)
+expect("E12.sop_on_sop", mean["order", "order"], above=0.9, against={"chance": 0.5}, full_only=True)
+expect("E12.nsp_on_sop", mean["next", "order"], above=0.65, against={"chance": 0.5}, full_only=True)
+print(
+    "order, trained on it less on next sentence:",
+    difference(results["order", "order"], results["next", "order"]),
+)
+prediction(
+    "E12.next_sentence_leaves_order",
+    "trained on next sentence, order stays near chance",
+    mean["next", "order"] < 0.65,
+    text_says=False,
+)
+
 # %% [markdown]
-# In their usual form no architecture here takes all three of the article's objectives, and the decoder takes none.
-# What a decoder is documented to be trained on, the article does not mention: predicting the next token, and then
-# *reward*.
+# *Not confirmed.* The topic alone answers every question about the next sentence here, as the baseline shows. So
+# nothing in the score asks for order. The encoder learnt most of it all the same: it tells swapped sentences from
+# neighbours far better than chance, though it never saw a swapped pair. It is a little behind the control. "The topic
+# is enough" is no proof, then, that order is left unlearnt. Why it was learnt we do not know; to say so would need
+# arms in which the topic shows more plainly, or the turns less.
 #
-# ## Part 4. The objective that is left out
+# What ALBERT's authors report is a measurement on real text: there a model trained on next sentence is hardly better
+# than chance at order. Our text is not theirs. It shows that their finding is about *their* text, and does not follow
+# from the objective.
+
+# %%
+figure, axes = plt.subplots(figsize=(7.6, 3.7), layout="constrained")
+for offset, (kind, color) in enumerate(zip(KINDS, (SKY, BLUE), strict=True)):
+    for place, made in enumerate(TRAINED):
+        values = results[made, kind]
+        x = place + 0.38 * (offset - 0.5)
+        label = f"asked about {KINDS[kind]}" if place == 0 else None
+        bar = axes.bar(x, np.mean(values), width=0.36, color=color, label=label)
+        axes.bar_label(bar, fmt="%.2f", padding=2)
+        axes.plot([x] * len(values), values, ".", color="black", markersize=4)
+axes.axhline(0.5, color=GREY, linestyle="--", linewidth=1)
+axes.text(2.6, 0.505, "chance", color=GREY, ha="right", va="bottom")
+axes.set(
+    xticks=range(len(TRAINED)),
+    xticklabels=TRAINED.values(),
+    ylabel="share right",
+    ylim=(0, 1.3),
+    title="The topic is enough for next sentence, and order is learnt all the same",
+)
+axes.spines[["top", "right"]].set_visible(False)
+axes.legend(frameon=False, loc="upper left", ncols=2)
+show(
+    figure,
+    "Three pairs of bars: what a topic baseline, encoders trained on next sentence, and encoders trained on order get right "
+    "at next sentence and at order. At order the baseline is at chance, the control is near one, and the encoders trained on "
+    "next sentence are far above chance. Dots are single seeds.",
+)
+
+# %% [markdown]
+# ### And a decoder?
 #
-# The one statement about the method of training in the real system card is that reasoning models are trained by **reinforcement
-# learning**. Its simplest form is REINFORCE (Williams, 1992): let the model answer, reward what is right ($r = 1$) and
-# not what is wrong ($r = 0$), and follow the gradient of
+# BERT reads its answer off the *first* token. Under a causal mask the first token sees only itself, so the library
+# refuses the pair. But nothing forces the answer to be read there. At the *last* token a decoder has seen both
+# sentences.
+#
+# **Prediction.** A decoder that is asked at its last token learns next sentence, far better than chance. (It is
+# narrower than the encoder and trains on less, so which of the two does better is not the question.)
+
+# %%
+decoder = small(width=32)
+try:
+    loss(
+        decoder,
+        decoder.init(np.random.default_rng(0)),
+        pairs_of("next", np.random.default_rng(0)),
+    )
+except UserError as error:
+    print(error)
+
+
+def asked_last(rng, count=32):
+    """The same pairs; the label is the token that comes after the last one."""
+    pairs = pairs_of("next", rng, count)
+    targets = np.full(pairs.tokens.shape, IGNORED)
+    targets[:, -1] = pairs.labels
+    return Batch(pairs.tokens, targets)
+
+
+at_the_end = []
+for seed in SEEDS:
+    params, rng = decoder.init(np.random.default_rng(seed)), np.random.default_rng(100 + seed)
+    fit(decoder, params, (asked_last(rng) for _ in range(steps // 5 * 3)), rate)
+    test = asked_last(np.random.default_rng(7), 1024)
+    said = decoder.forward(params, test)[0][:, -1, :2].argmax(axis=-1)
+    at_the_end.append(float(np.mean(said == test.targets[:, -1])))
+expect(
+    "E12.decoder_asked_last",
+    np.mean(at_the_end),
+    above=0.85,
+    against={"chance": 0.5},
+    full_only=True,
+)
+spread_table(
+    {
+        "decoder, asked at its last token": at_the_end,
+        "encoder, asked at its first": results["next", "next"],
+    },
+    name="next sentence",
+)
+
+# %% [markdown]
+# So a decoder *can* be trained on next sentence. That it cannot would be the wrong reason to doubt the article. The
+# right one is that no GPT is documented with it, and that its successors among encoders dropped it (RoBERTa) or
+# replaced it (ALBERT).
+#
+# ## Part 2. Filling gaps with a decoder (experiment E13)
+#
+# Texts of nine tokens: a random prefix of three, a middle of three, a random suffix of three. Every token of the
+# middle is the suffix's plus five (mod 8). In order, the middle cannot be known before the suffix is seen. One causal
+# model is trained in three ways. Each gets 32 texts in order a step, prefix, middle, suffix, and besides:
+#
+# | arm | 32 more texts a step |
+# | :--- | :--- |
+# | in order | none |
+# | marks only | the same order, with the three marks before the parts |
+# | middle last | prefix, suffix, middle, with the marks (Bavarian et al.) |
+#
+# The arm *marks only* separates the order from the marks. All three have seen equally many texts in order, so what
+# *middle last* loses there is the cost of learning two things.
+#
+# **Prediction.** (a) Only *middle last* fills gaps. (b) It is as good at texts in order as the arm *in order*: filling
+# gaps is free.
+#
+# The loss is over the *content* alone. A mark at the beginning that says which layout follows costs a model that cannot
+# know it up to $\ln 2$ nats. That would look like damage to its language, and is none.
+
+# %%
+SIZE, PIECE = 8, 3
+PRE, SUF, MID, BEGIN = range(SIZE, SIZE + 4)
+LAYOUTS = {  # the pieces in their order
+    "in order": (BEGIN, "before", "inside", "after"),
+    "marks only": (PRE, "before", MID, "inside", SUF, "after"),
+    "middle last": (PRE, "before", SUF, "after", MID, "inside"),
+}
+
+
+def texts(layout, rng, count):
+    """Texts in one layout, filled up with IGNORED: (count, 12)."""
+    before, after = rng.integers(0, SIZE, (2, count, PIECE))
+    pieces = {"before": before, "inside": (after + 5) % SIZE, "after": after}
+    columns = [
+        pieces[part] if isinstance(part, str) else np.full((count, 1), part)
+        for part in LAYOUTS[layout]
+    ]
+    rows = np.hstack(columns)
+    return np.pad(rows, ((0, 0), (0, 12 - rows.shape[1])), constant_values=IGNORED)
+
+
+def to_learn(rows):
+    """Predict every token from those before it; what only fills up is not asked for."""
+    return causal_lm(rows)._replace(tokens=np.where(rows == IGNORED, BEGIN, rows)[:, :-1])
+
+
+writer = Transformer(
+    TransformerConfig(
+        vocabulary_size=SIZE + 4, context=11, width=32, layers=2, heads=4, init_std=0.1
+    )
+)
+steps, looks = (24, 3) if quick() else (360, 9)
+FLOOR = 2 / 3 * np.log(SIZE)  # two tokens of three are random
+
+
+def in_order(params):
+    """Nats per token of content, left to right."""
+    return loss(writer, params, to_learn(texts("in order", np.random.default_rng(6), 500)))
+
+
+def fills(params, layout):
+    """Share of the tokens of the middle that are right, in this layout."""
+    asked = to_learn(texts(layout, np.random.default_rng(5), 500))
+    place = {"marks only": 4, "middle last": 8}[layout]
+    said = writer.forward(params, asked)[0][:, place : place + PIECE, :SIZE].argmax(axis=-1)
+    return float(np.mean(said == asked.targets[:, place : place + PIECE]))
+
+
+def train_arm(name, seed):
+    """Parameters, and the loss in order at each look."""
+    params, rng = writer.init(np.random.default_rng(seed)), np.random.default_rng(100 + seed)
+    curve = []
+
+    def batches():
+        for step in range(steps):
+            if step and step % (steps // looks) == 0:
+                curve.append(in_order(params))
+            layouts = ["in order"] if name == "in order" else ["in order", name]
+            yield to_learn(np.vstack([texts(layout, rng, 32) for layout in layouts]))
+
+    fit(writer, params, batches(), warmup_cosine(4e-3, warmup=20, total=steps))
+    return params, [*curve, in_order(params)]
+
+
+trained = {name: [train_arm(name, seed) for seed in SEEDS] for name in LAYOUTS}
+asked_as = {"in order": "middle last", "marks only": "marks only", "middle last": "middle last"}
+filled = {name: [fills(p, asked_as[name]) for p, _ in seeds] for name, seeds in trained.items()}
+curves = {name: np.array([curve for _, curve in seeds]) for name, seeds in trained.items()}
+spread_table({**filled, "chance": [1 / SIZE] * 3}, name="gaps filled")
+
+# %%
+above_floor = {name: curve - FLOOR for name, curve in curves.items()}
+third = looks // 3 - 1
+spread_table(
+    {
+        f"{name}, {when}": values[:, place]
+        for name, values in above_floor.items()
+        for when, place in (("after a third of the steps", third), ("at the end", -1))
+    },
+    name="nats per token above the floor, in order",
+    digits=4,
+)
+
+# %%
+moved = unless_quick(middle_last=np.mean(filled["middle last"]))
+expect("E13.without", np.mean(filled["in order"]), below=0.3, against=moved)
+expect("E13.marks_only", np.mean(filled["marks only"]), below=0.3, against=moved)
+expect(
+    "E13.infill_accuracy",
+    np.mean(filled["middle last"]),
+    above=0.9,
+    against={"chance": 1 / SIZE},
+    full_only=True,
+)
+early, cost = (
+    difference(above_floor["middle last"][:, place], above_floor["in order"][:, place])
+    for place in (third, -1)
+)
+print("what middle last costs in order, after a third:", early)
+print("                                    at the end:", cost)
+prediction(
+    "E13.only_moved_middles",
+    "only the arm that moves the middle fills gaps",
+    np.mean(filled["middle last"]) > 0.9
+    and max(np.mean(filled[name]) for name in ("in order", "marks only")) < 0.3,
+)
+expect(
+    "E13.ordinary_loss_cost",
+    cost.mean,
+    below=0.01,
+    against=unless_quick(after_a_third=early.mean),
+    full_only=True,
+)
+prediction("E13.free", "filling gaps is free at every step", early.mean < 0.01, text_says=False)
+
+# %%
+figure, axes = plt.subplots(figsize=(7.6, 3.7), layout="constrained")
+at = np.append(steps // looks * np.arange(1, len(curves["in order"][0])), steps)
+for name, color in zip(LAYOUTS, (GREY, ORANGE, BLUE), strict=True):
+    values = above_floor[name]
+    axes.plot(at, values.mean(axis=0), "o-", color=color, markersize=4, label=name)
+    axes.fill_between(
+        at, values.min(axis=0), values.max(axis=0), color=color, alpha=0.2, linewidth=0
+    )
+axes.set(
+    yscale="log",
+    xlabel="training step",
+    ylabel="nats per token above the floor",
+    title="At text in order: filling gaps costs time, and near the floor it hardly shows",
+)
+axes.spines[["top", "right"]].set_visible(False)
+axes.legend(frameon=False)
+show(
+    figure,
+    "Three falling curves on a logarithmic axis: how far the loss on texts in order lies above the lowest that is possible. "
+    "The arm that also learns to fill gaps falls later than the other two. Shaded: the range of three seeds.",
+)
+
+# %% [markdown]
+# Only the arm that moves the middle fills gaps. The marks alone do nothing, so it is the order that counts: the suffix
+# must be read before the middle is written. No encoder is needed for that.
+#
+# That filling gaps is free is *not confirmed*. All three arms saw equally many texts in order. Yet after a third of
+# the steps the arm that learns two things is behind in order. At the end no difference is left, since all of them are
+# near the floor and have nothing left to lose. Whoever looks only there would call it free. Bavarian et al. report
+# that their large models lose nothing in order. Ours can neither confirm nor refute that.
+#
+# ## Part 3. The objective that is left out (experiment E14)
+#
+# What a decoder is documented to be trained on, the article does not mention: the next token, and then *reward*. About
+# the *method* of training the real system card makes one statement: reasoning models are trained by reinforcement
+# learning. (About the *data* it says more, see lesson 00.) In **reinforcement learning** a model answers, is told how
+# good its answer was, and is changed so that it gives good answers more often. A **reward** is the
+# number that says how good an answer was.
+#
+# Its simplest form is REINFORCE (Williams, 1992): reward what is right ($r = 1$) and not what is wrong ($r = 0$), and
+# follow the gradient of
 #
 # $$-\,(r - \bar r)\, \log p(\text{what it answered}).$$
 #
-# Nobody tells it the right answer. The gradient of the logits is $(p - \text{onehot}(\text{answer}))\,(r - \bar r)$:
-# cross-entropy with the model's own answer as target, times how much better than usual it was.
-#
-# The task is $a + b \bmod 11$. First the model *imitates* demonstrations. In one arm 40% of them are random; in the
-# other, 60% are wrong in the same way, one too high.
-#
-# **Prediction.** Imitation copies its teachers: sampled answers are right as often as theirs, 0.64 and 0.4. Reward
-# then lifts both towards 1, with no labels.
+# $\bar r$ is the mean reward of the batch, the *baseline*. Why does this raise the reward? In ten lines: averaged over
+# the answers that it may give, the gradient is exactly that of the *expected reward*, whatever the baseline.
 
 # %%
-MODULUS = EQUALS = 11
+draw = np.random.default_rng(0)
+logits, r = draw.standard_normal(5), np.array([0.0, 1.0, 0.0, 0.0, 0.0])  # answer 1 is right
+p = softmax_forward(logits)[0]
+for baseline in (0.0, 0.2, 0.7):
+    single = [(r[a] - baseline) * (np.eye(5)[a] - p) for a in range(5)]  # of (r - b) log p(a)
+    averaged = sum(p[a] * single[a] for a in range(5))
+    steps_of = 1e-6 * np.eye(5)
+    numeric = [
+        (softmax_forward(logits + s)[0] @ r - softmax_forward(logits - s)[0] @ r) / 2e-6
+        for s in steps_of
+    ]
+    assert np.allclose(averaged, numeric, atol=1e-9), baseline
+
+# %% [markdown]
+# The baseline changes nothing on average. It makes single steps less noisy, since an answer is then compared with what
+# is usual.
+#
+# The task is to add days of the week: today is day $a$, which day is it in $b$ days? The answer is $a + b \bmod 7$.
+# First the model *imitates* demonstrations, which is next-token prediction. There are three teachers. One gives a
+# random answer in 40% of its demonstrations. One is wrong in 60%, always in the same way, one too high. One is
+# *always* one too high. Then comes reward.
+#
+# **What else could lift the score?** Three things, each an arm of its own that starts from the same parameters and
+# takes as many steps:
+#
+# * *More imitation.* Perhaps it only needed more training.
+# * *Shuffled reward.* As many answers are rewarded, but by lot. Perhaps any noise of this kind helps.
+# * *Its own favourite.* Rewarded is the answer that it held likeliest, right or wrong. Nobody who knows the right
+#   answer is asked. Perhaps reward only *sharpens*.
+#
+# **Prediction.** (a) Reward for the right answer lifts the first two teachers' pupils above 0.9. (b) With the first
+# teacher *its own favourite* does as well, so there the score does not show that anything was learnt from the reward.
+# (c) With the second teacher it makes things worse, and only the right reward helps. (d) With the third, nothing
+# helps: what is never tried is never rewarded. (Only the right reward is run there.)
+
+# %%
+MODULUS = EQUALS = 7
+TEACHERS = {"40% random": 0.4, "60% one too high": 0.6, "always one too high": 1.0}
+SIGNALS = ("more imitation", "shuffled reward", "its own favourite", "reward for the right answer")
 
 
 def questions(rng, count):
@@ -404,125 +798,256 @@ def questions(rng, count):
     return np.stack([a, b, np.full(count, EQUALS)], axis=1), (a + b) % MODULUS
 
 
-def demonstrations(rng, kind):
-    """128 questions with answers by bad teachers."""
-    asked, right = questions(rng, 128)
-    if kind == "40% random":
-        given = np.where(rng.random(128) < 0.4, rng.integers(0, MODULUS, 128), right)
-    else:
-        given = np.where(rng.random(128) < 0.6, (right + 1) % MODULUS, right)
+def demonstrations(rng, teacher):
+    """64 questions with a teacher's answers."""
+    asked, right = questions(rng, 64)
+    wrong = rng.integers(0, MODULUS, 64) if "random" in teacher else (right + 1) % MODULUS
     targets = np.full(asked.shape, IGNORED)
-    targets[:, -1] = given
+    targets[:, -1] = np.where(rng.random(64) < TEACHERS[teacher], wrong, right)
     return Batch(asked, targets)
 
 
 pupil = Transformer(
-    TransformerConfig(vocabulary_size=12, context=3, width=64, layers=2, heads=4, init_std=0.1)
+    TransformerConfig(vocabulary_size=8, context=3, width=32, layers=2, heads=4, init_std=0.1)
 )
 
 
 def answers_of(params, asked):
-    """Probabilities of the answers, (N, 11), and what `backward` needs."""
+    """Probabilities of the answers, (N, 7), and what `backward` needs."""
     logits, cache = pupil.forward(params, asked)
     return softmax_forward(logits[:, -1, :MODULUS])[0], cache, logits
 
 
-def scores(params):
-    """Over all 121 questions: right when sampled, right when greedy, entropy in nats."""
+def scores_of(params):
+    """Over all 49 questions: right when sampled, right when the likeliest is taken, entropy in nats."""
     asked = np.array([(a, b, EQUALS) for a in range(MODULUS) for b in range(MODULUS)])
     p, _, _ = answers_of(params, asked)
     right = (asked[:, 0] + asked[:, 1]) % MODULUS
     entropy = -np.sum(p * np.log(p + 1e-12), axis=-1)
-    return (
-        float(p[np.arange(len(p)), right].mean()),
-        float(np.mean(p.argmax(axis=-1) == right)),
-        float(entropy.mean()),
-    )
+    return p[np.arange(len(p)), right].mean(), np.mean(p.argmax(axis=-1) == right), entropy.mean()
 
 
-def reward(params, rng, steps):
-    """REINFORCE: answer, be told right or wrong, do more of what was right."""
+def rewarded(signal, rng, p, answer, right):
+    """Which answers are rewarded: (B,) of 0 and 1."""
+    if signal == "its own favourite":
+        return answer == p.argmax(axis=-1)
+    correct = answer == right
+    return rng.permutation(correct) if signal == "shuffled reward" else correct
+
+
+def reinforce(params, rng, signal):
+    """One arm: answer, be rewarded, do more of what was rewarded more than usual."""
     optimizer = adamw(weight_decay=0.0)
     state = optimizer.init(params.flat)
-    for _ in range(steps):
-        asked, right = questions(rng, 128)
+    for _ in range(rounds):
+        asked, right = questions(rng, 64)
         p, cache, logits = answers_of(params, asked)
-        answer = (p.cumsum(axis=-1) < rng.random((128, 1))).sum(axis=-1).clip(max=MODULUS - 1)
-        r = (answer == right).astype(p.dtype)
+        answer = (p.cumsum(axis=-1) < rng.random((64, 1))).sum(axis=-1).clip(max=MODULUS - 1)
+        r = rewarded(signal, rng, p, answer, right).astype(p.dtype)
         chosen = np.eye(MODULUS, dtype=p.dtype)[answer]
         dlogits = np.zeros_like(logits)
-        dlogits[:, -1, :MODULUS] = (p - chosen) * (r - r.mean())[:, None] / 128
+        dlogits[:, -1, :MODULUS] = (p - chosen) * (r - r.mean())[:, None] / 64
         grads = pupil.backward(params, cache, dlogits)
         optimizer.update(params.flat, grads.flat, state, learning_rate=1e-3)
 
 
-steps, rounds = (30, 4) if quick() else (700, 50)
-rows, curves = [], {}
-for kind in ("40% random", "60% one too high"):
-    params, rng = pupil.init(np.random.default_rng(0)), np.random.default_rng(1)
-    batches = (demonstrations(rng, kind) for _ in range(steps))
-    fit(pupil, params, batches, warmup_cosine(3e-3, warmup=20, total=steps))
-    history = [scores(params)]
-    for _ in range(6):
-        reward(params, rng, rounds)
-        history.append(scores(params))
-    curves[kind] = np.array(history)
-    rows += [(kind, "imitated", *history[0]), (kind, "rewarded", *history[-1])]
+steps, rounds = (30, 4) if quick() else (400, 240)
+score = {}
+for teacher in TEACHERS:
+    for seed in SEEDS:
+        imitated, rng = pupil.init(np.random.default_rng(seed)), np.random.default_rng(100 + seed)
+        batches = (demonstrations(rng, teacher) for _ in range(steps))
+        fit(pupil, imitated, batches, warmup_cosine(4e-3, warmup=20, total=steps))
+        score.setdefault((teacher, "imitated"), []).append(scores_of(imitated))
+        for signal in SIGNALS[-1:] if teacher.startswith("always") else SIGNALS:
+            params, rng = imitated.copy(), np.random.default_rng(200 + seed)
+            if signal == "more imitation":
+                fit(
+                    pupil,
+                    params,
+                    (demonstrations(rng, teacher) for _ in range(rounds)),
+                    lambda step: 1e-3,
+                )
+            else:
+                reinforce(params, rng, signal)
+            score.setdefault((teacher, signal), []).append(scores_of(params))
+score = {key: np.array(values) for key, values in score.items()}  # (seeds, 3)
 table(
-    ["demonstrations", "", "right, sampled", "right, greedy", "entropy (nats)"],
-    [*rows, ("chance", "", 1 / MODULUS, 1 / MODULUS, np.log(MODULUS))],
+    ["teacher", "then", "right, sampled (lowest to highest)", "right, likeliest", "entropy"],
+    [
+        (
+            teacher,
+            then,
+            f"{v[:, 0].mean():.3f} ({v[:, 0].min():.3f} to {v[:, 0].max():.3f})",
+            *v[:, 1:].mean(axis=0).tolist(),
+        )
+        for (teacher, then), v in score.items()
+    ],
 )
 
 # %%
-noisy, wrong = curves.values()
-expect("E14.imitation_accuracy", noisy[0, 0], above=0.05 if quick() else 0.45, below=0.8)
-expect("E14.rewarded_accuracy", noisy[-1, 0], above=0.1 if quick() else 0.9)
-expect("E14.wrong_greedy_before", wrong[0, 1], below=0.4)
-expect("E14.wrong_rewarded", wrong[-1, 0], above=0.1 if quick() else 0.9)
+NOISY, BIASED, NEVER = TEACHERS
+IMITATION, LOT, FAVOURITE, RIGHT = SIGNALS
+sampled = {key: values[:, 0] for key, values in score.items()}
+at = {key: float(values.mean()) for key, values in sampled.items()}
+expect(
+    "E14.imitation_accuracy",
+    at[NOISY, "imitated"],
+    above=0.45,
+    below=0.8,
+    against={"chance": 1 / MODULUS, "always right": 1},
+    full_only=True,
+)
+expect(
+    "E14.rewarded_accuracy",
+    at[NOISY, RIGHT],
+    above=0.9,
+    against={"the teacher": 0.6 + 0.4 / MODULUS},
+    full_only=True,
+)
+expect(
+    "E14.favourite_accuracy",
+    at[NOISY, FAVOURITE],
+    above=0.8,
+    against={"the teacher": 0.6 + 0.4 / MODULUS},
+    full_only=True,
+)
+expect(
+    "E14.wrong_rewarded", at[BIASED, RIGHT], above=0.9, against={"the teacher": 0.4}, full_only=True
+)
+expect(
+    "E14.wrong_favourite",
+    at[BIASED, FAVOURITE],
+    below=0.3,
+    against={"the teacher": 0.4},
+    full_only=True,
+)
+expect(
+    "E14.never_tried_before",
+    at[NEVER, "imitated"],
+    below=0.01,
+    against={"chance": 1 / MODULUS},
+    full_only=True,
+)
+for name, teacher in (("40% random", NOISY), ("60% one too high", BIASED)):
+    for signal in (FAVOURITE, LOT, IMITATION):
+        print(
+            f"{name}: right reward less {signal}:",
+            difference(sampled[teacher, RIGHT], sampled[teacher, signal]),
+        )
+prediction(
+    "E14.favourite_does_as_well",
+    "with a noisy teacher its own favourite does as well",
+    at[NOISY, FAVOURITE] > 0.9,
+)
+prediction(
+    "E14.only_reward_turns_round",
+    "with a biased teacher only the right reward helps",
+    at[BIASED, RIGHT] > 0.9 and max(at[BIASED, s] for s in (IMITATION, LOT, FAVOURITE)) < 0.5,
+)
+prediction(
+    "E14.never_tried",
+    "what is never tried is never rewarded",
+    at[NEVER, RIGHT] < 0.1,
+    text_says=False,
+)
+
 # %%
-figure, axes = plt.subplots(figsize=(7, 3.6), layout="constrained")
-reward_steps = rounds * np.arange(7)
-for (kind, curve), color in zip(curves.items(), (BLUE, VERMILION), strict=True):
-    axes.plot(reward_steps, curve[:, 0], "o-", color=color, label=f"{kind}: sampled")
-    axes.plot(reward_steps, curve[:, 1], "--", color=color, label=f"{kind}: greedy")
-axes.axhline(1 / MODULUS, color=GREY, linestyle=":", linewidth=1)
-axes.text(reward_steps[-1], 1 / MODULUS + 0.01, "chance", color=GREY, ha="right", va="bottom")
-axes.set(xlabel="steps of reward", ylabel="share of right answers", ylim=(0, 1.05))
-axes.spines[["top", "right"]].set_visible(False)
-axes.legend(frameon=False, loc="center right")
-show(figure)
+figure, panels = plt.subplots(1, 3, figsize=(9.8, 3.7), layout="constrained", sharey=True)
+colors = dict(zip(("imitated", *SIGNALS), (GREY, SKY, ORANGE, VERMILION, BLUE), strict=True))
+for axes, teacher in zip(panels, TEACHERS, strict=True):
+    for place, (then, color) in enumerate(colors.items()):
+        values = sampled.get((teacher, then), np.zeros(0))
+        if not values.size:
+            continue
+        bar = axes.bar(place, values.mean(), color=color, width=0.8)
+        axes.bar_label(bar, fmt="%.2f", padding=3)
+        axes.plot([place] * len(values), values, ".", color="black", markersize=4)
+    axes.axhline(1 / MODULUS, color=GREY, linestyle=":", linewidth=1)
+    axes.set_title(f"teacher: {teacher}", fontsize=10)
+    labels = [
+        then.replace(" for the ", "\nfor the ").replace("its own ", "its own\n") for then in colors
+    ]
+    axes.set_xticks(range(len(colors)), labels, rotation=90, fontsize=8)
+    axes.spines[["top", "right"]].set_visible(False)
+panels[0].set(ylabel="right answers, sampled", ylim=(0, 1.12))
+figure.suptitle("Only where the favourite is wrong does the right reward do what nothing else does")
+show(
+    figure,
+    "Three panels, one for each teacher, with bars for imitation, more imitation, shuffled reward, its own favourite "
+    "rewarded, and the right answer rewarded. Left, the last two bars are near one. In the middle only the last is. Right "
+    "are two bars, imitation near zero and the right reward between zero and one, with single seeds far apart.",
+)
 
 # %% [markdown]
-# *At the left end is what imitation gave. Orange begins with its likeliest answer nearly always wrong.*
+# Read this plainly, teacher by teacher.
 #
-# Read this plainly. With random noise, the right answer was already the likeliest; reward only *sharpened* what the
-# model preferred (its entropy falls to nearly 0). With systematic mistakes the likeliest answer was wrong, and reward
-# turned it round, because the right one was still tried often enough to be rewarded. (By the formula, what is never tried
-# is never rewarded; we have no run that shows it.)
+# *40% random.* After imitation the likeliest answer is already the right one, to every question. Reward for its own
+# favourite, which knows nothing, does as well as the right reward, up to the spread of seeds. So the score rose, but
+# that does not show that anything was learnt from the reward. The model was *sharpened*: its entropy fell. Taking the
+# likeliest answer would have given as much, without any training.
+#
+# *60% one too high.* Here the favourite is wrong nearly everywhere. Its own favourite makes things worse, chance
+# rewards help nobody, and only the right reward turns it round. The right answer was tried often enough to be
+# rewarded.
+#
+# *Always one too high.* "What is never tried is never rewarded" is *not confirmed*, and the reason is instructive: a
+# softmax never gives exactly zero. The pupils answer thousands of times, and at a chance of one in some thousand the
+# right answer comes up now and then. In some seeds that was enough to begin with, in others it was not: look at the
+# lowest and the highest. Reward can find what is rare, and whether it does is luck.
+#
+# More imitation changes next to nothing, and *shuffled* reward does harm. So it is not the steps, and not any
+# noise of the right size.
+#
+# ## The strongest objection
+#
+# *"Objectives are mixed in practice. The list may be loose, and still be right."* There is much in that, and the
+# verdict must not lean on anything else:
+#
+# * One network can be trained on all three. UL2 mixes denoisers (Tay et al., 2022). UniLM had one stack fill masked
+#   words from the left, from both sides and from another text, and tell next sentences (Dong et al., 2019). GLM fills
+#   blanks in one stack.
+# * *Infilling* alone may well be true of GPT-5.5. Researchers of the same house trained models on it.
+# * Above, a decoder learnt next sentence, and filled gaps. So "a decoder cannot" is no argument against the article.
+#
+# The argument is another one: *no document says it*. What documents say, the next token for GPT-1 to GPT-4 and
+# reinforcement learning for the reasoning models, the list leaves out. A loose list that leaves out the two objectives
+# that are known is not a description.
+#
+# *"But reward only sharpens what imitation gave."* Our first teacher shows just that, and the literature is divided.
+# Yue et al. (2025) find that reasoning models lose to their base models when many answers may be tried. Shao et al.
+# (2025) lift one family of models with *random* rewards, and other families not at all. Their arms are ours: a score
+# that rises under reward shows that reward did it only beside an arm without it.
 #
 # ## Verdict
 #
-# * **C18, next sentence:** not in the card, and contradicted by the family: a BERT objective that its successors
-#   dropped or replaced, because topic gives it away. Never documented for a GPT; undisclosed for GPT-5.5.
-# * **C19, infilling:** not in the card, unverifiable; the only one of the three with a real counterpart at OpenAI, and
-#   that one needs no encoder.
+# * **C18, next sentence:** not in the card, and contradicted by the family: an objective of BERT that its successors
+#   dropped or replaced. Never documented for a GPT; undisclosed for GPT-5.5.
+# * **C19, infilling:** not in the card, unverifiable. It is the only one of the three with a real counterpart at OpenAI
+#   (Bavarian et al., 2022), and that one needs no encoder.
 # * **C20, the combination:** contradicted as an account. It lists one encoder objective of 2018, one abandoned
-#   auxiliary and one encoder-decoder objective, and leaves out the two that are documented: next-token prediction
-#   (for the family) and reinforcement learning (in the card).
+#   auxiliary and one objective that is mostly used with two stacks. It leaves out the two that are documented:
+#   next-token prediction (for the family) and reinforcement learning (in the card). This verdict is argued from
+#   documents. The experiments show what each objective does, not what GPT-5.5 was trained on.
 #
 # ## What this does not show
 #
-# * That next-sentence prediction teaches *nothing* about coherence in real text. In ours one word gives the topic away,
-#   in real documents topic and order are mixed in other shares.
-# * How surely order is found. Five seeds of five learnt it from this beginning (`init_std` 0.25); from one with 0.15, one
-#   of three was still at chance after 1,500 steps. Next sentence was trained with one seed.
-# * That filling gaps is free at any scale. Bavarian et al. report so for theirs; we measured one tiny model.
-# * How GPT-5.5's reinforcement learning works. The card says that there is some; REINFORCE on sums is the idea, not
-#   the recipe.
+# * How topic and order are mixed in real text. Ours is made so that both are known.
+# * That filling gaps is free at any scale. Bavarian et al. report so for their models; we measured tiny ones on made
+#   texts.
+# * How GPT-5.5's reinforcement learning works. The card says that there is some. REINFORCE on sums is the idea, not the
+#   recipe.
+# * How often next sentence teaches order. The outcome hangs on the text. In a trial with sentences of four words the
+#   two models that were trained on next sentence got 0.57 and 0.85 of the questions about order right. This text was
+#   chosen because order can be learnt from it in the time that a lesson has, which the control confirms.
+# * That its own favourite is as good as the right reward at any rate. In a trial at twice the rate one pupil of three
+#   drifted to wrong favourites, and their mean fell to 0.84. The right reward did not drift.
+# * How often reward finds what is rare. That would take many more seeds than three.
 #
 # ## Exercises
 #
-# Write each function in `lessons/exercises/09_objectives.py`, then `minigpt grade lessons/exercises/09_objectives.py`.
+# Write each function in `exercises/09_objectives.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/09_objectives.py`.
 #
 # 1. `rearrange(tokens, start, end, prefix, suffix, middle)` (2 points): a text as prefix, suffix, middle, with marks.
 # 2. `corrupt_spans(tokens, spans, sentinels)` (3 points): what T5's encoder reads and its decoder writes.
@@ -530,9 +1055,14 @@ show(figure)
 #
 # ## Further reading
 #
-# * Devlin, Chang, Lee, Toutanova (2018), *BERT*, arXiv:1810.04805: next sentence. Liu et al. (2019), *RoBERTa*,
-#   arXiv:1907.11692: removes it. Lan et al. (2020), *ALBERT*, arXiv:1909.11942: sentence order.
-# * Lewis et al. (2020), *BART*, arXiv:1910.13461. Raffel et al. (2020), *T5*, arXiv:1910.10683.
-# * Bavarian et al. (2022), *Efficient Training of Language Models to Fill in the Middle*, arXiv:2207.14255.
-# * Williams (1992), *Simple statistical gradient-following algorithms*, Machine Learning 8. Ouyang et al. (2022),
-#   *Training language models to follow instructions with human feedback*, arXiv:2203.02155.
+# * Devlin, Chang, Lee, Toutanova (2018), *BERT*, arXiv:1810.04805. Liu et al. (2019), *RoBERTa*, arXiv:1907.11692:
+#   removes next sentence. Lan et al. (2019), *ALBERT*, arXiv:1909.11942: sentence order.
+# * Lewis et al. (2019), *BART*, arXiv:1910.13461. Raffel et al. (2019), *T5*, arXiv:1910.10683. Wang et al. (2022),
+#   *What Language Model Architecture and Pretraining Objective Work Best*, arXiv:2204.05832.
+# * Gaps without an encoder: Donahue, Lee, Liang (2020), arXiv:2005.05339; Du et al. (2021), *GLM*, arXiv:2103.10360;
+#   Aghajanyan et al. (2022), *CM3*, arXiv:2201.07520; Fried et al. (2022), *InCoder*, arXiv:2204.05999; Bavarian et al.
+#   (2022), arXiv:2207.14255.
+# * Mixtures: Dong et al. (2019), *UniLM*, arXiv:1905.03197; Tay et al. (2022), *UL2*, arXiv:2205.05131.
+# * Reward: Williams (1992), *Simple statistical gradient-following algorithms*, Machine Learning 8. Ouyang et al.
+#   (2022), arXiv:2203.02155. Yue et al. (2025), arXiv:2504.13837. Shao et al. (2025), *Spurious Rewards*,
+#   arXiv:2506.10947.

@@ -9,7 +9,7 @@
 #
 # **You need.** Lesson 04, where the parameters are; lesson 06, training.
 #
-# **Time.** An hour to read; the code runs for about a minute and a quarter.
+# **Time.** 120 minutes to read; the code runs in 150 s and takes 0.4 GB.
 
 # %%
 import time
@@ -19,20 +19,38 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from minigpt import Call, Transformer, TransformerConfig, preset
-from minigpt.course import expect, quick, show, show_source, table
+from minigpt.course import (
+    difference,
+    expect,
+    prediction,
+    quick,
+    show,
+    show_source,
+    spread_table,
+    table,
+)
 from minigpt.measure import bootstrap, confidence_band, fit_chinchilla, fit_power_law, ledger, scale
 from minigpt.model.experts import experts_forward
 from minigpt.objectives import causal_lm, loss
+from minigpt.ops import gelu_tanh_forward, router_forward
 from minigpt.optim import adamw
 from minigpt.plot import BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
 from minigpt.text import CharacterTokenizer, load_corpus
 from minigpt.train import fit
 
+SEEDS = 2 if quick() else 3
+
+
+def unless_quick(**others):
+    """What a band must exclude; a quick run trains too little to measure it."""
+    return None if quick() else others
+
+
 # %% [markdown]
 # ## What is known
 #
-# Sizes that were published, and those that were guessed for GPT-5.5 by people who do not know. A full dot is the number
-# of all parameters; an open one those at work on a token.
+# These sizes were published. Those of GPT-5.5 were guessed, by people who do not know. A full dot is the number of all
+# parameters, an open one the number of those at work on a token.
 
 # %%
 published = {
@@ -43,7 +61,7 @@ published = {
     "Kimi K2": (1000, 32),
 }
 guesses = (200, 9700)
-figure, axes = plt.subplots(figsize=(7.6, 2.9), layout="constrained")
+figure, axes = plt.subplots(figsize=(7.6, 3.1), layout="constrained")
 for row, (total, active) in enumerate(published.values()):
     axes.plot([active, total], [row, row], color=SKY, linewidth=1.5, zorder=1)
     axes.scatter(total, row, color=BLUE, zorder=2)
@@ -51,60 +69,88 @@ for row, (total, active) in enumerate(published.values()):
 axes.plot(guesses, [len(published)] * 2, color=VERMILION, linewidth=5, solid_capstyle="butt")
 axes.text(10_500, len(published), "guesses", color=VERMILION, va="center")
 axes.axvline(1000, color=GREY, linestyle="--", linewidth=1)
-axes.text(1060, -0.35, "a trillion", color=GREY)
+axes.text(1060, 0.45, "a trillion", color=GREY)
 axes.set_yticks(range(len(published) + 1), [*published, "GPT-5.5"])
 axes.set(xscale="log", xlim=(1, 40_000), xlabel="parameters (billions)")
 axes.set_xticks([1, 10, 100, 1000, 10_000], ["1", "10", "100", "1,000", "10,000"])
+axes.set_title("Five sizes that were published, and one that was guessed")
 axes.invert_yaxis()
 axes.spines[["top", "right"]].set_visible(False)
-show(figure)
-expect("E09.guesses_ratio", guesses[1] / guesses[0], above=48, below=49)
+show(
+    figure,
+    "Dots on a logarithmic axis: the published sizes of GPT-2, GPT-3, gpt-oss, DeepSeek-V3 and Kimi K2, all parameters "
+    "and those at work on a token. For GPT-5.5 there is only a wide bar of guesses around a trillion.",
+)
+print(f"The highest guess is {guesses[1] / guesses[0]:.0f} times the lowest.")
 
 # %% [markdown]
-# *The guesses differ by a factor of 48. The publisher has named no size since GPT-3.*
+# OpenAI has published no size of a flagship since GPT-3. (It did publish those of other models: InstructGPT's in 2022,
+# gpt-oss's in 2025.)
 #
-# ## Counting
+# ## Counting, in ten lines
 #
-# A block of width $h$ has $4h^2$ numbers in attention and $8h^2$ in the feed-forward network, $12 h^2$ together. With
-# $l$ layers, a vocabulary $V$ and a context $s$ (Narayanan et al. 2021, equation 2):
-#
-# $$P = 12\, l\, h^2 \left(1 + \frac{13}{12h} + \frac{V + s}{12\, l\, h}\right)$$
-#
-# The 13 are biases and norms. **Prediction.** The library's count, which walks over the shapes of real arrays, hits the
-# published sizes of GPT-2 to the last parameter, and the formula misses by no more than the final norm, $2h$.
+# One model goes with us through the lesson: GPT-2, the small one. How many parameters has it? Lesson 04 says where they
+# are.
+
 
 # %%
-sizes = {
+def count(layers, width, vocabulary, context):
+    """All parameters of a model like GPT-2."""
+    tables = vocabulary * width + context * width  # a vector for each token and for each place
+    projections = 4 * (width * width + width)  # q, k, v and out, with their biases
+    feed_forward = (width * 4 * width + 4 * width) + (4 * width * width + width)
+    norms = 2 * (2 * width)  # a gain and a bias for each of two
+    last_norm = 2 * width
+    return tables + layers * (projections + feed_forward + norms) + last_norm
+
+
+gpt2_sizes = {
     "gpt2": 124_439_808,
     "gpt2-medium": 354_823_168,
     "gpt2-large": 774_030_080,
     "gpt2-xl": 1_557_611_200,
 }
 rows = []
-for name, wanted in sizes.items():
+for name, wanted in gpt2_sizes.items():
     config = preset(name)
-    count = scale.count_parameters(config)
-    expect(f"E09.{name}_parameters_off", count - wanted, equal=0)
-    formula = scale.formula_parameters(
-        config.layers, config.width, config.vocabulary_size, config.context
-    )
+    shape = (config.layers, config.width, config.vocabulary_size, config.context)
+    counted = count(*shape)
+    assert counted == scale.count_parameters(config)  # the library walks over its real arrays
+    expect(f"E09.{name}_parameters_off", counted - wanted, equal=0)
+    formula = scale.formula_parameters(*shape)
     rows.append(
-        (name, f"{count:,}", f"{formula:,.0f}", f"{count - formula:,.0f}", 2 * config.width)
+        (name, f"{counted:,}", f"{formula:,.0f}", f"{counted - formula:,.0f}", 2 * config.width)
     )
-gpt3 = TransformerConfig(vocabulary_size=50257, context=2048, width=12288, layers=96, heads=96)
-expect("E09.gpt3_billions", scale.count_parameters(gpt3) / 1e9, above=174, below=176)
 table(["", "counted", "formula", "difference", "2h"], rows)
+
+# %% [markdown]
+# The count hits the sizes of the published weights to the last parameter. Literature writes it as a formula. A block
+# of width $h$ has $4h^2$ numbers in attention and $8h^2$ in the feed-forward network, $12 h^2$ together. With $l$
+# layers, a vocabulary $V$ and a context $s$ (Narayanan et al. 2021, equation 2):
+#
+# $$P = 12\, l\, h^2 \left(1 + \frac{13}{12h} + \frac{V + s}{12\, l\, h}\right)$$
+#
+# The 13 are biases and norms. The formula leaves out the last norm, $2h$.
+
+# %%
+gpt3 = TransformerConfig(vocabulary_size=50257, context=2048, width=12288, layers=96, heads=96)
+expect(
+    "E09.gpt3_billions",
+    scale.count_parameters(gpt3) / 1e9,
+    above=174.5,
+    below=175.5,
+    against={"without its tables": 12 * 96 * 12288**2 / 1e9},
+)
 
 # %% [markdown]
 # So with the shape in hand the count is arithmetic. Without it, can the number be seen in what the model *does*?
 #
 # ## All of them, or those at work?
 #
-# First, what is to be counted? In a **mixture of experts** every block has several feed-forward networks, and a router
-# sends each token to a few. The parameters grow with the experts, the work for a token does not.
-
-# %%
-show_source(experts_forward, docstring=False)
+# First, what is to be counted? In a **mixture of experts** every block has several feed-forward networks, the experts,
+# and a router sends each token to a few of them. The parameters grow with the number of experts, the work for a token
+# does not. In ten lines: *every* expert answers every token, and the router's weights, zero for all but two, add the
+# answers up. The library lets an expert work only on the tokens that were sent to it. Both give the same.
 
 # %%
 mixed = TransformerConfig(
@@ -112,11 +158,22 @@ mixed = TransformerConfig(
 )
 model = Transformer(mixed)
 params = model.init(np.random.default_rng(0))
-kept = {}
-model.forward(params, np.random.default_rng(1).integers(0, 64, (8, 32)), Call(hook=kept.setdefault))
-used = np.count_nonzero(kept["blocks.0.feed_forward.routing"], axis=-1)
-expect("E09.experts_used_by_each_token", used.mean(), equal=2)
-in_experts = sum(array.size for name, array in params.items() if ".experts." in name)
+x = np.random.default_rng(1).standard_normal((1, 8, 32)).astype(np.float32)
+name = "blocks.0.feed_forward"
+weights, _ = router_forward(x @ params[f"{name}.router.weight"], top=2)  # (1, 8, 16)
+y = np.zeros_like(x)
+for expert in range(16):
+    one = f"{name}.experts.{expert}"
+    hidden = x @ params[f"{one}.up.weight"] + params[f"{one}.up.bias"]
+    hidden, _ = gelu_tanh_forward(hidden)
+    answer = hidden @ params[f"{one}.down.weight"] + params[f"{one}.down.bias"]
+    y += weights[..., expert, None] * answer
+assert np.allclose(y, experts_forward(params, name, mixed, x, call=Call())[0], atol=1e-5)
+show_source(experts_forward, docstring=False)
+
+# %%
+expect("E09.experts_used_by_each_token", np.count_nonzero(weights, axis=-1).mean(), equal=2)
+in_experts = sum(array.size for key, array in params.items() if ".experts." in key)
 active = params.flat.size - in_experts * (1 - 2 / 16)
 table(
     ["sixteen experts, two for each token", "parameters"],
@@ -124,19 +181,19 @@ table(
 )
 
 # %%
-expect("E09.all_over_active", params.flat.size / active, above=4)
+expect("E09.all_over_active", params.flat.size / active, above=4, against={"a dense model": 1})
 
 # %% [markdown]
-# Both numbers are true of one and the same model. Kimi K2 has "a trillion parameters" and computes like one of 32
+# Both numbers are true of one and the same model. Kimi K2 has "a trillion parameters" and works on a token with 32
 # billion. So the claim would need a second number even to be precise.
 #
 # ## Experiment E09: the size of a black box
 #
-# We train models of several widths, two layers each, on the characters of Python's documentation, and look at them as
-# an outsider would: by the loss on text they have not seen.
+# We train models of four widths, two layers each, on the characters of Python's documentation. Then we look at them as
+# an outsider would: by the loss on text that they have not seen. The rate is constant after a warm-up, so every point
+# of a training is one at which it could have ended.
 #
-# **Prediction.** Every loss that a small model reaches is also reached by a larger one, earlier. So a loss alone tells
-# no size: one value will be met by models that differ by a factor of ten and more.
+# **Prediction.** One value of the loss is reached by models that differ by a factor of ten and more in size.
 
 # %%
 corpus = load_corpus("pydocs", progress=False)
@@ -145,295 +202,585 @@ documents = [corpus.documents[i] for i in order]
 characters = CharacterTokenizer.train(documents)
 letters = characters.encode("\n\n".join(documents[:-200])[: 100_000 if quick() else None])
 unseen = characters.encode("\n\n".join(documents[-200:])[:60_000])
-V, CONTEXT, ROWS = characters.vocabulary_size, 32, 32
+V, CONTEXT, ROWS, WARM_UP = characters.vocabulary_size, 32, 16, 20
 TOKENS = ROWS * CONTEXT  # to a step
+WIDTHS = (8, 16, 32, 64)
 
 
 def windows(tokens, starts):
     return causal_lm(tokens[starts[:, None] + np.arange(CONTEXT + 1)].astype(int))
 
 
-places = np.linspace(0, len(unseen) - CONTEXT - 1, 32 if quick() else 256)
+places = np.linspace(0, len(unseen) - CONTEXT - 1, 32 if quick() else 192)
 test = windows(unseen, places.astype(int))
 
 
 def config_of(width):
     """Two layers, heads of 16 (or one narrower)."""
+    heads = max(1, width // 16)
     return TransformerConfig(
-        vocabulary_size=V,
-        context=CONTEXT,
-        width=width,
-        layers=2,
-        heads=max(1, width // 16),
-        init_std=0.05,
+        vocabulary_size=V, context=CONTEXT, width=width, layers=2, heads=heads, init_std=0.05
     )
 
 
-def warm_up(step):
-    """Then a constant rate: every point of a training is one at which it could have ended."""
-    return 4e-3 * min(1, (step + 1) / 20)
+N = {width: scale.count_parameters(config_of(width)) for width in WIDTHS}
+BUDGETS = (5e7, 1e8, 2e8) if quick() else (4e9, 8e9, 16e9)  # operations, 6 N D
+EARLY, SAME_STEPS = (3, 6) if quick() else (40, 100)
+LEAST = 1 if quick() else 2 * WARM_UP  # steps that a budget must pay for
 
 
-def train(width, seed, steps, every):
-    """Losses on unseen text after every `every` steps, and the processor's seconds for a step."""
+def steps_for(width, budget):
+    """How many steps a budget pays for."""
+    return int(budget / (6 * N[width] * TOKENS))
+
+
+def looks_of(width):
+    """The steps at which the loss is measured: to the last that is wanted, evenly in logarithms, and each budget's."""
+    last = max(
+        SAME_STEPS,
+        steps_for(width, BUDGETS[-1]),
+        0 if quick() else {32: 240, 64: 120}.get(width, 0),
+    )
+    even = np.geomspace(2 if quick() else 20, last, 12).round().astype(int).tolist()
+    paid = [n for n in (steps_for(width, budget) for budget in BUDGETS) if n >= LEAST]
+    return sorted({EARLY, SAME_STEPS, last, *even, *paid})
+
+
+def train(width, seed, looks, rate=4e-3, rows=ROWS):
+    """Parameters, and the loss on unseen text at each of `looks`: {step: nats per character}. rows: of a batch."""
     model = Transformer(config_of(width))
     params, rng = model.init(np.random.default_rng(seed)), np.random.default_rng(100 + seed)
-    losses, seconds = [], 0.0
+    losses = {}
 
     def batches():
-        nonlocal seconds
-        for step in range(steps):
-            began = time.process_time()
-            if step and step % every == 0:
-                losses.append(loss(model, params, test))
-            seconds -= time.process_time() - began  # looking does not count
-            yield windows(letters, rng.integers(0, len(letters) - CONTEXT - 1, ROWS))
+        for step in range(looks[-1]):
+            if step in looks:
+                losses[step] = loss(model, params, test)
+            yield windows(letters, rng.integers(0, len(letters) - CONTEXT - 1, rows))
 
-    began = time.process_time()
-    fit(model, params, batches(), warm_up)
-    seconds += time.process_time() - began
-    return np.array([*losses, loss(model, params, test)]), seconds / steps
+    fit(model, params, batches(), lambda step: rate * min(1, (step + 1) / WARM_UP))
+    losses[looks[-1]] = loss(model, params, test)
+    return params, losses
 
 
-WIDTHS, SEEDS = (16, 32, 64, 128), 2 if quick() else 3
-STEPS, EVERY = (6, 2) if quick() else (160, 40)
-N = np.array([scale.count_parameters(config_of(width)) for width in WIDTHS])
-trained = [[train(width, seed, STEPS, EVERY) for seed in range(SEEDS)] for width in WIDTHS]
-losses = np.array([[one[0] for one in seeds] for seeds in trained])  # (widths, seeds, points)
-seconds = np.array([min(one[1] for one in seeds) for seeds in trained])
-D = TOKENS * np.arange(EVERY, STEPS + 1, EVERY)  # tokens seen at each point
+trained = {
+    width: [train(width, seed, looks_of(width)) for seed in range(SEEDS)] for width in WIDTHS
+}
+curves = {
+    width: np.array([[losses[step] for step in looks_of(width)] for _, losses in runs])
+    for width, runs in trained.items()
+}  # (seeds, looks)
 
 # %% [markdown]
-# Two of the smaller models go on for longer, as does a tiny one of width 8. What each may spend is the same number of
-# operations, $6 N D$, which we need in a moment.
+# The rings mark where each curve passes the same loss. (It was chosen after a trial, so that every seed passes it.)
+# Between two measured points we interpolate along the line that is drawn, on the logarithm of the step.
 
 # %%
-BUDGET = 2e8 if quick() else 60e9
-steps_of = {
-    width: int(BUDGET / (6 * scale.count_parameters(config_of(width)) * TOKENS))
-    for width in (8, *WIDTHS)
-}
-longer = {}
-for width, count in steps_of.items():
-    every = max(1, min(EVERY, count))
-    longer[width] = train(width, 0, max(1, count), every)[0]
-table(
-    ["width", "parameters", "steps", "tokens", "loss"],
-    [
-        (
-            width,
-            f"{scale.count_parameters(config_of(width)):,}",
-            steps_of[width],
-            f"{steps_of[width] * TOKENS:,}",
-            float(longer[width][-1]),
+SAME_LOSS = 4.5 if quick() else 2.7  # all of them pass it
+
+
+def crossing(steps, values):
+    """The step at which a curve first passes the loss; NaN if it does not."""
+    below = np.flatnonzero(values <= SAME_LOSS)
+    if not below.size or below[0] == 0:
+        return np.nan
+    i = below[0]
+    share = (values[i - 1] - SAME_LOSS) / (values[i - 1] - values[i])
+    return np.exp((1 - share) * np.log(steps[i - 1]) + share * np.log(steps[i]))
+
+
+figure, axes = plt.subplots(figsize=(7.6, 4.2), layout="constrained")
+reached = {}
+for (width, values), color in zip(curves.items(), (ORANGE, GREEN, SKY, BLUE), strict=True):
+    steps, middle = np.array(looks_of(width)), values.mean(axis=0)
+    axes.plot(steps, middle, ".-", color=color, label=f"{N[width]:,} parameters")
+    axes.fill_between(
+        steps, values.min(axis=0), values.max(axis=0), color=color, alpha=0.2, linewidth=0
+    )
+    reached[width] = [crossing(steps, one) for one in values]
+    ring = crossing(steps, middle)
+    if not np.isnan(ring):
+        axes.scatter(
+            ring, SAME_LOSS, s=90, facecolors="none", edgecolors=color, linewidths=2, zorder=3
         )
-        for width in steps_of
-    ],
+axes.axhline(SAME_LOSS, color=GREY, linestyle="--", linewidth=1)
+axes.set(
+    xscale="log",
+    xlabel="training step",
+    ylabel="loss (nats per character)",
+    title=f"Models of very different sizes pass {SAME_LOSS:g} nats",
+)
+axes.legend(frameon=False)
+axes.spines[["top", "right"]].set_visible(False)
+show(
+    figure,
+    "Four curves of the loss against the training step, one for each size, with the range of the seeds shaded. A ring on "
+    "each that reaches it marks where it passes the same loss: the larger the model, the earlier.",
 )
 
 # %%
-curves = {16: longer[16], 32: longer[32], 64: losses[2].mean(axis=0), 128: losses[3].mean(axis=0)}
-same_loss = 4.7 if quick() else 2.45  # chosen before
-figure, axes = plt.subplots(figsize=(7.6, 3.6), layout="constrained")
-rows = []
-for (width, curve), color in zip(curves.items(), (ORANGE, GREEN, SKY, BLUE), strict=True):
-    every = max(1, min(EVERY, steps_of[width])) if width < 64 else EVERY
-    at = every * np.arange(1, len(curve) + 1)
-    if width < 64:
-        at[-1] = steps_of[width]
-    parameters = scale.count_parameters(config_of(width))
-    axes.plot(at, curve, "o-", color=color, markersize=3, label=f"{parameters:,} parameters")
-    if curve.min() <= same_loss:
-        first = int(np.argmax(curve <= same_loss))
-        axes.scatter(
-            at[first], curve[first], s=90, facecolors="none", edgecolors=color, linewidths=2
-        )
-        rows.append((width, parameters, int(at[first]), float(curve[first])))
-axes.axhline(same_loss, color=GREY, linestyle="--", linewidth=1)
-axes.set(xscale="log", xlabel="training step", ylabel="loss (nats per character)")
-axes.set_xticks([50, 100, 200, 500, 1000], ["50", "100", "200", "500", "1,000"])
-axes.minorticks_off()
-axes.legend(frameon=False)
-axes.spines[["top", "right"]].set_visible(False)
-show(figure)
+reaching = {width: steps for width, steps in reached.items() if not np.isnan(steps).any()}
+table(
+    ["parameters", f"steps until {SAME_LOSS:g} nats", "lowest", "highest"],
+    [(f"{N[w]:,}", float(np.mean(s)), min(s), max(s)) for w, s in reaching.items()],
+    digits=0,
+)
 
 # %%
-table(["width", "parameters", f"steps until {same_loss:.2f} nats", "loss there"], rows)
-
-# %%
-reached = [parameters for _, parameters, *_ in rows]
-expect("E09.parameter_ratio_at_equal_loss", max(reached) / min(reached), above=3)
+spread = max(N[w] for w in reaching) / min(N[w] for w in reaching)
+expect(
+    "E09.parameter_ratio_at_equal_loss", spread, above=10, against={"one size": 1}, full_only=True
+)
+prediction("E09.same_loss_many_sizes", "one loss, sizes that differ tenfold", spread > 10)
 
 # %% [markdown]
-# *Rings: where each model passes one and the same loss.* The largest has almost fifty times the parameters of the
-# smallest. Whoever sees only the loss cannot tell them apart: more training stands in for more parameters. (A very low
+# Whoever sees only the loss cannot tell these models apart: more training stands in for more parameters. (A very low
 # loss does exclude very small models. That is a lower bound, not a size.)
 #
 # ## Experiment E10: is bigger better?
 #
 # **At equal steps.** Kaplan et al. (2020) found that the loss falls as a power of the number of parameters,
-# $L = (N_c / N)^{\alpha}$, a straight line if both axes are logarithmic. We fit it to three widths and predict the
-# fourth, which is almost four times larger, before we look.
+# $L = (N_c / N)^{\alpha}$. That is a straight line if both axes are logarithmic. We fit it to all widths but the
+# largest, and predict that one before we look.
 #
 # **Prediction.** A line with a small slope, and an error of a few per cent.
 
 # %%
 show_source(fit_power_law, docstring=False)
 
+
 # %%
-last = losses[:, :, -1]  # (widths, seeds)
-law = fit_power_law(N, last)
-from_three = fit_power_law(N[:3], last[:3])
-error = from_three(N[-1]) / last[-1].mean() - 1
-expect("E10.slope", -law.exponent, above=-0.2, below=-0.01)
-expect("E10.error_of_the_fourth", abs(error), below=0.5 if quick() else 0.1)
+def at_step(step):
+    """Losses of every width and seed at one step: (widths, seeds)."""
+    return np.array([curves[width][:, looks_of(width).index(step)] for width in WIDTHS])
+
+
+sizes = np.array(list(N.values()))
+last = at_step(SAME_STEPS)
+law = fit_power_law(sizes, last)
+from_smaller = fit_power_law(sizes[:-1], last[:-1])
+error = from_smaller(sizes[-1]) / last[-1].mean() - 1
+unchanged = last[-2].mean() / last[-1].mean() - 1  # the error of saying: as the one before
+expect(
+    "E10.slope",
+    -law.exponent,
+    above=-0.2,
+    below=-0.01,
+    against={"size does not matter": 0},
+    full_only=True,
+)
+print(
+    f"The largest is missed by {error:+.1%}; saying 'as the one before' misses it by {unchanged:+.1%}."
+)
+prediction(
+    "E10.law_predicts_the_largest",
+    "the line misses the largest by a few per cent",
+    abs(error) < 0.05,
+)
 
 # %% [markdown]
-# So scaling laws predict, as far as a few times beyond what was measured. How much further? We draw the seeds anew two
-# hundred times (the bootstrap), and look at the band in which nine of ten of the lines lie.
+# Is our slope Kaplan's $\alpha$? No, for two reasons. Kaplan et al. count parameters *without* the embeddings, and they
+# trained nearly to convergence. Here $N$ is all parameters, and a hundred steps are far from convergence. We change one
+# of the two at a time. **Prediction.** Both change the slope.
 
 # %%
-laws = bootstrap(lambda drawn: fit_power_law(N, drawn), last, np.random.default_rng(0))
+without_tables = sizes - np.array([(V + CONTEXT) * width for width in WIDTHS])
+slopes = {}
+for step in (EARLY, SAME_STEPS):
+    for what, n in (("all parameters", sizes), ("without embeddings", without_tables)):
+        slopes[what, step] = [
+            -fit_power_law(n, at_step(step)[:, [s]]).exponent for s in range(SEEDS)
+        ]
+spread_table(
+    {f"{what}, after {step} steps": v for (what, step), v in slopes.items()}, name="slope", digits=4
+)
+
+# %%
+counting = np.subtract(
+    slopes["all parameters", SAME_STEPS], slopes["without embeddings", SAME_STEPS]
+)  # for each seed, of the same losses
+training = difference(slopes["all parameters", SAME_STEPS], slopes["all parameters", EARLY])
+print(
+    f"what counting changes: {counting.mean():+.4f} ({counting.min():+.4f} to {counting.max():+.4f})"
+)
+print("what more steps change:", training)
+expect(
+    "E10.slope_by_counting",
+    counting.mean(),
+    below=-0.002,
+    against={"no difference": 0},
+    full_only=True,
+)
+prediction(
+    "E10.steps_change_the_slope", "more steps change the slope", training.is_one, text_says=False
+)
+
+# %% [markdown]
+# Counting matters, for every seed: the losses are the same, and the slope changes by a tenth, because embeddings are a
+# larger share of a small model. Pearce and Song (2024) trace much of the disagreement between Kaplan et al. and
+# Hoffmann et al. to this; Porian et al. (2024) to the operations of the head, a warm-up too long for short trainings, and
+# settings that were not tuned for each size. That the steps matter is *not confirmed*: from forty to a hundred the slope
+# changes by less than seeds differ. What it would be near convergence these trainings cannot tell.
+#
+# *One width is missing, and you should know why.* In a trial before this lesson took its form, width 128 was trained in
+# the same way, on three seeds. After a hundred steps it was no better than width 64. A line through the four smaller
+# widths promised a loss about eight per cent below what came out; saying 'as the one before' was right. We left that
+# width out because it takes long, but we had seen this. So the prediction above holds for one step on a range whose end
+# we know to lie close by. Whether the rate or the steps are at fault we have not separated.
+#
+# How far does such a line reach? We draw the seeds anew two hundred times (the *bootstrap*), and look at the band in
+# which nine of ten of the lines lie.
+
+# %%
+laws = bootstrap(lambda drawn: fit_power_law(sizes, drawn), last, np.random.default_rng(0))
 trillion = 1e12
 low, high = confidence_band(laws, trillion)
-expect("E10.band_at_a_trillion", high - low, above=1e-4, below=1.0)
-figure, (line, valley) = plt.subplots(1, 2, figsize=(9.6, 3.6), layout="constrained")
-far = np.geomspace(N[0], 2e12, 60)
-line.fill_between(far, *confidence_band(laws, far), color=SKY, alpha=0.5, linewidth=0)
-line.plot(far, law(far), color=BLUE, linewidth=1)
-line.scatter(np.repeat(N, SEEDS), last.ravel(), color=BLUE, s=14)
-line.axvline(trillion, color=GREY, linestyle="--", linewidth=1)
-line.text(6e11, law(far[12]), "a trillion", color=GREY, ha="right")
-line.set(
-    xscale="log", yscale="log", xlabel="parameters", ylabel="loss (nats)", title="at equal steps"
+figure, axes = plt.subplots(figsize=(7.2, 3.9), layout="constrained")
+far = np.geomspace(sizes[0], 2e12, 60)
+axes.fill_between(far, *confidence_band(laws, far), color=SKY, alpha=0.5, linewidth=0)
+axes.plot(far, law(far), color=BLUE, linewidth=1)
+axes.scatter(np.repeat(sizes, SEEDS), last.ravel(), color=BLUE, s=14)
+axes.axvline(trillion, color=GREY, linestyle="--", linewidth=1)
+axes.text(8e11, law(far[4]), "a trillion", color=GREY, ha="right")
+axes.set(
+    xscale="log",
+    yscale="log",
+    xlabel="parameters",
+    ylabel="loss (nats per character)",
+    title="The line, its band, and a trillion, seven powers of ten away",
 )
-line.set_yticks([0.5, 1, 2, 3], ["0.5", "1", "2", "3"])
-line.minorticks_off()
-spent = {
-    scale.count_parameters(config_of(width)): float(curve[-1]) for width, curve in longer.items()
-}
-valley.plot(list(spent), list(spent.values()), "o-", color=VERMILION)
-for parameters, value in spent.items():
-    valley.annotate(
-        f"{value:.2f}", (parameters, value), xytext=(0, 7), textcoords="offset points", ha="center"
-    )
-valley.set(xscale="log", xlabel="parameters", title="at equal operations")
-valley.set_ylim(min(spent.values()) - 0.1, max(spent.values()) + 0.2)
-for axes in (line, valley):
-    axes.spines[["top", "right"]].set_visible(False)
-show(figure)
+axes.set_yticks([0.5, 1, 2, 3], ["0.5", "1", "2", "3"])
+axes.minorticks_off()
+axes.spines[["top", "right"]].set_visible(False)
+show(
+    figure,
+    "Losses at equal steps against parameters, both logarithmic: dots of four sizes at the left, a falling line through "
+    "them that goes on to a trillion, and a narrow band about it.",
+)
+print(f"at a trillion: {low:.2f} to {high:.2f} nats")
 
 # %% [markdown]
-# *Left: the line, its band, and a trillion, six powers of ten away.* The band looks narrow out there, and should not be
-# believed: it knows only how seeds differ. That the line stays a line it takes for granted; a text has an entropy below
-# which no model gets, and a line passes that at some size. The law is for *one* text, *one* recipe and *these* steps.
+# The band looks narrow out there, and should not be believed: it knows only how seeds differ. It takes for granted
+# that the line stays a line. A text has an entropy below which no model gets, and a line passes that at some size. The
+# law is for *one* text, *one* recipe and *these* steps.
 #
-# **At equal operations** (right). Training costs about $6 N D$ operations, $D$ being the tokens seen: two for a
-# multiplication and an addition, and three for forward and backward. Who spends a fixed sum on a larger model must show
-# it less text. **Prediction.** The best size lies *inside* the range: too small cannot learn, too large has no time to.
+# **At equal operations.** Training costs about $6 N D$ operations, $D$ being the tokens seen. Two are for a
+# multiplication and an addition, and the factor three is for forward and backward. Who spends a fixed sum on a larger
+# model must show it less text. An **IsoFLOP curve** shows the loss against the size of the model when every model may
+# spend the same number of operations (Hoffmann et al., 2022, their second approach). Every point of our trainings is
+# one at which it could have ended, so we can read off three such curves. A model that a sum pays less than forty steps
+# for, twice the warm-up, is left out. ($6 N D$ leaves out what attention's scores take. We print how much that is. And
+# equal operations are not equal seconds: that comes below, with the bill.)
+#
+# **Prediction.** (a) At the largest sum the best size lies *inside* the range: too small cannot learn, too large has no
+# time to. (b) With more to spend, the best size grows.
 
 # %%
-finals = np.array(list(spent.values()))
-best = int(finals.argmin())
-worse = -1.0 if quick() else 0.01
-expect("E10.smallest_minus_best", finals[0] - finals[best], above=worse)
-expect("E10.largest_minus_best", finals[-1] - finals[best], above=worse)
+profiles = {}
+for budget in BUDGETS:
+    paid = [w for w in WIDTHS if steps_for(w, budget) >= LEAST]
+    at = {w: looks_of(w).index(steps_for(w, budget)) for w in paid}
+    profiles[budget] = {w: curves[w][:, at[w]] for w in paid}
+figure, axes = plt.subplots(figsize=(7.2, 4.2), layout="constrained")
+for (budget, profile), color in zip(profiles.items(), (SKY, BLUE, "black"), strict=True):
+    middle = [values.mean() for values in profile.values()]
+    x = [N[w] for w in profile]
+    axes.plot(x, middle, "o-", color=color, label=f"{budget / 1e9:g} billion operations")
+    for place, values in zip(x, profile.values(), strict=True):
+        axes.plot([place] * SEEDS, values, "_", color=color)
+    best = int(np.argmin(middle))
+    axes.scatter(
+        x[best],
+        middle[best],
+        s=130,
+        facecolors="none",
+        edgecolors=VERMILION,
+        linewidths=2,
+        zorder=3,
+    )
+axes.set(
+    xscale="log",
+    xlabel="parameters",
+    ylabel="loss (nats per character)",
+    title="At equal operations bigger is not better",
+)
+axes.spines[["top", "right"]].set_visible(False)
+axes.legend(frameon=False)
+show(
+    figure,
+    "Three curves of the loss against the number of parameters, one for each number of operations. The two for smaller "
+    "sums rise from the smallest model on. The one for the largest sum is lowest at the second size. A ring marks the "
+    "lowest point of each.",
+)
+
+# %%
+profile = profiles[BUDGETS[-1]]
+best_widths = {budget: min(one, key=lambda w: one[w].mean()) for budget, one in profiles.items()}
+best_width = best_widths[BUDGETS[-1]]
+smallest, largest = (
+    difference(profile[min(profile)], profile[best_width]),
+    difference(profile[max(profile)], profile[best_width]),
+)
+print("smallest less best:", smallest)
+print("largest less best: ", largest)
+print("best sizes:", [f"{N[w]:,}" for w in best_widths.values()])
+left_out = [
+    scale.step_flops(config_of(w), 1, recompute=False) / (6 * N[w] * CONTEXT) for w in WIDTHS
+]
+print("products over 6 N D, narrowest to widest:", [f"{share:.2f}" for share in left_out])
+expect(
+    "E10.smallest_minus_best",
+    smallest.mean,
+    above=0.01,
+    against={"the smallest is best": 0},
+    full_only=True,
+)
+expect(
+    "E10.largest_minus_best",
+    largest.mean,
+    above=0.01,
+    against={"the largest is best": 0},
+    full_only=True,
+)
+prediction(
+    "E10.best_size_inside",
+    "at the largest sum the best size lies inside the range",
+    smallest.low > 0 and largest.low > 0,
+)
+prediction(
+    "E10.best_size_grows",
+    "with more to spend the best size grows",
+    N[best_widths[BUDGETS[0]]] < N[best_width],
+)
 
 # %% [markdown]
-# Bigger was *worse* beyond a point: the largest model had spent its sum after some twenty steps. Hoffmann et al. (2022) found so
-# for models of billions, that parameters and text should grow together, about twenty tokens to a parameter, and that
-# the large models of the time were too large for what they had been shown. They fitted
+# Are the ends worse because of their *size*, or because our rate and our batches do not suit them? Those arms are cheap:
+# the same sum and seeds at another rate, for the largest, the smallest and the best; and batches of four instead of
+# sixteen for the largest, which gives it four times as many steps on the same amount of text.
+#
+# **Prediction.** The best size stays inside when each size has its best arm.
+
+# %%
+narrow, wide = min(profile), max(profile)
+
+
+def arm(width, rate=4e-3, rows=ROWS):
+    """Losses at the largest sum with another rate or other batches, one for each seed."""
+    steps = steps_for(width, BUDGETS[-1]) * ROWS // rows
+    return [train(width, seed, [steps], rate, rows)[1].popitem()[1] for seed in range(SEEDS)]
+
+
+arms = {
+    width: {
+        "rate 0.004, as above": profile[width],
+        **{f"rate {rate:g}": arm(width, rate) for rate in others},
+    }
+    for width, others in {narrow: (8e-3,), best_width: (8e-3,), wide: (2e-3, 8e-3)}.items()
+}
+arms[wide]["rate 0.004, batches of four"] = arm(wide, rows=4)
+spread_table(
+    {f"{N[w]:,} parameters, {name}": v for w, those in arms.items() for name, v in those.items()}
+)
+
+# %%
+tuned = {width: min(those.values(), key=np.mean) for width, those in arms.items()}
+still = {width: difference(tuned[width], tuned[best_width]) for width in (narrow, wide)}
+print("smallest less best, each at its best arm:", still[narrow])
+print("largest less best, each at its best arm: ", still[wide])
+expect(
+    "E10.largest_tuned_minus_best",
+    still[wide].mean,
+    above=0.01,
+    against={"rate or batches were the cause": 0},
+    full_only=True,
+)
+prediction(
+    "E10.best_size_inside_when_tuned",
+    "each at its best arm, the best size is still inside",
+    still[narrow].low > 0 and still[wide].low > 0,
+    text_says=False,
+)
+
+# %% [markdown]
+# Half of it holds. The largest stays far behind at each of three rates and with four times the steps, so rate and batches
+# are not the cause; it could be shown too little text for its sum. The smallest does *not* stay behind: twice the rate
+# suits it better, and then it differs from the second by no more than the seeds do. So what we have shown is that bigger
+# is not better at equal operations. That the bottom lies inside our four sizes, and that the best size grows, holds at
+# one rate for all; where the bottom is, they cannot tell, for the two smaller sums least of all, where the smallest model
+# is the lowest point. Porian et al. (2024, below) found the same trap in larger models: settings that suit one size decide
+# which size looks best.
+#
+# Hoffmann et al. found for models of billions that parameters and text should grow together, with about twenty tokens to
+# a parameter, and that the large models of the time had seen too little text. They also fitted
 #
 # $$L(N, D) = E + \frac{A}{N^{\alpha}} + \frac{B}{D^{\beta}}$$
 #
-# We fit the same form to our trainings, every seed and every point of each, and ask it for the best size at our sum.
+# (Besiroglu et al., 2024, fitted their points again, read off a figure. The constants that were printed do not fit them,
+# and the intervals were far too narrow.) We fit the same form to our trainings, every seed and every point after the
+# warm-up, and ask it for the best size at our largest sum.
 
 # %%
 show_source(fit_chinchilla, docstring=False)
 
 
 # %%
-def fit_both(drawn):
-    return fit_chinchilla(N[:, None, None], D[None, None, :], drawn)
+POINTS = [
+    (N[w], step * TOKENS, w, place)
+    for w in WIDTHS
+    for place, step in enumerate(looks_of(w))
+    if quick() or step >= 2 * WARM_UP
+]
+n_of, d_of = (np.array([point[i] for point in POINTS], float) for i in (0, 1))
 
 
-both = fit_both(losses)
-again = bootstrap(fit_both, losses, np.random.default_rng(1), samples=30 if quick() else 100)
+def losses_of(seed_of):
+    """The losses at all points; seed_of: width -> the seed of the run that is taken."""
+    return np.array([curves[w][seed_of[w], place] for *_, w, place in POINTS])
+
+
+each = np.array(
+    [losses_of(dict.fromkeys(WIDTHS, seed)) for seed in range(SEEDS)]
+)  # (seeds, points)
+both = fit_chinchilla(n_of, d_of, each)
+rng = np.random.default_rng(1)
+again = []
+for _ in range(
+    10 if quick() else 60
+):  # the bootstrap: runs are drawn whole, for each width its own
+    drawn = [losses_of({w: rng.integers(SEEDS) for w in WIDTHS}) for _ in range(SEEDS)]
+    again.append(fit_chinchilla(n_of, d_of, np.array(drawn)))
 usable = [law for law in again if law.a > 0 and law.b > 0]
+ends = np.quantile(
+    [(law.floor, law.alpha, law.beta) for law in again], [0.05, 0.95], axis=0
+).tolist()
 table(
     ["", "E", "alpha", "beta"],
     [
         ("fit", both.floor, both.alpha, both.beta),
-        *(
-            (f"{share:.0%} of the bootstrap below", *values)
-            for share in (0.05, 0.95)
-            for values in [
-                np.quantile(
-                    [(law.floor, law.alpha, law.beta) for law in again], share, axis=0
-                ).tolist()
-            ]
-        ),
+        ("5% of the bootstrap below", *ends[0]),
+        ("95% of the bootstrap below", *ends[1]),
     ],
 )
 
 # %%
-misfit = np.abs(both(N[:, None, None], D[None, None, :]) / losses - 1)
-expect("L10.mean_misfit", misfit.mean(), below=0.05)
-expect("L10.fitted_floor", both.floor, below=1.0)
-expect("L10.usable_bootstraps", len(usable) / len(again), above=0.0 if quick() else 0.5)
-
-# %%
-bests = np.array([law.best(BUDGET) for law in usable])
-parameters_low, parameters_high = np.quantile(bests[:, 0], [0.05, 0.95])
+misfit = np.abs(both(n_of, d_of) / each - 1).mean()
+one_term = np.abs(fit_power_law(d_of, each.mean(axis=0))(d_of) / each - 1).mean()
+expect("L10.mean_misfit", misfit, below=0.05, against=unless_quick(tokens_alone=one_term))
+bests = np.array([law.best(BUDGETS[-1]) for law in usable]) if usable else np.ones((1, 2))
 table(
-    ["the best size at our sum", "parameters", "tokens for each"],
+    ["the best size at our largest sum", "parameters", "tokens for each"],
     [
-        (
-            "measured (of five)",
-            f"{list(spent)[best]:,}",
-            f"{BUDGET / 6 / list(spent)[best] ** 2:,.0f}",
-        ),
-        ("fit, 5%", f"{parameters_low:,.0f}", f"{BUDGET / 6 / parameters_low**2:,.0f}"),
-        ("fit, 95%", f"{parameters_high:,.0f}", f"{BUDGET / 6 / parameters_high**2:,.0f}"),
+        (name, f"{parameters:,.0f}", f"{BUDGETS[-1] / 6 / parameters**2:,.0f}")
+        for name, parameters in (
+            ("lowest measured point", N[best_width]),
+            ("fit, 5%", np.quantile(bests[:, 0], 0.05)),
+            ("fit, 95%", np.quantile(bests[:, 0], 0.95)),
+        )
     ],
 )
 
 # %%
-ratio = np.median(bests[:, 0]) / list(spent)[best]
+by_law = {w: float(both(N[w], BUDGETS[-1] / 6 / N[w])) for w in profile}
+print("our sizes by the law:", {f"{N[w]:,}": f"{nats:.3f}" for w, nats in by_law.items()})
+print("measured:            ", {f"{N[w]:,}": f"{v.mean():.3f}" for w, v in profile.items()})
+ratio = np.median(bests[:, 0]) / N[best_width]
+ends = {"the smallest model": N[8] / N[best_width], "the largest model": N[64] / N[best_width]}
 expect(
     "E10.fitted_best_over_measured",
     ratio,
-    above=1e-6 if quick() else 0.1,
-    below=1e4 if quick() else 10,
+    above=0.35,
+    below=3,
+    against=unless_quick(**ends),
+    full_only=True,
 )
 
 # %% [markdown]
-# The fit puts the valley where we found it, give or take a factor. It finds next to no floor ($E$): our losses are too far
-# above it to show. And the tokens for each parameter are not twenty: that number belongs to their text, their recipe and
+# The fit puts the best size between our two smallest, and finds the smaller of them a hair better, where we measured the
+# other one lower. That difference is smaller than what the fit misses, and fits with what the rates showed: these two
+# cannot be told apart. It misses the losses by less than two in a hundred; text seen alone,
+# without the size, would miss them by three times as much. Its floor ($E$) is not to be trusted, since our losses are
+# far above any. And the tokens for each parameter are not twenty: that number belongs to their text, their recipe and
 # their sizes. What carries over is that there *is* a best size, and that it depends on the sum.
 #
 # So "more parameters" is an improvement only together with more text and more computation; and none of the three was
 # published for GPT-5.5.
 #
+# ## The strongest objection
+#
+# *"A size can be found from outside, and has been."* That is true, and it bounds what was said above. A loss alone
+# tells no size. *Logits* tell the width: they are the last hidden states, of width $h$, times one matrix. However many
+# of them one collects, they span no more than $h$ dimensions. Carlini et al. (2024) took the widths of two of OpenAI's
+# models through the public interface so, and Finlayson et al. (2024) estimated that of gpt-3.5-turbo at about 4,096.
+# We do it to our own black boxes: collect logits, and count the singular values that are not rounding.
+
+# %%
+rows = []
+for width in WIDTHS:
+    logits = Transformer(config_of(width)).forward(trained[width][0][0], test.tokens[:32])[0]
+    values = np.linalg.svd(logits.reshape(-1, V).astype(float), compute_uv=False)
+    found = (
+        int(np.argmax(values[:-1] / np.maximum(values[1:], 1e-12))) + 1
+    )  # before the largest drop
+    rows.append((width, V, found))
+wrong = sum(found != width for width, _, found in rows)
+expect("E09.widths_missed", wrong, equal=0, full_only=True)
+table(["width", "logits", "dimensions that they span"], rows)
+
+# %% [markdown]
+# Exactly the width, every time. (It works as long as the vocabulary is larger than the width.) Three things remain. An
+# interface has to give logits away, or enough of their probabilities, and those that were asked have since been
+# changed. A width is not a size: layers and experts stay unknown. And we found no such measurement of
+# GPT-5.5. So C12 could be *bounded* from outside by somebody with the right access. The article names no such source.
+#
 # ## Experiment E24: the bill
 #
 # **Operations and seconds.** $6 N D$ says how many operations a step takes. How long it takes depends on how fast they
-# go. **Prediction.** Narrow models run at fewer operations a second: their matrices are too small to keep a processor
-# busy, so the "constant" of the rule is none.
+# go. **Prediction.** Narrow models run at fewer operations a second.
 
 # %%
-rate = 6 * N * TOKENS / seconds  # operations a second
+wider = TransformerConfig(
+    vocabulary_size=V, context=CONTEXT, width=128, layers=2, heads=8, init_std=0.05
+)
+TIMED = {**{width: config_of(width) for width in WIDTHS}, 128: wider}
+
+
+def seconds_a_step(config, seed, steps):
+    """The processor's, of steps in a row; what the batches take is in it."""
+    model = Transformer(config)
+    params, rng = model.init(np.random.default_rng(seed)), np.random.default_rng(seed)
+    batches = (
+        windows(letters, rng.integers(0, len(letters) - CONTEXT - 1, ROWS)) for _ in range(steps)
+    )
+    began = time.process_time()
+    fit(model, params, batches, lambda step: 1e-3)
+    return (time.process_time() - began) / steps
+
+
+timings = {
+    width: [seconds_a_step(config, seed, 3 if quick() else 15) for seed in range(3)]
+    for width, config in TIMED.items()
+}
+seconds = np.array([min(times) for times in timings.values()])
+timed_sizes = np.array([scale.count_parameters(config) for config in TIMED.values()])
+rate = 6 * timed_sizes * TOKENS / seconds  # operations a second
 table(
-    ["width", "parameters", "ms for a step", "10^9 operations for a step", "10^9 a second"],
     [
-        (width, f"{n:,}", 1000 * s, 6 * n * TOKENS / 1e9, r / 1e9)
-        for width, n, s, r in zip(WIDTHS, N, seconds, rate, strict=True)
+        "width",
+        "parameters",
+        "ms for a step",
+        "slowest of three",
+        "10^9 operations for a step",
+        "10^9 a second",
     ],
-    digits=1,
+    [
+        (width, f"{n:,}", 1000 * s, 1000 * max(timings[width]), 6 * n * TOKENS / 1e9, r / 1e9)
+        for width, n, s, r in zip(TIMED, timed_sizes, seconds, rate, strict=True)
+    ],
+    digits=2,
 )
 
 # %%
-expect("E24.rate_ratio", rate[-1] / rate[0], above=1.2)
+expect("E24.rate_ratio", rate[-1] / rate[0], above=1.2, against={"a constant rate": 1})
 
 # %% [markdown]
 # **A ledger.** `minigpt scale` adds up a bill for a model of any size. Before we believe it about machines that we do
@@ -471,7 +818,14 @@ table(
 )
 
 # %%
-expect("E24.activations_ratio", left_behind / traced, above=0.95, below=1.05)
+attention = 4 * 8 * own.context * own.layers * own.heads * ledger.mean_seen(own.context)  # bytes
+expect(
+    "E24.activations_ratio",
+    left_behind / traced,
+    above=0.95,
+    below=1.05,
+    against={"without the attention weights": (left_behind - attention) / traced},
+)
 
 
 # %% [markdown]
@@ -494,20 +848,76 @@ square, long = np.ones((1024, 1024), np.float32), np.ones(1 << 24, np.float32)
 peak = 2 * 1024**3 / fastest(lambda: square @ square)
 bandwidth = 2 * long.nbytes / fastest(long.copy)
 rows = []
-for width, measured in zip(WIDTHS, seconds, strict=True):
-    config = config_of(width)
-    products = scale.step_flops(config, ROWS, recompute=False) / peak
+for (width, config), measured in zip(TIMED.items(), seconds, strict=True):
+    flops = scale.step_flops(config, ROWS, recompute=False)
     step = ledger.predict(config, scale.Layout(micro_batch=ROWS, recompute=False), ROWS)
     moved = 4 * step.activations / bandwidth  # written and read, forward and backward
-    rows.append((width, 1000 * products, 1000 * moved, 1000 * (products + moved), 1000 * measured))
-table(["width", "products", "element-wise", "predicted, ms", "measured, ms"], rows, digits=1)
-
-# %%
-expect("E24.predicted_over_measured", rows[-1][3] / rows[-1][4], above=0.1, below=2.0)
+    rows.append((width, 1000 * flops / peak, 1000 * moved, 1000 * measured))
+rows = [(*row, (row[1] + row[2]) / row[3]) for row in rows]
+table(["width", "products, ms", "element-wise, ms", "measured, ms", "explained"], rows, digits=2)
 
 # %% [markdown]
-# The wider the model, the nearer: what is missing is Python's own time, a few milliseconds a step whatever the width.
-# (`examples/benchmarks/ledger.py` has larger models.)
+# The narrower the model, the less is explained. Two causes could do that: *small matrices* are multiplied more slowly
+# than a large one, and *Python* needs its time for every operation, however small. So we measure both: the speed of
+# products of the model's own shapes, and a step with next to nothing to do, one row of two tokens.
+
+# %%
+ROUNDS, IDLE_STEPS = (10, 4) if quick() else (200, 20)
+tiny = causal_lm(np.zeros((1, 3), int))
+parts = []
+for width, products, moved, measured, _ in rows:
+    tall, flat = np.ones((TOKENS, width), np.float32), np.ones((width, 4 * width), np.float32)
+
+    def many(tall=tall, flat=flat):
+        for _ in range(ROUNDS):
+            np.matmul(tall, flat)
+
+    own_speed = ROUNDS * 2 * tall.size * 4 * width / fastest(many)
+    model = Transformer(TIMED[width])
+    params = model.init(np.random.default_rng(0))
+    idle = (
+        fastest(lambda m=model, p=params: fit(m, p, [tiny] * IDLE_STEPS, lambda step: 0.0))
+        / IDLE_STEPS
+    )
+    parts.append((width, products * peak / own_speed, moved, 1000 * idle, measured))
+parts = [(*part, sum(part[1:4]) / part[4]) for part in parts]
+table(
+    [
+        "width",
+        "products of its shapes, ms",
+        "element-wise, ms",
+        "nothing to do, ms",
+        "measured, ms",
+        "explained",
+    ],
+    parts,
+    digits=2,
+)
+
+# %%
+idle_shares = [part[3] / part[4] for part in parts]
+expect(
+    "E24.idle_share_narrow_over_wide",
+    idle_shares[0] / idle_shares[-1],
+    above=2,
+    against={"a constant share": 1},
+    full_only=True,
+)
+expect(
+    "E24.explained_of_the_widest",
+    parts[-1][5],
+    above=0.5,
+    below=1.5,
+    against={"nothing explained": 0},
+    full_only=True,
+)
+
+# %% [markdown]
+# So both causes are real. With next to nothing to do a step still takes some milliseconds, and a little more the wider
+# the model (Adam goes over all parameters). That is about half of the narrowest model's step and about a tenth of the
+# widest's. Small matrices matter for the narrowest. Together they explain half to four fifths of a step. The rest we
+# have not taken apart: softmax, GELU and norms compute more than they move, for one. `examples/benchmarks/ledger.py`
+# has larger models.
 #
 # **A published table.** Narayanan et al. (2021) trained models of up to a trillion parameters on A100 GPUs and said how
 # fast. The ledger knows their sizes and their layouts, and assumes what its fields say: that products reach 65% of the
@@ -541,64 +951,101 @@ table(
 )
 
 # %%
-expect("E24.worst_step_time", max(abs(np.array(ratios) - 1)), below=0.25)
+naive = np.array([row[-1] for row in reported]) / 312  # every operation at the peak, no waiting
+expect(
+    "E24.worst_step_time",
+    max(abs(np.array(ratios) - 1)),
+    below=0.25,
+    against={"all at the GPU's peak": max(abs(naive - 1))},
+)
+speeds = np.array([row[-1] for row in reported])
+middle = np.sqrt(speeds.min() * speeds.max())
+print(f"the ledger misses by at most {max(abs(np.array(ratios) - 1)):.0%};")
+print(f"one speed for all, fitted to the five, by {max(abs(speeds / middle - 1)):.0%}")
 days = scale.training_days(450e9, measured, batch, 2048)
-expect("E24.days_of_a_trillion", days, above=76, below=93)
-
-# %% [markdown]
-# The paper says 84 days, for 450 billion tokens and 3,072 GPUs.
-#
-# **A trillion, then.** What would it take by the rule of twenty tokens to a parameter?
-
-# %%
-many = scale.count_parameters(config)
-states, operations = 16 * many, 6 * many * 20 * many
-expect("E24.terabytes_of_states", states / 1e12, above=15.5, below=16.5)
-YEAR = 365 * 86_400
-table(
-    ["a trillion parameters, twenty tokens for each", ""],
-    [
-        ("weights, gradients and Adam's states, 16 bytes each", f"{states / 1e12:.1f} TB"),
-        ("GPUs of 80 GB for these alone", f"{states / 80e9:.0f}"),
-        ("tokens", f"{20 * many:.2g}"),
-        ("copies of all of Shakespeare, at four bytes a token", f"{80 * many / 5e6:,.0f}"),
-        ("operations", f"{operations:.2g}"),
-        (
-            "on 3,072 GPUs as fast as theirs",
-            f"{operations * 8 / 6 / (3072 * 163e12) / YEAR:.1f} years",
-        ),
-        (
-            "on this machine, as fast as our widest model",
-            f"{operations / rate[-1] / YEAR:.1g} years",
-        ),
-    ],
+expect(
+    "E24.days_of_a_trillion",
+    days,
+    above=76,
+    below=93,
+    against={"without recomputation": days * 6 / 8},
 )
 
 # %% [markdown]
-# (On GPUs with recomputation the factor is 8, not 6.) That is a barrier, as the article says (C32), and it can be put
-# into numbers. Try others: `minigpt scale --layers 128 --heads 160 --width 25600 --gpus 3072 --batch 3072`.
+# The paper says 84 days, for 450 billion tokens and 3,072 GPUs. (Ours is from its measured speed, so it is the arithmetic
+# that agrees.) How good are the predicted times? The five speeds are so alike that *one* speed for all, fitted to them,
+# would miss them by as little. So the table does not test what the ledger says of tensors, pipelines and waiting; it says
+# only that the 65%, an assumption, and all that is subtracted from it come out right together.
+#
+# **Three bills.** Now our widest model, the small GPT-2 and a trillion side by side, each with the rule of twenty
+# tokens to a parameter. A parameter takes 16 bytes while it is trained in 16-bit numbers with Adam: 2 for it, 2 for
+# its gradient, 12 for a 32-bit copy and two moments.
+
+# %%
+many = scale.count_parameters(config)
+expect(
+    "E24.terabytes_of_states",
+    16 * many / 1e12,
+    above=15.5,
+    below=16.5,
+    against={"32-bit weights alone": 4 * many / 1e12},
+)
+YEAR = 365 * 86_400
+bills = []
+for name, n in (
+    ("our widest", int(timed_sizes[-1])),
+    ("GPT-2, small", gpt2_sizes["gpt2"]),
+    ("a trillion", many),
+):
+    operations = 6 * n * 20 * n
+    bills.append(
+        (
+            name,
+            f"{n:,}",
+            f"{16 * n:.2g}",
+            f"{20 * n:.2g}",
+            f"{operations:.2g}",
+            f"{operations / rate[-1] / 86_400:.2g}",
+            f"{operations * 8 / 6 / (3072 * 163e12) / 86_400:.2g}",
+        )
+    )
+table(["", "parameters", "bytes", "tokens", "operations", "days here", "days on 3,072 GPUs"], bills)
+
+# %%
+print(f"The states of a trillion fill {16 * many / 80e9:.0f} GPUs of 80 GB.")
+print(f"On 3,072 GPUs it takes {120 * many**2 * 8 / 6 / (3072 * 163e12) / YEAR:.1f} years.")
+
+# %% [markdown]
+# (On the GPUs activations are computed a second time, so the factor is 8 there, not 6.) That is a barrier, as the
+# article says (C32), and it can be put into numbers. Try others: `minigpt scale --layers 128 --heads 160 --width 25600
+# --gpus 3072 --batch 3072`.
 #
 # ## Verdict
 #
-# * **C12, a trillion parameters: not in the card, unverifiable.** Guesses span a factor of 48, the number cannot be seen
-#   from outside, and it is ill-defined while nobody says whether all parameters are meant or those at work.
-# * **C13, larger and therefore better: unverifiable.** Nothing published says larger. And larger is better only when text
-#   and computation grow along: at equal operations our largest model was the worst of five.
-# * **C21, massive data: unverifiable.** No number is given. By the rule above a trillion parameters would ask for twenty
-#   trillion tokens, but neither of the two numbers is known.
-# * **C32, demands on machines: supported in general, unquantified.** The bill of a model of known shape can be computed
-#   to within a few per cent for memory and a quarter for time. For GPT-5.5 no figure exists.
+# * **C12, a trillion parameters: not in the card, unverifiable.** The guesses lie far apart. A loss does not give the
+#   number away, and logits, where they are to be had, give only the width. It is ill-defined, too, while nobody says
+#   whether all parameters are meant or those at work.
+# * **C13, larger and therefore better: unverifiable.** Nothing published says larger. And larger is better only when
+#   text and computation grow along: at equal operations the largest of our models was the worst.
+# * **C21, massive data: unverifiable.** No number is given. By the rule above a trillion parameters would ask for
+#   twenty trillion tokens, but neither of the two numbers is known.
+# * **C32, demands on machines: supported in general, unquantified.** The bill of a model of known shape can be
+#   computed, memory to a few per cent and time, for large models, to a quarter. For GPT-5.5 no figure exists.
+#
+# What we measured bears on C13 and C32. C12 and C21 are argued from documents.
 #
 # ## What this does not show
 #
-# * Anything about large models by itself. Our sizes span a factor of 142, and the law's exponent is ours.
-# * That the loss is what people want. A 1.3-billion-parameter InstructGPT was preferred to the 175-billion GPT-3.
+# * Anything about large models by itself. Our sizes are small, the trainings are short, and the exponents are ours.
+# * That the loss is what people want. A 1.3-billion-parameter InstructGPT was preferred to the 175-billion GPT-3 by the
+#   labellers, on prompts of OpenAI's customers (Ouyang et al., 2022).
 # * That experts help: we counted them, and trained none.
 # * What energy it takes; for GPT-3 1,287 MWh were estimated (Patterson et al. 2021).
 #
 # ## Exercises
 #
-# Write each function in `lessons/exercises/10_scaling.py`, then `minigpt grade lessons/exercises/10_scaling.py`.
+# Write each function in `exercises/10_scaling.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/10_scaling.py`.
 #
 # 1. `training_days(parameters, tokens, gpus, speed)` (2 points): the paper's equation 4.
 # 2. `fit_power_law(sizes, losses)` (3 points): a line through logarithms.
@@ -608,7 +1055,14 @@ table(
 # ## Further reading
 #
 # * Kaplan et al. (2020), *Scaling Laws for Neural Language Models*, arXiv:2001.08361, section 3.
-# * Hoffmann et al. (2022), *Training Compute-Optimal Large Language Models*, arXiv:2203.15556, section 3 and appendix D.
+# * Hoffmann et al. (2022), *Training Compute-Optimal Large Language Models*, arXiv:2203.15556, section 3 and appendix
+#   D. Besiroglu et al. (2024), *Chinchilla Scaling: A replication attempt*, arXiv:2404.10102.
+# * Pearce, Song (2024), *Reconciling Kaplan and Chinchilla Scaling Laws*, arXiv:2406.12907: what counting without
+#   embeddings does. Porian et al. (2024), *Resolving Discrepancies in Compute-Optimal Scaling of Language Models*,
+#   arXiv:2406.19146. Ouyang et al. (2022), *Training language models to follow instructions with human feedback*,
+#   arXiv:2203.02155: InstructGPT.
+# * Carlini et al. (2024), *Stealing Part of a Production Language Model*, arXiv:2403.06634. Finlayson, Ren, Swayamdipta
+#   (2024), *Logits of API-Protected LLMs Leak Proprietary Information*, arXiv:2403.09539.
 # * Narayanan et al. (2021), *Efficient Large-Scale Language Model Training on GPU Clusters Using Megatron-LM*,
 #   arXiv:2104.04473, section 5.1 and the appendix. Korthikanti et al. (2022), arXiv:2205.05198: activations.
 # * Fedus, Zoph, Shazeer (2021), *Switch Transformers*, arXiv:2101.03961. DeepSeek-AI (2024), *DeepSeek-V3*,

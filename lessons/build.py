@@ -2,7 +2,8 @@
 
 Every `lessons/NN_name.py` is run and becomes `lessons/NN_name.ipynb` with its outputs; its numbers go into
 `lessons/results.json`, and with those `lessons/CLAIMS.md` is written; `lessons/GLOSSARY.md` is made of the sentences
-that define a term. Two builds on one machine give the same bytes. Needs: pip install '.[lessons]'
+that define a term; pictures with a file name are kept in `lessons/figures/`, and the pages that show them get their
+numbers. Two builds on one machine give the same bytes. Needs: pip install '.[lessons]'
 """
 
 import argparse
@@ -20,6 +21,7 @@ from nbclient import NotebookClient
 
 from lessons.checks import Spent, check_lesson
 from lessons.glossary import glossary_page
+from lessons.pages import refresh_pages, write_figures
 from lessons.sources import LESSONS, lesson_sources
 from lessons.stubs import write_stubs
 from minigpt.course.claims import load_claims
@@ -113,10 +115,12 @@ def main() -> int:
         )
         if not arguments.quick:
             write_text(source.with_suffix(".ipynb"), text)
+            write_figures(json.loads(text))
             record(source.stem, numbers)
     if not arguments.quick:
         write_text(LESSONS / "CLAIMS.md", claims_page(load_claims(LESSONS)))
         write_text(LESSONS / "GLOSSARY.md", glossary_page())
+        refresh_pages()
         write_stubs(LESSONS / "exercises")
     return 0
 

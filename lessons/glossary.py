@@ -55,7 +55,9 @@ def sentences(source: str) -> list[str]:
             continue
         text = "\n".join(line.removeprefix("#").strip() for line in lines)
         for paragraph in re.split(r"\n\s*\n|\n(?=[-*] |\d+\. )", text):
-            if not paragraph.startswith(("#", "|", "$$")):
+            if paragraph.startswith("$$") and result and result[-1].endswith(":"):
+                result[-1] += " " + " ".join(paragraph.replace("$$", "$").split())
+            elif not paragraph.startswith(("#", "|", "$$")):
                 result += split(" ".join(paragraph.split()))
     return result
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -90,6 +91,37 @@ def pipeline_timeline(axes: Axes, events: Sequence[Event]) -> None:
     axes.invert_yaxis()
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(left=False)
+
+
+def cleaning(report: dict[str, Any], path: str | Path) -> None:
+    """Draw what each filter of a cleaning took and, if near duplicates were looked for, the S-curve, into a PNG.
+
+    report: as `minigpt.corpus.clean` gives it.
+    """
+    filters, curve = report["filters"][:15], report["duplicates"].get("curve")
+    figure = Figure(figsize=(10 if curve else 6, 4.2), dpi=120, layout="constrained")
+    panels = figure.subplots(1, 2 if curve else 1, squeeze=False)[0]
+    shares = [100 * entry["documents"] / report["input"]["documents"] for entry in filters]
+    bars = panels[0].barh([entry["name"] for entry in filters], shares, color=BLUE)
+    panels[0].bar_label(bars, [f"{share:.2f} %" for share in shares], padding=3, fontsize=8)
+    panels[0].invert_yaxis()
+    panels[0].set(xlabel="documents taken out (%)", xlim=(0, 1.25 * max([*shares, 1e-3])))
+    if curve:
+        likeness = np.linspace(0, 1, 201)
+        chance = 1 - (1 - likeness ** report["duplicates"]["rows"]) ** report["duplicates"]["bands"]
+        panels[1].plot(likeness, chance, color=BLUE, label="predicted")
+        points = np.array([(point["likeness"], point["measured"]) for point in curve])
+        panels[1].plot(*points.T, "o", color=VERMILION, markersize=5, label="measured")
+        panels[1].axvline(report["duplicates"]["threshold"], color=GREY, linestyle="--", linewidth=1, label="threshold")
+        panels[1].set(
+            xlabel="Jaccard likeness of two texts", ylabel="share of pairs that are compared", ylim=(-0.03, 1.05)
+        )
+        panels[1].legend(frameon=False, loc="upper left")
+    for panel in panels:
+        panel.spines[["top", "right"]].set_visible(False)
+    FigureCanvasAgg(figure)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
 
 
 def _smooth(values: np.ndarray, width: int = 15) -> np.ndarray:

@@ -39,6 +39,7 @@ RECIPES = {  # what is changed, steps, seeds
     "linear, to zero": ({"schedule": "linear", "final_rate": 0.0}, 675, 1),
     "batch 8": ({"batch": 8}, 1000, 1),
     "Muon, rate 0.006": ({"optimizer": "muon", "learning_rate": 0.006}, 530, 1),
+    "Muon, rate 0.02": ({"optimizer": "muon", "learning_rate": 0.02}, 530, 1),
     "GPT-2's blocks": ({**GPT2, "init_std": 0.02}, 675, 1),
 }
 WHOLE = 10_000  # windows: more than there are

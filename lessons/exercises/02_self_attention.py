@@ -5,12 +5,12 @@ import math
 import numpy as np
 
 
-def causal_mask(queries: int, keys: int) -> np.ndarray:
+def causal_mask(length: int) -> np.ndarray:
     """Who may attend to whom in a causal model.
 
-    queries: T; keys: S >= T. The queries are the last T of the S positions, as when keys of earlier positions are kept.
+    length: T, the number of positions. Each of them is a query (a row) and a key (a column).
 
-    Returns (T, S) booleans: True where the query may attend to the key, that is, to itself and to what came before.
+    Returns (T, T) booleans: True where the query may attend to the key, that is, to itself and to what came before.
     """
     raise NotImplementedError("write causal_mask")
 
@@ -32,6 +32,6 @@ def attention_forward(query, key, value, *, mask=None):
     None. A query that may attend to nothing gives zeros.
 
     Returns (y, cache): y is (B, H, T, D), each row the average of the values with weights
-    softmax(query . key / sqrt(D)); cache is whatever you would need for a backward, None here.
+    softmax(query . key / sqrt(D)); cache is None here.
     """
     raise NotImplementedError("write attention_forward")

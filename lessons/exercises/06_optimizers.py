@@ -20,8 +20,8 @@ def adamw_step(
 ):
     """One step of AdamW (Loshchilov & Hutter, 2019).
 
-    parameters, gradient: (P,); first, second: (P,), the two moments before the step; step: 1 at the first step. The
-    decay is taken from the parameters directly: learning_rate * weight_decay * parameters.
+    parameters, gradient: (P,); first, second: (P,), the averages of gradients and of their squares before the step.
+    step: 1 at the first step. The decay is taken from the parameters directly: learning_rate * weight_decay times them.
 
     Returns (parameters, first, second) after the step, as new arrays; the arguments stay as they are.
     """

@@ -15,7 +15,7 @@ def prefix_mask(length: int, prefix: int) -> np.ndarray:
 
 
 def shift_right(targets: np.ndarray, start: int) -> np.ndarray:
-    """What the decoder sees while it learns to write `targets` (teacher forcing).
+    """What the decoder sees while it learns to write `targets`.
 
     targets: (B, T) integers. At place t the decoder is asked for targets[:, t] and has seen the targets before it, and
     first of all the token `start`.
@@ -37,7 +37,7 @@ def cross_attention(
 
     x: (T, C), the text being written; memory: (S, C), what the encoder made of the text that was read.
     present: (S,) booleans; where it is False there is only padding, which must get no weight at all.
-    query, key, value: (C, D), the matrices of the three projections (without biases).
+    query, key, value: (C, D), the three matrices that multiply x or the memory (without biases).
 
     Returns (T, D): for each written position the mean of the values, weighted by a softmax over the read positions of
     the products of queries and keys, divided by sqrt(D).

@@ -16,7 +16,7 @@ def training_days(parameters: float, tokens: float, gpus: int, speed: float) -> 
 
 
 def fit_power_law(sizes: np.ndarray, losses: np.ndarray) -> tuple[float, float]:
-    """The power law loss = scale * size ** -exponent, by least squares between the logarithms of the losses.
+    """The law loss = scale * size ** -exponent, by least squares between the logarithms of the losses.
 
     sizes, losses: (n,), positive; at least two different sizes.
 

@@ -59,7 +59,7 @@ def next_token_batch(
 
 
 def bits_per_byte(nats_per_token: float, tokens: int, size: int) -> float:
-    """A loss in a unit that does not depend on the tokenizer.
+    """A loss in a unit that does not depend on how the text was cut into tokens.
 
     nats_per_token: the mean loss; tokens: how many tokens were scored; size: how many bytes they spell.
 

@@ -17,7 +17,7 @@ def average_gradients(gradients: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def ring_chunks(rank: int, ranks: int, step: int) -> tuple[int, int, bool]:
-    """What a rank does in one step of a ring all-reduce that runs to the LEFT: rank sends to rank - 1 (mod ranks).
+    """What a rank does in one step of the ring, if it runs to the LEFT: rank sends to rank - 1 (mod ranks).
 
     The vector is cut into as many chunks as there are ranks, numbered from 0. In step 0 every rank sends the chunk
     that has its own number; later it sends the chunk that it received in the step before. step: 0 to 2 * ranks - 3.

@@ -20,7 +20,7 @@ COMMANDS = {  # the file of a subcommand, and its line in `minigpt --help`
     "export": "write a model as a folder that transformers opens, with the same answers",
     "gradcheck": "compare every hand-written gradient with numerical derivatives",
     "doctor": "say whether a run, the cache and the installation are sound, and what to do",
-    "corpus": "list the texts that can be trained on by name, or fetch them",
+    "corpus": "list the texts that can be trained on by name, fetch them, or clean a corpus",
     "claims": "list the claims of the article with their verdicts and what was measured",
     "lessons": "copy the notebooks and exercises of the course into a folder of yours",
     "grade": "grade exercises of the course",

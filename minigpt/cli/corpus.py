@@ -1,34 +1,39 @@
-"""`minigpt corpus`: the texts that can be trained on by name."""
+"""`minigpt corpus`: the texts that can be trained on by name, and cleaning those of one's own."""
 
+import argparse
+from typing import Any
+
+from minigpt.cli.corpus_clean import clean_options, execute_clean
 from minigpt.cli.options import add_command, print_json
 from minigpt.text import CORPORA, load_corpus
 
 
-def add(subparsers) -> None:
-    """Declare the subcommand."""
+def add(subparsers: Any) -> None:
+    """Declare the subcommand and its actions."""
     parser = add_command(
         subparsers,
         "corpus",
-        execute,
-        "  minigpt corpus list\n  minigpt corpus fetch shakespeare kjv\n  minigpt train shakespeare",
+        _list,
+        "  minigpt corpus list\n  minigpt corpus fetch shakespeare kjv\n  minigpt corpus clean my-texts cleaned\n"
+        "  minigpt train shakespeare",
     )
-    parser.add_argument(
-        "action",
-        nargs="?",
-        choices=("list", "fetch"),
-        default="list",
-        help="list them (default), or download and unpack some",
-    )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="what to fetch (default: all)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    actions = parser.add_subparsers(metavar="ACTION", help="list (the default), fetch or clean")
+    for name, help, execute in (
+        ("list", "list the texts that have a name", _list),
+        ("fetch", "download and unpack some of them", _fetch),
+        ("clean", "take duplicates, bad text and personal information out of a corpus", execute_clean),
+    ):
+        action = actions.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+        action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead of text")
+        action.set_defaults(execute=execute)
+        if name == "fetch":
+            action.add_argument("names", nargs="*", metavar="NAME", help="what to fetch (default: all)")
+        elif name == "clean":
+            clean_options(action)
 
 
-def execute(arguments) -> int:
-    """List, or fetch and say what was fetched."""
-    return _list(arguments) if arguments.action == "list" else _fetch(arguments)
-
-
-def _list(arguments) -> int:
+def _list(arguments: argparse.Namespace) -> int:
     rows = [
         {
             "name": name,
@@ -49,7 +54,7 @@ def _list(arguments) -> int:
     return 0
 
 
-def _fetch(arguments) -> int:
+def _fetch(arguments: argparse.Namespace) -> int:
     sizes = {}
     for name in arguments.names or CORPORA:
         corpus = load_corpus(name)

@@ -1,15 +1,20 @@
 """`minigpt grade`: is this exercise right, and if not, what is the likely mistake?"""
 
 import sys
+from pathlib import Path
 
 from minigpt.cli.options import add_command, file, positive, print_json
-from minigpt.errors import UserError
+from minigpt.errors import UserError, visible_line
 from minigpt.files import check_place
 from minigpt.grade import Exam, Result, grade_class, read_class
+from minigpt.grade.assembled.assemble import STEPS, assemble
+from minigpt.grade.assembled.told import as_values, as_words
 from minigpt.grade.grader import grade_path
 from minigpt.grade.page import write_page
 from minigpt.grade.report import as_text, common_mistakes, counted, write_csv
 from minigpt.grade.sandbox import MEGABYTES, SECONDS
+
+CURVE = "assembled.png"
 
 
 def add(subparsers) -> None:
@@ -21,7 +26,8 @@ def add(subparsers) -> None:
         "  minigpt grade lessons/exercises/05_backprop.py\n"
         "  minigpt grade my_file.py --exercise softmax_backward\n"
         "  minigpt grade submissions/ --lesson 05 --html report.html\n"
-        "  minigpt grade submissions/ --csv                 a whole class, one folder or file per student",
+        "  minigpt grade submissions/ --csv                 a whole class, one folder or file per student\n"
+        "  minigpt grade my_folder/ --assemble              your pieces as one GPT: check, train, write",
     )
     parser.add_argument("path", type=file, metavar="FILE", help="a file, or a folder with the work of a class")
     parser.add_argument("--exercise", metavar="NAME", help="grade this one only")
@@ -36,6 +42,11 @@ def add(subparsers) -> None:
     parser.add_argument(
         "--megabytes", type=positive, default=MEGABYTES, help=f"of memory; not on Windows (default {MEGABYTES})"
     )
+    parser.add_argument(
+        "--assemble", action="store_true", help="put the exercises of a folder together into one GPT, and train it"
+    )
+    parser.add_argument("--steps", type=positive, help=f"of that training (default {STEPS})")
+    parser.add_argument("--curve", type=file, metavar="CURVE.png", help=f"where to draw it (default {CURVE})")
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print a JSON list")
     output.add_argument("--csv", action="store_true", help="print a table for a spreadsheet")
@@ -44,6 +55,11 @@ def add(subparsers) -> None:
 
 def execute(arguments) -> int:
     """0 if all that was graded is right, else 1."""
+    if arguments.assemble:
+        return _assemble(arguments)
+    for name in ("steps", "curve"):
+        if getattr(arguments, name) is not None:
+            raise UserError(f"--{name} is of the training that --assemble makes; add --assemble, or leave it out")
     exam = Exam.of(
         arguments.exercise,
         arguments.lesson,
@@ -60,9 +76,39 @@ def execute(arguments) -> int:
     else:
         raise UserError(f"there is no file or folder {arguments.path}; check the path")
     passed = write_csv(graded, sys.stdout, exam.seed) if arguments.csv else _tell(arguments, exam, graded)
+    _note_unset(exam)
+    return 0 if passed else 1
+
+
+def _note_unset(exam: Exam) -> None:
     if exam.limits.unset:
         print(f"note: this system sets no limit on {', '.join(sorted(exam.limits.unset))}", file=sys.stderr)
-    return 0 if passed else 1
+
+
+def _assemble(arguments) -> int:
+    """The pieces of a folder as one GPT: 0 if all that is there is right and it ran to its end."""
+    from minigpt.plots_pieces import save_two_curves
+
+    for name in ("exercise", "lesson", "csv", "html"):
+        if getattr(arguments, name):
+            raise UserError(f"--assemble takes every piece in the folder and writes no table; leave --{name} out")
+    curve = arguments.curve or Path(CURVE)
+    check_place(curve)
+    exam = Exam.of(seed=arguments.seed, seconds=arguments.seconds, megabytes=arguments.megabytes)
+    found = assemble(
+        arguments.path, exam, steps=arguments.steps or STEPS, told=lambda line: print(line, file=sys.stderr, flush=True)
+    )
+    if arguments.json:
+        print_json(as_values(found))
+    else:
+        print(as_words(found))
+    if found.yours and not found.problem:
+        save_two_curves({"the library": found.library, "yours": found.yours}, found.baselines, curve)
+        print(f"The curves are in {visible_line(str(curve))}.", file=sys.stderr if arguments.json else sys.stdout)
+    if not arguments.json:
+        print(f"The questions and the windows are those of --seed {exam.seed}.")
+    _note_unset(exam)
+    return 0 if found.passed else 1
 
 
 def _tell(arguments, exam: Exam, graded) -> bool:

@@ -7,7 +7,7 @@ from minigpt.course.folder import shipped_lessons
 from minigpt.errors import UserError
 from minigpt.files import replacing
 
-HANDED_OUT = ("*.ipynb", "README.md", "CLAIMS.md", "exercises/*.py")
+HANDED_OUT = ("*.ipynb", "*.md", "figures/*.png", "exercises/*.py")
 SOLUTIONS = ("solutions/*.py",)
 
 

@@ -11,6 +11,9 @@ QUICK = "MINIGPT_QUICK"  # 1: lessons run small, to see that they run
 RESULTS = "MINIGPT_RESULTS"  # a file to which every expected number is added, one JSON object per line
 
 
+TOLERANCE = 1e-6  # of two ways to compute the same; every mistake is larger
+
+
 class Unexpected(AssertionError):
     """A number that a lesson states lies outside its band."""
 
@@ -34,7 +37,7 @@ def expect(
 
     name: the experiment's id and what was measured, `E06a.bidirectional_loss`. against: what the number would be if
     something else were so, each with its name (chance, a baseline, the control); a band that holds one of these could
-    not tell them apart. An equality and a tolerance (at most 1e-6) need none. full_only: a quick run is too small for
+    not tell them apart. An equality and a `TOLERANCE` need none. full_only: a quick run is too small for
     the band and only says the number. `Unexpected` if the value is outside, `ValueError` for a band that says nothing.
     The file named by `MINIGPT_RESULTS`, if any, gets one more line, for the table of claims.
     """
@@ -55,6 +58,9 @@ def expect(
 def _check_band(name: str, above: float | None, below: float | None, against: Mapping[str, float] | None) -> None:
     if above is None and below is None:
         raise ValueError(f"{name} has no band; give above, below or equal")
+    tolerance = below is not None and below <= TOLERANCE and (above is None or above >= -TOLERANCE)
+    if not (against or tolerance or above == below or quick()):  # a quick run may have no control
+        raise ValueError(f"{name} is held against nothing; name what its band excludes: against={{name: value}}")
     for what, other in (against or {}).items():
         if _inside(other, above, below):
             raise ValueError(f"the band of {name} holds {what} ({other:.4g}) as well; narrow it until it excludes that")
@@ -128,10 +134,11 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: int 
     return Shown(plain, markdown)
 
 
-def show(figure: Any, text: str | None = None) -> None:
+def show(figure: Any, text: str, *, file: str | None = None) -> None:
     """Show a matplotlib figure: in a notebook below the cell, on a desktop in a window; without a screen, close it.
 
-    text: the alternative text, for those who do not see the figure: what is drawn, and what it says.
+    text: the alternative text, for those who do not see the figure: what is drawn, and what it says. file: the name
+    under which the build of the lessons keeps the picture as well, for pages beside the notebooks.
     """
     import matplotlib
     import matplotlib.pyplot as plt
@@ -140,7 +147,8 @@ def show(figure: Any, text: str | None = None) -> None:
     if "inline" in backend:
         from IPython.display import display
 
-        display(figure, metadata={"image/png": {"alt": text}})
+        kept = {} if file is None else {"file": file}
+        display(figure, metadata={"image/png": {"alt": text, **kept}})
         plt.close(figure)
     elif backend == "agg":
         plt.close(figure)

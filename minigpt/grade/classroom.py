@@ -9,6 +9,7 @@ from typing import Any
 
 from minigpt.errors import UserError, visible_line
 from minigpt.grade.exercise import Exercise
+from minigpt.grade.exercises import EXERCISES
 from minigpt.grade.grader import Exam, Result, best, grade_work, missing
 from minigpt.grade.work import Work, is_work, read_work
 
@@ -43,6 +44,8 @@ def grade_folder(folder: str | Path, **options: Any) -> Iterator[tuple[str, list
 def read_class(folder: str | Path) -> list[Student]:
     """Read all that was handed in. A student is a folder, or a file without its ending; `UserError` if there is none.
 
+    A folder in which every file is called as a lesson's exercises are is the work of one.
+
     Links that lead out of a student's work, hidden folders, and those of environments and caches are not work.
     """
     folder = Path(folder)
@@ -58,7 +61,20 @@ def read_class(folder: str | Path) -> list[Student]:
         found.setdefault(name, []).append(entry)
     if not found:
         raise UserError(f"{folder} holds no folders and no files; put each student's work into a folder of its own")
+    places = [place for several in found.values() for place in several]
+    if {exercise.lesson for exercise in EXERCISES.values()}.issuperset(found) and not any(map(Path.is_dir, places)):
+        return [_read_student(folder.resolve().name, places, folder)]
     return [_read_student(name, places, folder) for name, places in found.items()]
+
+
+def work_of(path: Path) -> Student:
+    """What lies in one folder, or in a file, as one student's; `UserError` if there is nothing to run."""
+    if not path.exists():
+        raise UserError(f"there is no file or folder {path}; check the path")
+    student = _read_student(path.name, [path], path if path.is_dir() else path.parent)
+    if not student.works:
+        raise UserError(f"{path} holds no .py file and no notebook that can be read; name the folder of your exercises")
+    return student
 
 
 def _read_student(name: str, places: list[Path], folder: Path) -> Student:

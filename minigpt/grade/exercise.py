@@ -22,7 +22,8 @@ class Exercise:
     right: the reference. mistakes: wrong versions of it, whose docstrings are the hints.
     functions: what is judged, if it is there; who has one of them attempts it. needs: those that must be there, so that
     what a stub gives away earns nothing. like: takes what the stub's forward takes; a forward that takes less is wrong.
-    An operation that no lesson asks for needs neither.
+    An operation that no lesson asks for needs neither. harness: where several functions make one answer, the source of
+    a file that is run beside them, finds them in its `PIECES`, and has a function called `name` that asks them.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Exercise:
     functions: tuple[str, ...] = ()  # of an operation: both
     needs: tuple[str, ...] = ()
     like: Callable[..., None] | None = None
+    harness: str = ""
 
     def __post_init__(self) -> None:
         if not self.functions:
@@ -50,9 +52,10 @@ class Exercise:
         points: int,
         draw: Callable[[np.random.Generator], Question],
         mistakes: tuple[Callable[..., Any], ...],
+        harness: str = "",
     ) -> "Exercise":
         """The exercise to write a function that is called as `right` is, and does the same."""
-        return cls(right.__name__, points, draw=draw, right=right, mistakes=mistakes)
+        return cls(right.__name__, points, draw=draw, right=right, mistakes=mistakes, harness=harness)
 
     @property
     def operation(self) -> str:
@@ -62,7 +65,7 @@ class Exercise:
     @property
     def pair(self) -> tuple[str, ...]:
         """The functions that work together: of an operation, both, also where one of them alone is judged."""
-        return (self.name,) if self.right else (f"{self.operation}_forward", f"{self.operation}_backward")
+        return self.functions if self.right else (f"{self.operation}_forward", f"{self.operation}_backward")
 
 
 class Wrong(Exception):

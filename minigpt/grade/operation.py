@@ -11,6 +11,7 @@ from minigpt.check import CASES, OPERATIONS, Case, GradientError, check_gradient
 from minigpt.check.cases import Inputs
 from minigpt.check.contract import as_dtype, floating, upstream
 from minigpt.grade.exercise import Wrong
+from minigpt.grade.plain import show_arguments
 from minigpt.grade.sandbox import Caller, Failed, demand_array, parameters
 from minigpt.ops import ACTIVATIONS
 
@@ -82,7 +83,7 @@ def _judge_cases(judge: Callable[[Case, Caller, int], None], cases: list[Case], 
         try:
             judge(case, caller, seed)
         except (Wrong, Failed) as problem:
-            first = first or problem
+            first = first or _with_inputs(problem, case, caller, seed)
             likely = getattr(problem, "likely", None)
             if likely is not None:
                 raise Wrong(str(first), likely) from None
@@ -138,15 +139,23 @@ def judge_forward(case: Case, caller: Caller, seed: int = 0) -> None:
     arrays, options = _case_inputs(case, caller, seed)
     name = f"{case.operation}_forward"
     right = np.asarray(OPERATIONS[case.operation].forward(*arrays, **options)[0])
-    yours = demand_array(f"y of {name}", _pair(name, caller.call(name, arrays, options))[0], right.shape)
-    if not np.allclose(yours, right, rtol=1e-7, atol=1e-9):
+    given = _pair(name, caller.call(name, arrays, options))[0]
+    problem = ""
+    try:
+        yours = demand_array(f"y of {name}", given, right.shape)
+    except Failed as failed:
+        if not isinstance(given, np.ndarray) or given.shape != right.shape:
+            raise
+        yours, problem = given, f"{failed}{_case(case)}"
+    if not problem and not np.allclose(yours, right, rtol=1e-7, atol=1e-9):
         index = np.unravel_index(np.argmax(np.abs(yours - right)), right.shape)
-        bugs = diagnose_forward(case.operation, arrays, options, yours)
-        raise Wrong(
-            f"y of {name} is wrong{_case(case)}, most at {[int(i) for i in index]}: "
-            f"yours {yours[index]:.6g} is too {'large' if yours[index] > right[index] else 'small'}",
-            bugs[0].explanation if bugs else None,
+        problem = f"y of {name} is wrong{_case(case)}, most at {[int(i) for i in index]}: " + (
+            f"yours {yours[index]:.6g} is too {'large' if yours[index] > right[index] else 'small'}"
         )
+    if problem:
+        bugs = diagnose_forward(case.operation, arrays, options, yours)
+        asked = _asked_with(case, caller, arrays, options)
+        raise Wrong(f"{problem}; {asked}", bugs[0].explanation if bugs else None)
 
 
 def judge_backward(case: Case, caller: Caller, seed: int = 0) -> None:
@@ -176,7 +185,21 @@ def judge_backward(case: Case, caller: Caller, seed: int = 0) -> None:
         ).raise_if_wrong()
     except (GradientError, Failed) as error:
         bugs = diagnose(case.operation, arrays, options, dy, found)
-        raise Wrong(f"{backward}{_case(case)}: {error}", bugs[0].explanation if bugs else None) from None
+        asked = _asked_with(case, caller, arrays, options)
+        raise Wrong(f"{backward}{_case(case)}: {error}; {asked}", bugs[0].explanation if bugs else None) from None
+
+
+def _asked_with(case: Case, caller: Caller, arrays: tuple[np.ndarray, ...], options: dict[str, Any]) -> str:
+    """The inputs, under the names that the student's forward has for them."""
+    names = _forward_of(caller, case.operation)["positional"]
+    return f"asked with {show_arguments(arrays, options, names)}"
+
+
+def _with_inputs(problem: Wrong | Failed, case: Case, caller: Caller, seed: int) -> Wrong | Failed:
+    """The problem; of an error that the student's code raised, with the inputs as well."""
+    if isinstance(problem, Failed) and problem.raised:
+        return Failed(f"{problem}; {_asked_with(case, caller, *_case_inputs(case, caller, seed))}")
+    return problem
 
 
 def _student_gradients(

@@ -1,12 +1,15 @@
 """Judging a plain function: what it returns, against the reference, on drawn questions."""
 
+import inspect
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from minigpt.grade.exercise import Exercise, Question, Wrong
-from minigpt.grade.sandbox import Caller, Failed, Unknown
+from minigpt.grade.sandbox import Caller, Failed, Unknown, parameters
+from minigpt.grade.work import Work
 
 QUESTIONS = 40
 LIKELY_SECONDS = 3.0  # for asking on after a wrong answer, to find the known mistake
@@ -16,14 +19,34 @@ RELATIVE, ABSOLUTE = 1e-6, 1e-9  # tolerances
 def judge_plain(exercise: Exercise, caller: Caller, seed: int = 11) -> str:
     """Ask; returns what was found right, raises `Wrong` or `Failed`. seed: of the questions."""
     assert exercise.right is not None
+    alone = exercise.name in caller.functions and exercise.name not in exercise.functions
+    called = _load_harness(exercise, caller) if exercise.harness and not alone else exercise.name
     asked = _questions(exercise, seed)
     given: list[Any] = []
+    names = _names(exercise, caller, called)
     for arguments, options in asked:
-        given.append(caller.call(exercise.name, arguments, options))
-        if problem := difference(given[-1], exercise.right(*arguments, **options)):
-            given += _answers(exercise.name, asked[len(given) :], caller)
-            raise Wrong(f"{exercise.name}({_show(arguments, options)}): {problem}", _likely(exercise, asked, given))
+        try:
+            given.append(caller.call(called, arguments, options))
+        except Failed as problem:
+            if not problem.raised:
+                raise
+            raise Failed(f"{problem}; asked with {show_arguments(arguments, options, names)}") from None
+        if difference(given[-1], exercise.right(*arguments, **options)):
+            given += _answers(called, asked[len(given) :], caller)
+            raise Wrong(_shortest(exercise, asked, given, names), _likely(exercise, asked, given))
     return f"{exercise.name} is right on {len(asked)} questions"
+
+
+def _load_harness(exercise: Exercise, caller: Caller) -> str:
+    """Run the harness beside the student's functions. Returns what to call."""
+    absent = " and ".join(name for name in exercise.functions if name not in caller.functions)
+    if absent:
+        raise Failed(f"{absent} is not there; define it under this name")
+    source = Work("the grader", ((f"the grader's {exercise.name}.py", exercise.harness.encode()),))
+    caller.load(
+        source, (exercise.name,), prefix="asking ", given={name: name for name in exercise.functions}, own=False
+    )
+    return f"asking {exercise.name}"
 
 
 def _questions(exercise: Exercise, seed: int) -> list[Question]:
@@ -86,7 +109,7 @@ def _close(yours: Any, right: float) -> bool:
     if not isinstance(yours, (int, float, np.ndarray)) or np.shape(yours) != ():
         return False
     try:
-        return bool(np.isclose(float(yours), right, rtol=RELATIVE, atol=ABSOLUTE))
+        return bool(np.isclose(float(yours), right, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True))
     except OverflowError:  # an integer that no float can hold
         return False
 
@@ -112,7 +135,7 @@ def _array_difference(yours: Any, right: np.ndarray) -> str | None:
         return f"yours has shape {yours.shape}, it must be {right.shape}"
     if (yours.dtype.kind == "b") != (right.dtype.kind == "b"):
         return f"yours holds {yours.dtype} values, it must hold {right.dtype}"
-    wrong = ~np.isclose(yours, right, rtol=RELATIVE, atol=ABSOLUTE)
+    wrong = ~np.isclose(yours, right, rtol=RELATIVE, atol=ABSOLUTE, equal_nan=True)
     if not wrong.any():
         return None
     index = tuple(int(i) for i in np.argwhere(wrong)[0])
@@ -128,10 +151,33 @@ def _likely(exercise: Exercise, asked: list[Question], given: list[Any]) -> str 
     return None
 
 
-def _show(arguments: list[Any], options: dict[str, Any]) -> str:
-    """The arguments as they would be written, shortened."""
-    parts = [_short(value) for value in arguments] + [f"{name}={_short(value)}" for name, value in options.items()]
-    return ", ".join(parts)
+def _shortest(exercise: Exercise, asked: list[Question], given: list[Any], names: Sequence[str]) -> str:
+    """Of the questions with a wrong answer the one that is soonest read, and what is wrong about the answer."""
+    assert exercise.right is not None
+    wrong = []
+    for (arguments, options), answer in zip(asked, given, strict=False):
+        if problem := difference(answer, exercise.right(*arguments, **options)):
+            wrong.append((_size(arguments), f"{exercise.name}({show_arguments(arguments, options, names)}): {problem}"))
+    how = exercise.harness and inspect.getdoc(exercise.right)  # how it was asked, where that is not the question itself
+    return min(wrong, key=lambda one: one[0])[1] + (f" ({how})" if how else "")
+
+
+def _names(exercise: Exercise, caller: Caller, called: str) -> list[str]:
+    """What the student's function calls its arguments or, if it takes any, what the reference does."""
+    assert exercise.right is not None
+    own, ours = caller.functions.get(called, {}).get("positional", []), parameters(exercise.right)["positional"]
+    return own if len(own) == len(ours) else ours
+
+
+def _size(value: Any) -> int:
+    """How many numbers or texts are in it."""
+    return sum(map(_size, value)) if isinstance(value, (list, tuple, set)) else int(np.size(value))
+
+
+def show_arguments(arguments: Sequence[Any], options: dict[str, Any], names: Sequence[str]) -> str:
+    """Arguments by their names and options as they would be written, shortened."""
+    parts = [*zip(names, arguments, strict=False), *options.items()]
+    return ", ".join(f"{name}={_short(value)}" for name, value in parts)
 
 
 def _short(value: Any) -> str:
@@ -139,9 +185,11 @@ def _short(value: Any) -> str:
         return f"a {value.kind}"
     if isinstance(value, np.ndarray):
         rounded = np.round(value, 4) if value.dtype.kind == "f" else value
-        value = rounded.tolist() if value.size <= 16 else f"an array of shape {value.shape}"
+        value = rounded.tolist() if value.size <= 24 else f"an array of shape {value.shape}"
+    if isinstance(value, (list, tuple)) and any(isinstance(item, np.ndarray) for item in value):
+        value = [np.round(item, 4).tolist() if isinstance(item, np.ndarray) else item for item in value]
     try:
         text = repr(value) if not isinstance(value, str) or value[:2] != "an" else value
     except ValueError:  # an integer of many thousand digits
         text = f"a {type(value).__name__} that is too long to show"
-    return text if len(text) <= 120 else text[:117] + "..."
+    return text if len(text) <= 200 else text[:197] + "..."

@@ -26,7 +26,8 @@ def counted(exam: Exam, graded: Graded) -> str:
     """What "out of" counts, and how to ask the same again."""
     names = dict.fromkeys(result.exercise for _, results in graded for result in results if result.exercise)
     what = "1 exercise" if len(names) == 1 else f"{len(names)} exercises"
-    why = "as was asked" if exam.named else "those that anybody attempted (--lesson or --exercise says which count)"
+    whose = "that anybody attempted" if len(graded) > 1 else "attempted"
+    why = "as was asked" if exam.named else f"those {whose} (--lesson or --exercise says which count)"
     return f"Points are out of {what}, {why}. The questions are those of --seed {exam.seed}."
 
 

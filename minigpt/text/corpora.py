@@ -1,15 +1,18 @@
 """Texts to train on: those with a name, and any UTF-8 files."""
 
-import difflib
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from minigpt.errors import UserError
-from minigpt.files import read_text
+from minigpt.files import read_json
+from minigpt.text.documents import TextFile, read_documents, text_files
 from minigpt.text.named_corpora import CORPORA
 
-SUFFIXES = {".txt", ".md", ".rst", ".py", ".tex", ".html", ".csv", ".json"}  # what counts as text in a folder
+CLEANED, FORMAT = "corpus.json", "minigpt corpus 1"  # what a cleaned corpus is known by
+DOCUMENTS = "documents"  # the folder in it with its text
+CLEANING = ".cleaning"  # the folder in one whose cleaning has not ended
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Corpus:
 
 
 def load_corpus(source: str | Path, *, progress: bool = True) -> Corpus:
-    """A corpus by name, or a UTF-8 text file, or a folder of them (each file a document; hidden ones are left out).
+    """A corpus by name, or UTF-8 files: text (each a document), JSON Lines (each line), a folder of them, also gzipped.
 
     Parameters
     ----------
@@ -116,14 +119,19 @@ def _line_end(document: str, wanted: int, granted: float) -> int:
 
 
 def _read_path(path: Path) -> list[str]:
-    if not path.exists():
-        near = difflib.get_close_matches(str(path), CORPORA, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"give a path, or one of {', '.join(CORPORA)}"
-        raise UserError(f"there is no corpus or file {path}; {hint}")
-    if not path.is_dir():
-        return [read_text(path)]
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-    files = [file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts)]
-    if not files:
-        raise UserError(f"the folder {path} has no text files ({', '.join(sorted(SUFFIXES))}); choose another")
-    return [read_text(file) for file in files]
+    return [document.text for file in corpus_files(path) for document in read_documents(file)]
+
+
+def corpus_files(path: str | Path) -> list[TextFile]:
+    """The files with text at a path, as `text_files` finds them; of a cleaned corpus its documents alone."""
+    path = Path(path)
+    if (path / CLEANING).exists() and not is_cleaned(path):
+        raise UserError(f"the cleaning of {path} has not ended; give the same `minigpt corpus clean` command again")
+    return text_files(path / DOCUMENTS if is_cleaned(path) else path)
+
+
+def is_cleaned(path: str | Path) -> bool:
+    """Whether the folder is what `minigpt corpus clean` made."""
+    with suppress(UserError):
+        return read_json(Path(path) / CLEANED).get("format") == FORMAT
+    return False

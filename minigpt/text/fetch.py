@@ -82,8 +82,16 @@ PACKAGES = {
             "MIT",
             contents="386395da0299bc4e",
         ),
+        Package(
+            "presidio-evaluator",
+            "0.3.2",
+            "57614fe604e52b78e6de25b767c59265886b93bbcdc6c7e43ab2657d3f6302be",
+            "presidio_evaluator/data_generator/raw_data",
+            0.5,
+            "MIT",
+        ),
     )
-}  # those of published models and tokenizers; a corpus has its own
+}  # those of published models and tokenizers, and of labelled text; a corpus has its own
 
 
 def cache_folder() -> Path:

@@ -17,12 +17,12 @@ FAR = 1 << 30  # Windows locks bytes against reading, so one is locked that the 
 
 
 @contextmanager
-def locked(path: str | Path, *, make_folder: bool = False) -> Iterator[None]:
+def locked(path: str | Path, *, make_folder: bool = False, what: str = "training") -> Iterator[None]:
     """While inside, no other process is: `UserError` names the process that is there already.
 
     The lock is on the open file, not the file's existence, so a process that was killed leaves none behind. (On a file
     system or a system without such locks this does nothing.) What killed processes left half-written is removed.
-    make_folder: whether the folder is made if it is not there.
+    make_folder: whether the folder is made if it is not there. what: is at work, for the message.
     """
     folder = Path(path)
     try:
@@ -33,7 +33,7 @@ def locked(path: str | Path, *, make_folder: bool = False) -> Iterator[None]:
         raise unwritable(folder / NAME, error) from error
     if file is None:
         raise UserError(
-            f"another training{_holder(folder)} is at work in {folder}; wait until it is done, or choose another folder"
+            f"another {what}{_holder(folder)} is at work in {folder}; wait until it is done, or choose another folder"
         )
     try:
         drop_parts(folder)

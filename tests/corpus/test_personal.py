@@ -69,6 +69,7 @@ def test_addresses_of_machines(text, address):
     [
         "Chrome/120.0.6099.0",
         "version 10.2.33.4",
+        "(EC 1.5.99.2)",
         "v1.22.33.4",
         "1.2.3.4",
         "127.0.0.1",

@@ -6,6 +6,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
+from conftest import require
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,9 +16,16 @@ from minigpt.corpus.personal.generalise import age_band, first_part, generalise,
 from minigpt.corpus.personal.labelled import Document, Label, Templates, labelled_documents
 from minigpt.corpus.personal.name_text import is_for_training, training_documents
 from minigpt.corpus.personal.national import is_handed_out
-from minigpt.corpus.personal.tagger import NameTagger, open_name_tagger, train_name_tagger
+from minigpt.corpus.personal.tagger import (
+    NameTagger,
+    best_name_finder,
+    new_name_tagger,
+    open_name_tagger,
+    train_name_tagger,
+)
 from minigpt.errors import UserError
 from minigpt.model import Overlay, Transformer, TransformerConfig
+from minigpt.pretrained import is_fetched
 from minigpt.text.word_piece import WordPieceTokenizer
 
 
@@ -284,3 +292,26 @@ def test_the_halves_of_templates_and_the_text_to_train_on():
     held_out = [sentence.split("}}")[1] for sentence in sentences if not is_for_training(sentence)]
     texts = [document.text for document in training_documents(templates, 200, np.random.default_rng(0))]
     assert not [text for text in texts for end in held_out if text.lower().endswith(end)]
+
+
+def test_without_a_tagger_the_rule_finds_names_and_says_that_it_finds_less(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
+    finder = best_name_finder()
+    assert "fewer" in finder.says
+    assert [span.kind for span in find("Dear Ann,", names=finder.find)] == ["name"]
+
+
+def test_what_was_trained_on_minilm_is_written_and_read_again(tmp_path):
+    require(is_fetched("minilm"), "minilm has not been fetched on this machine")
+    tagger = new_name_tagger(np.random.default_rng(1))
+    before = {name: array.copy() for name, array in tagger.params.trained.items()}
+    train_name_tagger(tagger, [DOCUMENT] * 2, np.random.default_rng(2), batch=2)
+    tagger.save(tmp_path / "tagger.safetensors")
+    again = open_name_tagger(tmp_path / "tagger.safetensors")
+    for name, array in tagger.params.trained.items():
+        np.testing.assert_allclose(again.params.trained[name], array, rtol=1e-3, atol=1e-6)
+        assert name.endswith("adapter.down") or not np.array_equal(array, before[name])
+    assert (tmp_path / "tagger.safetensors").stat().st_size < 1e6  # MiniLM itself is not in it
+    (tmp_path / "other.safetensors").write_bytes(b"x" * 40)
+    with pytest.raises(UserError, match="no file of a tagger"):
+        open_name_tagger(tmp_path / "other.safetensors")

@@ -1,10 +1,15 @@
 """Addresses, dates of birth, URLs, user names, keys and names: spans to the character, and what is left alone."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from minigpt.corpus.personal import KINDS, find, replace
+from minigpt.corpus.personal import KINDS, Pseudonyms, find, replace
 from minigpt.corpus.personal.negatives import hard_negatives
+from minigpt.errors import UserError
 
 
 def pieces(text, kind):
@@ -49,6 +54,11 @@ def test_a_cue_makes_an_address_of_words_and_a_number():
         "Chapter 12 of War and Peace",
         "Windows 11 Home",
         "Top 10 Places",
+        "addresses. RFC 6125 says so",
+        "matching of IP addresses, see PEP 3119.\n\nUnit tests are in",
+        "SCENE 7.  Florence. A room",
+        "Gene ID 250, Uniprot P05187",
+        "or 2 episodes within 6",
     ],
 )
 def test_numbers_beside_words_are_no_addresses(text):
@@ -71,7 +81,7 @@ def test_the_year_alone_is_left_of_a_date_of_birth():
     "url",
     [
         "https://joe:pw@example.com/x",
-        "https://github.com/ann-b/tool",
+        "https://github.com/ann-b",
         "https://www.linkedin.com/in/ann-smith-12",
         "https://example.social/@ann",
         "http://example.com/~ann/",
@@ -89,6 +99,7 @@ def test_urls_that_name_a_user(url):
     [
         "https://example.com/",
         "https://github.com/features",
+        "https://github.com/group/project/issues/86361",
         "https://docs.example.org/3/re.html#x",
         "https://example.com/users/12",
         "ssh://git@github.com/x",
@@ -124,6 +135,12 @@ def test_names_on_machines(text, name):
         "user_name = get_user()",
         "/Users/runner/x",
         "@media (max-width: 3px)",
+        "SET @count = 5",
+        "user_id: UserId",
+        "the user is likely using",
+        "the @no_type_check effect",
+        "WHERE id = @id",
+        "@name ||= x",
         "login: failed",
         "a@b",
     ],
@@ -208,6 +225,56 @@ def test_other_words_with_capitals_are_no_names(text):
 def test_hard_negatives_give_nothing():
     found = [(text, find(text)) for text in hard_negatives(500, np.random.default_rng(7))]
     assert not [(text, spans) for text, spans in found if spans]
+
+
+PARTS = [
+    *"0123456789 0123456789 .-/:@_()+'\n\t",
+    "٣",
+    "²",
+    "K",
+    "ſ",
+    "İ",
+    "ß",
+    "é",
+    "\ud800",
+    "𝒜",
+    "Ann",
+    "Smith",
+    "Mr.",
+    "phone ",
+    "SSN ",
+    "born ",
+    "http://",
+    "www.",
+    "key=",
+    "user: ",
+    "AB",
+    "x",
+    "Street",
+    "rue ",
+    "4111",
+    "DE89",
+    "2001:db8::",
+    "NHS ",
+    "CPF ",
+    "BSN ",
+    "password: ",
+]
+
+
+@settings(max_examples=400)
+@given(st.lists(st.sampled_from(PARTS), max_size=60).map("".join))
+def test_whatever_the_text_spans_lie_in_it_and_can_be_replaced(text):
+    spans = find(text)
+    assert all(0 <= span.start < span.end <= len(text) for span in spans)
+    assert all(a.end <= b.start for a, b in pairwise(spans))
+    for how in ("placeholder", "remove", "generalise", Pseudonyms(b"a secret of sixteen")):
+        replace(text, spans, how)
+
+
+def test_bytes_are_refused():
+    with pytest.raises(UserError, match="bytes"):
+        find(b"ann@example.org")
 
 
 UNITS = [

@@ -12,7 +12,10 @@ from minigpt.course import folder
 from minigpt.course.handout import copy_lessons
 
 NAMES = [path.stem for path in lesson_sources()]
-COURSE = {"README.md", "CLAIMS.md", *(f"{name}.ipynb" for name in NAMES), *(f"exercises/{name}.py" for name in NAMES)}
+PAGES = {
+    path.relative_to(LESSONS).as_posix() for pattern in ("*.md", "figures/*.png") for path in LESSONS.glob(pattern)
+}
+COURSE = {*PAGES, *(f"{name}.ipynb" for name in NAMES), *(f"exercises/{name}.py" for name in NAMES)}
 SOLUTIONS = {f"solutions/{name}.py" for name in NAMES}
 
 

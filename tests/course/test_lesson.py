@@ -21,6 +21,10 @@ def test_a_band_excludes_what_it_is_held_against(capsys):
         expect("E00.loss", 1.2, above=1.0, below=1.5, against={"unigram": 2.0, "chance": 1.4})
     with pytest.raises(ValueError, match="has no band"):
         expect("E00.loss", 1.2, against={"chance": 2.77})
+    with pytest.raises(ValueError, match="held against nothing"):
+        expect("E00.loss", 1.2, above=1.0, below=1.5)
+    expect("E00.rounding", 3e-12, below=1e-9)
+    expect("E00.same", 3.0, equal=3)
 
 
 @pytest.mark.parametrize("value", [0.99, 1.51, float("nan"), float("inf")])

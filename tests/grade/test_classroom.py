@@ -106,6 +106,16 @@ def test_random_classes_get_what_a_plain_model_gives_them(tmp_path):
         assert marks == wanted, files
 
 
+def test_the_folder_of_the_exercises_is_one_students(tmp_path):
+    own = {"03_feed_forward.py": RIGHT, "02_self_attention.ipynb": notebook(WRONG)}
+    put(tmp_path / "exercises", **own)
+    assert [student.name for student in read_class(tmp_path / "exercises")] == ["exercises"]
+    put(tmp_path / "class", **own, **{"anna.py": RIGHT})
+    assert [s.name for s in read_class(tmp_path / "class")] == ["02_self_attention", "03_feed_forward", "anna"]
+    put(tmp_path / "weeks", **{"03_feed_forward/anna.py": RIGHT})
+    assert [student.name for student in read_class(tmp_path / "weeks")] == ["03_feed_forward"]
+
+
 def test_names_keep_their_points(tmp_path):
     put(tmp_path, **{"anna.smith.py": RIGHT, "anna.jones.py": WRONG, "bob.PY": RIGHT, "eve.IPYNB": notebook(RIGHT)})
     put(tmp_path, **{"dan/essay.pdf": "", "fay.txt": "", "gus/x.py": "x = 1"})

@@ -156,7 +156,9 @@ def random_value(rng, depth=0):
     [[[[[[[1]]]]]]], np.array(True), np.zeros((0,)), float("nan"), 1 << 4000, {10**400}, {0: 10**400}, [10**400] * 14,
 ], ids=range(14))  # fmt: skip
 def test_odd_answers_are_wrong_answers(value):
-    answering = type("Answering", (), {"functions": {}, "call": lambda *_, **__: value})()
+    functions = {name: {} for exercise in PLAIN for name in exercise.functions}
+    does = {"functions": functions, "call": lambda *_, **__: value, "load": lambda *_, **__: None}
+    answering = type("Answering", (), does)()
     for exercise in PLAIN:
         with pytest.raises(Wrong):
             judge_plain(exercise, answering)

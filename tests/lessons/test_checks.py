@@ -49,6 +49,11 @@ def test_sentences_of_prose_alone():
     ]
 
 
+def test_a_formula_belongs_to_the_sentence_before_it():
+    source = "# %% [markdown]\n# A **mean** is this:\n#\n# $$m = \\frac{a + b}{2}$$\n#\n# And more.\n"
+    assert sentences(source) == ["A **mean** is this: $m = \\frac{a + b}{2}$", "And more."]
+
+
 def test_a_term_is_defined_once(tmp_path):
     first, second = tmp_path / "01_a.py", tmp_path / "02_b.py"
     first.write_text("# %% [markdown]\n# A **leak** is one thing.\n", encoding="utf-8")

@@ -10,6 +10,8 @@ import matplotlib.pyplot as plt
 import pytest
 from conftest import optional, require
 
+from lessons.checks import TIME
+from lessons.glossary import glossary_page
 from lessons.sources import LESSONS, lesson_sources
 from minigpt.course.lesson import QUICK, RESULTS
 from minigpt.machine import blas_threads
@@ -17,6 +19,7 @@ from minigpt.text import named_corpora
 from minigpt.text.pydocs import pydocs_documents
 
 SOURCES = lesson_sources()
+PAGE = (LESSONS / "README.md").read_text(encoding="utf-8")
 lessons = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
 
@@ -77,6 +80,7 @@ def test_the_notebook_is_that_of_the_source(source):
     outputs = [output for cell in built["cells"] for output in cell.get("outputs", [])]
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
     assert len(pictures) == source.read_text(encoding="utf-8").count("\nshow(")
+    assert all(len(picture["metadata"]["image/png"]["alt"]) > 30 for picture in pictures)
     assert not [output for output in outputs if output["output_type"] == "error"]
     said = "".join("".join(output.get("text", [])) for output in outputs)
     for row in recorded():
@@ -93,3 +97,19 @@ def test_a_lesson_is_a_page_not_a_book(source):
     modules = {line.split()[1].split(".")[0] for line in text.splitlines() if line.startswith(("import ", "from "))}
     third_party = modules - {"minigpt", "numpy", "matplotlib"}
     assert third_party <= set(sys.stdlib_module_names)
+
+
+@lessons
+def test_the_teachers_page_says_what_the_lesson_says(source):
+    minutes, seconds, _ = TIME.search(lesson_prose(source)).groups()
+    row = next(line for line in PAGE.splitlines() if f"({source.stem}.ipynb)" in line)
+    assert f" {minutes} min | {seconds} s |" in row
+
+
+def lesson_prose(source):
+    """What a lesson says, without the marks of comments."""
+    return " ".join(line.removeprefix("#").strip() for line in source.read_text(encoding="utf-8").splitlines())
+
+
+def test_the_glossary_is_that_of_the_lessons():
+    assert (LESSONS / "GLOSSARY.md").read_text(encoding="utf-8") == glossary_page()

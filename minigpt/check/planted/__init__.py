@@ -155,11 +155,12 @@ def _different(some: Sequence[Any], others: Sequence[Any]) -> list[int]:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    """The same shape, and the same numbers to rounding."""
-    if np.shape(a) != np.shape(b):
+    """The same shape, and the same numbers to rounding, also those that are none."""
+    if np.shape(a) != np.shape(b) or not np.array_equal(np.isnan(a), np.isnan(b)):
         return False
-    size = max(np.max(np.abs(a), initial=0), np.max(np.abs(b), initial=0))
-    return bool(np.max(np.abs(np.subtract(a, b)), initial=0) <= 1e-6 * size)
+    numbers = ~np.isnan(a)
+    size = max(np.max(np.abs(x), initial=0, where=numbers) for x in (a, b))
+    return bool(np.max(np.abs(np.subtract(a, b)), initial=0, where=numbers) <= 1e-6 * size)
 
 
 __all__ = ["PLANTED", "PlantedBug", "diagnose", "diagnose_forward", "diagnose_model", "diagnose_optimizer"]

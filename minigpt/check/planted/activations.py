@@ -102,6 +102,12 @@ def up_by_the_unactivated_gate(dy, cache):
     return gated_backward(dy, cache)[0], dy * cache.activation_cache.x
 
 
+def up_by_the_sigmoid(dy, cache):
+    """This is the gradient you get when dup is dy times the sigmoid alone: up was multiplied by silu, which is the gate
+    times its sigmoid."""
+    return gated_backward(dy, cache)[0], dy / (1 + np.exp(-cache.activation_cache.x))
+
+
 def gate_not_through_the_activation(dy, cache):
     """This is the gradient you get when dgate skips the activation's backward."""
     return dy * cache.up, gated_backward(dy, cache)[1]
@@ -136,6 +142,7 @@ BUGS = (
     *planted("backward", "silu", "silu", slope_of_the_sigmoid_without_x, sigmoid_alone, first_term_missing),
     *planted("backward", "tanh", "tanh", tanh_not_squared, tanh_as_a_sigmoid),
     *planted("backward", "gated", "gated, silu", factors_swapped, up_by_the_unactivated_gate),
+    *planted("backward", "gated", "gated, silu", up_by_the_sigmoid),
     *planted("backward", "gated", "gated, silu", gate_not_through_the_activation, gate_without_up),
     *planted("forward", "gated", "gated, silu", forward_gate_and_up_exchanged),
     *planted("forward", "gelu", "gelu", forward_tanh_form),

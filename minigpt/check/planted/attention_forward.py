@@ -71,6 +71,16 @@ def uniform_where_all_is_masked(query, key, value, *, mask):
     return softmax_forward(scores)[0] @ np.repeat(value, query.shape[1] // value.shape[1], axis=1), None
 
 
+def minus_infinity_where_all_is_masked(query, key, value, *, mask):
+    """Your masked scores are -inf. In a row in which every key is masked, softmax then takes -inf from -inf, which is
+    NaN: take a large negative number such as -1e30, and give such a row zeros."""
+    scores = np.where(mask, textbook_scores(query, key), -np.inf)
+    with np.errstate(invalid="ignore"):
+        weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    weights = weights / weights.sum(axis=-1, keepdims=True)
+    return weights @ np.repeat(value, query.shape[1] // value.shape[1], axis=1), None
+
+
 def textbook_scores(query, key):
     return query @ transpose(np.repeat(key, query.shape[1] // key.shape[1], axis=1)) / math.sqrt(query.shape[-1])
 
@@ -81,5 +91,5 @@ BUGS = (
     *planted("forward", "attention", CAUSAL, mask_after_softmax, mask_one_step_late),
     *planted("forward", "attention", "attention", scale_missing, scale_by_the_width, softmax_over_queries),
     *planted("forward", "attention", "attention", heads_of_a_group_interleaved),
-    *planted("forward", "attention", EMPTY, uniform_where_all_is_masked),
+    *planted("forward", "attention", EMPTY, uniform_where_all_is_masked, minus_infinity_where_all_is_masked),
 )

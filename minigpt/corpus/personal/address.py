@@ -5,68 +5,65 @@ A street without a number is not found, and of towns only those that follow a st
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from minigpt.corpus.personal.source import Source
 from minigpt.corpus.personal.span import Span
 
 WORD = r"[A-ZÀ-ÖØ-ÞĀ-ŽΆ-ΫА-Я](?:[^\W\d_]|['’-](?=\w)){0,24}+"
 SMALL = (
-    r"(?:de|del|della|delle|dei|di|da|do|dos|das|des|du|la|las|le|les|los|el|of|the|and|van|von|den|der|het|"
-    r"ten|ter|d['’]|l['’]|al|y|e|i|a|à|zu|zur|zum|am|im|an|ibn|St\.?|Ste\.?)"
+    r"(?:(?:de|del|della|delle|dei|di|da|do|dos|das|des|du|la|las|le|el|les|los|of|the|and|van|von|den|der|het|ten|"
+    r"ter|al|y|e|i|a|à|zu|zur|zum|am|im|an|ibn|St\.|Ste\.|St|Ste)(?!\w)|[dl]['’])"
 )
 NAMES = rf"(?:(?:{WORD}|{SMALL}|\d{{1,3}}(?:st|nd|rd|th))[ ]){{1,4}}?"
 # English kinds of streets (US Postal Service, Publication 28, appendix C1, and their British and Australian kin).
 STRONG = (
-    r"street|str|st|avenue|aven?|road|rd|boulevard|blvd|lane|ln|drive|dr|court|ct|square|"
-    r"sq|terrace|ter|tce|crescent|cres|parkway|pkwy|highway|hwy|trail|trl|alley|gardens|"
-    r"gdns|grove|mews|parade|pde|esplanade|turnpike|expressway|freeway|causeway|plaza|circle|"
-    r"cir"
+    r"street|str|st|avenue|aven?|road|rd|boulevard|blvd|lane|ln|drive|dr|court|ct|square|sq|terrace|ter|tce|"
+    r"crescent|cres|parkway|pkwy|highway|hwy|trail|trl|alley|gardens|gdns|grove|mews|parade|pde|esplanade|turnpike|"
+    r"expressway|freeway|causeway|plaza|circle|cir"
 )
 # Those that are ordinary words, too, count only in front of a town or after a cue.
 WEAK = (
-    r"annex|arcade|bayou|beach|bend|bluffs?|bottom|branch|bridge|brooks?|burgs?|bypass|camp|"
-    r"canyon|cape|centers?|centre|cliffs?|close|club|common|commons|corners?|course|courts|"
-    r"coves?|creek|crest|crossing|crossroads?|curve|dale|dam|divide|drives|estates?|"
-    r"extensions?|falls|ferry|fields?|flats?|fords?|forest|forges?|forks?|fort|garden|gateway|"
-    r"glens?|greens?|groves|harbors?|haven|heights|hills?|hollow|inlet|islands?|isle|"
-    r"junctions?|keys?|knolls?|lakes?|land|landing|lights?|loaf|locks?|lodge|loop|mall|"
-    r"manors?|meadows?|mills?|mission|motorway|mount|mountains?|neck|orchard|oval|overpass|"
-    r"parks?|parkways|pass|passage|path|pike|pines?|place|pl|plains?|points?|ports?|prairie|"
-    r"quay|radial|ramp|ranch|rapids?|rest|ridges?|rise|river|roads|route|row|rue|run|"
-    r"shoals?|shores?|skyway|springs?|spurs?|squares?|station|stravenue|stream|streets|summit|"
-    r"throughway|trace|track|trafficway|tunnel|underpass|unions?|valleys?|via|viaduct|views?|"
-    r"villages?|ville|vista|walks?|wall|ways?|wells?|wharf"
+    r"annex|arcade|bayou|beach|bend|bluffs?|bottom|branch|bridge|brooks?|burgs?|bypass|camp|canyon|cape|centers?|"
+    r"centre|cliffs?|close|club|common|commons|corners?|course|courts|coves?|creek|crest|crossing|crossroads?|"
+    r"curve|dale|dam|divide|drives|estates?|extensions?|falls|ferry|fields?|flats?|fords?|forest|forges?|forks?|"
+    r"fort|garden|gateway|glens?|greens?|groves|harbors?|haven|heights|hills?|hollow|inlet|islands?|isle|"
+    r"junctions?|keys?|knolls?|lakes?|land|landing|lights?|loaf|locks?|lodge|loop|mall|manors?|meadows?|mills?|"
+    r"mission|motorway|mount|mountains?|neck|orchard|oval|overpass|parks?|parkways|pass|passage|path|pike|pines?|"
+    r"place|pl|plains?|points?|ports?|prairie|quay|radial|ramp|ranch|rapids?|rest|ridges?|rise|river|roads|route|"
+    r"row|rue|run|shoals?|shores?|skyway|springs?|spurs?|squares?|station|stravenue|stream|streets|summit|"
+    r"throughway|trace|track|trafficway|tunnel|underpass|unions?|valleys?|via|viaduct|views?|villages?|ville|vista|"
+    r"walks?|wall|ways?|wells?|wharf"
 )
 # Words that begin or end a street's name elsewhere.
 BEFORE = (
-    r"(?:rue|avenue|av\.?|boulevard|bd\.?|all[ée]e|chemin|impasse|place|quai|cours|passage|route|square|calle|"
-    r"c/|avenida|avda\.?|plaza|paseo|carrera|camino|rua|r[úu]a|travessa|"
-    r"estrada|pra[çc]a|alameda|largo|rodovia|via|viale|piazza|piazzale|corso|vicolo|largo|strada|ul\.|ulica|"
-    r"al\.|aleja|os\.|pl\.|Λ\.|улица|ул\.|str\.|strada|jalan|jl\.)"
+    r"(?:rue|avenue|av\.?|boulevard|bd\.?|all[ée]e|chemin|impasse|place|quai|cours|passage|route|square|calle|c/|"
+    r"avenida|avda\.?|plaza|paseo|carrera|camino|rua|r[úu]a|travessa|estrada|pra[çc]a|alameda|largo|rodovia|via|"
+    r"viale|piazza|piazzale|corso|vicolo|largo|strada|ul\.|ulica|al\.|aleja|os\.|pl\.|Λ\.|улица|ул\.|str\.|strada|"
+    r"jalan|jl\.)"
 )
 BEHIND = (
-    r"(?:stra(?:ß|ss)e|str\.|weg|gasse|allee|platz|ufer|straat|laan|plein|gracht|kade|dijk|singel|v[äe]gen|"
-    r"gatan|gaten|vej(?:en)?|gade|vei(?:en)?|stigen|katu|kuja|polku|kaari|"
-    r"utca|mnt|põiestee|stræde|vænget|ulica|ulice)"
+    r"(?:stra(?:ß|ss)e|str\.?|weg|gasse|allee|platz|ufer|straat|laan|plein|gracht|kade|dijk|singel|v[äe]gen|gatan|"
+    r"gaten|vej(?:en)?|gade|vei(?:en)?|stigen|katu|kuja|polku|kaari|utca|mnt|põiestee|stræde|vænget|ulica|ulice)"
 )
 UNSURE = (
-    r"(?:ring|damm|steig|stieg|graben|markt|dreef|hof|pad|gata|v[äe]g|stien|gr[äe]nd|backen|torget|veien|"
-    r"all[ée]|tie|braut|stígur|vegur|tn|parken|bakken|haven|toften|kroken|gränd|lund|"
-    r"marken|h[øö]j|plan|kulma|rinne|ova|ska|ická|cesta|trg|tér|út|u\.|körút|maantee|tänav)"
+    r"(?:ring|damm|steig|stieg|graben|markt|dreef|hof|pad|gata|v[äe]g|stien|gr[äe]nd|backen|torget|veien|all[ée]|"
+    r"tie|braut|stígur|vegur|tn|parken|bakken|haven|toften|kroken|gränd|lund|marken|h[øö]j|plan|kulma|rinne|ova|"
+    r"ska|ická|cesta|trg|tér|út|u\.|körút|maantee|tänav)"
 )
 NUMBER = r"\d{1,5}(?:[ ]?[-/–][ ]?\d{1,4})?[A-Za-z]?(?![\w])"
 UNITS = (
-    r"(?:apartment|apt|suite|ste|unit|flat|floor|fl|room|rm|building|bldg|lot|no|box|wohnung|top|appartement|"
-    r"app|apto|piso|interno)"
+    r"(?:apartment|apt|suite|ste|unit|flat|floor|fl|room|rm|building|bldg|lot|no|box|wohnung|top|appartement|app|"
+    r"apto|piso|interno)"
 )
-SECONDARY = rf"(?:(?i:{UNITS})\.?[ ]?#?[A-Za-z0-9-]{{1,6}}|#[ ]?\w{{1,5}})"
+SECONDARY = rf"(?:(?i:{UNITS})\.?[ ]?#?(?:[A-Za-z](?!\w)|(?=[A-Za-z-]*\d)[A-Za-z0-9-]{{1,6}})|#[ ]?\w{{1,5}})"
 STATES = (
     "A[LKZR]|C[AOT]|D[EC]|FL|GA|HI|I[DLNA]|K[SY]|LA|M[EDAINSOT]|N[EVHJMYCD]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|"
     "V[TA]|W[AVIY]|PR|GU|VI|AS|MP|A[AEP]|"
     "ON|QC|BC|AB|MB|SK|NS|NB|NL|PE|NSW|VIC|QLD|TAS|ACT|NT"
 )
 POSTCODE = (
-    r"(?:[A-Z]{1,2}\d[A-Z\d]?[ ]\d[A-Z]{2}|[A-Z]\d[A-Z][ ]?\d[A-Z]\d|\d{4}[ ]?[A-Z]{2}|\d{5}(?:-\d{3,4})?|"
+    r"(?<!\w)(?:[A-Z]{1,2}\d[A-Z\d]?[ ]\d[A-Z]{2}|[A-Z]\d[A-Z][ ]?\d[A-Z]\d|\d{4}[ ]?[A-Z]{2}|\d{5}(?:-\d{3,4})?|"
     r"\d{4}(?:-\d{3})?|\d{3}[ ]\d\d|\d\d-\d{3})(?![\w-])"
 )
 LINE = r"[ \t>?]{0,6}(?:\n[ \t>?,]{0,8}){0,2}"
@@ -87,51 +84,69 @@ END = (
 )
 # What follows a street. soft: a town that no postcode or country makes sure.
 TAIL = re.compile(
-    rf"(?:,?{LINE}{SECONDARY}(?![\w]){REGION}{{0,2}}?{END}|,?{LINE}{SECONDARY}(?![\w]){REGION}{{0,2}}|,[ "
-    rf"]{{0,2}}{POSTCODE}(?:[ ]{TOWN})?|,?{LINE}{TOWN}{REGION}{{0,2}}?{END}|"
-    rf",?{LINE}{TOWN},?{LINE}(?:{STATES})(?![\w])|{LINE}{POSTCODE}[ ]{TOWN}|(?P<soft>,[ ]{{1,2}}{TOWN}(?:,[ ]{TOWN})?))"
+    rf"\.?(?:,?{LINE}{SECONDARY}(?![\w]){REGION}{{0,2}}?{END}|,?{LINE}{SECONDARY}(?![\w]){REGION}{{0,2}}|"
+    rf",[ ]{{0,2}}{POSTCODE}(?:[ ]{TOWN})?|,?{LINE}{TOWN}{REGION}{{0,2}}?{END}|"
+    rf",?{LINE}{TOWN},?{LINE}(?:{STATES})(?![\w])|{LINE}{POSTCODE}[ ]{TOWN}|"
+    rf"(?P<soft>,[ ]{{1,2}}{TOWN}(?:,[ ]{TOWN})?))"
 )
 CORE = (
-    rf"{NUMBER},?[ ](?:(?:North|South|East|West|[NSEW]\.?|[NS][EW])[ ])?{NAMES}(?i:%s)(?![\w])\.?(?:[ "
-    rf"](?:[NSEW]|[NS][EW])\b)?"
+    rf"{NUMBER},?[ ](?:\d{{1,5}}[ ])?(?:(?:North|South|East|West|[NSEW]\.?|"
+    rf"[NS][EW])[ ])?{NAMES}(?i:%s)(?![\w])\.?(?:[ ](?:[NSEW]|[NS][EW])\b)?"
 )
-STREETS = tuple(
-    re.compile(rf"(?<![\w.,/:-])(?<!\d[ .,])(?:{form})")
-    for form in (
-        CORE % STRONG,
-        rf"{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?i:{BEFORE})[ ](?:{WORD}|{SMALL}|\d{{1,3}})(?:[ ](?:{WORD}|{SMALL})){{0,4}}",
-        rf"(?:{NUMBER}[ ])?(?i:{BEFORE})[ ]?(?:(?:{WORD}|{SMALL}|\d{{1,2}})[ ]){{0,4}}?{WORD},?[ ](?:n\.?º?[ "
-        rf"]?)?{NUMBER}",
-        rf"(?:{NUMBER}[ ])?(?:{WORD}[ -]){{0,2}}\w{{2,30}}(?i:{BEHIND})[ ]{NUMBER}",
-        r"(?i:P\.?[ ]?O\.?[ ]Box|Postfach|Casilla|Apartado|Boîte postale|Postboks|Postbus)[ ]#?\d{1,7}",
-        r"(?:Unit|PSC|USNS|USS|USCGC|USNV)[ ][A-Z\d][\w.-]{0,24}(?:[ ]Box[ ]\d{1,5})?(?=\n?[ ]?(?:APO|FPO|DPO))",
-    )
+ANY = (
+    rf"(?:{SECONDARY}[ ])?(?:{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?:{WORD}|{SMALL})(?:\.?[ ](?:{WORD}|"
+    rf"{SMALL})){{0,5}}(?:[ ]{NUMBER})?|(?![A-ZÀ-Þ]{{2}}){WORD}(?:\.?[ ](?:{WORD}|{SMALL})){{0,4}}[ ]{NUMBER})"
 )
-# Forms that other things have, too: with a town behind them, or after a cue.
-UNSURE_STREETS = tuple(
-    re.compile(rf"(?<![\w.,/:-])(?<!\d[ .,])(?:{form})")
-    for form in (
-        CORE % WEAK,
+
+
+class Form(NamedTuple):
+    """How a street may be written. needs: what must follow (or a cue before it); is_behind: the number is behind it."""
+
+    pattern: re.Pattern[str]
+    score: float
+    needs: str = "nothing"  # | "town" | "postcode"
+    is_behind: bool = False
+
+
+def _form(pattern: str, score: float = 0.8, needs: str = "nothing", *, is_behind: bool = False) -> Form:
+    return Form(re.compile(rf"(?<![\w.,/:-])(?<!\d[ .,])(?:{pattern})"), score, needs, is_behind)
+
+
+FORMS = (
+    _form(CORE % STRONG),
+    _form(
+        rf"{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?i:{BEFORE})[ ](?:{WORD}|{SMALL}(?:[ ][^\W\d_]{{3,24}})?|"
+        rf"\d{{1,3}})(?:[ ](?:{WORD}|{SMALL})){{0,4}}"
+    ),
+    _form(
+        rf"(?:{NUMBER}[ ])?(?i:{BEFORE})[ ]?(?:(?:{WORD}|{SMALL}|"
+        rf"\d{{1,2}})[ ]){{0,4}}?{WORD},?[ ](?:n\.?º?[ ]?)?{NUMBER}",
+        is_behind=True,
+    ),
+    _form(rf"(?:{NUMBER}[ ])?(?:{WORD}[ -]){{0,2}}\w{{2,30}}(?i:{BEHIND})[ ]{NUMBER}", is_behind=True),
+    _form(r"(?i:P\.?[ ]?O\.?[ ]Box|Postfach|Casilla|Apartado|Boîte postale|Postboks|Postbus)[ ]#?\d{1,7}"),
+    _form(r"(?:Unit|PSC|USNS|USS|USCGC|USNV)[ ][A-Z\d][\w.-]{0,24}(?:[ ]Box[ ]\d{1,5})?(?=\n?[ ]?(?:APO|FPO|DPO))"),
+    _form(CORE % WEAK, 0.77, "town"),
+    _form(
         rf"(?:{NUMBER}[ ])?(?:{WORD}[ -]){{0,2}}(?:\w{{2,30}}(?i:{UNSURE})|(?i:{UNSURE}|{BEHIND}))[ ]{NUMBER}",
-    )
-)
-ANY = re.compile(
-    rf"(?<![\w.,/:-])(?<!\d[ .,])(?:{SECONDARY}[ ])?(?:{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?:{WORD}|{SMALL})(?:\.?[ "
-    rf"](?:{WORD}|{SMALL})){{0,5}}(?:[ ]{NUMBER})?|"
-    rf"{WORD}(?:\.?[ ](?:{WORD}|{SMALL})){{0,4}}[ ]{NUMBER})"
+        0.77,
+        "town",
+        is_behind=True,
+    ),
+    _form(ANY, 0.72, "postcode"),
 )
 MILITARY = re.compile(r"\n?[ ]?[AFD]PO[ ]A[AEP][ ]\d{5}")
 # After a cue a number with words is an address, whatever the language.
 CUE = re.compile(
-    r"\b(?:address(?:es)?|adresse|direcci[óo]n|indirizzo|endere[çc]o|anschrift|(?:lives?|lived|living|located|"
-    r"reside[sd]?|residing|resident|restaurant is|offices? (?:is|are)|drops? you off|bus stop|house|home|"
-    r"meet(?:ing)?(?: me| you| us| him| her| them)?|taxi|arrived|wohnt|wohnhaft|habite|vive) (?:at|in|on|to|"
-    r"en|à))\b[^\n\d]{0,36}\n{0,2}$",
+    r"\b(?:(?<!ip )(?<!mail )(?<!web )(?<!mac )(?<!memory )address(?:es)?|adresse|direcci[óo]n|indirizzo|"
+    r"endere[çc]o|anschrift|(?:lives?|lived|living|located|reside[sd]?|residing|resident|restaurant is|"
+    r"offices? (?:is|are)|drops? you off|bus stop|house|home|meet(?:ing)?(?: me| you| us| him| her| them)?|taxi|"
+    r"arrived|wohnt|wohnhaft|habite|vive) (?:at|in|on|to|en|à))\b[^\n\d.]{0,36}\n{0,2}$",
     re.IGNORECASE,
 )
 POSTCODE_CUED = re.compile(
-    rf"\b(?i:zip(?:[ -]?code)?|post(?:al)?[ -]?code|plz|code postal|c[óo]digo postal|cep|cap)\b(?i:[ ]is|[ "
-    rf"]?[:=])?[ ]{{0,2}}({POSTCODE})"
+    rf"\b(?i:zip(?:[ -]?code)?|post(?:al)?[ -]?code|plz|code postal|c[óo]digo postal|cep|cap)\b(?i:[ ]is|"
+    rf"[ ]?[:=])?[ ]{{0,2}}({POSTCODE})"
 )
 YEAR = re.compile(r"(?i:\b(?:in|since|until|from|of|by|before|after))[ ]{1,2}(?:1[5-9]|20)\d\d(?!\d)$")
 NO_STREET = re.compile(
@@ -139,26 +154,24 @@ NO_STREET = re.compile(
     re.IGNORECASE,
 )
 TIME = re.compile(
-    r"(?:During|In|On|Since|By|Until|From|Spring|Summer|Autumn|Winter|Version|Chapter|Section|Page|Figure|"
-    r"Table|Windows|Python|iOS|Android|Level|Top|Number|No|Day|Week|Part|Step|Item|Line|Row|Class|Grade|Team|"
-    r"Formula|Title)\b|(?:January|February|March|April|May|June|July|August|September|October|November|"
-    r"December|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w{0,6}[ ]\d|"
-    r"\d{1,5}(?:st|nd|rd|th|s)?[ ](?:January|February|March|April|May|June|July|August|September|October|"
-    r"November|December|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Days?|Hours?|Years?|Percent|Million|"
-    r"Billion)\b"
+    r"(?:During|In|On|Since|By|Until|From|Spring|Summer|Autumn|Winter|Version|Chapter|Section|Page|Figure|Table|"
+    r"Windows|Python|iOS|Android|Level|Top|Number|No|Day|Week|Part|Step|Item|Line|Row|Class|Grade|Team|Formula|"
+    r"Title)\b|(?:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|"
+    r"Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w{0,6}[ ]\d|\d{1,5}(?:st|nd|rd|th|"
+    r"s)?[ ](?:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|Mar|"
+    r"Apr|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Days?|Hours?|Years?|Percent|Million|Billion)\b"
 )
 
 
 def find_addresses(source: Source) -> Iterator[Span]:
     """Streets with their number and what of an address follows; post boxes; postcodes after a cue."""
-    for patterns, needed, score in ((STREETS, "nothing", 0.8), (UNSURE_STREETS, "soft", 0.77), ((ANY,), "sure", 0.72)):
-        for pattern in patterns:
-            for match in source.near_digits(pattern, few=True):
-                end, is_sure = _end(source.text, match.end())
-                is_enough = needed == "nothing" or is_sure or (needed == "soft" and end > match.end())
-                if not _is_other(source, match) and (is_enough or CUE.search(source.before(match.start()))):
-                    yield Span(match.start(), end, "address", score)
-    for match in source.near_digits(POSTCODE_CUED):
+    for form in FORMS:
+        for match in source.within(source.after_words if form.is_behind else source.any_digits, form.pattern):
+            end, is_sure = _end(source.text, match.end())
+            is_enough = form.needs == "nothing" or is_sure or (form.needs == "town" and end > match.end())
+            if not _is_other(source, match) and (is_enough or CUE.search(source.before(match.start()))):
+                yield Span(match.start(), end, "address", form.score)
+    for match in source.near_digits(POSTCODE_CUED, few=True):
         yield Span(*match.span(1), "address", 0.7)
 
 

@@ -10,8 +10,8 @@ DOMAIN = re.compile(r"@(?:[^\W_](?:[\w-]{0,62})\.){1,6}(?:xn--[a-z0-9-]{2,59}|[^
 LOCAL_BACKWARD = re.compile(r"[\w.+%&'’~=/-]{1,64}")  # of the text before the @, read from its end
 QUOTED_BACKWARD = re.compile(r'"[^"\n]{1,62}"')
 SPELLED = re.compile(
-    r"(?<![\w.])[\w+-](?>[\w.+-]{0,63})\s{0,2}[\[({<]\s?at\s?[\])}>]\s{0,2}"
-    r"[^\W_][\w-]{0,62}(?:(?:\.|\s{0,2}[\[({<]\s?dot\s?[\])}>]\s{0,2})[\w-]{1,62}){1,5}",
+    r"(?<![\w.])[\w+-](?>[\w.+-]{0,63})\s{0,2}[\[({<]\s?at\s?[\])}>]\s{0,2}[^\W_][\w-]{0,62}(?:(?:\.|"
+    r"\s{0,2}[\[({<]\s?dot\s?[\])}>]\s{0,2})[\w-]{1,62}){1,5}",
     re.IGNORECASE,
 )
 CREDENTIALS = re.compile(r"://[^\s/@]{0,80}$")

@@ -15,7 +15,7 @@ from minigpt.corpus.personal.source import Source
 from minigpt.corpus.personal.span import Span, without_overlaps
 from minigpt.corpus.personal.urls import find_urls
 from minigpt.corpus.personal.usernames import find_usernames
-from minigpt.errors import UserError
+from minigpt.errors import UserError, described
 
 Detector = Callable[[Source], Iterable[Span]]
 
@@ -55,7 +55,7 @@ def find(text: str, kinds: Sequence[str] = KINDS, *, names: Detector = find_name
     Raises
     ------
     UserError
-        If there is no such kind.
+        If there is no such kind, or `text` is none.
 
     Examples
     --------
@@ -64,6 +64,8 @@ def find(text: str, kinds: Sequence[str] = KINDS, *, names: Detector = find_name
     [Span(start=9, end=24, kind='email', score=0.98)]
     """
     check_kinds(kinds)
+    if not isinstance(text, str):
+        raise UserError(f"personal information is found in text, not in {described(text)}; decode it first")
     source = Source(text)
     detectors = DETECTORS | {"name": names}
     return without_overlaps(span for kind in dict.fromkeys(kinds) for span in detectors[kind](source))

@@ -32,21 +32,20 @@ BLOCK = re.compile(r"-----BEGIN (?P<what>[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-
 BEARER = re.compile(r"\b(?:Bearer|Basic|Token)[ ](?P<value>[A-Za-z0-9._~+/-]{16,500}={0,2})(?![\w])")
 CUES = (
     r"(?:api[_ -]?(?:key|token|secret)|apikey|secret(?:[_ -]?(?:key|access[_ -]?key|token))?|(?:access|auth|"
-    r"refresh|session|bearer|"
-    r"private|security|bot|id)[_ -]?(?:token|key)|token|(?:pass(?:word|wd|phrase|code)?|pwd|passwort|kennwort|"
-    r"contraseña|mot de passe|senha|wachtwoord)|client[_ -]?secret|"
-    r"account[_ -]?key|encryption[_ -]?key|signing[_ -]?key|credentials?)"
+    r"refresh|session|bearer|private|security|bot|id)[_ -]?(?:token|key)|token|(?:pass(?:word|wd|phrase|code)?|pwd|"
+    r"passwort|kennwort|contraseña|mot de passe|senha|wachtwoord)|client[_ -]?secret|account[_ -]?key|"
+    r"encryption[_ -]?key|signing[_ -]?key|credentials?)"
 )
 CUE_WORDS = ("key", "token", "secret", "pass", "pwd", "credential", "kennwort", "contraseña", "senha", "wachtwoord")
 ASSIGNED = re.compile(
-    rf"(?<![A-Za-z])(?P<cue>{CUES})[\"']?(?:[ ]{{0,8}}(?:[:=]{{1,2}}>?)[ ]{{0,8}}|[ ]is[ ]:?[ "
-    rf"]?)(?P<mark>[\"'`]?)(?P<value>[^\s\"'`<>,;]{{6,500}})(?P=mark)",
+    rf"(?<![A-Za-z])(?P<cue>{CUES})[\"']?(?:[ ]{{0,8}}(?:[:=]{{1,2}}>?)[ ]{{0,8}}|[ ]is[ ]:?[ ]?|(?P<space>[ ]))"
+    rf"(?P<mark>[\"'`]?)(?P<value>[^\s\"'`<>,;]{{6,500}})(?P=mark)",
     re.IGNORECASE,
 )
 PASSWORD = re.compile(r"pass|pwd|kennwort|contraseña|senha|wachtwoord", re.IGNORECASE)
 NO_VALUE = re.compile(
-    r"[$({\[\\]|^\*+$|^(?:your|my|the|some|example|changeme|placeholder|os\.|process\.|env|self\.|config|"
-    r"settings|none|null|true|false|required|optional|string|str\b)|x{4}|\.{3}|://",
+    r"[$({\[\\]|^\*+$|^(?:your|my|the|some|example|changeme|placeholder|os\.|process\.|env|self\.|config|settings|"
+    r"none|null|true|false|required|optional|string|str\b)|x{4}|\.{3}|://",
     re.IGNORECASE,
 )
 RANDOM = re.compile(r"(?<![\w+/=.@#%:-])[A-Za-z0-9+/_-]{32,200}={0,2}(?![\w+/=.@-])")
@@ -68,6 +67,8 @@ def find_keys(source: Source) -> Iterator[Span]:
     )
     for match in source.near_words(ASSIGNED, CUE_WORDS):
         value = match["value"].rstrip(".!?)")
+        if match["space"] and not (len(value) >= 16 and sum(map(str.isdigit, value)) >= 4):
+            continue
         if _is_secret(value, is_password=bool(PASSWORD.search(match["cue"])), is_quoted=bool(match["mark"])):
             yield Span(match.start("value"), match.start("value") + len(value), "key", 0.88)
     for match in RANDOM.finditer(text):

@@ -14,16 +14,8 @@ import numpy as np
 
 from minigpt.corpus.personal.invented import INVENTED, pick
 from minigpt.files import read_text
-from minigpt.text.fetch import Package, fetch_package
+from minigpt.text.fetch import fetch_package
 
-PACKAGE = Package(
-    "presidio-evaluator",
-    "0.3.2",
-    "57614fe604e52b78e6de25b767c59265886b93bbcdc6c7e43ab2657d3f6302be",
-    "presidio_evaluator/data_generator/raw_data",
-    0.5,
-    "MIT",
-)
 SLOT = re.compile(r"\{\{([a-z_]+)\}\}")
 BETWEEN = re.compile(r"[\s,>?]{0,12}")  # between two parts of one address
 
@@ -111,7 +103,7 @@ class Templates(NamedTuple):
 
 def load_templates(folder: Path | None = None, *, progress: bool = True) -> Templates:
     """The package's templates and identities, fetched the first time. `UserError` if that fails."""
-    folder = fetch_package(PACKAGE, progress=progress) if folder is None else folder
+    folder = fetch_package("presidio-evaluator", progress=progress) if folder is None else folder
     sentences = (folder / "templates.txt").read_bytes().decode("utf-8", "replace").splitlines()
     rows = csv.DictReader(read_text(folder / "FakeNameGenerator.com_3000.csv").splitlines())
     organizations = read_text(folder / "companies_and_organizations.csv").splitlines()[1:]

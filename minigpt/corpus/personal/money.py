@@ -49,8 +49,8 @@ CARD_CUE = re.compile(
     re.IGNORECASE,
 )
 OTHER_NUMBER = re.compile(
-    r"\b(?:isbn|ean|gtin|upc|imei|iccid|order|tracking|serial|timestamp|invoice|sku|part|ticket|parcel|shipment|issn|doi|"
-    r"seed|hash|offset|nonce|uid|guid|uuid|epoch|id)\b[\w\s#:.=\"'()/-]{0,12}$",
+    r"\b(?:isbn|ean|gtin|upc|imei|iccid|order|tracking|serial|timestamp|invoice|sku|part|ticket|parcel|shipment|"
+    r"issn|doi|seed|hash|offset|nonce|uid|guid|uuid|epoch|id)\b[\w\s#:.=\"'()/-]{0,12}$",
     re.IGNORECASE,
 )
 # How long an IBAN is, by its country (SWIFT, IBAN registry, release 99).

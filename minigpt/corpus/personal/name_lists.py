@@ -12,21 +12,21 @@ GIVEN = words(
     Ana Anastasia Anders Andrea Andreas Andrei Andrew Andrzej Angela Anita Anja Anna Anne Annette Annika Anthony
     Antoine Anton Antonia Antonio Arjun Arthur Arturo Ashley Astrid Audrey Aurora Barbara Barry Beatrice Beatriz Ben
     Benjamin Bernard Bernd Beth Bethany Betty Birgit Björn Bogdan Boris Brandon Brenda Brian Bridget Bruno Bryan
-    Camila Camille Carl Carla Carlos Carmen Carol Caroline Catherine Cecilia Cédric Charles Charlotte Chen Chiara
+    Camila Camille Carl Carla Carlos Carmen Carol Caroline Catherine Cecilia Cédric Charles Chen Chiara
     Chloe Chris Christian Christina Christine Christopher Claire Clara Claudia Claus Colin Connor Cristina Cynthia
     Dagmar Damian Daniel Daniela Danielle Darko David Deborah Debra Deepak Denis Dennis Derek Diana Diane Diego
     Dieter Dimitri Dirk Dmitri Dmitry Dominic Donald Donna Dorothy Douglas Duncan Dylan Edith Eduardo Edward Eileen
     Elaine Eleanor Elena Eli Elias Elisabeth Eliza Elizabeth Ella Ellen Elsa Emil Emilia Emilie Emily Emma Emmanuel
     Enrico Eric Erica Erik Erika Erin Ernst Ethan Eugene Eva Evan Evelyn Fabio Fatima Felicity Felix Ferdinand
     Fernanda Fernando Filip Fiona Florian Frances Francesca Francesco Francis Francisco Franziska Frédéric Frederick
-    Fredrik Friedrich Gabriel Gabriela Gareth Gary Geoffrey George Georgia Gerald Gerard Gerhard Gianni Gilbert Gina
+    Fredrik Friedrich Gabriel Gabriela Gareth Gary Geoffrey George Gerald Gerard Gerhard Gianni Gilbert Gina
     Giovanni Giulia Giuseppe Gloria Gordon Graham Greg Gregory Gudrun Guillaume Gunnar Gustav Hannah Hannes Hans
     Harold Harriet Harry Hassan Heather Heidi Heinrich Heinz Helen Helena Helga Henrik Henry Herbert Hiroshi Holger
     Howard Hugo Ian Ibrahim Ignacio Igor Ilona Ines Inga Ingrid Irene Irina Isaac Isabel Isabella Isabelle Istvan
-    István Ivan Jacob Jacqueline Jacques Jakob Jakub James Jamie Jan Jana Jane Janet Janice Jasmine Jason Javier
+    István Ivan Jacob Jacqueline Jacques Jakob Jakub James Jamie Jana Jane Janet Janice Jasmine Jason Javier
     Jeff Jeffrey Jennifer Jens Jeremy Jerry Jessica Jill Jim Jiří Joan Joanna Joao João Joe Joel Johan Johanna
-    Johannes John Jon Jonas Jonathan Jordan Jorge José Jose Josef Joseph Joshua Josip Joyce Juan Juana Judith Judy
-    Julia Julian Juliana Julie Juliette Jürgen Justin Kaitlyn Karen Karin Karl Karla Katarina Katarzyna Kate
+    Johannes John Jon Jonas Jonathan Jorge José Jose Josef Joseph Joshua Josip Joyce Juan Juana Judith Judy
+    Julia Juliana Julie Juliette Jürgen Justin Kaitlyn Karen Karin Karl Karla Katarina Katarzyna Kate
     Katherine Kathleen Kathryn Kathy Katja Katrin Kayla Keith Kelly Kenneth Kenji Kevin Kim Kimberly Klaus Krishna
     Kristen Kristin Krzysztof Kurt Kyle Lakshmi Larry Lars László Laura Lauren Laurent Lea Leah Lena Leo Leon
     Leonard Leonardo Leonie Leslie Lidia Liam Lina Linda Lisa Logan Lorenzo Louis Louise Luca Lucas Lucia Lucie Lucy
@@ -47,14 +47,15 @@ GIVEN = words(
     Susanne Suzanne Svetlana Sven Sylvia Sylvie Takashi Takeshi Tamara Tania Tanja Tara Tatiana Ted Teresa Terence
     Terry Theo Theodore Theresa Thomas Thorsten Tiffany Tim Timothy Tina Tobias Todd Tomasz Tomás Tommy Tony Tracy
     Trevor Tyler Ulrich Ulrike Ursula Uwe Valentin Valentina Valerie Vanessa Vera Veronica Viktor Vincent Vincenzo
-    Viktoria Virginia Vladimir Walter Wanda Wayne Wei Wendy Werner Wilhelm William Wolfgang Xavier Yan Yasmin
+    Viktoria Vladimir Walter Wanda Wayne Wei Wendy Werner Wilhelm William Wolfgang Xavier Yan Yasmin
     Yolanda Yuki Yuri Yusuf Yvonne Zachary Zoe Zoltán Zuzana Aino Mikko Juha Tuomas Eero Ólafur Sigurður Guðrún
     Björk Haruto Sakura Yui Akira Naoko Hiroko Ananya Ravi Suresh Anil Neha Pooja Kwame Chidi Ngozi Amara Oluwaseun
-    Thabo Nomsa Ming Ling Xin Jing Hao Jun Seo-yeon Min-jun Ji-woo Nguyen Linh Anh Siti Budi Dewi Putri
+    Thabo Nomsa Ming Ling Xin Jing Hao Seo-yeon Min-jun Ji-woo Nguyen Linh Anh Siti Budi Dewi Putri
     """
 )
 GIVEN_WORDS = words(
     """
+    Virginia Georgia Jordan Charlotte Jan Jun Julian
     Amber April Art August Autumn Bella Bill Bob Brook Carter Chance Chase Chip Christian Clay Cliff Crystal Daisy
     Dale Dawn Dean Dick Don Drew Duke Earl Eve Faith Frank Gene Ginger Glen Grace Grant Guy Harmony Hazel Heath
     Holly Hope Hunter Iris Ivy Jack Jade Jasper Jean Jewel Josh Joy June Junior Lance Laurel Lily Mark Mason Max May
@@ -65,10 +66,10 @@ GIVEN_WORDS = words(
 SURNAMES = words(
     """
     Abbott Adams Aguilar Ahmed Akhtar Allen Almeida Álvarez Alvarez Anderson Andersen Andersson Andrews Armstrong
-    Arnold Ashton Atkinson Bailey Barnes Barrett Bauer Baumann Becker Bell Bennett Berg Bernard Bertrand Bianchi
+    Arnold Ashton Atkinson Bailey Barnes Barrett Bauer Baumann Becker Bennett Berg Bernard Bertrand Bianchi
     Blair Bonnet Boyd Bradley Braun Brennan Brooks Bryant Burke Burton Butler Byrne Campbell Cardoso Carlson
     Carpenter Carr Carroll Carvalho Castillo Castro Chapman Chávez Christensen Clarke Clark Cohen Colombo Connor
-    Cooper Costa Coleman Cox Crawford Cruz Cunningham Curtis Da Daniels Davidson Davies Davis Dawson Delgado Diaz
+    Cooper Costa Coleman Cox Crawford Cruz Cunningham Curtis Daniels Davidson Davies Davis Dawson Delgado Diaz
     Díaz Dixon Douglas Doyle Dubois Duncan Dunn Dupont Durand Edwards Elliott Ellis Eriksson Esposito Evans Farrell
     Fernandes Fernández Fernandez Ferguson Ferrari Ferreira Fischer Fisher Fitzgerald Fleming Flores Fontaine
     Fournier Franklin Fraser Freeman Fuchs Fuentes Fuller Gallagher Garcia García Gardner Garrett Gibson Gomes Gómez
@@ -93,7 +94,7 @@ SURNAMES = words(
     Soares Sokolov Sørensen Soto Sousa Souza Spencer Stephens Stevens Stewart Suárez Sullivan Suzuki Svensson Szabó
     Takahashi Tanaka Taylor Teixeira Thomas Thompson Thomson Torres Tóth Tran Tremblay Tucker Turner Vargas Varga
     Vasilev Vázquez Vasquez Virtanen Vogel Volkov Wagner Walker Wallace Walsh Wang Watanabe Watkins Watson Weber
-    Webster Weiss Wells Werner Williams Williamson Willis Wilson Winkler Wiśniewski Wójcik Wright Yamada Yamamoto
+    Webster Weiss Werner Williams Williamson Willis Wilson Winkler Wiśniewski Wójcik Wright Yamada Yamamoto
     Yıldız Yılmaz Zhang Zhao Ziegler Zimmermann Zhou Korhonen Mäkinen Nieminen Hakala Jónsson Guðmundsdóttir Haugen
     Hagen Bakken Dahl Visser Bakker Meijer Mulder Peeters Maes Claes Dvořák Svoboda Procházka Kučera Kim Park Choi
     Chen Huang Chowdhury Rahman Iyer Reddy Nair Okafor Adeyemi Mensah Dlamini Nkosi Haddad Cohen Levy
@@ -101,7 +102,8 @@ SURNAMES = words(
 )
 SURNAME_WORDS = words(
     """
-    Baker Ball Banks Bishop Bond Brown Bush Butcher Cook Cross Day Field Fields Fox Ford Forest French Gates Glass
+    Baker Bell Wells Ball Banks Bishop Bond Brown Bush Butcher Cook Cross Day Field Fields Fox Ford Forest French Gates
+    Glass
     Gray Green Hall Hill Hunt King Lane Lee Little Long Love Mason Miller Moon North Page Park Pope Price Reed Rice
     Rivers Rose Sharp Short Snow Star Steel Stone Street Sweet Temple Waters Ward Weaver West White Wise Wolf Wood
     Woods Young

@@ -17,31 +17,46 @@ PARTICLE = r"(?:van|von|de|da|do|dos|di|del|della|der|den|ter|ten|la|le|el|al|bi
 INITIAL = r"(?:[A-Z]\.?(?![\w]))"
 REST = rf"(?:[ ](?:(?:{PARTICLE}[ ]){{1,2}}{WORD}|{INITIAL}|{WORD}))"
 TITLES = (
-    r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Dame|Lady|Lord|Rev|Father|Sister|Judge|Justice|Senator|"
-    r"President|Captain|Capt|Sgt|Lt|Herr|Frau|Fräulein|"
-    r"Monsieur|Madame|Mme|Mlle|Señor|Señora|Sr|Sra|Signor|Signora|Don|Doña|Senhor|Senhora|Pan|Pani|Shri|Smt)"
+    r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Dame|Lady|Lord|Rev|Father|Sister|Judge|Justice|Senator|President|"
+    r"Captain|Capt|Sgt|Lt|Herr|Frau|Fräulein|Monsieur|Madame|Mme|Mlle|Señor|Señora|Sr|Sra|Signor|Signora|Don|Doña|"
+    r"Senhor|Senhora|Pan|Pani|Shri|Smt)"
 )
-TITLE_START = re.compile(rf"(?:Dear[ ]|Hi[ ]|Hello[ ]|Hey[ ]|Attn[ ])?{TITLES}[ ]|(?:Dear|Hi|Hello|Hey|Attn|Cc)[ ]")
+TITLE_START = re.compile(
+    rf"(?:Dear[ ]|Hi[ ]|Hello[ ]|Hey[ ]|Attn[ ])?{TITLES}[ ]|(?:Dear|Hi|Hello|Hey|Attn|Cc|I['’]m)[ ]"
+)
 TITLE_BEFORE = re.compile(rf"(?<![\w]){TITLES}\.?[ ]$")
 # What stands before a name: the last word of each cue, by which most places are passed over, and the cue itself.
 LAST_WORDS = words(
     """
     is was am are named called me him her them us name: names: signed: attn: attn from: to: cc: author: contact:
     patient: dear hi hello hey regards regards, sincerely sincerely, truly, faithfully, cheers, it under as née geb.
-    name's name’s name
+    name's name’s name kid child son daughter partner wife husband brother sister boss colleague friend founder
+    songwriter singer player actor actress director producer composer author said says met married told asked thank by
+    i'm i’m with features at to
     """
 )
 CUE_BEFORE = re.compile(
-    r"(?<![\w])(?:(?i:my name is|name is|name (?:to|on)|names? (?:was|are)|name['’]s|(?:kid|child|son|"
-    r"daughter|brother|sister|wife|husband|friend|sometimes|(?:is|was|am|are|been|be|him|her|them|me|us)[ ]"
-    r"(?:called|named))|(?:people|everyone|friends|they|sometimes people) calls? me|calls? me|named (?:him|"
-    r"her|it|them)|maiden name is|known as|née|geb\.|yours (?:truly|sincerely|faithfully),?|"
-    r"regards,?|sincerely,?|cheers,|it to|it's under|is under|was called|was named|(?:called|named))[ \n]{1,2}|"
-    r"(?i:(?:(?:full|first|last|sur|given|maiden|user['’]s|patient|customer|account|contact)[ ]?)?names?[ "
-    r"]?:)[ \t]{0,8}|(?:^|[\s>\"'(])(?:Dear|Hi|Hello|Hey|Attn:?|From:|To:|Cc:|Author:|Contact:|Signed:?|"
-    r"Patient:)[ ])$"
+    r"(?<![\w])(?:(?i:my name is|name is|name (?:to|on)|names? (?:was|are)|name['’]s|(?:kid|child|son|daughter|"
+    r"brother|sister|wife|husband|friend|sometimes|(?:is|was|am|are|been|be|him|her|them|me|us)[ ](?:called|"
+    r"named))|(?:people|everyone|friends|they|sometimes people) calls? me|calls? me|named (?:him|her|it|them)|"
+    r"maiden name is|known as|née|geb\.|yours (?:truly|sincerely|faithfully),?|regards,?|sincerely,?|cheers,|"
+    r"(?:my|his|her|their|our) (?:kid|child|son|daughter|partner|wife|husband|brother|sister|boss|colleague|"
+    r"friend)|(?:founder|songwriter|singer|player|actor|actress|director|producer|composer|author|beneficiary)|"
+    r"said|says|(?:I|you|he|she|we|they|have|has|had) (?:met|married|told|asked|thank)|i['’]m|shouted at|"
+    r"tribute to|assistant to|follow up with|speak (?:to|with)|also features|(?:directed|written|sung|composed|"
+    r"painted|founded|edited|translated|played|arranged|produced|signed) by|it's under|is under|was called|"
+    r"was named|(?:called|named))[ \n]{1,2}|(?i:(?:(?:full|first|last|sur|given|maiden|user['’]s|patient|customer|"
+    r"account|contact)[ ]?)?names?[ ]?:)[ \t]{0,8}|(?:^|[\s>\"'(])(?:Dear|Hi|Hello|Hey|Attn:?|From:|To:|Cc:|"
+    r"Author:|Contact:|Signed:?|Patient:)[ ])$"
 )
 WORDS = re.compile(rf"(?<![\w'’@.-])(?:{INITIAL}|{WORD})(?:[ ](?:{PARTICLE}[ ]){{0,2}}(?:{INITIAL}|{WORD})){{0,4}}")
+# What stands behind a name; verbs that companies share (said, wrote) are left out.
+BEHIND = re.compile(
+    r"['’]s[ ](?:boss|daughter|son|mother|father|wife|husband|kid|child|brother|sister|killers?|birthday|house|"
+    r"friend|partner|doctor|lawyer|email|phone|number|address|name)\b|[ ](?:shouted|lives|married|laughed|smiled|"
+    r"replied|retired|was born|is from|cried|whispered|nodded|sighed|died|is my|listed h(?:is|er))\b|"
+    r", can (?:I|you|we)\b"
+)
 INITIALS = re.compile(INITIAL)
 DAY = re.compile(r"[ ]\d")  # "Jan 17"
 PART = re.compile(r"[^ ]+")
@@ -54,7 +69,8 @@ OTHER = words(
     Not No Yes Please Thanks Thank Hi Hello Hey Dear Sir Madam Mr Mrs Ms Dr Let Just Here There Now Then So Also
     Maybe Only Some Any All Both Each Every Monday Tuesday Wednesday Thursday Friday Saturday Sunday January
     February March April May June July August September October November December World Team All Everyone Customer
-    Support Sales User Admin Service Name Address Phone Email Date Time Company Bank Card Account Number
+    Support Sales User Admin Service Name Address Phone Email Date Time Company Bank Card Account Number Answer
+    Question Note Warning Example Sorry Word Speaker
     """
 )
 THINGS = words(
@@ -66,6 +82,7 @@ THINGS = words(
     Centre House Hall Building Tower Day Festival Cup League Airways Limited
     """
 )
+PLACES = words("San Santa Santo São Saint St Los Las New Old Fort Port Mount Lake North South East West Prince")
 
 
 def find_names(source: Source) -> Iterator[Span]:
@@ -79,6 +96,8 @@ def find_names(source: Source) -> Iterator[Span]:
             yield from _span(source, *match.span(), 0.85)
         elif _last_word(before) in LAST_WORDS and CUE_BEFORE.search(before):
             yield from _span(source, *match.span(), 0.8)
+        elif BEHIND.match(source.text, match.end()) and not _is_known_word(match[0].split(" ")[0]):
+            yield from _span(source, *match.span(), 0.6)
         else:
             yield from _among(source, match)
 
@@ -94,7 +113,7 @@ def _span(source: Source, start: int, end: int, score: float) -> Iterator[Span]:
     if any(word in THINGS for _, word in parts) or source.after(end, 1) in ("(", "_", "/"):
         return
     kept = 0
-    while kept < len(parts) and not _is_known_word(parts[kept][1]):
+    while kept < len(parts) and (not _is_known_word(parts[kept][1]) or (kept and INITIALS.fullmatch(parts[kept][1]))):
         kept += 1
     while kept and (parts[kept - 1][1].islower() or parts[kept - 1][1] in OTHER):
         kept -= 1
@@ -115,6 +134,8 @@ def _among(source: Source, match: re.Match[str]) -> Iterator[Span]:
     end = parts[-1][0] + len(parts[-1][1])
     for index, (start, word) in enumerate(parts):
         following = [later for _, later in parts[index + 1 :]]
+        if index and parts[index - 1][1] in PLACES:
+            return
         has_surname = bool(following) and not _is_known_word(following[0]) and following[0] not in THINGS
         has_initial = len(following) == 2 and INITIALS.fullmatch(following[0]) and len(word) > 1 and word not in OTHER
         if (

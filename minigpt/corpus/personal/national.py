@@ -50,8 +50,9 @@ class NationalNumber(NamedTuple):
 
 CODICE = r"[A-Z]{6}[\dLMNP-V]{2}[ABCDEHLMPRST][\dLMNP-V]{2}[A-Z][\dLMNP-V]{3}[A-Z]"
 CARD_OF_LAW = (
-    r"(?:driv(?:er|ing)[’'`]?s?[ ]licen[cs]e|passport|identity card|id card|permit|führerschein|reisepass|"
-    r"permis de conduire|passeport|pasaporte|carn[ée])"
+    r"(?:(?:driv(?:er|ing)[’'`]?s?[ ])?licen[cs]e(?=[ ](?:no|num|is|id)|[ ]?[:#])|driv(?:er|"
+    r"ing)[’'`]?s?[ ]licen[cs]e|passport|identity card|id card|permit|führerschein|reisepass|permis de conduire|"
+    r"passeport|pasaporte|carn[ée])"
 )
 NUMBERS = (
     NationalNumber(
@@ -93,7 +94,7 @@ NUMBERS = (
         r"(?:19|20)?\d{6}[-+]?\d{4}",
         is_personnummer,
         r"personnummer|samordningsnummer|personal (?:identity )?n",
-        r".*[-+].*",
+        r"\d{6}[-+]\d{4}",
     ),
     NationalNumber(
         "FI", r"\d{6}[-+A-FU-Y]\d{3}[\dA-FHJ-NPR-Y]", is_hetu, r"henkilötunnus|hetu|personal identity", r".*"
@@ -130,8 +131,8 @@ BETWEEN = r"(?:\b[^\n\d]{0,24}?)"  # what may stand between a cue and its number
 CUES = tuple(re.compile(rf"(?<![^\W_])(?:{number.cue})(?![^\W_]){BETWEEN}\W?$", re.IGNORECASE) for number in NUMBERS)
 ALONE = tuple(re.compile(number.alone) if number.alone else None for number in NUMBERS)
 OTHER = re.compile(
-    r"\b(?:isbn|order|tracking|serial|part|ticket|invoice|sku|version|ean|imei|timestamp|build|"
-    r"id)\b\W{0,3}(?:no|number|nr)?\W{0,3}$",
+    r"\b(?:isbn|order|tracking|serial|part|ticket|invoice|sku|version|ean|imei|timestamp|build|id)\b\W{0,3}(?:no|"
+    r"number|nr)?\W{0,3}$",
     re.IGNORECASE,
 )
 
@@ -139,7 +140,7 @@ OTHER = re.compile(
 def is_handed_out(text: str) -> bool:
     """Whether some country's rules allow the number; where rules tell little (a licence's), it is not asked."""
     plain = re.sub(r"[\W_]", "", text.upper())
-    numbers = [number for number in NUMBERS if number.country]
+    numbers = [number for number in NUMBERS if number.country and text.isascii()]
     return any(re.fullmatch(number.form, text, re.IGNORECASE) and number.is_valid(plain) for number in numbers)
 
 
@@ -148,7 +149,7 @@ def find_national_numbers(source: Source) -> Iterator[Span]:
     for number, pattern, cue, alone in zip(NUMBERS, PATTERNS, CUES, ALONE, strict=True):
         for match in source.near_digits(pattern):
             spelled = match[0]
-            if not number.is_valid(re.sub(r"[\W_]", "", spelled.upper())):
+            if not spelled.isascii() or not number.is_valid(re.sub(r"[\W_]", "", spelled.upper())):
                 continue
             before = source.before(match.start())
             if cue.search(before):

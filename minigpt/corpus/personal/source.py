@@ -7,6 +7,7 @@ from functools import cached_property
 
 DIGITS = re.compile(r"\d(?:[^\d\n]{0,4}\d){3}")  # four digits close together
 DIGIT = re.compile(r"\d+")
+BEHIND_WORD = re.compile(r"[^\W\d_][.,]?[ ](?:n\.?º?[ ]?)?\d")
 MARGIN = 64  # characters around digits that a detector of numbers may look at
 WIDE = 120
 REACH = 48  # how far a cue may stand from what it announces
@@ -27,6 +28,11 @@ class Source:
     def any_digits(self) -> list[tuple[int, int]]:
         """The regions, wider ones, around one or more digits."""
         return self._regions(DIGIT, WIDE)
+
+    @cached_property
+    def after_words(self) -> list[tuple[int, int]]:
+        """The regions around a number that stands behind a word."""
+        return self._regions(BEHIND_WORD, WIDE)
 
     @cached_property
     def lower(self) -> str:
@@ -64,7 +70,11 @@ class Source:
 
     def near_digits(self, pattern: re.Pattern[str], *, few: bool = False) -> Iterator[re.Match[str]]:
         """The matches of a pattern that has four digits close together, or a few, in the regions around digits."""
-        for start, end in self.any_digits if few else self.numbers:
+        return self.within(self.any_digits if few else self.numbers, pattern)
+
+    def within(self, regions: Iterable[tuple[int, int]], pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """The matches of a pattern in these regions."""
+        for start, end in regions:
             yield from pattern.finditer(self.text, start, end)
 
     def before(self, place: int, reach: int = REACH) -> str:

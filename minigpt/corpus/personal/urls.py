@@ -8,8 +8,7 @@ from minigpt.corpus.personal.span import Span
 from minigpt.corpus.personal.words import words
 
 URL = re.compile(
-    r"(?<![\w/])(?:(?:[a-z][a-z0-9+]{1,12}://|www\.)[^\s<>\"'`{}|\\^]{3,500}|(?:github|gitlab|twitter|x|"
-    r"facebook|"
+    r"(?<![\w/])(?:(?:[a-z][a-z0-9+]{1,12}://|www\.)[^\s<>\"'`{}|\\^]{3,500}|(?:github|gitlab|twitter|x|facebook|"
     r"instagram|linkedin|tiktok|reddit|t|youtube|medium)\.(?:com|me)/[^\s<>\"'`{}|\\^]{2,200})",
     re.IGNORECASE,
 )
@@ -19,14 +18,13 @@ NAME = r"(?P<name>@?[\w.%+~-]{2,64})"
 # Where the first part of the path is a person's, and which first parts are the site's own.
 PROFILES = re.compile(
     rf"(?:[a-z]+://)?(?:www\.|mobile\.|m\.)?(?:(?:github|gitlab|bitbucket|twitter|x|facebook|instagram|tiktok|"
-    rf"pinterest|snapchat|twitch|"
-    rf"patreon|keybase|soundcloud|codepen|dribbble|behance|flickr|vimeo|venmo|paypal|kaggle|t)\.(?:com|org|io|"
-    rf"net|me|tv)/(?:add/|u/)?|"
-    rf"(?:[a-z]{{2,3}}\.)?linkedin\.com/(?:in|pub)/|(?:old\.)?reddit\.com/(?:u|user)/|youtube\.com/(?=@)|"
-    rf"youtube\.com/(?:user|c)/|"
-    rf"medium\.com/(?=@)){NAME}",
+    rf"pinterest|snapchat|twitch|patreon|keybase|soundcloud|codepen|dribbble|behance|flickr|vimeo|venmo|paypal|"
+    rf"kaggle|t)\.(?:com|org|io|net|me|tv)/(?:add/|u/)?|(?:[a-z]{{2,3}}\.)?linkedin\.com/(?:in|pub)/|"
+    rf"(?:old\.)?reddit\.com/(?:u|user)/|youtube\.com/(?=@)|youtube\.com/(?:user|c)/|medium\.com/(?=@)){NAME}",
     re.IGNORECASE,
 )
+# A project's page: its owner is an organization more often than a person.
+PROJECT = re.compile(r"(?:[a-z]+://)?(?:www\.)?(?:github|gitlab|bitbucket)\.(?:com|org)/[^/?#]+/[^/?#]", re.IGNORECASE)
 PATHS = re.compile(
     rf"[^\s?#]{{4,200}}?/(?:~(?=\w)|(?=@\w)|(?:u|users?|profiles?|members?|people|authors?|"
     rf"accounts?)/(?:\d{{1,12}}/)?){NAME}",
@@ -57,6 +55,8 @@ def find_urls(source: Source) -> Iterator[Span]:
 def _score(url: str) -> float:
     if CREDENTIALS.match(url):
         return 1.0
+    if PROJECT.match(url):
+        return 0
     for form, score in ((PROFILES, 0.9), (PATHS, 0.8), (QUERY, 0.8)):
         found = form.match(url)
         if found and found["name"].lower() not in NOBODY and not found["name"].isdigit():

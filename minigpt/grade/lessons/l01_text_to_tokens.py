@@ -67,6 +67,12 @@ def targets_behind(tokens, starts, length):
     return windows[:, 1:], windows[:, :-1]
 
 
+def targets_rolled(tokens, starts, length):
+    """Your last target is the window's first token, as np.roll gives it; what comes after the window is asked for."""
+    inputs, _ = next_token_batch(tokens, starts, length)
+    return inputs, np.roll(inputs, -1, axis=1)
+
+
 def draw_loss(rng: np.random.Generator) -> Question:
     return [float(rng.uniform(0.5, 6)), int(rng.integers(10, 99)), int(rng.integers(100, 400))], {}
 
@@ -93,6 +99,8 @@ def bytes_per_token(nats_per_token, tokens, size):
 EXERCISES = (
     Exercise.of(count_pairs, points=2, draw=draw_ids, mistakes=(without_overlap,)),
     Exercise.of(merge_pair, points=3, draw=draw_merge, mistakes=(merges_twice,)),
-    Exercise.of(next_token_batch, points=3, draw=draw_windows, mistakes=(targets_not_moved, targets_behind)),
+    Exercise.of(
+        next_token_batch, points=3, draw=draw_windows, mistakes=(targets_not_moved, targets_behind, targets_rolled)
+    ),
     Exercise.of(bits_per_byte, points=2, draw=draw_loss, mistakes=(in_nats, times_log2, bytes_per_token)),
 )

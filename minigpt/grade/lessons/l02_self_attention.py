@@ -6,27 +6,26 @@ from minigpt.grade.exercise import Exercise, Question, larger
 
 
 def draw_mask(rng: np.random.Generator) -> Question:
-    queries = larger(rng, rng.integers(1, 6))
-    return [queries, queries + int(rng.integers(0, 4))], {}
+    return [larger(rng, rng.integers(2, 7))], {}
 
 
-def causal_mask(queries, keys):
-    return np.tri(queries, keys, keys - queries, dtype=bool)
+def causal_mask(length):
+    return np.tri(length, dtype=bool)
 
 
-def mask_inverted(queries, keys):
+def mask_inverted(length):
     """Your mask is inverted: True means "may attend", and a position may not attend to what comes later."""
-    return ~causal_mask(queries, keys)
+    return ~causal_mask(length)
 
 
-def mask_without_diagonal(queries, keys):
+def mask_without_diagonal(length):
     """Your mask hides each position from itself; a token may look at itself."""
-    return np.tri(queries, keys, keys - queries - 1, dtype=bool)
+    return np.tri(length, k=-1, dtype=bool)
 
 
-def mask_of_the_first(queries, keys):
-    """Your queries are the first of the keys' positions; they are the last, as when decoding with a cache."""
-    return np.tri(queries, keys, dtype=bool)
+def mask_upside_down(length):
+    """Your rows are keys and your columns are queries: row t says what the query at t may look at."""
+    return causal_mask(length).T
 
 
 def draw_heads(rng: np.random.Generator) -> Question:
@@ -53,7 +52,7 @@ def interleaved(x, heads):
 
 EXERCISES = (
     Exercise.of(
-        causal_mask, points=2, draw=draw_mask, mistakes=(mask_inverted, mask_without_diagonal, mask_of_the_first)
+        causal_mask, points=2, draw=draw_mask, mistakes=(mask_inverted, mask_without_diagonal, mask_upside_down)
     ),
     Exercise.of(split_heads, points=3, draw=draw_heads, mistakes=(reshape_alone, interleaved)),
     Exercise("attention", 5, functions=("attention_forward",), like=lambda query, key, value, *, mask=None: None),

@@ -44,6 +44,20 @@ def adamw_without_decay(p, g, first, second, step, **rest):
     return adamw_step(p, g, first, second, step, **{**rest, "weight_decay": 0.0})
 
 
+def adamw_decay_without_rate(p, g, first, second, step, *, learning_rate, weight_decay=0.01, **rest):
+    """Your decay leaves the learning rate out: learning_rate * weight_decay times the parameters are taken away."""
+    rest |= {"learning_rate": learning_rate, "weight_decay": weight_decay / learning_rate}
+    return adamw_step(p, g, first, second, step, **rest)
+
+
+def adamw_epsilon_inside(p, g, first, second, step, *, learning_rate, beta1=0.9, beta2=0.999, epsilon=1e-8, **rest):
+    """You added epsilon before the square root; 1e-8 becomes 1e-4 there. It is added to the root."""
+    first = beta1 * first + (1 - beta1) * g
+    second = beta2 * second + (1 - beta2) * g * g
+    update = first / (1 - beta1**step) / np.sqrt(second / (1 - beta2**step) + epsilon)
+    return p - learning_rate * (update + rest.get("weight_decay", 0.01) * p), first, second
+
+
 def draw_clip(rng: np.random.Generator) -> Question:
     return [rng.standard_normal(larger(rng, 7)) * 3, float(rng.choice([0.5, 2.0, 100.0]))], {}
 
@@ -99,7 +113,14 @@ EXERCISES = (
         adamw_step,
         points=4,
         draw=draw_step,
-        mistakes=(adamw_uncorrected, adamw_coupled, adamw_from_zero, adamw_without_decay),
+        mistakes=(
+            adamw_uncorrected,
+            adamw_coupled,
+            adamw_from_zero,
+            adamw_without_decay,
+            adamw_decay_without_rate,
+            adamw_epsilon_inside,
+        ),
     ),
     Exercise.of(clip_by_global_norm, points=2, draw=draw_clip, mistakes=(clip_each_entry, always_scaled)),
     Exercise.of(

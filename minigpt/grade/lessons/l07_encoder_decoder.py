@@ -97,6 +97,14 @@ def padding_zeroed(x, memory, present, query, key, value):
     return weights / weights.sum(axis=1, keepdims=True) @ (memory @ value)
 
 
+def padding_not_renormalized(x, memory, present, query, key, value):
+    """You set the padding's weights to 0 after the softmax, so the others no longer sum to 1: take the padding out of
+    the scores before."""
+    scores = (x @ query) @ (memory @ key).T / np.sqrt(query.shape[1])
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return weights / weights.sum(axis=1, keepdims=True) * present @ (memory @ value)
+
+
 EXERCISES = (
     Exercise.of(
         prefix_mask,
@@ -109,6 +117,12 @@ EXERCISES = (
         cross_attention,
         points=4,
         draw=draw_crossing,
-        mistakes=(padding_attended, scores_not_divided, looks_at_itself, padding_zeroed),
+        mistakes=(
+            padding_attended,
+            scores_not_divided,
+            looks_at_itself,
+            padding_zeroed,
+            padding_not_renormalized,
+        ),
     ),
 )

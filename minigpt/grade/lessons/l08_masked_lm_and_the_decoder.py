@@ -28,6 +28,12 @@ def asks_where_masked(tokens, chosen, fate, random, mask, ignored):
     return inputs, np.where(inputs == mask, targets, ignored)
 
 
+def asks_where_changed(tokens, chosen, fate, random, mask, ignored):
+    """You ask only for tokens that look different now; the tenth that stayed as it was is asked for as well."""
+    inputs, _ = mask_tokens(tokens, chosen, fate, random, mask, ignored)
+    return inputs, np.where(inputs != tokens, tokens, ignored)
+
+
 def asks_for_everything(tokens, chosen, fate, random, mask, ignored):
     """You ask for every token, chosen or not: most of them can be copied."""
     return mask_tokens(tokens, chosen, fate, random, mask, ignored)[0], tokens.copy()
@@ -74,6 +80,29 @@ def mean_of_rows(logits, targets, ignored):
         n[t != ignored].mean() for n, t in zip(_nats(logits, targets), targets, strict=True) if (t != ignored).any()
     ]
     return float(np.mean(rows))
+
+
+def mean_of_all_rows(logits, targets, ignored):
+    """You divide each text by its own count and take the mean of the texts, those without a question too; all places
+    that are asked for count the same."""
+    asked = targets != ignored
+    return float((np.where(asked, _nats(logits, targets), 0).sum(axis=1) / np.maximum(1, asked.sum(axis=1))).mean())
+
+
+def rows_without_a_question(logits, targets, ignored):
+    """You take the mean of each text first, and a text in which nothing is asked gives 0 / 0, which is NaN; all places
+    that are asked for count the same."""
+    asked = targets != ignored
+    with np.errstate(invalid="ignore"):
+        return float((np.where(asked, _nats(logits, targets), 0).sum(axis=1) / asked.sum(axis=1)).mean())
+
+
+def large_scores_overflow(logits, targets, ignored):
+    """Your exp overflows, since scores may be in the thousands: subtract the largest score of each row first."""
+    with np.errstate(all="ignore"):
+        p = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+        picked = np.take_along_axis(p, np.maximum(targets, 0)[..., None], axis=-1)[..., 0]
+        return float(-np.log(picked)[targets != ignored].mean())
 
 
 def draw_text(rng: np.random.Generator) -> Question:
@@ -127,9 +156,21 @@ EXERCISES = (
         mask_tokens,
         points=4,
         draw=draw_masking,
-        mistakes=(always_mask, asks_where_masked, asks_for_everything, asks_for_the_inputs),
+        mistakes=(always_mask, asks_where_masked, asks_where_changed, asks_for_everything, asks_for_the_inputs),
     ),
-    Exercise.of(masked_loss, points=3, draw=draw_scores, mistakes=(mean_over_all, loss_summed, mean_of_rows)),
+    Exercise.of(
+        masked_loss,
+        points=3,
+        draw=draw_scores,
+        mistakes=(
+            mean_over_all,
+            loss_summed,
+            mean_of_rows,
+            mean_of_all_rows,
+            rows_without_a_question,
+            large_scores_overflow,
+        ),
+    ),
     Exercise.of(one_masked_each, points=2, draw=draw_text, mistakes=(future_masked, all_but_one_masked)),
     Exercise.of(leaks, points=3, draw=draw_sight, mistakes=(leaks_in_one_layer, leaks_transposed, nowhere_is_last)),
 )

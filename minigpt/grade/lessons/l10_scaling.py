@@ -98,6 +98,11 @@ def results_exchanged(flops, a, alpha, b, beta):
     return compute_optimal(flops, a, alpha, b, beta)[::-1]
 
 
+def equal_shares(flops, a, alpha, b, beta):
+    """You took as many parameters as tokens; the two constants and exponents say how to share."""
+    return (flops / 6) ** 0.5, (flops / 6) ** 0.5
+
+
 EXERCISES = (
     Exercise.of(
         training_days,
@@ -115,7 +120,7 @@ EXERCISES = (
         compute_optimal,
         points=4,
         draw=draw_law,
-        mistakes=(six_forgotten, exponents_exchanged, exponents_not_multiplied, results_exchanged),
+        mistakes=(six_forgotten, exponents_exchanged, exponents_not_multiplied, results_exchanged, equal_shares),
     ),
     Exercise("router", 3, needs=("router_forward", "router_backward"), like=lambda x, *, top: None),
 )

@@ -1,7 +1,10 @@
 """The exercises of lesson 11, model parallelism."""
 
+import inspect
+
 import numpy as np
 
+from minigpt.grade.assembled import ask_shards
 from minigpt.grade.exercise import Exercise, Question, larger
 from minigpt.ops import cross_entropy_forward
 from minigpt.parallel.schedule import gpipe, one_forward_one_backward
@@ -46,26 +49,40 @@ def rows_then_columns(up, bias, down, rank, size):
 
 
 def draw_shards(rng: np.random.Generator) -> Question:
-    widths = rng.integers(1, 5, 3)
-    rows = larger(rng, 6)
-    shards = [20 * float(rng.integers(0, 2)) + 3 * rng.standard_normal((rows, width)) for width in widths]
+    widths = rng.integers(2, 6, 3)
+    rows, level = larger(rng, 6), float(rng.choice([0.0, 1500.0, -1500.0]))  # exp of which no float can hold
+    shards = [level + 20 * float(rng.integers(0, 2)) + 3 * rng.standard_normal((rows, width)) for width in widths]
     return [shards, rng.integers(0, widths.sum(), rows)], {}
 
 
 def sharded_loss(shards, targets):
-    return float(cross_entropy_forward(np.concatenate(shards, axis=1), targets)[0])
+    return float(cross_entropy_forward(_joined(shards), targets)[0])
+
+
+def _joined(shards):
+    """All scores, (N, V): what a rank never sees."""
+    return np.concatenate([np.asarray(shard) for shard in shards], axis=1)
+
+
+def no_largest(shards, targets):
+    """Your exp overflows, or is 0 for every token: subtract the largest score of the row, of all shards, first."""
+    scores = _joined(shards)
+    with np.errstate(all="ignore"):
+        total = np.exp(scores).sum(axis=1)
+        return float(np.mean(np.log(total) - scores[np.arange(len(targets)), targets]))
 
 
 def own_largest(shards, targets):
     """Each shard subtracted its own largest score, so their sums cannot be added; all must subtract the same number."""
-    scores = np.concatenate(shards, axis=1)
-    total = sum(np.exp(shard - shard.max(axis=1, keepdims=True)).sum(axis=1) for shard in shards)
+    scores = _joined(shards)
+    apart = [np.asarray(shard) for shard in shards]
+    total = sum(np.exp(shard - shard.max(axis=1, keepdims=True)).sum(axis=1) for shard in apart)
     return float(np.mean(np.log(total) + scores.max(axis=1) - scores[np.arange(len(targets)), targets]))
 
 
 def largest_forgotten(shards, targets):
     """You left the largest score out at the end: what was subtracted before exp is added after log."""
-    largest = np.concatenate(shards, axis=1).max(axis=1)
+    largest = _joined(shards).max(axis=1)
     return sharded_loss(shards, targets) - float(largest.mean())
 
 
@@ -76,7 +93,7 @@ def loss_of_the_sum(shards, targets):
 
 def local_targets(shards, targets):
     """You looked targets up in every shard as if each began at token 0; subtract where the shard begins."""
-    scores = np.concatenate(shards, axis=1)
+    scores = _joined(shards)
     wanted = np.zeros(len(targets))
     for shard in shards:
         rows = np.flatnonzero(targets < shard.shape[1])
@@ -148,7 +165,8 @@ EXERCISES = (
         sharded_loss,
         points=4,
         draw=draw_shards,
-        mistakes=(own_largest, largest_forgotten, loss_of_the_sum, local_targets),
+        mistakes=(own_largest, largest_forgotten, loss_of_the_sum, local_targets, no_largest),
+        harness=inspect.getsource(ask_shards),
     ),
     Exercise.of(
         one_forward_one_backward,

@@ -1,11 +1,12 @@
 """Functions of this process, asked as a student's would be."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from minigpt.grade.sandbox.frames import Kept
 from minigpt.grade.sandbox.values import Failed
 from minigpt.grade.sandbox.worker import parameters
+from minigpt.grade.work import Work
 
 
 class Direct:
@@ -15,6 +16,23 @@ class Direct:
         self._functions = functions
         self.functions = {name: parameters(function) for name, function in functions.items()}
         self._kept: list[Any] = []
+
+    def load(
+        self,
+        work: Work,
+        wanted: Sequence[str],
+        *,
+        prefix: str = "",
+        given: Mapping[str, str] | None = None,
+        own: bool = True,
+    ) -> None:
+        """See `Submission.load`."""
+        namespace: dict[str, Any] = {}
+        for place, source in work.blocks:
+            exec(compile(source, place, "exec"), namespace)
+        namespace["PIECES"] = {name: self._functions[other] for name, other in (given or {}).items()}
+        self._functions |= {prefix + name: namespace[name] for name in wanted}
+        self.functions = {name: parameters(function) for name, function in self._functions.items()}
 
     def call(
         self, function: str, arguments: Sequence[Any], options: dict[str, Any] | None = None, *, keep: bool = False

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.grade.sandbox.frames import FRAME_BYTES, Malformed, pack, unpack
-from minigpt.grade.sandbox.values import Failed
+from minigpt.grade.sandbox.values import Failed, demand_signatures, read_exactly
 from minigpt.grade.work import Work
 
 SECONDS, MEGABYTES = 10.0, 1024
@@ -59,10 +59,12 @@ class Submission:
     functions: name -> how it is called, as the worker describes it. ended: there is nobody to be asked any more.
     """
 
-    def __init__(self, work: Work, wanted: Sequence[str], limits: Limits, deadline: float | None = None):
+    def __init__(
+        self, work: Work, wanted: Sequence[str], limits: Limits, deadline: float | None = None, *, prefix: str = ""
+    ):
         """`Failed` if the file cannot be loaded. wanted: the names of the functions that may be asked.
 
-        deadline: of the file, by `time.monotonic`; None: counted from now.
+        deadline: of the file, by `time.monotonic`; None: counted from now. prefix: as in `load`.
         """
         self.limits, self.ended = limits, False
         self._deadline = deadline if deadline is not None else limits.deadline()
@@ -82,14 +84,8 @@ class Submission:
         try:
             for thread in self._threads:
                 thread.start()
-            blocks = [[place, np.frombuffer(source, np.uint8)] for place, source in work.blocks]
-            order = {"blocks": blocks, "notebook": work.notebook, "wanted": list(wanted)}
-            reply = self._ask({**order, "megabytes": limits.megabytes}, "loading the file", "the file")
-            self.functions = _signatures(reply.get("functions"))
-            unset = reply.get("unset")
-            limits.unset.update(str(what)[:40] for what in (unset if isinstance(unset, list) else [])[:4])
-            if reply.get("problem") and not self.functions:
-                self._raise(reply["problem"], "the notebook")
+            self.functions: dict[str, dict[str, Any]] = {}
+            self.load(work, wanted, prefix=prefix)
         except BaseException:
             self.close()
             raise
@@ -100,6 +96,31 @@ class Submission:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def load(
+        self,
+        work: Work,
+        wanted: Sequence[str],
+        *,
+        prefix: str = "",
+        given: Mapping[str, str] | None = None,
+        own: bool = True,
+    ) -> None:
+        """Run one more file there, in a namespace of its own, and add those of `wanted` that it defines to `functions`.
+
+        prefix: stands before their names from then on. given: name -> which of `functions` the file finds under that
+        name in its `PIECES`. own: it is the student's, so that errors name its lines.
+        """
+        blocks = [[place, np.frombuffer(source, np.uint8)] for place, source in work.blocks]
+        order = {"blocks": blocks, "notebook": work.notebook, "wanted": list(wanted)}
+        order |= {"prefix": prefix, "given": dict(given or {}), "own": own, "megabytes": self.limits.megabytes}
+        reply = self._ask(order, "loading the file", "the file")
+        found = demand_signatures(reply.get("functions"))
+        self.functions |= found
+        unset = reply.get("unset")
+        self.limits.unset.update(str(what)[:40] for what in (unset if isinstance(unset, list) else [])[:4])
+        if reply.get("problem") and not found:
+            self._raise(reply["problem"], "the notebook")
+
     def call(
         self, function: str, arguments: Sequence[Any], options: dict[str, Any] | None = None, *, keep: bool = False
     ) -> Any:
@@ -107,11 +128,12 @@ class Submission:
         if function not in self.functions:
             raise Failed(f"{function} is no function once the file has run; define it with def", final=True)
         request = {"function": function, "arguments": list(arguments), "options": options or {}, "keep": keep}
-        reply = self._ask(request, function, function)
+        name = function.rpartition(" ")[2]  # a prefix ends with a space; the student's name has none
+        reply = self._ask(request, name, name)
         if "changed" in reply:
-            raise Failed(f"{function} changes one of its arguments in place; work on a copy, since the caller needs it")
+            raise Failed(f"{name} changes one of its arguments in place; work on a copy, since the caller needs it")
         if "value" not in reply:
-            raise Failed(f"{function} disturbed the process that graded it", final=True)
+            raise Failed(f"{name} disturbed the process that graded it", final=True)
         return reply["value"]
 
     def printed(self) -> str:
@@ -159,7 +181,8 @@ class Submission:
         except Empty:
             self.close()
             if left < self.limits.seconds:
-                raise Failed(f"the file took longer than {CALLS * self.limits.seconds:g} seconds", final=True) from None
+                seconds = f"{CALLS * self.limits.seconds:g} seconds, {CALLS} times what one call may take (--seconds)"
+                raise Failed(f"the file took longer than {seconds}", final=True) from None
             seconds = f"{self.limits.seconds:g} seconds"
             raise Failed(
                 f"{what} took longer than {seconds} and was stopped; does a loop never end?", final=True
@@ -198,7 +221,7 @@ class Submission:
             raise Failed(f"{who} returns what cannot be graded: {message}")
         if kind == "ModuleNotFoundError":
             message += "; exercises run with NumPy and Python's own library alone"
-        raise Failed(f"{who} raises {kind}{where}: {message}" if message else f"{who} raises {kind}{where}")
+        raise Failed(f"{who} raises {kind}{where}" + (f": {message}" if message else ""), raised=True)
 
     def _write(self, stream: Any) -> None:
         with stream, suppress(OSError, ValueError):
@@ -210,9 +233,9 @@ class Submission:
     def _read(self, stream: Any) -> None:
         """Put each frame, and None at the end or where no frame can be."""
         with stream, suppress(OSError, ValueError):
-            while header := _exactly(stream, 8):
+            while header := read_exactly(stream, 8):
                 size = int.from_bytes(header, "big")
-                data = _exactly(stream, size) if size <= FRAME_BYTES else None
+                data = read_exactly(stream, size) if size <= FRAME_BYTES else None
                 if data is None or not self._replies.empty():  # nobody asked for a second one
                     break
                 self._replies.put(data)
@@ -224,30 +247,6 @@ class Submission:
             while data := stream.read(1 << 16):
                 self._said += data
                 del self._said[:-PRINTED_BYTES]
-
-
-def _exactly(stream: Any, size: int) -> bytes | None:
-    data = bytearray()
-    while len(data) < size:
-        part = stream.read(min(size - len(data), 1 << 16))
-        if not part:
-            return None
-        data += part
-    return bytes(data)
-
-
-def _signatures(found: Any) -> dict[str, dict[str, Any]]:
-    """name -> how it is called; `Failed` if it is anything else."""
-    lists = ("positional", "needed", "named", "needed_by_name")
-    if isinstance(found, dict) and all(
-        isinstance(name, str)
-        and isinstance(how, dict)
-        and isinstance(how.get("any"), bool)
-        and all(isinstance(how.get(key), list) and all(isinstance(n, str) for n in how[key]) for key in lists)
-        for name, how in found.items()
-    ):
-        return found
-    raise Failed("the file disturbed the process that graded it", final=True)
 
 
 def _start(folder: Path, limits: Limits) -> tuple[subprocess.Popen, int | None]:

@@ -69,9 +69,9 @@ def _describe(error: BaseException, places: set[str]) -> Reply:
     return {"error": type(error).__name__[:100], "message": message, "line": line, "place": place}
 
 
-def _load(blocks: list[tuple[str, bytes]], notebook: bool) -> tuple[Functions, Reply | None]:
-    """Run the file, or the cells; the functions that are there then, and what went wrong first in a cell."""
-    module = ModuleType("__main__" if notebook else "submission")
+def _load(blocks: list[tuple[str, bytes]], notebook: bool, name: str) -> tuple[dict[str, Any], Reply | None]:
+    """Run the file, or the cells, as a module of this name; what is in it then, and what went wrong first in a cell."""
+    module = ModuleType("__main__" if notebook else name)
     sys.modules[module.__name__] = module  # dataclasses look there
     namespace = vars(module)
     if not notebook:
@@ -92,7 +92,25 @@ def _load(blocks: list[tuple[str, bytes]], notebook: bool) -> tuple[Functions, R
                 exec(compile(ast.Module([statement], []), place, "exec", dont_inherit=True), namespace)
             except BaseException as error:  # also a call of exit
                 problem = problem or _describe(error, places)
-    return {name: value for name, value in namespace.items() if _is_function(value)}, problem
+    return namespace, problem
+
+
+def _loaded(order: dict[str, Any], functions: Functions, places: set[str]) -> Reply:
+    """Run what the grader sent, and add those of its functions that are wanted, with the order's prefix.
+
+    given: name -> which of the functions that are there already; the file finds them in its `PIECES`.
+    """
+    blocks = [(place, source.tobytes()) for place, source in order["blocks"]]
+    if order["own"]:
+        places |= {place for place, _ in blocks}
+    given = {name: functions[other] for name, other in order["given"].items()}
+    namespace, problem = _load(blocks, order["notebook"], f"submission{len(functions) or ''}")
+    if given:
+        namespace["PIECES"] = given
+    found = [name for name in order["wanted"] if _is_function(namespace.get(name))]
+    mine = {order["prefix"] + name: namespace[name] for name in found}
+    functions |= mine
+    return {"functions": {name: parameters(function) for name, function in mine.items()}, "problem": problem}
 
 
 def _statements(place: str, source: bytes) -> list[ast.stmt]:
@@ -154,30 +172,23 @@ def serve() -> None:
         header = hear.read(8)
         return unpack(hear.read(int.from_bytes(header, "big")), asks=True) if len(header) == 8 else None
 
-    order = heard()
-    blocks = [(place, source.tobytes()) for place, source in order["blocks"]]
-    places = {place for place, _ in blocks}
-    unset = limit(order["megabytes"])
+    request = heard()
+    unset = limit(request["megabytes"])
     guard.refuse(os.path.dirname(os.__file__), os.path.dirname(np.__file__), os.getcwd())
     functions: Functions = {}
+    places: set[str] = set()
     kept: dict[int, Any] = {}
-    first = True
-    while True:
+    while request is not None:
         try:
-            if first:
-                functions, problem = _load(blocks, order["notebook"])
-                found = {name: parameters(functions[name]) for name in functions if name in order["wanted"]}
-                reply = {"functions": found, "problem": problem, "unset": unset}
+            if "blocks" in request:
+                reply = {**_loaded(request, functions, places), "unset": unset}
             else:
-                request = heard()
-                if request is None:
-                    return
                 reply = _answer(request, functions, kept)
             frame = pack(reply)
         except BaseException as error:
             frame = pack(_describe(error, places))
-        first = False
         with contextlib.suppress(BaseException):  # it may be closed, or be something else by now
             sys.stdout.flush()
         say.write(frame)
         say.flush()
+        request = heard()

@@ -1,0 +1,117 @@
+"""A classifier of quality: good texts against bad ones, by their words.
+
+As Brown et al. 2020 (arXiv:2005.14165, appendix A) filtered their pages: hashed words (Weinberger et al. 2009,
+arXiv:0902.2206) and logistic regression, here trained by Adam on all examples at once.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from minigpt.corpus.shingles import word_hashes
+from minigpt.errors import UserError
+from minigpt.optim import adam
+
+BITS = 18  # of a feature's number
+STEPS, RATE, DECAY = 200, 0.1, 3e-4  # of Adam, and of half the squared weights
+HELD_OUT = 0.2
+FEWEST = 20  # texts of a kind
+WORDS = 20_000  # of a text that are looked at
+
+
+class Rows(NamedTuple):
+    """Texts as sparse rows: entry i adds values[i] at (rows[i], columns[i])."""
+
+    rows: np.ndarray
+    columns: np.ndarray
+    values: np.ndarray
+    texts: int
+
+    def times(self, weights: np.ndarray) -> np.ndarray:
+        """(texts, features) times (features,)."""
+        return np.bincount(self.rows, weights[self.columns] * self.values, self.texts)
+
+    def transposed_times(self, dscores: np.ndarray, features: int) -> np.ndarray:
+        """(features, texts) times (texts,)."""
+        return np.bincount(self.columns, dscores[self.rows] * self.values, features)
+
+
+class Quality(NamedTuple):
+    """What was learnt, and how it did on texts that it was not trained on."""
+
+    weights: np.ndarray  # (features + 1,) float64, the bias last
+    accuracy: float  # good and bad counted alike
+    area: float  # that a good text is put above a bad one (AUC)
+    held_out: int
+
+    @classmethod
+    def train(cls, good: Sequence[str], bad: Sequence[str], rng: np.random.Generator) -> "Quality":
+        """Trained on four fifths of the texts, measured on the fifth that was drawn. `UserError` for too few."""
+        for name, texts in (("good", good), ("bad", bad)):
+            if len(texts) < FEWEST:
+                raise UserError(f"there are {len(texts)} {name} texts; a classifier needs {FEWEST} of each kind")
+        rows = features([*good, *bad])
+        is_good = np.arange(rows.texts) < len(good)
+        held = np.concatenate([rng.permutation(len(some)) < HELD_OUT * len(some) for some in (good, bad)])
+        weight = np.where(is_good, 0.5 / (is_good & ~held).sum(), 0.5 / (~is_good & ~held).sum()) * ~held
+        weights = _fitted(rows, is_good, weight)
+        scores = rows.times(weights[:-1]) + weights[-1]
+        above, below = scores[is_good & held], scores[~is_good & held]
+        accuracy = ((above > 0).mean() + (below <= 0).mean()) / 2
+        return cls(weights, float(accuracy), _area(above, below), int(held.sum()))
+
+    def score(self, text: str) -> float:
+        """The probability that a text is good, if good and bad were equally frequent."""
+        score = features([text]).times(self.weights[:-1])[0] + self.weights[-1]
+        return float(0.5 * (1 + np.tanh(score / 2)))
+
+
+def features(texts: Sequence[str]) -> Rows:
+    """Which words and pairs of words a text has, hashed; each row has length 1."""
+    lists = []
+    for text in texts:
+        text = " ".join(text.split(maxsplit=WORDS)[:WORDS])
+        hashes = np.concatenate([word_hashes(text, 1), word_hashes(text, 2)])
+        lists.append(np.unique(hashes >> np.uint64(64 - BITS)).astype(np.int64))
+    lengths = np.array([len(one) for one in lists], np.int64)
+    values = np.repeat(1 / np.sqrt(np.maximum(1, lengths)), lengths)
+    return Rows(np.repeat(np.arange(len(lists)), lengths), np.concatenate(lists), values, len(lists))
+
+
+def loss_and_gradient(
+    weights: np.ndarray, rows: Rows, is_good: np.ndarray, weight: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """Weighted cross-entropy, and half the squared weights times `DECAY`: a number and (features + 1,).
+
+    d loss / d score = weight * (probability - is_good).
+    """
+    scores = rows.times(weights[:-1]) + weights[-1]
+    signed = np.where(is_good, scores, -scores)
+    loss = weight @ np.logaddexp(0, -signed) + 0.5 * DECAY * (weights[:-1] @ weights[:-1])
+    dscores = weight * (0.5 * (1 + np.tanh(scores / 2)) - is_good)
+    gradient = np.append(rows.transposed_times(dscores, len(weights) - 1) + DECAY * weights[:-1], dscores.sum())
+    return float(loss), gradient
+
+
+def _fitted(rows: Rows, is_good: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Weights of the features that there are; all others stay 0."""
+    there, columns = np.unique(rows.columns, return_inverse=True)
+    rows = rows._replace(columns=columns)
+    weights, optimizer = np.zeros(len(there) + 1), adam()
+    state = optimizer.init(weights)
+    for step in range(STEPS):
+        gradient = loss_and_gradient(weights, rows, is_good, weight)[1]
+        optimizer.update(weights, gradient, state, learning_rate=RATE * (1 - step / STEPS))
+    all_ = np.zeros((1 << BITS) + 1)
+    all_[[*there, -1]] = weights
+    return all_
+
+
+def _area(above: np.ndarray, below: np.ndarray) -> float:
+    """The share of pairs in which the good text has the higher score, ties half (Mann and Whitney 1947)."""
+    if not len(above) or not len(below):
+        return float("nan")
+    ordered = np.sort(below)
+    lower, upper = np.searchsorted(ordered, above, "left"), np.searchsorted(ordered, above, "right")
+    return float((lower + upper).mean() / 2 / len(below))
