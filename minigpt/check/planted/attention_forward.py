@@ -72,7 +72,7 @@ def uniform_where_all_is_masked(query, key, value, *, mask):
 
 
 def minus_infinity_where_all_is_masked(query, key, value, *, mask):
-    """Your masked scores are -inf. In a row in which every key is masked, softmax then takes -inf from -inf, which is
+    """Your masked scores are -inf: in a row in which every key is masked, softmax then takes -inf from -inf, which is
     NaN: take a large negative number such as -1e30, and give such a row zeros."""
     scores = np.where(mask, textbook_scores(query, key), -np.inf)
     with np.errstate(invalid="ignore"):
