@@ -136,6 +136,8 @@ def test_whatever_fails_is_one_sentence(name, as_json, monkeypatch, capsys):
 
 COMMANDS_WITH_JSON = {
     "train": ["nothing.txt"],
+    "finetune": ["nothing", "nothing.csv", "--task", "classify"],
+    "predict": ["nothing", "nothing.csv"],
     "generate": ["nothing"],
     "embed": ["nothing", "nothing.txt"],
     "evaluate": ["nothing", "nothing.txt"],
