@@ -18,8 +18,8 @@ from minigpt.finetune.prepare import check_below
 from minigpt.finetune.wishes import Wishes
 from minigpt.model import Batch, Overlay, Params, Transformer
 from minigpt.objectives import HeldOut, Objective, Texts, check_trains, find_special_tokens, objective_of
-from minigpt.pretrained.opened import OpenedModel, begin_tuned
-from minigpt.pretrained.tuned import TunedFolder, checksum_of, has_tuned
+from minigpt.pretrained.opened import OpenedModel
+from minigpt.pretrained.tuned import TunedFolder, checksum_of, has_tuned, parts
 from minigpt.text import BatchSampler, Corpus, document_end, load_corpus, open_tokens, write_tokens
 from minigpt.train.data import HELD_OUT, validation_windows
 from minigpt.train.engine import judge_all
@@ -181,7 +181,7 @@ def prepare_domain(
         )
         tuning = DomainTuning(folder)
         tuning.data()  # what cannot be made of these texts is said now
-        base, fresh = begin_tuned(folder)
+        base, fresh = parts(folder, below.params)
         folder = replace(folder, corpus={**folder.corpus, "before": tuning.measure(together(base, fresh))})
         below.tokenizer.save(path / "tokenizer.json")
         folder.save()

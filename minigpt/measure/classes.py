@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.measure.bootstrap import bootstrap
+from minigpt.measure.bootstrap import bootstrap, bootstrapped_mean
 
 BINS = 10  # of calibration
 
@@ -26,7 +26,7 @@ def class_report(probabilities: np.ndarray, targets: np.ndarray, labels: Sequenc
     own = np.clip(probabilities[np.arange(len(targets)), targets], 1e-300, 1)
     return {
         "examples": len(targets),
-        "accuracy": bootstrap(lambda rows: float(right[rows].mean()), len(targets))._asdict(),
+        "accuracy": bootstrapped_mean(right)._asdict(),
         "macro_f1": bootstrap(f1, len(targets))._asdict(),
         "log_loss": float(-np.log(own).mean()),
         "calibration_error": calibration_error(probabilities, targets),

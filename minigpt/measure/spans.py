@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.measure.bootstrap import bootstrap
+from minigpt.measure.bootstrap import bootstrap, bootstrapped_mean
 
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 
@@ -65,8 +65,8 @@ def answer_report(said: Sequence[str], true: Sequence[str]) -> dict[str, Any]:
     f1 = np.array([word_f1(ours, theirs) for ours, theirs in zip(said, true, strict=True)])
     return {
         "examples": len(true),
-        "exact_match": bootstrap(lambda rows: float(exact[rows].mean()), len(exact))._asdict(),
-        "f1": bootstrap(lambda rows: float(f1[rows].mean()), len(f1))._asdict(),
+        "exact_match": bootstrapped_mean(exact)._asdict(),
+        "f1": bootstrapped_mean(f1)._asdict(),
     }
 
 
