@@ -7,7 +7,7 @@ import numpy as np
 
 from minigpt.finetune.examples import Example
 from minigpt.finetune.tasks import Setup
-from minigpt.measure.bootstrap import bootstrapped_mean, paired_difference
+from minigpt.measure.intervals import bootstrapped_mean, paired_difference
 from minigpt.measure.rivals import LogisticRegression, TfIdf
 
 

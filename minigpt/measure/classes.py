@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.measure.bootstrap import bootstrap, bootstrapped_mean
+from minigpt.measure.intervals import bootstrap, bootstrapped_mean
 
 BINS = 10  # of calibration
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.measure.bootstrap import bootstrap, bootstrapped_mean
+from minigpt.measure.intervals import bootstrap, bootstrapped_mean
 
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from conftest import optional
 
-from minigpt.measure.bootstrap import bootstrap, paired_difference
 from minigpt.measure.classes import calibration_error, class_report, confusion, f1_of_classes
+from minigpt.measure.intervals import bootstrap, paired_difference
 from minigpt.measure.rivals import LogisticRegression, Sparse, TfIdf, l_bfgs
 from minigpt.measure.spans import answer_report, normal, spans_of, tag_report, word_f1
 
