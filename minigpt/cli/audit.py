@@ -37,7 +37,9 @@ def add(subparsers: Any) -> None:
         ("others", "random numbers that a planted one is compared with"),
     ):
         default = getattr(DEFAULTS, name)
-        parser.add_argument(f"--{name}", type=positive, default=default, metavar="N", help=f"{what} (default {default})")
+        parser.add_argument(
+            f"--{name}", type=positive, default=default, metavar="N", help=f"{what} (default {default})"
+        )
     parser.add_argument("--seed", type=int, default=DEFAULTS.seed, help="of what is drawn (default 0)")
     parser.add_argument("--figure", type=file, metavar="FILE.png", help="draw it")
     checkpoint_option(parser)

@@ -45,8 +45,11 @@ def execute_plant(arguments: argparse.Namespace) -> int:
     write_text(arguments.out, text)
     planted = sum(canary.times for canary in canaries)
     if arguments.json:
-        print_json({"text": str(arguments.out), "canaries": str(secrets), "sentences": len(canaries), "planted": planted})
+        print_json(
+            {"text": str(arguments.out), "canaries": str(secrets), "sentences": len(canaries), "planted": planted}
+        )
         return 0
     print(f"{len(canaries)} sentences are planted {planted} times in {arguments.out}; {secrets} lists them")
-    print(f"go on with\n  minigpt train {quoted(arguments.out)} --out RUN\n  minigpt audit RUN --canaries {quoted(secrets)}")
+    print(f"go on with\n  minigpt train {quoted(arguments.out)} --out RUN")
+    print(f"  minigpt audit RUN --canaries {quoted(secrets)}")
     return 0

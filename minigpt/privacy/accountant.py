@@ -72,7 +72,9 @@ def spent(
 
     Examples
     --------
-    >>> round(minigpt.privacy.spent(rate=256 / 60_000, noise=1.3, steps=20 * 60_000 // 256, delta=1e-5, conversion="classic"), 2)
+    >>> steps = 20 * 60_000 // 256  # twenty times over 60,000 examples
+    >>> epsilon = minigpt.privacy.spent(rate=256 / 60_000, noise=1.3, steps=steps, delta=1e-5, conversion="classic")
+    >>> round(epsilon, 2)
     1.34
     """
     _check(rate, delta, steps)

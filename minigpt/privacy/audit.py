@@ -107,8 +107,8 @@ def _pieces(opened: OpenedModel, settings: AuditSettings, rng: np.random.Generat
     count = min(settings.pieces, *(len(text) // length for text in texts))
     if count < FEWEST:
         raise UserError(
-            f"the held-out text of {opened.name} has {len(texts[1]):,} tokens, too few for {FEWEST} pieces of {length}; "
-            "look at shorter ones (--length)"
+            f"the held-out text of {opened.name} has {len(texts[1]):,} tokens, too few for {FEWEST} pieces of "
+            f"{length}; look at shorter ones (--length)"
         )
     starts = (length * np.sort(rng.choice(len(text) // length, count, replace=False)) for text in texts)
     seen, unseen = (
@@ -170,9 +170,7 @@ def _canaries(
     bits: dict[int, list[float]] = {}
     counted: dict[int, int] = {}
     for canary in progress_bar(canaries, desc="canaries", leave=False, disable=not progress):
-        found = exposure(
-            opened.model, opened.params, opened.tokenizer, canary, others=settings.others, rng=rng
-        )
+        found = exposure(opened.model, opened.params, opened.tokenizer, canary, others=settings.others, rng=rng)
         bits.setdefault(canary.times, []).append(found)
         counted[canary.times] = counted.get(canary.times, 0) + text.count(canary.sentence)
     return [

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.infer import Sampling, generate
+from minigpt.infer import generate
+from minigpt.infer.sampling import GREEDY
 from minigpt.model import Transformer
 
 BATCH = 32
@@ -20,7 +21,7 @@ def extracted(model: Transformer, params: Any, rows: np.ndarray, given: int) -> 
 
     rows: (N, T) integers, T at most the context; given: how many tokens of each it is shown.
     """
-    return right_tokens(model, params, rows, given).all(axis=1)
+    return np.all(right_tokens(model, params, rows, given), axis=1)
 
 
 def right_tokens(model: Transformer, params: Any, rows: np.ndarray, given: int) -> np.ndarray:
@@ -29,6 +30,6 @@ def right_tokens(model: Transformer, params: Any, rows: np.ndarray, given: int) 
     found = np.empty(wanted.shape, bool)
     for first in range(0, len(rows), BATCH):
         some = rows[first : first + BATCH]
-        written = list(generate(model, params, some[:, :given], wanted.shape[1], sampling=Sampling(temperature=0.0)))
+        written = list(generate(model, params, some[:, :given], wanted.shape[1], sampling=GREEDY))
         found[first : first + BATCH] = np.stack(written, axis=1) == wanted[first : first + BATCH]
     return found

@@ -24,7 +24,7 @@ def lines_of(report: dict[str, Any]) -> str:
             f"{_interval(extraction[key]['tokens'], percent=True):>28}"
             for key, name in (("seen", "trained on"), ("unseen", "held out: the control"))
         ),
-        f"  {100 * report['held_out_in_training']:.1f}% of the held-out pieces stand in the training text word for word.",
+        f"  {100 * report['held_out_in_training']:.1f}% of the held-out pieces stand in the training text as well.",
     ]
     if "canaries" in report:
         lines += ["", "Canaries, planted so many times      exposure in bits"]

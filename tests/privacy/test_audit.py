@@ -1,11 +1,13 @@
 """What a model remembers is found, and what it has not read is not."""
 
 import json
+import string
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from minigpt import Corpus, TrainSettings, UserError, open_model, prepare_run
+from minigpt import Corpus, TrainSettings, UserError, causal_lm, objectives, open_model, prepare_run
 from minigpt.cli import main
 from minigpt.privacy import area_under_curve, audit_run, exposure, extracted, plant, read_canaries
 from minigpt.privacy.audit import AuditSettings
@@ -21,16 +23,19 @@ def made_run(path, steps):
     """A run on a text without rule, short enough to be learnt by heart; held out is more of the kind."""
     rng = np.random.default_rng(0)
     text = "".join(rng.choice(list(LETTERS), 1200))
-    canaries = make_canaries([0, 20], 3, np.random.default_rng(1))
-    lines = "\n".join(text[start : start + 60] for start in range(0, len(text), 60)) + "\n"
+    canaries = make_canaries([0, 10], 3, np.random.default_rng(1))
+    lines = (
+        "\n".join(text[start : start + 60] for start in range(0, len(text), 60))
+        + f"\n{string.digits}{string.ascii_letters}\n"
+    )
     planted = plant(lines, canaries, rng)
     unseen = "".join(rng.choice(list(LETTERS), 1200))
     folder = prepare_run(
         path,
         Corpus("letters", (planted,), (unseen,)),
         tokenizer="characters",
-        changes={"layers": 2, "width": 64, "heads": 2, "context": 32},
-        settings=TrainSettings(steps=steps, batch=16, learning_rate=3e-3, validate_every=steps, validation_windows=8),
+        changes={"layers": 1, "width": 64, "heads": 4, "context": 48},
+        settings=TrainSettings(steps=steps, batch=16, learning_rate=6e-3, validate_every=steps, validation_windows=8),
         progress=False,
     )
     train(folder, show_progress=False)
@@ -42,7 +47,7 @@ def made_run(path, steps):
 def runs(tmp_path_factory):
     """By name: one that knows its text by heart, and one that has hardly begun."""
     where = tmp_path_factory.mktemp("audited")
-    return {name: made_run(where / name, steps) for name, steps in (("by heart", 700), ("begun", 2))}
+    return {name: made_run(where / name, steps) for name, steps in (("by heart", 400), ("begun", 2))}
 
 
 def audited(path, **options):
@@ -67,13 +72,14 @@ def test_a_text_that_is_known_by_heart_is_told_and_one_that_is_not_is_not(runs):
 def test_planted_numbers_are_exposed_and_others_are_not(runs):
     never, often = audited(runs["by heart"])["canaries"]
     assert (never["times"], never["in_training"]) == (0, 0)
-    assert (often["times"], often["in_training"]) == (20, 20)
+    assert (often["times"], often["in_training"]) == (10, 10)
     assert often["exposure"]["value"] > 4 > never["exposure"]["value"]  # of log2(64) = 6 bits at most
     assert max(often["exposures"]) <= 6 and min(never["exposures"]) >= 0
 
 
 def test_the_same_seed_measures_the_same(runs):
-    assert audited(runs["begun"]) == audited(runs["begun"])
+    opened, settings = open_model(runs["begun"]), AuditSettings(pieces=20, length=12, given=4)
+    assert audit_run(opened, settings) == audit_run(opened, settings)
 
 
 def test_exposure_counts_those_that_are_likelier(runs):
@@ -91,8 +97,6 @@ def test_surprise_is_that_of_the_loss(runs):
     rows = np.asarray(opened.run.tokens("training")[: 25 * 20].reshape(20, 25), np.int64)
     nats = token_nats(opened.model, opened.params, rows)
     assert nats.shape == (20, 24)
-    from minigpt import causal_lm, objectives
-
     assert nats.mean() == pytest.approx(objectives.loss(opened.model, opened.params, causal_lm(rows)), rel=1e-5)
 
 
@@ -126,7 +130,7 @@ def test_planting_counts_and_stays_in_the_first_four_fifths():
 
 
 @pytest.mark.parametrize(("content", "says"), [
-    ("[]", "object|table"),
+    ("[]", "does not hold what minigpt expects"),
     ('{"format": "x", "canaries": []}', "no list of canaries"),
     ('{"format": "minigpt canaries 1", "canaries": [{"beginning": "a"}]}', "a canary has beginning, secret, times"),
     ('{"format": "minigpt canaries 1", "canaries": [{"beginning": "a", "secret": " 12x", "times": 1}]}', "12x"),
@@ -153,8 +157,8 @@ def test_settings_that_do_not_fit_are_refused(changes, says):
 
 def test_a_text_that_is_too_short_or_a_context_is_refused(runs):
     opened = open_model(runs["begun"])
-    with pytest.raises(UserError, match="given is 40, but this model sees 32 tokens"):
-        audit_run(opened, AuditSettings(given=40))
+    with pytest.raises(UserError, match="given is 50, but this model sees 48 tokens"):
+        audit_run(opened, AuditSettings(given=50))
     folder = opened.run
     short = np.asarray(folder.tokens("validation"))[:300]
 
@@ -164,9 +168,7 @@ def test_a_text_that_is_too_short_or_a_context_is_refused(runs):
         def tokens(self, which):
             return folder.tokens(which) if which == "training" else short
 
-    from dataclasses import replace
-
-    with pytest.raises(UserError, match="300 tokens, too few for 20 pieces of 32"):
+    with pytest.raises(UserError, match="300 tokens, too few for 20 pieces of 48"):
         audit_run(replace(opened, run=Short()), AuditSettings(given=8))
 
 
