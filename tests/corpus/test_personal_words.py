@@ -63,6 +63,12 @@ def test_a_name_in_a_street_does_not_hide_the_address_that_a_postcode_makes_sure
     assert [(span.kind, text[span.start : span.end]) for span in find(text)] == [("address", text[9:])]
 
 
+def test_a_name_before_an_address_is_no_part_of_it():
+    text = "Ms. Ann Christensen Suite 377 1562 Ööbiku\nTartu EE 51004"
+    assert pieces(text, "name")[0].startswith("Ann Christensen")
+    assert pieces(text, "address") == ["Suite 377 1562 Ööbiku\nTartu EE 51004"]
+
+
 def test_a_list_of_two_addresses_is_not_read_across_its_and():
     text = "Via Varrone 35\nVilla Santa Croce, CE 81013, and Hauptstraße 12, 10115 Berlin"
     assert pieces(text, "address") == ["Via Varrone 35\nVilla Santa Croce, CE 81013", "Hauptstraße 12, 10115 Berlin"]

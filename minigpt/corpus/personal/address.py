@@ -98,9 +98,11 @@ CORE = (
     rf"{NUMBER},?[ ](?:\d{{1,5}}[ ])?(?:(?:North|South|East|West|[NSEW]\.?|"
     rf"[NS][EW])[ ])?{NAMES}(?i:%s)(?![\w])\.?(?:[ ](?:[NSEW]|[NS][EW])\b)?"
 )
+NO_UNIT = r"(?!(?i:apartment|apt|suite|ste|unit|flat)[ .])"  # "Ann Lee Suite 21" is a name and a unit
 ANY = (
     rf"(?:{SECONDARY}[ ])?(?:{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?!and[ ])(?:{WORD}|{SMALL})(?:\.?[ ]{WORD}|"
-    rf"[ ]{SMALL}){{0,5}}(?:[ ]{NUMBER})?|(?![A-ZÀ-Þ]{{2}}){WORD}(?:\.?[ ]{WORD}|[ ]{SMALL}){{0,4}}[ ]{NUMBER})"
+    rf"[ ]{SMALL}){{0,5}}(?:[ ]{NUMBER})?|"
+    rf"(?![A-ZÀ-Þ]{{2}}){NO_UNIT}{WORD}(?:\.?[ ]{NO_UNIT}{WORD}|[ ]{SMALL}){{0,4}}[ ]{NUMBER})"
 )
 
 
