@@ -146,6 +146,34 @@ def test_other_settings_or_input_are_refused_where_something_is(folder):
     assert tree(folder / "out") == there and tree(folder / "mine") == {"notes.txt": b"keep me"}
 
 
+def test_input_that_changes_while_it_is_read_is_refused_and_what_was_made_of_it_thrown_away(folder, monkeypatch):
+    module = sys.modules["minigpt.corpus.clean"]
+    filtered = module._filter
+
+    def filtered_meanwhile(*arguments):
+        write(folder / "in/late.jsonl", texts(1, 5))
+        return filtered(*arguments)
+
+    monkeypatch.setattr(module, "_filter", filtered_meanwhile)
+    with pytest.raises(UserError, match=r"in changed while it was read"):
+        clean(folder / "in", folder / "out", WITHOUT, progress=False)
+    assert not (folder / "out").exists()
+
+
+def test_a_folder_that_changed_after_a_kill_is_refused_until_it_is_as_it_was(folder, small_chunks, monkeypatch):
+    module = sys.modules["minigpt.corpus.clean"]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "write_corpus", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        clean(folder / "in", folder / "out", WITHOUT, progress=False)
+    begun = tree(folder / "out")
+    write(folder / "in/late.jsonl", texts(1, 5))
+    with pytest.raises(UserError, match=r"was begun with another input \(files\)"):
+        clean(folder / "in", folder / "out", WITHOUT, progress=False)
+    assert tree(folder / "out") == begun
+    (folder / "in/late.jsonl").unlink()
+    assert clean(folder / "in", folder / "out", WITHOUT, progress=False)["output"]["documents"] == 60
+
+
 def test_one_cleaning_at_a_time(folder):
     with locked(folder / "out", make_folder=True), pytest.raises(UserError, match=r"another cleaning.* is at work"):
         clean(folder / "in", folder / "out", WITHOUT, progress=False)
@@ -164,6 +192,13 @@ BAD = {  # what is in the file, options, and what is said
     "no field": (b'{"body": "a"}\n', [], "line 1: there is no field 'text', but: body"),
     "another field": (b'{"text": "a"}\n', ["--field", "body"], "there is no field 'body', but: text"),
     "nothing left": (b'{"text": "two words"}\n', [], "nothing is left of bad.jsonl: rule: words took 1 of 1"),
+    "field's name": (
+        b'{"text": "a", "\\ud800": 1}\n',
+        [],
+        "line 1: the name of a field holds half of a surrogate pair",
+    ),
+    "nothing to keep": (b'{"text": "a", "id": 1}\n', ["--keep", "x"], "has a field 'x' to keep; there are: id"),
+    "fewest words": (b'{"text": "a"}\n', ["--min-words", "-3"], "min_words is -3, but it must be 0 or more"),
     "split": (b'{"text": "a"}\n', ["--split", "lines"], "has no text files, so there is nothing to split"),
     "near": (b'{"text": "a"}\n', ["--near", "2"], "near is 2.0, but it must be"),
     "without effect": (
@@ -283,6 +318,14 @@ def test_documents_are_files_paragraphs_or_lines(tmp_path):
         ("three", 4),
         ("four\n", 7),
     ]
+
+
+def test_a_long_text_is_cut_so_that_the_rules_do_not_find_it_too_long(tmp_path):
+    lines = [" ".join(f"w{n * 7919 % 99991:x}" for n in range(row * 100, row * 100 + 100)) for row in range(1200)]
+    (tmp_path / "in.txt").write_text("\n".join(lines), encoding="utf-8")  # 120,000 words, more than are allowed
+    report = clean(tmp_path / "in.txt", tmp_path / "out", WITHOUT, progress=False)
+    assert report["input"]["documents"] == report["output"]["documents"] == 3
+    assert "".join(left(tmp_path / "out")) == "\n".join(lines)
 
 
 def test_report_and_datasheet_say_what_was_measured(folder, small_chunks):
