@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt import __version__
-from minigpt.corpus.chunk import CHARACTERS, Chunk, Cleaner, chunks_of
+from minigpt.corpus.chunk import CHARACTERS, Chunk, Cleaner, chunks_of, is_done
 from minigpt.corpus.settings import CleanSettings
 from minigpt.corpus.source import Source
 from minigpt.corpus.worker import in_order
@@ -200,7 +200,7 @@ def _filter(opened: Source, settings: CleanSettings, task: Cleaner, total: int, 
         nonlocal seen
         for chunk in _all_chunks(opened, settings):
             seen += 1
-            if (task.folder / f"{chunk.number:06d}.json").exists():
+            if is_done(task.folder, chunk.number):
                 bar.update(len(chunk.documents))
             else:
                 yield chunk

@@ -17,6 +17,7 @@ from minigpt import UserError, load_corpus
 from minigpt.cli import main
 from minigpt.corpus import CleanSettings, Source, chunk, clean
 from minigpt.corpus.datasheet import OWNER, QUESTIONS
+from minigpt.corpus.personal import Span
 from minigpt.train.lock import locked
 
 ROOT = Path(__file__).parents[2]
@@ -293,6 +294,40 @@ def test_personal_information_is_replaced_in_text_and_examples(tmp_path):
     (tmp_path / "secret").write_bytes(b"0123456789abcdeF")
     with pytest.raises(UserError, match=r"another settings \(secret\)"):
         clean(tmp_path / "in.jsonl", tmp_path / "other", settings, progress=False)
+
+
+def test_names_are_found_by_the_tagger_that_is_asked_for(tmp_path, monkeypatch):
+    def tagger(source):
+        place = source.text.index("Xavira")
+        return [Span(place, place + len("Xavira Plomdahl"), "name", 0.7)]
+
+    monkeypatch.setattr("minigpt.corpus.personal.tagger.open_name_tagger", lambda _path: tagger)
+    (tmp_path / "in.txt").write_text("Yesterday Xavira Plomdahl told the board of it", encoding="utf-8")
+    (tmp_path / "names.safetensors").write_bytes(b"one")
+    settings = CleanSettings(name_tagger=str(tmp_path / "names.safetensors"))
+    report = clean(tmp_path / "in.txt", tmp_path / "out", settings, progress=False)
+    assert left(tmp_path / "out") == ["Yesterday <NAME> told the board of it"] and report["personal"] == {"name": 1}
+    assert "by the tagger names.safetensors" in (tmp_path / "out/report.md").read_text(encoding="utf-8")
+    (tmp_path / "names.safetensors").write_bytes(b"two")
+    with pytest.raises(UserError, match=r"another settings \(name_tagger\)"):
+        clean(tmp_path / "in.txt", tmp_path / "out", settings, progress=False)
+    with pytest.raises(UserError, match="leave the tagger out"):
+        CleanSettings(name_tagger="x", personal=("email",)).check()
+    with pytest.raises(UserError, match="there is no tagger nowhere"):
+        CleanSettings(name_tagger="nowhere").fingerprint()
+
+
+@pytest.mark.parametrize("suffix", ["json", "npz", "signatures", "jsonl"])
+def test_a_chunk_whose_files_were_damaged_is_made_again(folder, small_chunks, monkeypatch, suffix):
+    module = sys.modules["minigpt.corpus.clean"]
+    clean(folder / "in", folder / "whole", WITHOUT, progress=False)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "write_corpus", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        clean(folder / "in", folder / "out", WITHOUT, progress=False)
+    damaged = folder / f"out/.cleaning/000001.{suffix}"
+    damaged.write_bytes(damaged.read_bytes()[:10])
+    clean(folder / "in", folder / "out", WITHOUT, progress=False)
+    assert tree(folder / "out") == tree(folder / "whole")
 
 
 def test_a_classifier_takes_what_is_like_the_bad(tmp_path):
