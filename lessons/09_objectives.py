@@ -285,7 +285,9 @@ table(
 
 # %% [markdown]
 # *The rings mark the answers; hatched rows are not asked for. A blue ring is a leak: the answer can be copied.*
-# Infilling asks for every word, and all but the missing ones stand in the source, so for those copying is enough.
+# Infilling asks for every word, and all but the missing ones stand in the source, so for those copying is enough. (The
+# encoder that is asked for the next token stands at 0.80 and not at 1, since the last full stop is only ever an answer: it
+# stands in no input.)
 #
 # Two panels of the lower row have no encoder, and they see both sides of the gap all the same. The last one moves the
 # text. The one before it lets a *prefix* be read in both directions. T5's authors compared exactly this with their two
@@ -766,7 +768,8 @@ for baseline in (0.0, 0.2, 0.7):
 
 # %% [markdown]
 # The baseline changes nothing on average. It makes single steps less noisy, since an answer is then compared with what
-# is usual.
+# is usual. (The lines hold for a baseline that does not depend on the answer. The mean of a batch of 64 holds the answer's
+# own reward; that makes the average gradient shorter by one part in 64, and does not turn it.)
 #
 # The task is to add days of the week: today is day $a$, which day is it in $b$ days? The answer is $a + b \bmod 7$.
 # First the model *imitates* demonstrations, which is next-token prediction. There are three teachers. One gives a
@@ -996,8 +999,8 @@ show(
 # right answer comes up now and then. In some seeds that was enough to begin with, in others it was not: look at the
 # lowest and the highest. Reward can find what is rare, and whether it does is luck.
 #
-# More imitation changes next to nothing, and *shuffled* reward does harm. So it is not the steps, and not any
-# noise of the right size.
+# More imitation changes next to nothing, and *shuffled* reward does harm. By the ten lines above its gradient is zero on
+# average, so what moved the pupil is noise alone. So it is not the steps, and not any noise of the right size.
 #
 # ## The strongest objection
 #
@@ -1016,8 +1019,9 @@ show(
 #
 # *"But reward only sharpens what imitation gave."* Our first teacher shows just that, and the literature is divided.
 # Yue et al. (2025) find that reasoning models lose to their base models when many answers may be tried. Shao et al.
-# (2025) lift one family of models with *random* rewards, and other families not at all. Their arms are ours: a score
-# that rises under reward shows that reward did it only beside an arm without it.
+# (2025) lift one family of models with *random* rewards, and other families hardly. They trace it to a clipping in their
+# method, which ours has not; here random rewards only harm. Their arms are ours all the same: a score that rises under
+# reward shows that reward did it only beside an arm without it.
 #
 # ## Verdict
 #
@@ -1037,11 +1041,11 @@ show(
 #   texts.
 # * How GPT-5.5's reinforcement learning works. The card says that there is some. REINFORCE on sums is the idea, not the
 #   recipe.
-# * How often next sentence teaches order. The outcome hangs on the text. In a trial with sentences of four words the
-#   two models that were trained on next sentence got 0.57 and 0.85 of the questions about order right. This text was
-#   chosen because order can be learnt from it in the time that a lesson has, which the control confirms.
-# * That its own favourite is as good as the right reward at any rate. In a trial at twice the rate one pupil of three
-#   drifted to wrong favourites, and their mean fell to 0.84. The right reward did not drift.
+# * How often next sentence teaches order. The outcome hangs on the text: in trials with longer sentences less of it was
+#   learnt. This text was chosen because order can be learnt from it in the time that a lesson has, which the control
+#   confirms.
+# * That its own favourite is as good as the right reward at any learning rate. Try twice the rate: a favourite can drift,
+#   since nothing holds it to what is right.
 # * How often reward finds what is rare. That would take many more seeds than three.
 #
 # ## Exercises
