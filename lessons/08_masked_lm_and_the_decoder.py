@@ -13,7 +13,7 @@
 #
 # **You need.** Lesson 02, attention; lesson 04, the decoder; lesson 07, the encoder.
 #
-# **Time.** 170 minutes to read; the code runs in 100 s and takes 0.6 GB.
+# **Time.** 175 minutes to read; the code runs in 100 s and takes 0.6 GB.
 
 # %%
 from functools import partial
