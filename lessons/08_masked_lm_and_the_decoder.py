@@ -856,7 +856,8 @@ expect("L08.gain_of_masked_next", gain.mean, above=0.02, against=none, **trained
 # fine-tuning (FCM), and in retrieving facts from long contexts (MEAP).
 #
 # **Prediction.** By turns, the model writes at least as well as a causal one that had as many next-token steps (half of all
-# its steps). It fills gaps better than a model that was trained on masks alone, asked at the same place. Holes in the inputs make no large difference in either direction.
+# its steps). It fills gaps better than a model that was trained on masks alone, asked at the same place. Holes in the
+# inputs make no large difference in either direction.
 
 
 # %%
