@@ -756,7 +756,7 @@ share = labels_alone.mean / whole.mean
 expect("E06d.share_of_labels", share, above=0.2, below=0.8, against=shares, **trained)
 
 # %% [markdown]
-# *About half of the gap is labels.* A comparison without the control would have put all of it down to sight. Is the rest
+# *Nearly half of the gap is labels.* A comparison without the control would have put all of it down to sight. Is the rest
 # sight?
 #
 # ## Asked where it was trained to answer
@@ -775,7 +775,7 @@ expect("E06d.share_of_labels", share, above=0.2, below=0.8, against=shares, **tr
 # This arm also finishes E06d. It has the labels, the sight and the damage of the masked model; only the place of the
 # answer is another.
 #
-# **Prediction.** Read one place early, the masked weights are worse than letter frequencies. Read at the mask, they do
+# **Prediction.** Read one place early, the masked weights are no better than letter frequencies. Read at the mask, they do
 # as well under the causal mask as without it, since nothing stands to the right of it. Trained by masked next-token
 # prediction, the same reading works without a single causal step, about as well as the causal control with as few labels.
 
@@ -965,8 +965,8 @@ show(
 # Red: the same, asked one place early.*
 #
 # With as many next-token steps, the model of two masks writes better than the causal one: the masked batches did no harm
-# here, they helped. But it took twice as many steps in all. Against as many steps of next token alone it has no lead; the
-# intervals stand above. At a gap it is better than masked next-token training alone, asked at the same place, as half of
+# here, they helped. But it took twice as many steps in all, and against as many steps of next token alone it writes worse.
+# The intervals stand above. At a gap it is better than masked next-token training alone, asked at the same place, as half of
 # its batches ask at every place and not at 15%. Whether it needs the right side of a gap in this text is printed last:
 # in so short a training, hardly. The pairs below do need it. What the holes cost is printed, too: little at most.
 #
@@ -1431,7 +1431,7 @@ table(
 #   in E06c and E06d are ours.
 # * Why the place of the answer costs what it costs in E06d. The arms show that it is the place, not how it acts.
 # * That training by turns is worth it. At equal numbers of next-token steps it gained here, at equal numbers of steps it
-#   did not. Nobody should read a recommendation for large models off either.
+#   lost. Nobody should read a recommendation for large models off either.
 # * That holes in the inputs do nothing. FCM and MEAP report their gains in tasks that we did not run.
 #
 # ## Exercises

@@ -420,7 +420,7 @@ def pairs_of(kind, rng, count=64):
 
 
 steps = 5 if quick() else 450
-rate = warmup_cosine(3e-3, warmup=20, total=steps)
+rate = warmup_cosine(3e-3, warmup=min(20, steps), total=steps)
 
 
 def small(**more):
@@ -504,7 +504,7 @@ prediction(
 # %% [markdown]
 # *Not confirmed.* The topic alone answers every question about the next sentence here, as the baseline shows. So
 # nothing in the score asks for order. The encoder learnt most of it all the same: it tells swapped sentences from
-# neighbours far better than chance, though it never saw a swapped pair. It is a little behind the control. "The topic
+# neighbours far better than chance, though it never saw a swapped pair. It is behind the control. "The topic
 # is enough" is no proof, then, that order is left unlearnt. Why it was learnt we do not know; to say so would need
 # arms in which the topic shows more plainly, or the turns less.
 #
@@ -682,7 +682,7 @@ def train_arm(name, seed):
             layouts = ["in order"] if name == "in order" else ["in order", name]
             yield to_learn(np.vstack([texts(layout, rng, 32) for layout in layouts]))
 
-    fit(writer, params, batches(), warmup_cosine(4e-3, warmup=20, total=steps))
+    fit(writer, params, batches(), warmup_cosine(4e-3, warmup=min(20, steps), total=steps))
     return params, [*curve, in_order(params)]
 
 
@@ -899,7 +899,7 @@ for teacher in TEACHERS:
     for seed in SEEDS:
         imitated, rng = pupil.init(np.random.default_rng(seed)), np.random.default_rng(100 + seed)
         batches = (demonstrations(rng, teacher) for _ in range(steps))
-        fit(pupil, imitated, batches, warmup_cosine(4e-3, warmup=20, total=steps))
+        fit(pupil, imitated, batches, warmup_cosine(4e-3, warmup=min(20, steps), total=steps))
         score.setdefault((teacher, "imitated"), []).append(scores_of(imitated))
         for signal in SIGNALS[-1:] if teacher.startswith("always") else SIGNALS:
             params, rng = imitated.copy(), np.random.default_rng(200 + seed)
@@ -1042,7 +1042,7 @@ show(
 # hundred the right answer comes up now and then (the number of hits is printed above), and every hit makes the next one
 # likelier. Reward can find what is rare. What is so rare that it does not come up at all, it cannot find.
 #
-# More imitation changes next to nothing, and *shuffled* reward does harm. By the ten lines above its gradient is zero on
+# More imitation changes little, and *shuffled* reward does harm. By the ten lines above its gradient is zero on
 # average, so what moved the pupil is noise alone. So it is not the steps, and not any noise of the right size.
 #
 # ## The strongest objection
