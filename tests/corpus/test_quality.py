@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import require
+from conftest import require, thorough
 
 from minigpt import UserError
 from minigpt.corpus import Languages, Quality, Rules
@@ -109,6 +109,7 @@ SPOKEN = {
 }
 
 
+@thorough
 def test_languages_are_learnt_from_dialogues_that_can_be_fetched():
     try:
         languages = Languages.of_dialogues()
