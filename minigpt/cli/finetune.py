@@ -60,6 +60,9 @@ def add(subparsers) -> None:
         default=",".join(Learns().layers),
         help="with --learns low-rank: what gets an adapter (default attention.query,attention.value)",
     )
+    parser.add_argument(
+        "--adapter-dropout", type=float, default=0.0, help="with --learns low-rank: on what goes into them"
+    )
     parser.add_argument("--epochs", type=positive, help="how often each example is seen (default 3)")
     parser.add_argument("--steps", type=positive, help="updates of the parameters, in place of --epochs")
     parser.add_argument("--batch", type=positive, help="examples to a step (default 32)")
@@ -131,7 +134,7 @@ def _fresh(arguments: argparse.Namespace) -> Any:
     wishes = Wishes(
         task=arguments.task,
         columns=columns,
-        learns=Learns(arguments.learns, arguments.blocks, arguments.rank, layers),
+        learns=Learns(arguments.learns, arguments.blocks, arguments.rank, layers, arguments.adapter_dropout),
         context=arguments.tokens,
         pooled=arguments.pooled,
         balanced=arguments.balanced,

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigpt.adapt import together
 from minigpt.errors import UserError
 from minigpt.files import checksum
 from minigpt.finetune.prepare import check_below
@@ -19,7 +18,7 @@ from minigpt.finetune.wishes import Wishes
 from minigpt.model import Batch, Overlay, Params, Transformer
 from minigpt.objectives import HeldOut, Objective, Texts, check_trains, find_special_tokens, objective_of
 from minigpt.pretrained.opened import OpenedModel
-from minigpt.pretrained.tuned import TunedFolder, checksum_of, has_tuned, parts
+from minigpt.pretrained.tuned import TunedFolder, checksum_of, has_tuned, part_of
 from minigpt.text import BatchSampler, Corpus, document_end, load_corpus, open_tokens, write_tokens
 from minigpt.train.data import HELD_OUT, validation_windows
 from minigpt.train.engine import judge_all
@@ -181,8 +180,8 @@ def prepare_domain(
         )
         tuning = DomainTuning(folder)
         tuning.data()  # what cannot be made of these texts is said now
-        base, fresh = parts(folder, below.params)
-        folder = replace(folder, corpus={**folder.corpus, "before": tuning.measure(together(base, fresh))})
+        part = part_of(folder, below.params)
+        folder = replace(folder, corpus={**folder.corpus, "before": tuning.measure(part.under(part.fresh))})
         below.tokenizer.save(path / "tokenizer.json")
         folder.save()
     return DomainTuning(folder)

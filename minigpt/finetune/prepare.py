@@ -21,7 +21,7 @@ from minigpt.finetune.tasks import Setup
 from minigpt.finetune.wishes import OF_DATA, Wishes
 from minigpt.model import Overlay, Params
 from minigpt.pretrained.opened import OpenedModel
-from minigpt.pretrained.tuned import TunedFolder, checksum_of, has_tuned, parts, tokenizer_of
+from minigpt.pretrained.tuned import TunedFolder, checksum_of, has_tuned, part_of, tokenizer_of
 from minigpt.train.lock import locked
 from minigpt.values import TABLE, TEXT, about, read
 
@@ -84,7 +84,7 @@ def prepare(
     )
     tuning = Tuning(folder, below.tokenizer, records, held_out)
     folder = tuning.folder = replace(folder, settings=wishes.settings(len(tuning.examples)))
-    parts(folder, below.params)  # what the model does not have is said now
+    part_of(folder, below.params)  # what the model does not have is said now
     with locked(path, make_folder=True):
         if has_tuned(path) or folder.begun:
             raise UserError(f"{path} holds a fine-tuned model; choose another folder, or remove that one first")

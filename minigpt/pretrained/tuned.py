@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.adapt import Learns, divided, merge
+from minigpt.adapt import Learns, Part, divided, merge
 from minigpt.errors import UserError
 from minigpt.files import read_json, write_json
 from minigpt.model import Overlay, Params, Transformer, TransformerConfig
@@ -125,18 +125,18 @@ def checksum_of(params: Any) -> str:
     return f"{value:08x}"
 
 
-def parts(folder: TunedFolder, below: Params) -> tuple[Params | None, Params]:
-    """(what stays, what learns, as it begins) of the model below with the head of the task."""
+def part_of(folder: TunedFolder, below: Params) -> Part:
+    """What learns, as it begins, and what stays of the model below with the head of the task."""
     known = Transformer(folder.config).shapes()
     taken = {name: array for name, array in below.items() if known.get(name) == array.shape}
     whole_model = first_parameters(folder.config, taken, folder.settings.seed)
     return divided(Transformer(folder.config), whole_model, folder.learns, folder.settings.seed)
 
 
-def trained_params(folder: TunedFolder, base: Params | None, fresh: Params, checkpoint: str) -> Params | Overlay:
+def trained_params(folder: TunedFolder, part: Part, checkpoint: str) -> Params | Overlay:
     """The parameters of a checkpoint, put together with what stays."""
-    trained, _ = newest(folder, checkpoint, layout=fresh)
-    return trained if base is None else Overlay(base, trained)
+    trained, _ = newest(folder, checkpoint, layout=part.fresh)
+    return part.under(trained)
 
 
 def whole_params(config: TransformerConfig, params: Params | Overlay) -> Params:

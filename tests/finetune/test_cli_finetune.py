@@ -78,6 +78,8 @@ def test_it_says_what_it_measured_and_how_the_model_is_used(models, data, tmp_pa
         (["--packed"], "packed matters to the task chat alone"),
         (["--learns", "low-rank", "--layers", "attention.nothing"], "no layer of this model is called"),
         (["--dropout", "1"], "dropout is 1.0"),
+        (["--adapter-dropout", "0.1"], "low-rank adapters alone have a dropout"),
+        (["--learns", "low-rank", "--adapter-dropout", "1"], "dropout of adapters is 1.0"),
         (["--seed", "-1"], "seed is -1"),
         (["--resume"], "leave both out"),
     ],
