@@ -15,6 +15,7 @@ from minigpt.values import TEXT, check, choice, list_of, number, read, whole
 WAYS = ("all", "last", "head", "low-rank")
 LAYERS = ("attention.query", "attention.value")  # as Hu et al. (2021), arXiv:2106.09685, section 4.2
 RATE = number(0.0, 1.0)
+REMEDY = "train low-rank adapters or a new head, or open the model with all its bits"
 
 
 @dataclass(frozen=True)
@@ -69,29 +70,41 @@ class Part(NamedTuple):
         return trained if self.base is None else Overlay(self.base, trained, self.adapter_dropout)
 
 
-def divided(model: Transformer, params: Params, learns: Learns, seed: int) -> Part:
-    """The part of these parameters that learns, and the rest. seed: of the adapters.
+def divided(model: Transformer, params: Weights, learns: Learns, seed: int) -> Part:
+    """What of these parameters learns, copied, and what it lies on. seed: of the adapters.
 
-    `UserError` if the model has no such part.
+    `UserError` if the model has no such part, or it is stored in few bits, which cannot learn.
     """
     if learns.whole:
+        if not isinstance(params, Params):
+            raise UserError(f"a model in few bits cannot learn as a whole; {REMEDY}")
         return Part(None, params)
-    new = set(head_arrays(model.config))
+    adapters, chosen = Params({}), _chosen(model, learns)
     if learns.way == "low-rank":
         adapters = low_rank_adapters(model, np.random.default_rng([seed, 1]), rank=learns.rank, layers=learns.layers)
-        head = params.only([name for name in params if name in new and model.config.head != "language"])
-        trained = Params({**adapters.arrays, **head.arrays}, dtype=params.flat.dtype)
-        for part in (adapters, head):
-            for name, array in part.items():
-                trained[name] = array
-        return Part(params.split(lambda name: name in head)[0], trained, learns.dropout)
-    chosen = new if learns.way == "head" else new | _last_blocks(model, learns.blocks)
-    if not chosen:
-        raise UserError(
-            "the head of this model is its token embedding, so there is no head to be trained alone; train the last "
-            "blocks, low-rank adapters or all"
-        )
-    return Part(*params.split(lambda name: name in chosen))
+    for name in chosen:
+        if not isinstance(params[name], np.ndarray):
+            raise UserError(f"{name} is stored in few bits, so it cannot learn; {REMEDY}")
+    arrays, (_, first) = model.arrays(), next(iter(params.items()))
+    trained = Params({**adapters.arrays, **{name: arrays[name] for name in chosen}}, dtype=first.dtype)
+    for name in trained:
+        trained[name] = adapters[name] if name in adapters else params[name]
+    return Part(params, trained, learns.dropout)
+
+
+def _chosen(model: Transformer, learns: Learns) -> list[str]:
+    """The arrays of the model itself that learn. `UserError` if there are none, and no adapters either."""
+    config, new = model.config, set(head_arrays(model.config))
+    if learns.way == "low-rank":
+        chosen = new if config.head != "language" else set()
+    else:
+        chosen = new if learns.way == "head" else new | _last_blocks(model, learns.blocks)
+        if not chosen:
+            raise UserError(
+                "the head of this model is its token embedding, so there is no head to be trained alone; train the "
+                "last blocks, low-rank adapters or all"
+            )
+    return [name for name in model.arrays() if name in chosen]
 
 
 def _last_blocks(model: Transformer, count: int) -> set[str]:

@@ -18,7 +18,7 @@ from minigpt.finetune.wishes import Wishes
 from minigpt.model import Batch, Overlay, Params, Transformer
 from minigpt.objectives import HeldOut, Objective, Texts, check_trains, find_special_tokens, objective_of
 from minigpt.pretrained.opened import OpenedModel
-from minigpt.pretrained.tuned import TunedFolder, checksum_of, has_tuned, part_of
+from minigpt.pretrained.tuned import TunedFolder, has_tuned, part_of, said_of
 from minigpt.text import BatchSampler, Corpus, document_end, load_corpus, open_tokens, write_tokens
 from minigpt.train.data import HELD_OUT, validation_windows
 from minigpt.train.engine import judge_all
@@ -175,7 +175,7 @@ def prepare_domain(
             objective=objective,
             special=special,
             task="domain",
-            below={"name": below.name, "checksum": checksum_of(below.params)},
+            below=said_of(below.name, below.params),
             learns=wishes.learns,
         )
         tuning = DomainTuning(folder)

@@ -108,11 +108,16 @@ class Tuned:
             record._replace(values={name: value for name, value in record.values.items() if name not in hidden})
             for record in records
         ]
-        return answers(self.folder, self.params, self.setup, self.examples(asked))
+        return self.answers(self.examples(asked))
+
+    def answers(self, examples: Sequence[Example]) -> list[dict[str, Any]]:
+        """What it says to each example, whose true answer is not looked at."""
+        return answers(self.folder, self.params, self.setup, examples)
 
     def evaluate(self, records: Sequence[Record]) -> dict[str, Any]:
         """What the task measures on records that hold the true answers."""
-        return self.measured(self.predict(records), self.examples(records))
+        examples = self.examples(records)
+        return self.measured(self.answers(examples), examples)
 
     def measured(self, said: Sequence[dict[str, Any]], examples: Sequence[Example]) -> dict[str, Any]:
         """The same of answers that it gave."""

@@ -35,9 +35,17 @@ def bootstrap(measure: Callable[[np.ndarray], float], count: int, *, draws: int 
     return Interval(value, float(low), float(high))
 
 
-def bootstrapped_mean(values: np.ndarray) -> Interval:
-    """The mean of (N,) values, with its interval."""
-    return bootstrap(lambda rows: float(values[rows].mean()), len(values))
+def bootstrapped_mean(values: np.ndarray, groups: np.ndarray | None = None) -> Interval:
+    """The mean of (N,) values, with its interval.
+
+    groups: (N,), to which each belongs, where those of one group are alike: then whole groups are drawn (Davison &
+    Hinkley 1997, "Bootstrap Methods and their Application", section 3.8).
+    """
+    if groups is None:
+        return bootstrap(lambda rows: float(values[rows].mean()), len(values))
+    _, numbers = np.unique(groups, return_inverse=True)
+    sums, sizes = np.bincount(numbers, values), np.bincount(numbers)
+    return bootstrap(lambda rows: float(sums[rows].sum() / sizes[rows].sum()), len(sizes))
 
 
 def paired_difference(first: np.ndarray, second: np.ndarray) -> Interval:

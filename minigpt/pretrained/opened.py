@@ -14,6 +14,7 @@ from minigpt.pretrained.folder import CONFIG
 from minigpt.pretrained.load import load_pretrained
 from minigpt.pretrained.named import NAMED
 from minigpt.pretrained.tuned import (
+    AS_STORED,
     TunedFolder,
     checksum_of,
     has_tuned,
@@ -127,7 +128,7 @@ def begin_tuned(folder: TunedFolder) -> Part:
     if folder.learns.whole and folder.begun:
         model = Transformer(folder.config)
         return Part(None, Params(model.arrays()))
-    below = open_model(folder.below["name"])
+    below = open_model(folder.below["name"], quantized=folder.below.get("bits") == AS_STORED)
     found = checksum_of(below.params)
     if found != folder.below["checksum"]:
         raise UserError(
