@@ -27,11 +27,13 @@ def bootstrap(measure: Callable[[np.ndarray], float], count: int, *, draws: int 
     """
     rng = np.random.default_rng(SEED)
     found = np.array([measure(rng.integers(0, count, count)) for _ in range(draws)])
-    found = found[np.isfinite(found)]
-    value = float(measure(np.arange(count)))
-    if not found.size:
-        return Interval(value, value, value)
-    low, high = np.quantile(found, [0.025, 0.975])
+    return interval_of(float(measure(np.arange(count))), found)
+
+
+def interval_of(value: float, drawn: np.ndarray) -> Interval:
+    """The measure, and the middle 95% of what it is in the draws, (D,), without those in which it is not a number."""
+    known = drawn[np.isfinite(drawn)]
+    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (value, value)
     return Interval(value, float(low), float(high))
 
 
