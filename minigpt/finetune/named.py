@@ -17,18 +17,10 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.finetune.bbq import BBQ, read_bbq
 from minigpt.finetune.records import Record
+from minigpt.measure.vader import VADER
 from minigpt.text.fetch import Package, fetch_package
 
-VADER = Package(
-    "vaderSentiment",
-    "3.3.2",
-    "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
-    "vaderSentiment-3.3.2/additional_resources",
-    2.3,
-    "MIT",
-    source=True,
-)
-ARCHIVE = "hutto_ICWSM_2014.tar.gz"  # inside of the package
+ARCHIVE = Path("additional_resources") / "hutto_ICWSM_2014.tar.gz"  # inside of the package
 MOST_BYTES = 1 << 24  # that a file of it may have
 DECIDED = 0.5  # the smallest mean rating, without its sign, that is a class
 TEST, SEED = 1000, 2014
