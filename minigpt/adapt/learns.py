@@ -49,8 +49,8 @@ class Learns:
     def from_dict(cls, value: dict[str, Any]) -> "Learns":
         """What `to_dict` made."""
         layers = tuple(read(value, "layers", list_of(TEXT)))
-        numbers = [read(value, name, whole(1)) for name in ("blocks", "rank")]
-        return cls(read(value, "way", TEXT), *numbers, layers, read(value, "dropout", RATE, 0.0))
+        blocks, rank = (read(value, name, whole(1)) for name in ("blocks", "rank"))
+        return cls(read(value, "way", TEXT), blocks, rank, layers, read(value, "dropout", RATE, 0.0))
 
     @property
     def whole(self) -> bool:
