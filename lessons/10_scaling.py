@@ -49,8 +49,9 @@ def unless_quick(**others):
 # %% [markdown]
 # ## What is known
 #
-# These sizes were published. Those of GPT-5.5 were guessed, by people who do not know. A full dot is the number of all
-# parameters, an open one the number of those at work on a token.
+# These sizes were published. Those of GPT-5.5 were guessed, by people who do not know; the bar goes from the lowest guess
+# that we found on the web to the highest. A full dot is the number of all parameters, an open one the number of those at
+# work on a token (below we shall see how these two can differ).
 
 # %%
 published = {
@@ -149,7 +150,8 @@ expect(
 #
 # First, what is to be counted? In a **mixture of experts** every block has several feed-forward networks, the experts,
 # and a router sends each token to a few of them. The parameters grow with the number of experts, the work for a token
-# does not. In ten lines: *every* expert answers every token, and the router's weights, zero for all but two, add the
+# does not. The router is one matrix. It gives each expert a score, keeps the best few (here two), and makes weights of
+# them by a softmax. In ten lines: *every* expert answers every token, and the router's weights, zero for all but two, add the
 # answers up. The library lets an expert work only on the tokens that were sent to it. Both give the same.
 
 # %%
@@ -190,8 +192,8 @@ expect("E09.all_over_active", params.flat.size / active, above=4, against={"a de
 # ## Experiment E09: the size of a black box
 #
 # We train models of four widths, two layers each, on the characters of Python's documentation. Then we look at them as
-# an outsider would: by the loss on text that they have not seen. The rate is constant after a warm-up, so every point
-# of a training is one at which it could have ended.
+# an outsider would: by the loss on text that they have not seen. The learning rate is constant after a warm-up (lesson
+# 06), so every point of a training is one at which it could have ended.
 #
 # **Prediction.** One value of the loss is reached by models that differ by a factor of ten and more in size.
 
@@ -461,8 +463,8 @@ print(f"at a trillion: {low:.2f} to {high:.2f} nats")
 
 # %% [markdown]
 # The band looks narrow out there, and should not be believed: it knows only how seeds differ. It takes for granted
-# that the line stays a line. A text has an entropy below which no model gets, and a line passes that at some size. The
-# law is for *one* text, *one* recipe and *these* steps.
+# that the line stays a line. But no model can foresee everything that a text says. So the loss has a floor above zero,
+# and a line passes every floor at some size. The law is for *one* text, *one* recipe and *these* steps.
 #
 # **At equal operations.** Training costs about $6 N D$ operations, $D$ being the tokens seen. Two are for a
 # multiplication and an addition, and the factor three is for forward and backward. Who spends a fixed sum on a larger
@@ -524,6 +526,9 @@ smallest, largest = (
 print("smallest less best:", smallest)
 print("largest less best: ", largest)
 print("best sizes:", [f"{N[w]:,}" for w in best_widths.values()])
+first_two = {budget: difference(one[8], one[16]) for budget, one in profiles.items()}
+for budget, one in first_two.items():
+    print(f"{budget / 1e9:g} billion: smallest less second: {one}")
 left_out = [
     scale.step_flops(config_of(w), 1, recompute=False) / (6 * N[w] * CONTEXT) for w in WIDTHS
 ]
@@ -604,7 +609,8 @@ prediction(
 # %% [markdown]
 # Half of it holds. The largest stays far behind at each of three rates and with four times the steps, so rate and batches
 # are not the cause; it could be shown too little text for its sum. The smallest does *not* stay behind: twice the rate
-# suits it better, and then it differs from the second by no more than the seeds do. So what we have shown is that bigger
+# suits it better, and then it differs from the second by no more than the seeds do. (Twice the rate is the highest that
+# we tried, and the better one for both. A higher one still may move them again.) So what we have shown is that bigger
 # is not better at equal operations. That the bottom lies inside our four sizes, and that the best size grows, holds at
 # one rate for all; where the bottom is, they cannot tell, for the two smaller sums least of all, where the smallest model
 # is the lowest point. Porian et al. (2024, below) found the same trap in larger models: settings that suit one size decide
@@ -649,7 +655,7 @@ for _ in range(
 ):  # the bootstrap: runs are drawn whole, for each width its own
     drawn = [losses_of({w: rng.integers(SEEDS) for w in WIDTHS}) for _ in range(SEEDS)]
     again.append(fit_chinchilla(n_of, d_of, np.array(drawn)))
-usable = [law for law in again if law.a > 0 and law.b > 0]
+usable = [law for law in again if law.a > 0 and law.b > 0]  # both terms are there
 ends = np.quantile(
     [(law.floor, law.alpha, law.beta) for law in again], [0.05, 0.95], axis=0
 ).tolist()
@@ -667,6 +673,7 @@ misfit = np.abs(both(n_of, d_of) / each - 1).mean()
 one_term = np.abs(fit_power_law(d_of, each.mean(axis=0))(d_of) / each - 1).mean()
 expect("L10.mean_misfit", misfit, below=0.05, against=unless_quick(tokens_alone=one_term))
 bests = np.array([law.best(BUDGETS[-1]) for law in usable]) if usable else np.ones((1, 2))
+print(f"{len(usable)} of {len(again)} fits have a best size: both terms, of size and of text, count.")
 table(
     ["the best size at our largest sum", "parameters", "tokens for each"],
     [
@@ -696,9 +703,9 @@ expect(
 
 # %% [markdown]
 # The fit puts the best size between our two smallest, and finds the smaller of them a hair better, where we measured the
-# other one lower. That difference is smaller than what the fit misses, and fits with what the rates showed: these two
-# cannot be told apart. It misses the losses by less than two in a hundred; text seen alone,
-# without the size, would miss them by three times as much. Its floor ($E$) is not to be trusted, since our losses are
+# other one lower. What it sees between the two is smaller than what it misses on average, and fits with what the rates
+# showed: these two cannot be told apart. It misses the losses by less than two in a hundred; text seen alone, without
+# the size, would miss them by three times as much. Its floor ($E$) is not to be trusted, since our losses are
 # far above any. And the tokens for each parameter are not twenty: that number belongs to their text, their recipe and
 # their sizes. What carries over is that there *is* a best size, and that it depends on the sum.
 #
@@ -709,9 +716,11 @@ expect(
 #
 # *"A size can be found from outside, and has been."* That is true, and it bounds what was said above. A loss alone
 # tells no size. *Logits* tell the width: they are the last hidden states, of width $h$, times one matrix. However many
-# of them one collects, they span no more than $h$ dimensions. Carlini et al. (2024) took the widths of two of OpenAI's
-# models through the public interface so, and Finlayson et al. (2024) estimated that of gpt-3.5-turbo at about 4,096.
-# We do it to our own black boxes: collect logits, and count the singular values that are not rounding.
+# of them one collects, they span no more than $h$ dimensions. Carlini et al. (2024) took the widths of OpenAI's ada and
+# babbage (1,024 and 2,048) and of gpt-3.5-turbo, which they did not publish, through the public interface so. Finlayson
+# et al. (2024) estimated that of gpt-3.5-turbo at about 4,096. We do it to our own black boxes: collect logits, and count
+# their singular values. (They say how far a table's rows reach in each direction. In a direction that no row takes there
+# is nothing but rounding.)
 
 # %%
 rows = []
@@ -785,7 +794,7 @@ expect("E24.rate_ratio", rate[-1] / rate[0], above=1.2, against={"a constant rat
 # %% [markdown]
 # **A ledger.** `minigpt scale` adds up a bill for a model of any size. Before we believe it about machines that we do
 # not have, we hold it to this one. First memory: what a training step of ours takes, predicted from the configuration,
-# and measured.
+# and measured. (The *activations* of a bill are all results between the operations that the backward needs.)
 
 # %%
 show_source(ledger.block_numbers, docstring=False)
@@ -913,15 +922,18 @@ expect(
 )
 
 # %% [markdown]
-# So both causes are real. With next to nothing to do a step still takes some milliseconds, and a little more the wider
-# the model (Adam goes over all parameters). That is about half of the narrowest model's step and about a tenth of the
-# widest's. Small matrices matter for the narrowest. Together they explain half to four fifths of a step. The rest we
+# Python is the larger of the two causes. With next to nothing to do a step still takes some milliseconds, and a little
+# more the wider the model (Adam goes over all parameters). That is about half of the narrowest model's step and about a
+# tenth of the widest's. Small matrices add some tenths of a millisecond to the narrowest model's step, and nothing to the
+# widest's. Together all of it explains half to four fifths of a step. The rest we
 # have not taken apart: softmax, GELU and norms compute more than they move, for one. `examples/benchmarks/ledger.py`
 # has larger models.
 #
 # **A published table.** Narayanan et al. (2021) trained models of up to a trillion parameters on A100 GPUs and said how
-# fast. The ledger knows their sizes and their layouts, and assumes what its fields say: that products reach 65% of the
-# peak, for instance. It does not know what they measured.
+# fast. The ledger knows their sizes and their layouts (how a model is cut among the GPUs, the subject of lesson 11), and
+# assumes what its fields say: that products reach 65% of the peak, for instance. It does not know what they measured.
+# (They keep few activations and compute the others a second time in the backward. So a parameter takes 8 operations for a
+# token there, not 6.)
 
 # %%
 reported = [  # 10^9 parameters, heads, width, layers, tensor, pipeline, GPUs, batch, 10^12 operations a second on each
@@ -1016,7 +1028,7 @@ print(f"The states of a trillion fill {16 * many / 80e9:.0f} GPUs of 80 GB.")
 print(f"On 3,072 GPUs it takes {120 * many**2 * 8 / 6 / (3072 * 163e12) / YEAR:.1f} years.")
 
 # %% [markdown]
-# (On the GPUs activations are computed a second time, so the factor is 8 there, not 6.) That is a barrier, as the
+# (On the GPUs the factor is 8, as above.) That is a barrier, as the
 # article says (C32), and it can be put into numbers. Try others: `minigpt scale --layers 128 --heads 160 --width 25600
 # --gpus 3072 --batch 3072`.
 #
