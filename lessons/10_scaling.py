@@ -14,6 +14,7 @@
 # %%
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -202,7 +203,7 @@ corpus = load_corpus("pydocs", progress=False)
 order = np.random.default_rng(0).permutation(len(corpus.documents))
 documents = [corpus.documents[i] for i in order]
 characters = CharacterTokenizer.train(documents)
-letters = characters.encode("\n\n".join(documents[:-200])[: 100_000 if quick() else None])
+letters = characters.encode("\n\n".join(documents[:-200])[: 100_000 if quick() else 3_000_000])
 unseen = characters.encode("\n\n".join(documents[-200:])[:60_000])
 V, CONTEXT, ROWS, WARM_UP = characters.vocabulary_size, 32, 16, 20
 TOKENS = ROWS * CONTEXT  # to a step
@@ -213,7 +214,7 @@ def windows(tokens, starts):
     return causal_lm(tokens[starts[:, None] + np.arange(CONTEXT + 1)].astype(int))
 
 
-places = np.linspace(0, len(unseen) - CONTEXT - 1, 32 if quick() else 192)
+places = np.linspace(0, len(unseen) - CONTEXT - 1, 32 if quick() else 96)
 test = windows(unseen, places.astype(int))
 
 
@@ -265,9 +266,10 @@ def train(width, seed, looks, rate=4e-3, rows=ROWS):
     return params, losses
 
 
-trained = {
-    width: [train(width, seed, looks_of(width)) for seed in range(SEEDS)] for width in WIDTHS
-}
+workers = ThreadPoolExecutor(2)  # trainings that do not need each other run side by side
+jobs = [(width, seed, looks_of(width)) for width in WIDTHS for seed in range(SEEDS)]
+runs = list(workers.map(lambda job: train(*job), jobs))
+trained = {width: runs[i * SEEDS :][:SEEDS] for i, width in enumerate(WIDTHS)}
 curves = {
     width: np.array([[losses[step] for step in looks_of(width)] for _, losses in runs])
     for width, runs in trained.items()
@@ -569,20 +571,28 @@ prediction(
 narrow, wide = min(profile), max(profile)
 
 
-def arm(width, rate=4e-3, rows=ROWS):
-    """Losses at the largest sum with another rate or other batches, one for each seed."""
-    steps = steps_for(width, BUDGETS[-1]) * ROWS // rows
-    return [train(width, seed, [steps], rate, rows)[1].popitem()[1] for seed in range(SEEDS)]
-
-
-arms = {
-    width: {
-        "rate 0.004, as above": profile[width],
-        **{f"rate {rate:g}": arm(width, rate) for rate in others},
-    }
-    for width, others in {narrow: (8e-3,), best_width: (8e-3,), wide: (2e-3, 8e-3)}.items()
+others = {  # what is changed: rate, rows of a batch
+    (narrow, "rate 0.008"): (8e-3, ROWS),
+    (best_width, "rate 0.008"): (8e-3, ROWS),
+    (wide, "rate 0.002"): (2e-3, ROWS),
+    (wide, "rate 0.008"): (8e-3, ROWS),
+    (wide, "rate 0.004, batches of four"): (4e-3, ROWS // 4),
 }
-arms[wide]["rate 0.004, batches of four"] = arm(wide, rows=4)
+
+
+def arm(job):
+    """The loss at the largest sum with another rate or other batches."""
+    (width, name), seed = job
+    rate, rows = others[width, name]
+    steps = steps_for(width, BUDGETS[-1]) * ROWS // rows
+    return train(width, seed, [steps], rate, rows)[1][steps]
+
+
+jobs = [(one, seed) for one in others for seed in range(SEEDS)]
+losses = list(workers.map(arm, jobs))
+arms = {width: {"rate 0.004, as above": profile[width]} for width in (narrow, best_width, wide)}
+for i, (width, name) in enumerate(others):
+    arms[width][name] = losses[i * SEEDS :][:SEEDS]
 spread_table(
     {f"{N[w]:,} parameters, {name}": v for w, those in arms.items() for name, v in those.items()}
 )
@@ -651,7 +661,7 @@ both = fit_chinchilla(n_of, d_of, each)
 rng = np.random.default_rng(1)
 again = []
 for _ in range(
-    10 if quick() else 60
+    10 if quick() else 40
 ):  # the bootstrap: runs are drawn whole, for each width its own
     drawn = [losses_of({w: rng.integers(SEEDS) for w in WIDTHS}) for _ in range(SEEDS)]
     again.append(fit_chinchilla(n_of, d_of, np.array(drawn)))
@@ -673,7 +683,9 @@ misfit = np.abs(both(n_of, d_of) / each - 1).mean()
 one_term = np.abs(fit_power_law(d_of, each.mean(axis=0))(d_of) / each - 1).mean()
 expect("L10.mean_misfit", misfit, below=0.05, against=unless_quick(tokens_alone=one_term))
 bests = np.array([law.best(BUDGETS[-1]) for law in usable]) if usable else np.ones((1, 2))
-print(f"{len(usable)} of {len(again)} fits have a best size: both terms, of size and of text, count.")
+print(
+    f"{len(usable)} of {len(again)} fits have a best size: both terms, of size and of text, count."
+)
 table(
     ["the best size at our largest sum", "parameters", "tokens for each"],
     [
@@ -766,7 +778,7 @@ def seconds_a_step(config, seed, steps):
 
 
 timings = {
-    width: [seconds_a_step(config, seed, 3 if quick() else 15) for seed in range(3)]
+    width: [seconds_a_step(config, seed, 3 if quick() else 10) for seed in range(3)]
     for width, config in TIMED.items()
 }
 seconds = np.array([min(times) for times in timings.values()])
@@ -871,7 +883,7 @@ table(["width", "products, ms", "element-wise, ms", "measured, ms", "explained"]
 # products of the model's own shapes, and a step with next to nothing to do, one row of two tokens.
 
 # %%
-ROUNDS, IDLE_STEPS = (10, 4) if quick() else (200, 20)
+ROUNDS, IDLE_STEPS = (10, 4) if quick() else (100, 10)
 tiny = causal_lm(np.zeros((1, 3), int))
 parts = []
 for width, products, moved, measured, _ in rows:
