@@ -69,7 +69,7 @@ gpt = Transformer(
 def trained(seed):
     """The parameters of a trained GPT."""
     params = gpt.init(np.random.default_rng(seed))
-    sampler, steps = BatchSampler(text, 32, batch=8, seed=seed), 20 if quick() else 350
+    sampler, steps = BatchSampler(text, 32, batch=6, seed=seed), 20 if quick() else 400
     batches = (causal_lm(sampler.batch_at(step)) for step in range(steps))
     fit(gpt, params, batches, warmup_cosine(4e-3, warmup=10, total=steps))
     return params
@@ -545,7 +545,7 @@ def reader_loss(learnt, test, seed, steps):
     )
     reader = Transformer(config)
     params = reader.init(np.random.default_rng(seed))
-    sampler = BatchSampler(learnt, 16, batch=16, seed=seed)
+    sampler = BatchSampler(learnt, 16, batch=12, seed=seed)
     batches = (causal_lm(sampler.batch_at(step)) for step in range(steps))
     fit(reader, params, batches, warmup_cosine(6e-3, warmup=20, total=steps))
     asked = causal_lm(test[: len(test) // 17 * 17].reshape(-1, 17))
@@ -561,7 +561,7 @@ def floor_loss(test):
 
 tables = {f"counts of the last {k}": range(1, k + 1) for k in range(1, 6)}
 tables["counts of the pair (1, 4)"] = (1, 4)
-lengths = (30, 60) if quick() else (300, 1200)
+lengths = (30, 60) if quick() else (250, 1000)
 short, long = readers = [f"transformer, {steps:,} steps" for steps in lengths]
 nats = {name: [] for name in (*tables, *readers, "the grammar itself")}
 seeds = range(1 if quick() else 3)
@@ -711,7 +711,7 @@ def train_arm(choices, seed, steps, warmup=10, from_zero=()):
     params = model.init(np.random.default_rng(seed))
     for name in from_zero:
         params[name][...] = 0
-    sampler = BatchSampler(text, 32, batch=8, seed=seed)
+    sampler = BatchSampler(text, 32, batch=6, seed=seed)
     batches = (causal_lm(sampler.batch_at(step)) for step in range(steps))
     fit(model, params, batches, warmup_cosine(4e-3, warmup=warmup, total=steps))
     return loss(model, params, causal_lm(windows)), params.flat.size

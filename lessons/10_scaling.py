@@ -205,7 +205,7 @@ documents = [corpus.documents[i] for i in order]
 characters = CharacterTokenizer.train(documents)
 letters = characters.encode("\n\n".join(documents[:-200])[: 100_000 if quick() else 3_000_000])
 unseen = characters.encode("\n\n".join(documents[-200:])[:60_000])
-V, CONTEXT, ROWS, WARM_UP = characters.vocabulary_size, 32, 16, 20
+V, CONTEXT, ROWS, WARM_UP = characters.vocabulary_size, 32, 12, 20
 TOKENS = ROWS * CONTEXT  # to a step
 WIDTHS = (8, 16, 32, 64)
 
@@ -227,7 +227,7 @@ def config_of(width):
 
 
 N = {width: scale.count_parameters(config_of(width)) for width in WIDTHS}
-BUDGETS = (5e7, 1e8, 2e8) if quick() else (4e9, 8e9, 16e9)  # operations, 6 N D
+BUDGETS = (5e7, 1e8, 2e8) if quick() else (3e9, 6e9, 12e9)  # operations, 6 N D
 EARLY, SAME_STEPS = (3, 6) if quick() else (40, 100)
 LEAST = 1 if quick() else 2 * WARM_UP  # steps that a budget must pay for
 
@@ -562,8 +562,8 @@ prediction(
 
 # %% [markdown]
 # Are the ends worse because of their *size*, or because our rate and our batches do not suit them? Those arms are cheap:
-# the same sum and seeds at another rate, for the largest, the smallest and the best; and batches of four instead of
-# sixteen for the largest, which gives it four times as many steps on the same amount of text.
+# the same sum and seeds at another rate, for the largest, the smallest and the best; and batches of three instead of
+# twelve for the largest, which gives it four times as many steps on the same amount of text.
 #
 # **Prediction.** The best size stays inside when each size has its best arm.
 
@@ -576,7 +576,7 @@ others = {  # what is changed: rate, rows of a batch
     (best_width, "rate 0.008"): (8e-3, ROWS),
     (wide, "rate 0.002"): (2e-3, ROWS),
     (wide, "rate 0.008"): (8e-3, ROWS),
-    (wide, "rate 0.004, batches of four"): (4e-3, ROWS // 4),
+    (wide, "rate 0.004, batches of three"): (4e-3, ROWS // 4),
 }
 
 
