@@ -9,7 +9,7 @@
 #
 # **You need.** Lesson 02, attention; lesson 03, the feed-forward network.
 #
-# **Time.** 110 minutes to read; the code runs in 200 s and takes 0.3 GB.
+# **Time.** 115 minutes to read; the code runs in 115 s and takes 0.3 GB.
 
 # %%
 from concurrent.futures import ThreadPoolExecutor
