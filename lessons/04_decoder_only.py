@@ -62,14 +62,14 @@ windows = held_out[starts[:, None] + np.arange(33)].astype(int)
 unigram = unigram_nats(text, held_out, V)
 
 gpt = Transformer(
-    TransformerConfig(vocabulary_size=V, context=32, width=64, layers=2, heads=4, init_std=0.06)
+    TransformerConfig(vocabulary_size=V, context=32, width=48, layers=2, heads=4, init_std=0.06)
 )
 
 
 def trained(seed):
     """The parameters of a trained GPT."""
     params = gpt.init(np.random.default_rng(seed))
-    sampler, steps = BatchSampler(text, 32, batch=6, seed=seed), 20 if quick() else 400
+    sampler, steps = BatchSampler(text, 32, batch=12, seed=seed), 20 if quick() else 350
     batches = (causal_lm(sampler.batch_at(step)) for step in range(steps))
     fit(gpt, params, batches, warmup_cosine(4e-3, warmup=10, total=steps))
     return params
