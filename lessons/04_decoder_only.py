@@ -87,13 +87,13 @@ print(f"{SENTENCE!r} has {tokens.size} characters: {tokens[0, :6]} ...")
 # %% [markdown]
 # ## The residual stream
 #
-# The **residual stream** is the vector of width C that each token has from the embedding to the last layer, and to which
-# every part of the model adds. A **block** is one attention and one feed-forward network, each of which reads the
-# residual stream and adds its result to it. Nothing is overwritten. Attention is the only part that brings something
-# from another position.
+# The **residual stream** is the vector of width C that each token has from the embedding to the last layer, and to
+# which every part of the model adds. A **block** is one attention and one feed-forward network, each of which reads
+# the residual stream and adds its result to it. Nothing is overwritten. Attention is the only part that brings
+# something from another position.
 #
-# The parts do not read the stream as it is. A *norm* first brings every vector to one length. A block is **pre-norm** if
-# the norm stands before each part, in the branch, as in GPT-2. A block is **post-norm** if the norm stands on the
+# The parts do not read the stream as it is. A *norm* first brings every vector to one length. A block is **pre-norm**
+# if the norm stands before each part, in the branch, as in GPT-2. A block is **post-norm** if the norm stands on the
 # stream, after each sum, as in the transformer of 2017 and in GPT-1.
 
 # %%
@@ -121,8 +121,8 @@ show(
 )
 
 # %% [markdown]
-# *The thick arrow is the stream; shapes are (texts, positions, width) of the run above, and (texts, heads, queries, keys)
-# for the weights.*
+# *The thick arrow is the stream; shapes are (texts, positions, width) of the run above, and (texts, heads, queries,
+# keys) for the weights.*
 #
 # ## A block in about ten lines
 #
@@ -249,8 +249,8 @@ show(
 # After the embedding the answer is the character itself, since embedding and head are one table. The first feed-forward
 # network turns it into what follows: after "retur" the answer is "n".
 #
-# One sentence of one model is an example. So we ask early in the same way over the held-out text, and of three models that
-# differ by their seed:
+# One sentence of one model is an example. So we ask early in the same way over the held-out text, and of three models
+# that differ by their seed:
 
 # %%
 
@@ -292,8 +292,8 @@ expect(
 )
 
 # %% [markdown]
-# The first block adds more than two nats, the second less than a tenth. (To ask after the first block is to cut the second
-# off.) So at this size and in so few steps nearly all that the head reads was there after one block.
+# The first block adds more than two nats, the second less than a tenth. (To ask after the first block is to cut the
+# second off.) So at this size and in so few steps nearly all that the head reads was there after one block.
 
 # %% [markdown]
 # ## The norm, and the order of the words
@@ -379,10 +379,10 @@ show_source(begin_forward, docstring=False)
 # %% [markdown]
 # ## Counting parameters
 #
-# There is no mystery in the size of a published model. In a block of GPT-2, attention has four matrices of $C^2$, and the
-# feed-forward network two of $4 C^2$: $12 C^2$ together. The biases are $4 C$ in attention and $5 C$ in the feed-forward
-# network, and two norms with a gain and a bias have $4 C$: $13 C$ together. Outside of the blocks the token table has
-# $V C$, the positions $T C$, the last norm $2 C$.
+# There is no mystery in the size of a published model. In a block of GPT-2, attention has four matrices of $C^2$, and
+# the feed-forward network two of $4 C^2$: $12 C^2$ together. The biases are $4 C$ in attention and $5 C$ in the
+# feed-forward network, and two norms with a gain and a bias have $4 C$: $13 C$ together. Outside of the blocks the
+# token table has $V C$, the positions $T C$, the last norm $2 C$.
 
 # %%
 known = {
@@ -412,9 +412,9 @@ table(["model", "layers", "width", "counted from shapes", "by the formula"], row
 #
 # The control is *the same parameters* without the causal mask.
 #
-# **Prediction.** Causal: exactly 0 before the change, and the cache agrees to rounding. Without the mask: the change is
-# felt everywhere, and kept keys and values are *stale*, since every new token changes the old ones in all layers but the
-# first.
+# **Prediction.** Causal: exactly 0 before the change, and the cache agrees to rounding. Without the mask: the change
+# is felt everywhere, and kept keys and values are *stale*, since every new token changes the old ones in all layers
+# but the first.
 
 # %%
 sizes = {
@@ -500,9 +500,9 @@ prediction(
 #
 # Suppose that you see only how well a model predicts. We make a text by a grammar with a short memory: the next of 12
 # tokens depends on the one before it and on the one four before. A two-layer transformer reads it. Its rivals are
-# tables that count what followed the last 1 to 5 tokens, each used alone. (Every count begins at a tenth, so that nothing
-# is impossible.) A last rival is told the secret: its table counts what followed the pair of the last token and the
-# fourth last.
+# tables that count what followed the last 1 to 5 tokens, each used alone. (Every count begins at a tenth, so that
+# nothing is impossible.) A last rival is told the secret: its table counts what followed the pair of the last token
+# and the fourth last.
 #
 # **Prediction.** The transformer beats all tables that count everything up to some distance. The table of the pair is
 # no transformer and does at least as well.
@@ -629,10 +629,10 @@ prediction(
 
 # %% [markdown]
 # The tables of the last 1 to 5 stay well above what can be known: they are too short, or too large to be filled from
-# this text. The transformer is far better. So a loss tells "better than counting everything". But the table of the pair,
-# a few lines of `bincount`, is better still, and comes within about a hundredth of what can be known. By how much it is
-# ahead says little: after four times as many steps most of the transformer's gap is gone. What is left, a few
-# hundredths, is still more than the seeds differ.
+# this text. The transformer is far better. So a loss tells "better than counting everything". But the table of the
+# pair, a few lines of `bincount`, is better still, and comes within about a hundredth of what can be known. By how
+# much it is ahead says little: after four times as many steps most of the transformer's gap is gone. What is left, a
+# few hundredths, is still more than the seeds differ.
 #
 # *A loss does not tell a name.* The gap between a transformer and its rivals shows how much they know about where to
 # look, and how long they have read, not what they are made of.
@@ -656,19 +656,20 @@ table(
 
 # %% [markdown]
 # Which of the changes matter? We start from GPT-2's recipe and change one factor at a time, then all that a recipe
-# changes. Width, depth, text, number of steps and learning rate are the same, with three seeds each. One detail of 2017
-# is easily lost: sines have the size of one, and fresh embeddings here about 0.06. So the paper multiplies embeddings by
-# $\sqrt{C}$. An arm without that factor shows what it is for. (Our arm of 2017 has biases everywhere, like GPT-2.)
+# changes. Width, depth, text, number of steps and learning rate are the same, with three seeds each. One detail of
+# 2017 is easily lost: sines have the size of one, and fresh embeddings here about 0.06. So the paper multiplies
+# embeddings by $\sqrt{C}$. An arm without that factor shows what it is for. (Our arm of 2017 has biases everywhere,
+# like GPT-2.)
 #
 # A few arms are controls. GPT-2's table of positions begins at random, like everything. So there is an arm without
 # positions, and one whose table begins at zero. Post-norm is also tried with a longer *warm-up*, the steps at the
 # beginning in which the learning rate grows from zero: 50 instead of 10.
 #
-# **Prediction.** GPT-2's and the modern recipe differ by more than the seeds do. Post-norm is behind wherever it is used:
-# in GPT-2's recipe, with scaled embeddings, and in that of 2017.
+# **Prediction.** GPT-2's and the modern recipe differ by more than the seeds do. Post-norm is behind wherever it is
+# used: in GPT-2's recipe, with scaled embeddings, and in that of 2017.
 #
-# The arms of a seed read the same batches. So every difference below is taken seed by seed, and its 95% interval is that
-# of these three numbers.
+# The arms of a seed read the same batches. So every difference below is taken seed by seed, and its 95% interval is
+# that of these three numbers.
 
 # %%
 sines = {"position": "sinusoidal", "scale_embedding": True}
@@ -876,23 +877,25 @@ prediction(
 )
 
 # %% [markdown]
-# The two recipes differ by far more than the seeds. The other arms say where that comes from: from the positions, and in two
-# parts. Something over a third of the gap goes when GPT-2's recipe is told *no* positions. A table that begins at zero does
-# the same, in every seed. So what costs is not that positions are learnt, but that their table begins as noise as large as
-# the embeddings, which 150 steps do not undo. *Rotary positions*, which have no table, take the rest: a tenth of a nat
-# beside no positions, in every seed. RMS norm and SwiGLU cannot be told from GPT-2 at this size and in so few steps. (Lesson 03 has
-# compared activations for longer.) The shares depend on the number of steps. In a trial with 400 instead of 150
-# the learnt table cost nothing any more, and the lead of rotary positions was larger: try it.
+# The two recipes differ by far more than the seeds. The other arms say where that comes from: from the positions, and
+# in two parts. Something over a third of the gap goes when GPT-2's recipe is told *no* positions. A table that begins
+# at zero does the same, in every seed. So what costs is not that positions are learnt, but that their table begins as
+# noise as large as the embeddings, which 150 steps do not undo. *Rotary positions*, which have no table, take the
+# rest: a tenth of a nat beside no positions, in every seed. RMS norm and SwiGLU cannot be told from GPT-2 at this size
+# and in so few steps. (Lesson 03 has compared activations for longer.) The shares depend on the number of steps. In a
+# trial with 400 instead of 150 the learnt table cost nothing any more, and the lead of rotary positions was larger:
+# try it.
 #
-# The second prediction is not confirmed. In GPT-2's recipe post-norm costs about half a nat, and its seeds lie far apart. With embeddings multiplied by $\sqrt{C}$, or with a warm-up of 50 steps, a tenth of a nat or
-# less is left. It has the same sign in every seed, so the place may cost a little; three seeds do not decide it. And the
-# recipe of 2017, which has the factor, cannot be told from GPT-2's. So the half nat is not the place of the norm by
-# itself: it is that place with small embeddings and a short warm-up. The sines say the same of the factor: without it they
-# drown the letters, and the model hardly gets past the unigram loss. Whoever leaves the factor out of a recipe of 2017
+# The second prediction is not confirmed. In GPT-2's recipe post-norm costs about half a nat, and its seeds lie far
+# apart. With embeddings multiplied by $\sqrt{C}$, or with a warm-up of 50 steps, a tenth of a nat or less is left. It
+# has the same sign in every seed, so the place may cost a little; three seeds do not decide it. And the recipe of
+# 2017, which has the factor, cannot be told from GPT-2's. So the half nat is not the place of the norm by itself: it
+# is that place with small embeddings and a short warm-up. The sines say the same of the factor: without it they drown
+# the letters, and the model hardly gets past the unigram loss. Whoever leaves the factor out of a recipe of 2017
 # measures that, and not the place of the norm.
 #
-# The model that is told no positions is not behind the one that learns them, as Haviv et al. found. It is behind the one
-# with rotary positions.
+# The model that is told no positions is not behind the one that learns them, as Haviv et al. found. It is behind the
+# one with rotary positions.
 #
 # ## The strongest objection
 #
@@ -928,10 +931,10 @@ prediction(
 #
 # ## It writes
 #
-# The model of the first cells goes on with its sentence. A language model gives probabilities, and something must choose.
-# **Sampling** draws the next token at random, with the probabilities that the model gives. **Temperature** is a number
-# by which the logits are divided before the softmax: below 1 the likely gets likelier. **Top-k sampling** draws from the k
-# likeliest tokens only, whose probabilities are made to sum to 1 again.
+# The model of the first cells goes on with its sentence. A language model gives probabilities, and something must
+# choose. **Sampling** draws the next token at random, with the probabilities that the model gives. **Temperature** is
+# a number by which the logits are divided before the softmax: below 1 the likely gets likelier. **Top-k sampling**
+# draws from the k likeliest tokens only, whose probabilities are made to sum to 1 again.
 
 # %%
 logits = whole_gpt(tokens, exact, layers=2)[0, -1]

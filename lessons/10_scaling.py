@@ -50,9 +50,9 @@ def unless_quick(**others):
 # %% [markdown]
 # ## What is known
 #
-# These sizes were published. Those of GPT-5.5 were guessed, by people who do not know; the bar goes from the lowest guess
-# that we found on the web to the highest. A full dot is the number of all parameters, an open one the number of those at
-# work on a token (below we shall see how these two can differ).
+# These sizes were published. Those of GPT-5.5 were guessed, by people who do not know; the bar goes from the lowest
+# guess that we found on the web to the highest. A full dot is the number of all parameters, an open one the number of
+# those at work on a token (below we shall see how these two can differ).
 
 # %%
 published = {
@@ -152,8 +152,8 @@ expect(
 # First, what is to be counted? In a **mixture of experts** every block has several feed-forward networks, the experts,
 # and a router sends each token to a few of them. The parameters grow with the number of experts, the work for a token
 # does not. The router is one matrix. It gives each expert a score, keeps the best few (here two), and makes weights of
-# them by a softmax. In ten lines: *every* expert answers every token, and the router's weights, zero for all but two, add the
-# answers up. The library lets an expert work only on the tokens that were sent to it. Both give the same.
+# them by a softmax. In ten lines: *every* expert answers every token, and the router's weights, zero for all but two,
+# add the answers up. The library lets an expert work only on the tokens that were sent to it. Both give the same.
 
 # %%
 mixed = TransformerConfig(
@@ -277,8 +277,8 @@ curves = {
 
 # %% [markdown]
 # The rings mark where each curve passes the same loss. (It was chosen after a trial, so that every seed passes it.)
-# Between two measured points we interpolate along the line that is drawn, on the logarithm of the step. (Right after the
-# warm-up the loss of one seed of the largest model jumps out of the picture, and comes back.)
+# Between two measured points we interpolate along the line that is drawn, on the logarithm of the step. (Right after
+# the warm-up the loss of one seed of the largest model jumps out of the picture, and comes back.)
 
 # %%
 SAME_LOSS = 4.5 if quick() else 2.7  # all of them pass it
@@ -349,7 +349,8 @@ prediction("E09.same_loss_many_sizes", "one loss, sizes that differ tenfold", sp
 # $L = (N_c / N)^{\alpha}$. That is a straight line if both axes are logarithmic. We fit it to all widths but the
 # largest, and predict that one before we look.
 #
-# **Prediction.** A line with a small slope, and an error of a few per cent, less than that of saying 'as the one before'.
+# **Prediction.** A line with a small slope, and an error of a few per cent, less than that of saying 'as the one
+# before'.
 
 # %%
 show_source(fit_power_law, docstring=False)
@@ -424,15 +425,16 @@ prediction(
 # %% [markdown]
 # Counting matters, for every seed: the losses are the same, and the slope changes by a tenth, because embeddings are a
 # larger share of a small model. Pearce and Song (2024) trace much of the disagreement between Kaplan et al. and
-# Hoffmann et al. to this; Porian et al. (2024) to the operations of the head, a warm-up too long for short trainings, and
-# settings that were not tuned for each size. That the steps matter is *not confirmed*: from forty to a hundred the slope
-# changes by less than seeds differ. What it would be near convergence these trainings cannot tell.
+# Hoffmann et al. to this; Porian et al. (2024) to the operations of the head, a warm-up too long for short trainings,
+# and settings that were not tuned for each size. That the steps matter is *not confirmed*: from forty to a hundred the
+# slope changes by less than seeds differ. What it would be near convergence these trainings cannot tell.
 #
-# *One width is missing, and you should know why.* In a trial before this lesson took its form, width 128 was trained in
-# the same way but with batches of sixteen, on three seeds. After a hundred steps it was no better than width 64. A line through the four smaller
-# widths promised a loss about eight per cent below what came out; saying 'as the one before' was right. We left that
-# width out because it takes long, but we had seen this. So the prediction above holds for one step on a range whose end
-# we know to lie close by. Whether the rate or the steps are at fault we have not separated.
+# *One width is missing, and you should know why.* In a trial before this lesson took its form, width 128 was trained
+# in the same way but with batches of sixteen, on three seeds. After a hundred steps it was no better than width 64. A
+# line through the four smaller widths promised a loss about eight per cent below what came out; saying 'as the one
+# before' was right. We left that width out because it takes long, but we had seen this. So the prediction above holds
+# for one step on a range whose end we know to lie close by. Whether the rate or the steps are at fault we have not
+# separated.
 #
 # How far does such a line reach? We draw the seeds anew two hundred times (the *bootstrap*), and look at the band in
 # which nine of ten of the lines lie.
@@ -564,9 +566,9 @@ prediction(
 )
 
 # %% [markdown]
-# At the largest sum the largest model is far behind. At the two smaller sums the smallest model is ahead of the second by
-# more than the seeds differ. At the largest sum its lead is gone, so more to spend is of more use to the larger of the
-# two. Which of them is the best there three seeds do not decide.
+# At the largest sum the largest model is far behind. At the two smaller sums the smallest model is ahead of the second
+# by more than the seeds differ. At the largest sum its lead is gone, so more to spend is of more use to the larger of
+# the two. Which of them is the best there three seeds do not decide.
 #
 # Is the largest worse because of its *size*, or because our rate and our batches do not suit it? Those arms are cheap:
 # the same sum and seeds at another rate, for the largest and the two smallest; and batches of three instead of twelve
@@ -622,19 +624,20 @@ prediction(
 
 # %% [markdown]
 # The largest stays far behind at each of three rates and with four times the steps. So rate and batches are not the
-# cause; it could be shown too little text for its sum. Twice the rate suits both small models better, and there, too, they
-# differ by no more than the seeds do. (It is the highest rate that we tried. A higher one still may move them again.) So
-# what we have shown is that bigger is not better at equal operations. Where the bottom lies our sizes cannot tell.
-# Porian et al. (2024, below) found in larger models that settings which suit one size decide which size looks best.
+# cause; it could be shown too little text for its sum. Twice the rate suits both small models better, and there, too,
+# they differ by no more than the seeds do. (It is the highest rate that we tried. A higher one still may move them
+# again.) So what we have shown is that bigger is not better at equal operations. Where the bottom lies our sizes
+# cannot tell. Porian et al. (2024, below) found in larger models that settings which suit one size decide which size
+# looks best.
 #
-# Hoffmann et al. found for models of billions that parameters and text should grow together, with about twenty tokens to
-# a parameter, and that the large models of the time had seen too little text. They also fitted
+# Hoffmann et al. found for models of billions that parameters and text should grow together, with about twenty tokens
+# to a parameter, and that the large models of the time had seen too little text. They also fitted
 #
 # $$L(N, D) = E + \frac{A}{N^{\alpha}} + \frac{B}{D^{\beta}}$$
 #
-# (Besiroglu et al., 2024, fitted their points again, read off a figure. The constants that were printed do not fit them,
-# and the intervals were far too narrow.) We fit the same form to our trainings, every seed and every point after the
-# warm-up, and ask it for the best size at our largest sum.
+# (Besiroglu et al., 2024, fitted their points again, read off a figure. The constants that were printed do not fit
+# them, and the intervals were far too narrow.) We fit the same form to our trainings, every seed and every point after
+# the warm-up, and ask it for the best size at our largest sum.
 
 # %%
 show_source(fit_chinchilla, docstring=False)
@@ -712,12 +715,12 @@ expect(
 )
 
 # %% [markdown]
-# The fit puts the best size between our two smallest, and finds the smaller of them a hair better, where we measured the
-# other one lower. What it sees between the two is smaller than what it misses on average, and fits with what the rates
-# showed: these two cannot be told apart. It misses the losses by less than two in a hundred; text seen alone, without
-# the size, would miss them by more than three times as much. Its floor ($E$) is not to be trusted, since our losses are
-# far above any. And the tokens for each parameter are not twenty: that number belongs to their text, their recipe and
-# their sizes. What carries over is that more parameters are not better at every sum, and that the best
+# The fit puts the best size between our two smallest, and finds the smaller of them a hair better, where we measured
+# the other one lower. What it sees between the two is smaller than what it misses on average, and fits with what the
+# rates showed: these two cannot be told apart. It misses the losses by less than two in a hundred; text seen alone,
+# without the size, would miss them by more than three times as much. Its floor ($E$) is not to be trusted, since our
+# losses are far above any. And the tokens for each parameter are not twenty: that number belongs to their text, their
+# recipe and their sizes. What carries over is that more parameters are not better at every sum, and that the best
 # number of them depends on the sum.
 #
 # So "more parameters" is an improvement only together with more text and more computation; and none of the three was
@@ -727,11 +730,11 @@ expect(
 #
 # *"A size can be found from outside, and has been."* That is true, and it bounds what was said above. A loss alone
 # tells no size. *Logits* tell the width: they are the last hidden states, of width $h$, times one matrix. However many
-# of them one collects, they span no more than $h$ dimensions. Carlini et al. (2024) took the widths of OpenAI's ada and
-# babbage (1,024 and 2,048) and of gpt-3.5-turbo, which they did not publish, through the public interface so. Finlayson
-# et al. (2024) estimated that of gpt-3.5-turbo at about 4,096. We do it to our own black boxes: collect logits, and count
-# their singular values. (They say how far a table's rows reach in each direction. In a direction that no row takes there
-# is nothing but rounding.)
+# of them one collects, they span no more than $h$ dimensions. Carlini et al. (2024) took the widths of OpenAI's ada
+# and babbage (1,024 and 2,048) and of gpt-3.5-turbo, which they did not publish, through the public interface so.
+# Finlayson et al. (2024) estimated that of gpt-3.5-turbo at about 4,096. We do it to our own black boxes: collect
+# logits, and count their singular values. (They say how far a table's rows reach in each direction. In a direction
+# that no row takes there is nothing but rounding.)
 
 # %%
 rows = []
@@ -934,17 +937,16 @@ expect(
 
 # %% [markdown]
 # Python is the larger of the two causes. With next to nothing to do a step still takes some milliseconds, and a little
-# more the wider the model (Adam goes over all parameters). That is about half of the narrowest model's step and a small
-# part of the widest's. Small matrices add some tenths of a millisecond to the narrowest model's step, and nothing to the
-# widest's. Together all of it explains half to four fifths of a step. The rest we
-# have not taken apart: softmax, GELU and norms compute more than they move, for one. `examples/benchmarks/ledger.py`
-# has larger models.
+# more the wider the model (Adam goes over all parameters). That is about half of the narrowest model's step and a
+# small part of the widest's. Small matrices add some tenths of a millisecond to the narrowest model's step, and
+# nothing to the widest's. Together all of it explains half to four fifths of a step. The rest we have not taken apart:
+# softmax, GELU and norms compute more than they move, for one. `examples/benchmarks/ledger.py` has larger models.
 #
-# **A published table.** Narayanan et al. (2021) trained models of up to a trillion parameters on A100 GPUs and said how
-# fast. The ledger knows their sizes and their layouts (how a model is cut among the GPUs, the subject of lesson 11), and
-# assumes what its fields say: that products reach 65% of the peak, for instance. It does not know what they measured.
-# (They keep few activations and compute the others a second time in the backward. So a parameter takes 8 operations for a
-# token there, not 6.)
+# **A published table.** Narayanan et al. (2021) trained models of up to a trillion parameters on A100 GPUs and said
+# how fast. The ledger knows their sizes and their layouts (how a model is cut among the GPUs, the subject of lesson
+# 11), and assumes what its fields say: that products reach 65% of the peak, for instance. It does not know what they
+# measured. (They keep few activations and compute the others a second time in the backward. So a parameter takes 8
+# operations for a token there, not 6.)
 
 # %%
 reported = [  # 10^9 parameters, heads, width, layers, tensor, pipeline, GPUs, batch, 10^12 operations a second on each
@@ -995,10 +997,10 @@ expect(
 )
 
 # %% [markdown]
-# The paper says 84 days, for 450 billion tokens and 3,072 GPUs. (Ours is from its measured speed, so it is the arithmetic
-# that agrees.) How good are the predicted times? The five speeds are so alike that *one* speed for all, fitted to them,
-# would miss them by as little. So the table does not test what the ledger says of tensors, pipelines and waiting; it says
-# only that the 65%, an assumption, and all that is subtracted from it come out right together.
+# The paper says 84 days, for 450 billion tokens and 3,072 GPUs. (Ours is from its measured speed, so it is the
+# arithmetic that agrees.) How good are the predicted times? The five speeds are so alike that *one* speed for all,
+# fitted to them, would miss them by as little. So the table does not test what the ledger says of tensors, pipelines
+# and waiting; it says only that the 65%, an assumption, and all that is subtracted from it come out right together.
 #
 # **Three bills.** Now our widest model, the small GPT-2 and a trillion side by side, each with the rule of twenty
 # tokens to a parameter. A parameter takes 16 bytes while it is trained in 16-bit numbers with Adam: 2 for it, 2 for
