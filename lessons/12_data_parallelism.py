@@ -292,8 +292,8 @@ table(["four workers", "targets of each", *heading], rows)
 
 # %% [markdown]
 # (The library's own `masked_lm` hides the same share of every row; here a coin was thrown for every letter. The masked
-# row has a model of its own, so its size cannot be compared with the others'.) The error is no rounding error and no crash. Training goes on, on another loss, in which the letters of short sentences weigh
-# more. No message tells you.
+# row has a model of its own, so its size cannot be compared with the others'.) The error is no rounding error and no
+# crash. Training goes on, on another loss, in which the letters of short sentences weigh more. No message tells you.
 #
 # ## How to add without a centre
 #
@@ -688,7 +688,8 @@ table(
 # Carry this to the article's number. $10^{12}$ parameters at 16 bytes take 16 TB on *every* worker of plain data
 # parallelism: 200 GPUs of 80 GB for a single copy, before the first activation, however many copies there are.
 #
-# And what does ZeRO cost? Counted is every buffer that a worker hands to its communicator.
+# And what does ZeRO cost? Counted is every buffer that a worker hands over to be sent (to `comm`), once for each
+# call. An all-reduce is one call for both of its halves; a reduce-scatter and an all-gather are two.
 #
 # **Prediction.** Take P parameters. Stage 0: 4 P bytes, once the gradients. Stages 1 and 2: 8 P, the parameters too.
 # Stage 3: the parameters come *twice*, before the forward and before the backward of each block. Two things come once:
@@ -841,9 +842,9 @@ else:
 # matrices are less efficient and the adding up comes on top.
 #
 # By the clock, look at the first row first. Where two cores give matrix products less than 1.6 times what one gives,
-# others work on the machine, and the clock decides nothing; the cell then says so. Else the worker processes have to be
-# at least 1.3 times as fast as one, or the cell fails. So C16's "faster" rests on processor time and on the literature
-# (Goyal et al., 2017).
+# others work on the machine, and the clock decides nothing; the cell then says so. Else it says how much faster two
+# worker processes were. Since this depends on the machine and on who else is on it, it is printed and held to no band:
+# C16's "faster" rests on processor time and on the literature (Goyal et al., 2017).
 #
 # ## The ceiling
 #
@@ -880,12 +881,13 @@ for name, messages in in_a_row.items():
 ceiling = computing / (2 * gradient_bytes / cluster.bandwidth_between)
 figure, axes = plt.subplots(figsize=(8.2, 4), layout="constrained")
 speed_up(axes, workers, speed_ups, ceiling)
-axes.set_title("Latency turns a ceiling into a peak")
+axes.set_title("For a ring, latency turns the ceiling into a peak")
 show(
     figure,
     "Speed-up against the number of workers, on logarithmic axes. Without communication it is a straight line. With "
     "bandwidth alone it bends towards a horizontal ceiling. A ring with latency rises, has a peak, and falls; halving "
-    "and doubling with latency falls much less. Latency turns a ceiling into a peak.",
+    "and doubling with latency stays close below the line of bandwidth alone. For a ring, latency turns the ceiling into "
+    "a peak.",
 )
 
 # %%
@@ -914,9 +916,11 @@ expect(
 # $$B_\text{simple} = \frac{\operatorname{tr} \Sigma}{|G|^2}, \qquad
 # \frac{S}{S_\min} - 1 = \Big( \frac{E}{E_\min} - 1 \Big)^{-1}.$$
 #
-# $\Sigma$ is the covariance of one example's gradient. $S$ are the steps to a given loss and $E = B S$ the examples.
-# The hyperbola is equivalent to $S = S_\min (1 + B_\text{crit} / B)$ with $B_\text{crit} = E_\min / S_\min$. The
-# **critical batch size** is the one at which a training takes twice as many steps as with an endless batch.
+# $\Sigma$ is the covariance of one example's gradient, and $\operatorname{tr}$, the trace, adds up the variances of all its
+# entries. $S$ are the steps to a given loss and $E = B S$ the examples; $S_\min$ are the fewest steps with any batch,
+# $E_\min$ the fewest examples. The hyperbola is equivalent to $S = S_\min (1 + B_\text{crit} / B)$ with
+# $B_\text{crit} = E_\min / S_\min$. The **critical batch size** is the one at which a training takes twice as many steps
+# as with an endless batch.
 #
 # **Prediction.** Small batches: doubling B halves the steps, and never more than that. Large batches: it hardly changes
 # them. The bend lies at the noise scale, give or take a factor of a few.
