@@ -183,7 +183,9 @@ apart = "\n\n".join(documents[-len(documents) // 10 :])
 held_out = apart[:60_000]
 seen = "\n\n".join(documents[: -len(documents) // 10])[: 200_000 if quick() else 600_000]
 sizes = (300, 512) if quick() else (300, 512, 1024, 2048)
-merges = BytePairTokenizer.train([seen], sizes[-1]).merges  # a small vocabulary has the first of them
+merges = BytePairTokenizer.train(
+    [seen], sizes[-1]
+).merges  # a small vocabulary has the first of them
 tokenizers = {size: BytePairTokenizer(merges[: size - 257]) for size in sizes}  # bytes, end of text
 bytes_per_token = {
     size: len(held_out.encode()) / len(tokenizer.encode(held_out))
