@@ -7,7 +7,7 @@
 #
 # **You need.** Lesson 00: how to read a claim.
 #
-# **Time.** 80 minutes to read; the code runs in 101 s and takes 0.2 GB.
+# **Time.** 80 minutes to read; the code runs in 75 s and takes 0.2 GB.
 
 # %%
 import math
@@ -181,7 +181,7 @@ order = np.random.default_rng(0).permutation(len(corpus.documents))
 documents = [corpus.documents[i] for i in order]
 apart = "\n\n".join(documents[-len(documents) // 10 :])
 held_out = apart[:60_000]
-seen = "\n\n".join(documents[: -len(documents) // 10])[: 200_000 if quick() else 600_000]
+seen = "\n\n".join(documents[: -len(documents) // 10])[: 120_000 if quick() else 600_000]
 sizes = (300, 512) if quick() else (300, 512, 1024, 2048)
 merges = BytePairTokenizer.train(
     [seen], sizes[-1]
@@ -379,11 +379,13 @@ def bits(nats, text):
 
 def counting_bigram(ids, counts):
     """Nats per character of a bigram that starts from some counts and goes on counting."""
-    counts, total = counts + 0.05, 0.0
+    nats, rows = 0.0, (counts + 0.05).tolist()
+    sums = [sum(row) for row in rows]
     for before, after in pairwise(ids.tolist()):
-        total -= math.log(counts[before, after] / counts[before].sum())
-        counts[before, after] += 1
-    return total / (len(ids) - 1)
+        nats -= math.log(rows[before][after] / sums[before])
+        rows[before][after] += 1
+        sums[before] += 1
+    return nats / (len(ids) - 1)
 
 
 def without_copies(data):

@@ -686,7 +686,7 @@ for (name, values), color, line in zip(
     axes.plot(chosen[name], values[chosen[name]], "o", color=color, markersize=11, fillstyle="none")
 axes.set(xlabel="peak learning rate", ylabel=f"held-out loss after {steps} steps (nats)")
 axes.set_title("Every grid has its best rate (ringed) inside")
-axes.legend(frameon=False, loc="lower left")
+axes.legend(frameon=False)
 axes.spines[["top", "right"]].set_visible(False)
 show(
     figure,

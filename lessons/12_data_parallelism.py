@@ -752,7 +752,7 @@ sizes = {"context": 16, "width": 32, "layers": 2} if quick() else {}
 sizes = {"context": 64, "width": 128, "layers": 2, "heads": 4, **sizes}
 large = Transformer(TransformerConfig(vocabulary_size=64, **sizes))
 large_start = large.init(np.random.default_rng(0))
-BATCH, REPEATS, ROUNDS = 16, 3 if quick() else 5, 2 if quick() else 3
+BATCH, REPEATS, ROUNDS = 16, 3 if quick() else 5, 1 if quick() else 3
 examples = causal_lm(np.random.default_rng(0).integers(0, 64, (BATCH, sizes["context"] + 1)))
 
 
