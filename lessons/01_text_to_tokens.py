@@ -11,8 +11,10 @@
 
 # %%
 import math
+import sysconfig
 import zlib
 from itertools import pairwise
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -176,11 +178,13 @@ expect("L01.crossing_merges", sum(" " in spelled[256 + i][1:] for i in range(6))
 # text that a model does not learn from, and is tested on. Some whole documents are held out.
 
 # %%
-corpus = load_corpus("pydocs", progress=False)
+# A quick run reads the files of one package instead, which takes no time.
+small_text = Path(sysconfig.get_path("stdlib"), "asyncio")
+corpus = load_corpus(small_text if quick() else "pydocs", progress=False)
 order = np.random.default_rng(0).permutation(len(corpus.documents))
 documents = [corpus.documents[i] for i in order]
 apart = "\n\n".join(documents[-len(documents) // 10 :])
-held_out = apart[:60_000]
+held_out = apart[: 20_000 if quick() else 60_000]
 seen = "\n\n".join(documents[: -len(documents) // 10])[: 120_000 if quick() else 600_000]
 sizes = (300, 512) if quick() else (300, 512, 1024, 2048)
 merges = BytePairTokenizer.train(
@@ -367,9 +371,8 @@ expect(
 # held-out text show the spread.
 
 # %%
-stretches = [apart[i : i + 60_000] for i in (0, 60_000, 120_000)]
-if quick():
-    stretches = [stretch[:8_000] for stretch in stretches]
+long = 8_000 if quick() else 60_000
+stretches = [apart[i : i + long] for i in (0, long, 2 * long)]
 
 
 def bits(nats, text):
@@ -495,7 +498,7 @@ spread_table(gains, name="what the training text gives, bits per byte")
 amounts = {500: 240, 20_000: 480, 600_000: 480}  # characters -> steps
 looks, rate, seeds = (60, 120, 240, 480), 4e-3, range(3)
 if quick():
-    amounts, looks, seeds = {500: 4, 20_000: 8, 100_000: 8}, (4, 8), range(2)
+    amounts, looks, seeds = {500: 2, 20_000: 4, 100_000: 4}, (2, 4), range(2)
 LOOKED_AT = 20 if quick() else 200  # windows
 
 
