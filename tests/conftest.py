@@ -18,6 +18,12 @@ settings.load_profile("minigpt")
 EXTRAS = {"mpi4py": "mpi-laptop", "jupytext": "lessons", "setuptools": "dev"}  # module -> where, if not in `parity`
 
 
+# Runs where everything does. Elsewhere a quicker one of its kind stands for it.
+thorough = pytest.mark.skipif(
+    os.environ.get("MINIGPT_REQUIRE_ALL") != "1", reason="a quicker one runs; MINIGPT_REQUIRE_ALL=1 asks for all"
+)
+
+
 def require(condition: bool, reason: str) -> None:
     """Skip the running test with `reason` unless `condition` holds; with MINIGPT_REQUIRE_ALL=1, fail instead."""
     if condition:
