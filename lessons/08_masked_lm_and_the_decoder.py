@@ -122,7 +122,8 @@ show_source(causal_lm, docstring=False)
 show_source(masked_lm, docstring=False)
 
 # %% [markdown]
-# `masked_lm` does one thing that we left out. Of the tokens that are chosen, 80% become the mask token, 10% become a
+# (`special`, `present` and `word_starts` name tokens that are never masked, padding, and words that are masked whole. We
+# use none of them.) `masked_lm` does one thing that we left out. Of the tokens that are chosen, 80% become the mask token, 10% become a
 # random token, and 10% stay as they are. We come back to this rule of BERT's, the *80/10/10*, because it bends the
 # sentence "the answer is no longer in the text".
 #
@@ -442,8 +443,8 @@ show(
 # So a little of the answer is in view, and on random text it can be counted. A token that is asked for and is no mask is
 # right with probability $1/2 + 1/2 \cdot 1/16 = 0.531$, and each of the other fifteen has $1/32$.
 #
-# **Prediction.** An encoder trained by 80/10/10 on random text gets to $0.8 \ln 16 + 0.2\,H$, where $H$ is the entropy of
-# that distribution. If all chosen tokens become masks, it stays at $\ln 16$.
+# **Prediction.** An encoder trained by 80/10/10 on random text gets to $0.8 \ln 16 + 0.2\,H$, where $H = -\sum p \ln p$ is
+# the mean surprise, or entropy, of that distribution. If all chosen tokens become masks, it stays at $\ln 16$.
 
 # %%
 right_token, wrong_token = 0.5 + 0.5 / SIZE, 0.5 / SIZE
@@ -561,7 +562,7 @@ for name, shares in (
 # 1/0.15 = 6.7 times weaker. (Here it would be 7.5 times: of sixteen tokens 15% are two, and a causal model is asked
 # fifteen.) We measure it. One rule: the second half of a text is the first half, each token replaced
 # through a fixed random table of 32. Causal models learn from next tokens, encoders from masked ones, at 15% and 40%,
-# until they apply the rule in nine of ten cases.
+# until they apply the rule in nine of ten cases. A step is one *pass*: one batch read and learnt from.
 #
 # **Prediction.** Masking needs more passes than next-token prediction, but fewer than 6.7 times as many, because labels
 # are not information: the first half is random, so half of the causal model's labels teach nothing.
@@ -1379,8 +1380,8 @@ table(
 #
 # * Wang et al. (2022) trained over 5 billion parameters on each architecture and objective, and tested tasks without
 #   examples. Causal decoders with next tokens were best right after this first training. After fine-tuning on many tasks at
-#   once, models with non-causal sight of their input that were trained on *masked* language modelling were best. And a
-#   non-causal model could be adapted into a causal one. So a laboratory could have a reason to do what the article says.
+#   once, models with non-causal sight of their input (both sides) that were trained on *masked* language modelling were
+#   best. And a non-causal model could be adapted into a causal one. So a laboratory could have a reason to do what the article says.
 # * GPT-BERT's authors report that the hybrid beats either objective alone in the BabyLM challenge, whose models learn from
 #   little text.
 # * U-PaLM: a finished PaLM was trained on with UL2's mixture of tasks in which damaged text is restored ("denoising"), for
