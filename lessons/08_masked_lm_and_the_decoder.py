@@ -776,7 +776,7 @@ expect("E06d.share_of_labels", share, above=0.2, below=0.8, against=shares, **tr
 # This arm also finishes E06d. It has the labels, the sight and the damage of the masked model; only the place of the
 # answer is another.
 #
-# **Prediction.** Read one place early, the masked weights are no better than letter frequencies. Read at the mask, they do
+# **Prediction.** Read one place early, the masked weights are about as bad as letter frequencies. Read at the mask, they do
 # as well under the causal mask as without it, since nothing stands to the right of it. Trained by masked next-token
 # prediction, the same reading works without a single causal step, about as well as the causal control with as few labels.
 
