@@ -11,7 +11,9 @@ Mark = tuple[int, int, str]  # from, to, colour
 Chance = Callable[[np.ndarray], np.ndarray]
 
 
-def marked_texts(axes: Axes, texts: Mapping[str, str], marks: Mapping[str, Sequence[Mark]], *, size: float = 8.5) -> None:
+def marked_texts(
+    axes: Axes, texts: Mapping[str, str], marks: Mapping[str, Sequence[Mark]], *, size: float = 8.5
+) -> None:
     """Write texts, a line each, in letters of one width, the marked places on a ground of their colour.
 
     texts: name -> a text of one line. marks: name -> the places that are marked, none of which overlap.
@@ -22,7 +24,9 @@ def marked_texts(axes: Axes, texts: Mapping[str, str], marks: Mapping[str, Seque
         for start, end, color in marks.get(name, ()):
             axes.barh(row, end - start, left=start, height=0.62, color=color, alpha=0.45, linewidth=0)
         for place, letter in enumerate(text):
-            axes.text(place + 0.5, row, letter, ha="center", va="center", family="monospace", fontsize=size, color=BLACK)
+            axes.text(
+                place + 0.5, row, letter, ha="center", va="center", family="monospace", fontsize=size, color=BLACK
+            )
     axes.set_yticks(range(len(texts)), list(texts), fontsize=9)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -43,7 +47,7 @@ def seed_lines(axes: Axes, places: Sequence[float], arms: Mapping[str, tuple[np.
 def compared_curve(axes: Axes, curves: Mapping[str, Chance], points: np.ndarray, threshold: float) -> None:
     """The chance that two texts are compared, by how alike they are: predicted for bands, and measured.
 
-    curves: name -> chance for each likeness, the first drawn strongly. points: (N, 2), likeness and measured share of pairs.
+    curves: name -> chance for each likeness, the first drawn strongly. points: (N, 2), likeness and measured share.
     """
     likeness = np.linspace(0, 1, 201)
     for number, (name, chance) in enumerate(curves.items()):

@@ -39,8 +39,8 @@ def shared_records(records: list[tuple]) -> tuple[int, float, float]:
 
     records: the quasi-identifiers of each person, one tuple a person; at least one.
 
-    Returns (k, unique, named): the size of the smallest group of people with the same tuple; the share of people who are
-    alone in theirs; and the share that is named right, on average, by one who knows a person's tuple and picks
+    Returns (k, unique, named): the size of the smallest group of people with the same tuple; the share of people who
+    are alone in theirs; and the share that is named right, on average, by one who knows a person's tuple and picks
     anybody of the group.
     """
     # answer

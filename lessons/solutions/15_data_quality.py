@@ -3,7 +3,9 @@
 import numpy as np
 
 
-def minhash_signature(shingles: np.ndarray, multipliers: np.ndarray, addends: np.ndarray, prime: int) -> np.ndarray:
+def minhash_signature(
+    shingles: np.ndarray, multipliers: np.ndarray, addends: np.ndarray, prime: int
+) -> np.ndarray:
     """The MinHash signature of a set.
 
     shingles: (S,) different integers, the set. Hash function k maps x to (multipliers[k] * x + addends[k]) modulo

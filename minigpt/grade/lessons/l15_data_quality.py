@@ -19,7 +19,7 @@ def minhash_signature(shingles, multipliers, addends, prime):
 
 
 def least_of_each_element(shingles, multipliers, addends, prime):
-    """You took the smallest value of each *element* over the hash functions; take that of each function over the set."""
+    """You took the smallest value of each *element* over the functions; take that of each function over the set."""
     return _hashes(shingles, multipliers, addends, prime).min(axis=0)
 
 
@@ -29,7 +29,7 @@ def largest(shingles, multipliers, addends, prime):
 
 
 def hash_of_the_least(shingles, multipliers, addends, prime):
-    """You hashed the smallest element: that is the same element for every function; hash all, then take the smallest."""
+    """You hashed the smallest element, the same one for every function; hash all, then take the smallest."""
     return (multipliers * shingles.min() + addends) % prime
 
 
@@ -85,7 +85,7 @@ def sliding_bands(signatures, rows):
 
 
 def interleaved_bands(signatures, rows):
-    """Your band is every so manieth value; a band is `rows` values in a row."""
+    """Your bands take every second or third value; a band is `rows` values in a row."""
     bands = signatures.reshape(len(signatures), rows, -1).swapaxes(1, 2)
     return _pairs((bands[:, None] == bands).all(axis=3).any(axis=2))
 
@@ -145,7 +145,7 @@ def last_left_out(tests, documents, n):
 
 def across_documents(tests, documents, n):
     """You joined the documents: n words in a row may not begin in one and end in the next."""
-    return held_tests(tests, [sum(documents, [])], n)
+    return held_tests(tests, [[word for document in documents for word in document]], n)
 
 
 def _text(rng, length):
