@@ -29,18 +29,13 @@ def largest(shingles, multipliers, addends, prime):
 
 
 def hash_of_the_least(shingles, multipliers, addends, prime):
-    """You hashed the smallest element, the same one for every function; hash all, then take the smallest."""
+    """This is the hash of the smallest element: hash all elements, modulus included, then take the smallest value."""
     return (multipliers * shingles.min() + addends) % prime
 
 
 def without_modulo(shingles, multipliers, addends, prime):
     """You left the modulus out: without it every function keeps the order of the elements, and all agree."""
     return (multipliers[:, None] * shingles + addends[:, None]).min(axis=1)
-
-
-def modulo_last(shingles, multipliers, addends, prime):
-    """You took the smallest value before the modulus; the modulus is part of the hash function."""
-    return without_modulo(shingles, multipliers, addends, prime) % prime
 
 
 def _hashes(shingles, multipliers, addends, prime):
@@ -202,7 +197,7 @@ EXERCISES = (
         minhash_signature,
         points=2,
         draw=draw_shingles,
-        mistakes=(least_of_each_element, largest, hash_of_the_least, without_modulo, modulo_last),
+        mistakes=(least_of_each_element, largest, hash_of_the_least, without_modulo),
     ),
     Exercise.of(
         candidate_pairs,
