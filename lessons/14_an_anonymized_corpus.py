@@ -122,9 +122,9 @@ expect("L14.left_in_the_letter", left, above=1, against={"none": 0.0})
 #
 # ## Part 1. Detectors, and what they miss
 #
-# Sixteen digits in a row may be a card or anything else. Most such numbers carry a **check digit**, a last digit that is
-# computed from the others, so that a slip of the pen is noticed. It serves a detector as well. For cards it is Luhn's:
-# every second digit from the right counts double (both digits of a product are added), and the sum must end in 0.
+# Sixteen digits in a row may be a card or anything else. A **check digit** is a last digit of a number that is computed from
+# the others, so that a slip of the pen is noticed. It serves a detector as well. For cards it is Luhn's: every second digit
+# from the right counts double (both digits of a product are added), and the sum must end in 0.
 
 
 # %%
@@ -405,11 +405,12 @@ prediction("E16.chat_is_not", "in chat less than half is covered", max(covered["
 #
 # ## Part 2. What a model remembers: canaries (experiment E16)
 #
-# Suppose that something was missed. Does a model that is trained on the text give it away? Carlini et al. (2019) plant a
-# **canary**, a sentence with a random number that stands nowhere else, and ask afterwards: how likely does the model
-# find *this* number, among all that might have stood there? If it has rank 1 of 1,000, the model knows it. **Exposure**
-# is the logarithm, to base 2, of how many numbers there are, less that of the rank of the planted one: each bit halves
-# what a guesser has to try. A number that was never planted has any rank alike, so its exposure is 1.44 bits on average.
+# Suppose that something was missed. Does a model that is trained on the text give it away? A **canary** is a
+# sentence with a random number, planted in a training text to see whether a model learns it by heart (Carlini et al.,
+# 2019). Afterwards one asks how likely the model finds *this* number, among all that might have stood there. If it has rank
+# 1 of 1,000, the model knows it. The **exposure** of a canary is the logarithm, to base 2, of how many numbers there are,
+# less that of the rank of the planted one. Each bit halves what a guesser has to try. A number that was never planted has
+# any rank alike, so its exposure is 1.44 bits on average.
 #
 # Ours are lines such as `Bafidego: 831.` in real text. With three digits all 1,000 numbers can be ranked at once:
 
@@ -782,9 +783,9 @@ prediction(
 #
 # The article lists sources, and the publisher another, longer list. Could somebody who has the model, but not the text,
 # tell? **Membership inference** is guessing whether a text was in the training data from what the model makes of it. The
-# simplest guess: what it was trained on has a lower loss. To judge a guess without choosing a threshold one takes the
-# chance that a text that was seen scores higher than one that was not. It is called the **area under the curve**; 0.5 is
-# a coin. By hand it is a mean over pairs:
+# simplest guess: what it was trained on has a lower loss. To judge a guess one would have
+# to choose a threshold. The **area under the curve** needs none: it is the chance that a text that was seen scores higher
+# than one that was not, so 0.5 is a coin. By hand it is a mean over pairs:
 
 
 # %%
@@ -936,9 +937,9 @@ prediction("E17.words_tell_better", "words alone tell it better than the model",
 #
 # All of the above is a race: a filter, an attack, a better filter. **Differential privacy** is a promise about the training
 # itself: whether or not one example is in the data, no result becomes more likely by more than a factor of
-# $e^\varepsilon$, but for cases of a probability $\delta$ (Dwork & Roth, 2014). **DP-SGD** keeps the promise in two steps
-# (Abadi et al., 2016): each example's gradient is shortened to a length $C$, and Gaussian noise of $\sigma C$ is added to
-# the sum. No example can move the model further than the noise can hide. By hand, and against the library's:
+# $e^\varepsilon$, but for cases of a probability $\delta$ (Dwork & Roth, 2014). **DP-SGD** is a training in which each
+# example's gradient is shortened to a length $C$, and Gaussian noise of $\sigma C$ is added to their sum, so that no example
+# moves the model further than the noise can hide (Abadi et al., 2016). By hand, and against the library's:
 
 # %%
 demo = TransformerConfig(vocabulary_size=12, context=7, width=8, layers=1, heads=2, init_std=0.3)
@@ -968,7 +969,7 @@ show_source(PrivateGradient.__call__, docstring=False)
 # 2019). Its noise is in lengths of one example, so the promise is for one *row*: somebody who wrote sixteen rows is not
 # hidden by it.
 #
-# The experiment is on the records of part 3: 300 people once, and 8 more whose record stands there 16 times. The best
+# The experiment is on the records of part 3: 240 people once, and 4 more whose record stands there 16 times. The best
 # that one can do on *new* people is known, since they were drawn at random: 2.45 nats per word.
 #
 # There is a control that is easily left out. Noise also means that the model has learnt *less*. So we watch ordinary
@@ -980,7 +981,7 @@ show_source(PrivateGradient.__call__, docstring=False)
 # stopped at the same loss exposes those with 16 copies by more: it is the noise that hides them, not the shorter way.
 
 # %%
-ONCE, OFTEN, TIMES_OFTEN = (30, 2, 4) if quick() else (200, 8, 16)
+ONCE, OFTEN, TIMES_OFTEN = (30, 2, 4) if quick() else (240, 4, 16)
 DRAWN, PRIVATE_STEPS, DELTA = 0.06, 4 if quick() else 120, 1e-3
 SIGMAS = (0.7, 2.0)
 table(
@@ -1016,14 +1017,14 @@ def bits_of_people(params, rows):
 def train_on_people(rows, new, seed, sigma=None):
     """Train on rows drawn by chance, with so much noise; None: ordinary training.
 
-    Returns, of every fourth step and of the end, the loss on new people and the parameters.
+    Returns, of every second step and of the end, the loss on new people and the parameters.
     """
     params, rng = tiny.init(np.random.default_rng(seed)), np.random.default_rng(50 + seed)
     seen = []
 
     def batches():
         for number, some in enumerate(poisson_rows(rows, DRAWN, PRIVATE_STEPS, rng)):
-            if number % 4 == 0:
+            if number % 2 == 0:
                 seen.append((loss(tiny, params, causal_lm(new)), params.copy()))
             if len(some) or sigma is not None:
                 yield causal_lm(some)
@@ -1165,22 +1166,22 @@ prediction(
 #
 # ## The strongest objection
 #
-# **"The word is used loosely: filtered, therefore as good as anonymous."** The card itself does not use it. It says that
+# **"The word is used loosely: filtered, therefore as good as anonymous".** The card itself does not use it. It says that
 # filters *reduce* personal information, and that is true of filters. The difference is not one of words: part 1 shows
 # what a filter does not know, part 3 what stays true of a person when every name is gone. The makers of a widely used
 # detector write that there is no guarantee that it finds everything (Microsoft Presidio). By 1990's census 87% of the
 # United States' people were likely to be unique in postcode, sex and date of birth (Sweeney, 2000); by 2000's it was 63%
 # (Golle, 2006).
 #
-# **"A corpus that is read once and has no duplicates is not learnt by heart."** Our own numbers say so, at one copy and one
+# **"A corpus that is read once and has no duplicates is not learnt by heart".** Our own numbers say so, at one copy and one
 # pass. It is a matter of degree. GPT-2 gave out names and telephone numbers that stood in one document only (Carlini et
 # al., 2021). What is memorised grows with the size of the model, the number of copies and the length of the prompt
 # (Carlini et al., 2023). Taking duplicates out is the cheapest remedy that is known (Kandpal et al., 2022).
 #
-# **"A chat model is trained not to tell."** That was tried as well: a prompt that made ChatGPT leave its role had it write
+# **"A chat model is trained not to tell".** That was tried as well: a prompt that made ChatGPT leave its role had it write
 # out training data at 150 times the usual rate (Nasr et al., 2023).
 #
-# **"Nobody needs the text to find out about people."** True, and it makes matters worse: models guess place, income and
+# **"Nobody needs the text to find out about people".** True, and it makes matters worse: models guess place, income and
 # sex from what people write, names or not (Staab et al., 2023).
 #
 # ## Verdict

@@ -396,9 +396,10 @@ expect(
 show_source(Bands.signature, docstring=False)
 
 # %% [markdown]
-# Signatures still have to be compared in pairs. The trick is to cut each into $b$ **bands** of $r$ numbers, and to look
-# only at pairs that agree in *all* numbers of *some* band: those meet in a table. Two texts of likeness $s$ agree in one
-# number with chance $s$, in a whole band with $s^r$, and in at least one of $b$ bands with
+# Signatures still have to be compared in pairs. The trick is to cut each into $b$ parts. A **band** is a part of a MinHash
+# signature, a few numbers in a row: two texts are compared if all numbers of some band agree, and such texts meet in a
+# table. Two texts of likeness $s$ agree in one number with chance $s$, in a whole band of $r$ with $s^r$, and in at least
+# one of $b$ bands with
 #
 # $$1 - (1 - s^r)^b$$
 #
@@ -726,17 +727,17 @@ prediction(
 #
 # **Contamination** of a test is text of it in the training data. We make a test with four choices: 24 characters of a
 # piece, and four ways to go on, one of them right, the others from other pieces. The model chooses the one that becomes
-# likelier by what stands before it, as Brown et al. (2020) score theirs. Then we put the test into the training text, ten times each, word for word or *rephrased*: in each copy one word, another one
+# likelier by what stands before it, as Brown et al. (2020) score theirs. Then we put the test into the training text, 24 times each, word for word or *rephrased*: in each copy one word, another one
 # each time, is replaced.
 #
 # The usual guard looks for runs of 13 words that both have (Brown et al., 2020, appendix C); in shorter questions, all of
 # their words. The control is a second test of the same kind that is in nobody's text.
 #
-# **Predictions.** (a) Ten copies lift the score on that test, and not on the other. (b) Rephrased copies lift it nearly
+# **Predictions.** (a) Copies lift the score on that test, and not on the other. (b) Rephrased copies lift it nearly
 # as much, at least by half of that. (c) The guard finds every copy of the first kind and none of the second.
 
 # %%
-QUESTIONS, TEN = (20, 2) if quick() else (48, 10)
+QUESTIONS, TIMES = (12, 2) if quick() else (24, 24)
 
 
 def end_nats(params, begins, ends):
@@ -780,12 +781,14 @@ suitable = [
     and rephrased(row, np.random.default_rng(0)) is not None
 ]
 suitable = np.array(suitable)
-asked, control = suitable[:QUESTIONS], suitable[QUESTIONS : 2 * QUESTIONS]
+asked, control = suitable[:QUESTIONS], suitable[QUESTIONS : 5 * QUESTIONS]
 rng = np.random.default_rng(22)
 planted_tests = {
     "clean": np.zeros((0, CONTEXT + 1), int),
-    f"{TEN} copies": np.repeat(asked, TEN, axis=0),
-    f"{TEN} rephrased copies": np.array([rephrased(row, rng) for row in asked for _ in range(TEN)]),
+    f"{TIMES} copies": np.repeat(asked, TIMES, axis=0),
+    f"{TIMES} rephrased copies": np.array(
+        [rephrased(row, rng) for row in asked for _ in range(TIMES)]
+    ),
 }
 scores = {}
 for name, rows in planted_tests.items():
@@ -860,18 +863,18 @@ show(
 #
 # ## The strongest objection
 #
-# **"At scale quality hardly matters: large models average noise away."** Part 1 supports a piece of this: much of what
+# **"At scale quality hardly matters: large models average noise away".** Part 1 supports a piece of this: much of what
 # noise costs is a mixture that can be taken off again. But places are dear. What is wasted on copies and rubbish is not
 # there for text, and the claim speaks of fields where there is little. An independent benchmark of pretraining data, in
 # which everything but the data was held fixed, found filtering by a model to be the key to a good training set (Li et al.,
 # 2024, *DataComp-LM*).
 #
-# **"Repeating is not a fault; corpora are read several times on purpose."** Muennighoff et al. (2023) find that up to four
+# **"Repeating is not a fault; corpora are read several times on purpose".** Muennighoff et al. (2023) find that up to four
 # passes over limited text are nearly as good as new text. That is *everything* repeated a little. Hernandez et al. (2022)
 # repeat a *little* very often: 0.1% of the data, 100 times, made a model of 800 million parameters as bad as one of 400
 # million. Our part 3 looks for such a harm beyond the wasted places.
 #
-# **"A quality filter is a matter of taste."** It is, and our last filter shows it. The filter behind GPT-3 preferred school
+# **"A quality filter is a matter of taste".** It is, and our last filter shows it. The filter behind GPT-3 preferred school
 # newspapers from richer places (Gururangan et al., 2022). So "quality" needs the words "for what".
 #
 # ## Verdict
