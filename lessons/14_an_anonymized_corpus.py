@@ -218,8 +218,8 @@ table(
 #
 # ### On labelled text
 #
-# **Recall** is the share of what is there that was found; **precision** is the share of what was found that is right.
-# Both need text in which everything is labelled. We make some: sentences with slots, filled from invented people. The
+# **Recall** is the share of what is there that was found. **Precision** is the share of what was found that is right. Both
+# need text in which everything is labelled. We make some: sentences with slots, filled from invented people. The
 # same people write in two ways. In *forms* everything stands as a form asks for it. In *chat* people write as they
 # talk: names in small letters, numbers in words, addresses of mail spelled out so that no machine reads them. A third
 # style tells sentences from values: the sentences of chat with the values of forms. And then there is text that only looks
@@ -784,8 +784,8 @@ prediction(
 # The article lists sources, and the publisher another, longer list. Could somebody who has the model, but not the text,
 # tell? **Membership inference** is guessing whether a text was in the training data from what the model makes of it. The
 # simplest guess: what it was trained on has a lower loss. To judge a guess one would have
-# to choose a threshold. The **area under the curve** needs none: it is the chance that a text that was seen scores higher
-# than one that was not, so 0.5 is a coin. By hand it is a mean over pairs:
+# to choose a threshold, or to look at all of them. The **area under the curve** of a guess is the chance that a text that
+# was seen scores higher than one that was not, whatever the threshold; 0.5 is a coin. By hand it is a mean over pairs:
 
 
 # %%
