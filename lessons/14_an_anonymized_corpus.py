@@ -229,48 +229,13 @@ table(
 # (c) Text that only looks personal gives hardly an alarm, below 2%.
 
 # %%
-GIVEN = [
-    "Anna",
-    "Omar",
-    "Linda",
-    "Peter",
-    "Maria",
-    "Ivan",
-    "Julia",
-    "Thomas",
-    "Sofia",
-    "Carlos",
-    "Emma",
-    "David",
-]
-RARE = [
-    "Thorvald",
-    "Ximena",
-    "Oduya",
-    "Brannoc",
-    "Ylva",
-    "Tendai",
-    "Zsofi",
-    "Caspian",
-    "Nkechi",
-    "Iolo",
-    "Sunniva",
-    "Baptiste",
-]
-SURNAMES = [
-    "Miller",
-    "Kovalenko",
-    "Garcia",
-    "Okafor",
-    "Lindqvist",
-    "Tanaka",
-    "Rossi",
-    "Haddad",
-    "Novak",
-    "Byrne",
-    "Osei",
-    "Duarte",
-]
+GIVEN = re.findall(r"\w+", "Anna Omar Linda Peter Maria Ivan Julia Thomas Sofia Carlos Emma David")
+RARE = re.findall(
+    r"\w+", "Thorvald Ximena Oduya Brannoc Ylva Tendai Zsofi Caspian Nkechi Iolo Sunniva Baptiste"
+)
+SURNAMES = re.findall(
+    r"\w+", "Miller Kovalenko Garcia Okafor Lindqvist Tanaka Rossi Haddad Novak Byrne Osei Duarte"
+)
 TOWNS = ["Marlow", "Eastby", "Norrvik", "Celorico", "Ballyra", "Tamworth"]
 IDENTITIES = []
 rng = np.random.default_rng(1)
@@ -488,24 +453,7 @@ def lines_of(texts, rng):
 
 def canaries_of(rng):
     """EACH canaries for every number of copies."""
-    syllables = [
-        "ba",
-        "de",
-        "fi",
-        "go",
-        "ku",
-        "la",
-        "me",
-        "ni",
-        "po",
-        "ru",
-        "sa",
-        "te",
-        "vi",
-        "wo",
-        "zu",
-        "ky",
-    ]
+    syllables = re.findall("..", "badefigokulameniporusateviwozuky")
     names = set()
     while len(names) < EACH * len(COPIES):
         names.add("".join(rng.choice(syllables, 4)).capitalize())

@@ -415,7 +415,7 @@ points, apart = [], {"curve": [], "line": []}
 for seed in SEEDS:
     some = long_pages[20 * seed : 20 * seed + (4 if quick() else 20)]
     found = measured_curve(some, bands, np.random.default_rng(seed))
-    found = [point for point in found if point["pairs"] >= 50]
+    found = [point for point in found if point["pairs"] >= (5 if quick() else 50)]
     points += [(point["likeness"], point["measured"]) for point in found]
     apart["curve"].append(max(abs(p["measured"] - p["predicted"]) for p in found))
     apart["line"].append(max(abs(p["measured"] - p["likeness"]) for p in found))
