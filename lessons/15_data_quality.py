@@ -285,7 +285,7 @@ given_back = {share: np.mean(noise[share]) - np.mean(undone[share]) for share in
 back = {share: given_back[share] / cost[share].mean for share in SHARES[1:]}
 print("given back:", {share: f"{value:.0%}" for share, value in back.items()})
 unigram = unigram_nats(flat, unseen.reshape(-1), V)
-expect("E25.clean_loss", clean, below=2.2, against={"unigram": unigram}, full_only=True)
+expect("E25.clean_loss", clean, below=2.8, against={"unigram": unigram}, full_only=True)
 expect(
     "E25.half_noise_cost",
     cost[0.5].mean,
