@@ -609,7 +609,10 @@ prediction("E16.product_counts", "what counts is copies times passes", same_prod
 prediction("E16.sixteen_are_known", "16 copies are known after 40 passes", known > 9)
 
 # %% [markdown]
-# CANARY TEXT
+# All three are confirmed. The lines for different numbers of passes lie on one another: it does not matter whether a line
+# stands there often or is read often. After 40 passes even a line that stands there once is nearly known. So what protects
+# a secret is not that it stands there once, but that it is *read* once. Taking out duplicates and reading less often are
+# the same remedy.
 #
 # ## Part 3. Names are gone, and people are still there
 #
@@ -916,7 +919,10 @@ prediction("E17.trap_tells", "the loss seems to tell what the model has read", f
 prediction("E17.words_tell_better", "words alone tell it better than the model", warned > fooled)
 
 # %% [markdown]
-# TRAP TEXT
+# Both are confirmed. The model has learnt how chapters sound, and that is enough to "recognise" chapters that it never
+# saw. Whoever had only the first row would have published a list of sources. Compressed size sees nothing of it, so a
+# control has to be good enough to see what the guess could live on; the classifier of words is. Several published tests of
+# membership turned out to be such traps (Duan et al., 2024; Das et al., 2024).
 #
 # ## Part 5. The way with a proof: differential privacy
 #
