@@ -407,8 +407,8 @@ prediction(
 #
 # Suppose that something was missed. Does a model that is trained on the text give it away? A **canary** is a
 # sentence with a random number, planted in a training text to see whether a model learns it by heart (Carlini et al.,
-# 2019). Afterwards one asks how likely the model finds *this* number, among all that might have stood there. If it has rank
-# 1 of 1,000, the model knows it. The **exposure** of a canary is the logarithm, to base 2, of how many numbers there are,
+# 2019). Afterwards one asks how likely the model finds *this* number, among all that might have stood there. If that is
+# the first of 1,000, the model knows it. The **exposure** of a canary is the logarithm, to base 2, of how many numbers there are,
 # less that of the rank of the planted one. Each bit halves what a guesser has to try. A number that was never planted has
 # any rank alike, so its exposure is 1.44 bits on average.
 #
@@ -470,7 +470,7 @@ show_source(exposure, docstring=False)
 #
 # **Predictions.** (a) After one pass a canary that stands there once cannot be told from one that was never planted.
 # (b) What counts is the *product* of copies and passes: 4 copies after 4 passes are as exposed as 16 copies after one,
-# within two bits. (c) After 40 passes 16 copies are known outright: above 9 of 9.97 bits.
+# within two bits. (c) After 40 passes 16 copies are known outright: above 9 bits, where 9.97 is the most.
 
 # %%
 LINE, EACH = 160, 4
@@ -967,7 +967,7 @@ show_source(PrivateGradient.__call__, docstring=False)
 # training as it goes on, and look at its exposure where it is just as good on new people as the private model is. And the
 # price is measured against ordinary training where it is *best*, not at its end, where it may have learnt its text by heart.
 #
-# **Predictions.** (a) Ordinary training knows the numbers of those with 16 copies (above 8 of 9.97 bits), training with
+# **Predictions.** (a) Ordinary training knows the numbers of those with 16 copies (above 8 bits), training with
 # much noise nobody's (below 3). (b) The price of much noise is above 0.1 nats on new people. (c) Ordinary training that is
 # stopped at the same loss exposes those with 16 copies by more: it is the noise that hides them, not the shorter way.
 
