@@ -663,7 +663,8 @@ prediction("E25.filter_helps", "filtered text is better than equally much unfilt
 prediction("E25.filter_is_enough", "and as good as text sorted by hand", not missing.is_one)
 
 # %% [markdown]
-# FILTER TEXT: the classifier is far from perfect, and does not need to be.
+# Both are confirmed. The classifier is far from perfect: a sixth of the rubbish passes, above all shuffled words, which
+# have the same words as good pages. It does not need to be better here. What it lets pass did no harm that could be seen.
 #
 # ### Whose quality?
 #
@@ -820,7 +821,7 @@ expect("E25.guard_finds_rephrased", caught[secret], below=0.1, against={"all": 1
 prediction(
     "E25.copies_lift",
     "copies of a test lift the score on it and on no other",
-    lift.low > 0 and not other_lift.is_one,
+    lift.low > 0 and other_lift.low <= 0,
 )
 prediction(
     "E25.rephrased_lift",
@@ -859,7 +860,9 @@ show(
 )
 
 # %% [markdown]
-# TEST TEXT
+# All three are confirmed. The score rises far above what the model can do, which the other test shows: there it gets
+# worse, as half of the text had to make room. Rephrasing hardly helps against it, and the guard, which knows whole runs of
+# words, does not see it. A score on a test says how good a model is only if the test was in nobody's text.
 #
 # ## The strongest objection
 #
