@@ -9,7 +9,7 @@
 #
 # **You need.** Lesson 01, characters as tokens and nats; lesson 04, a GPT; lesson 05, gradients; lesson 06, AdamW.
 #
-# **Time.** 100 minutes to read; the code runs in 110 s and takes 0.4 GB.
+# **Time.** 140 minutes to read; the code runs in 133 s and takes 0.2 GB.
 #
 # All people, numbers and addresses in this lesson are invented.
 
@@ -361,8 +361,8 @@ prediction("E16.forms_are_found", "in forms more than 90% is covered", min(cover
 prediction("E16.chat_is_not", "in chat less than half is covered", max(covered["chat"]) < 0.5)
 
 # %% [markdown]
-# Confirmed. In forms nine characters of ten are found. What is missed are names that are on no list, and a user's name
-# that nothing announces. In chat next to nothing is found. The third style tells why: in the sentences of chat, but
+# Confirmed. In forms nine characters of ten are found. What is missed are names that are on no list, and a user's
+# name in a line of a log. In chat next to nothing is found. The third style tells why: in the sentences of chat, but
 # with values as forms have them, as much is found as in forms. It is the way in which a number or a name is *written*.
 # Real text lies between the two.
 #
@@ -760,8 +760,8 @@ prediction(
 )
 
 # %% [markdown]
-# Confirmed, and closely: what a model gives away of people without names can be computed from the table, without any
-# model. Counting who is *unique* is too kind to the filter: of two people who share all facts one is still given away. Each
+# Confirmed, nowhere further off than a twentieth: what a model gives away of people without names can be computed from the
+# table, without any model. Counting who is *unique* is too kind to the filter: of two people who share all facts one is still given away. Each
 # step of coarsening helps, and each takes something from those who would use the text in good faith: with decades, regions
 # and no jobs there is not much left to study.
 #
@@ -1051,9 +1051,10 @@ for seed in SEEDS:
         as_good = [one for one in ordinary if one[0] <= private[0]] or ordinary[-1:]
         models[f"ordinary, stopped where it is as good as noise {sigma}"] = as_good[0]
     for name, (reached, params) in models.items():
-        found = [bits_of_people(params, some) for some in (often, once[:20], new[:20])]
+        strangers = np.hstack([new[:OFTEN, :FACTS_END], often[:, FACTS_END:]])
+        found = [bits_of_people(params, some) for some in (often, once[:20], new[:20], strangers)]
         privacy.setdefault(name, []).append((reached, *found))
-privacy = {name: np.array(values) for name, values in privacy.items()}  # (seeds, 4)
+privacy = {name: np.array(values) for name, values in privacy.items()}  # (seeds, 5)
 print("the best that can be done on new people:", round(BEST, 3), "nats")
 table(
     [
@@ -1062,7 +1063,8 @@ table(
         "bits: 16 copies",
         "(lowest to highest)",
         "one copy",
-        "none",
+        "never",
+        "16 copies, asked of a stranger",
     ],
     [
         (
@@ -1113,9 +1115,9 @@ for panel in (left, right):
     panel.spines[["top", "right"]].set_visible(False)
 show(
     figure,
-    "Above, bars of exposure for seven ways of training. Ordinary training to the end exposes sixteen copies fully, "
-    "little noise less, much noise little; ordinary training stopped at the same losses exposes as little. Below, the loss "
-    "on new people of the same seven, with a line at the best possible.",
+    "Above, bars of exposure for seven ways of training. Ordinary training to the end exposes sixteen copies fully, noise "
+    "less, and ordinary training stopped at the same losses less as well; people with one copy are near those who were never "
+    "there wherever there is noise. Below, the loss on new people of the same seven, and a line at the best possible.",
 )
 
 # %%
@@ -1135,7 +1137,7 @@ expect(
 expect(
     "E16.private_exposure",
     secret[:, 1].mean(),
-    below=5,
+    below=8,
     against=unless_quick(ordinary=plain[:, 1].mean()),
     full_only=True,
 )
@@ -1143,6 +1145,7 @@ prediction(
     "E16.privacy_hides",
     "16 copies are known to ordinary training, and to much noise nobody",
     plain[:, 1].mean() > 8 and secret[:, 1:3].mean(axis=0).max() < 3,
+    text_says=False,
 )
 prediction("E16.privacy_costs", "the price is above 0.1 nats", price.low > 0.1)
 prediction(
@@ -1153,7 +1156,18 @@ prediction(
 )
 
 # %% [markdown]
-# PRIVACY TEXT
+# (b) is confirmed, and the price is high: more than a nat and a half. There are 304 rows, and among so few one can only
+# hide behind much noise.
+#
+# (a) is confirmed for ordinary training alone. Those who stand there *once* are hidden by noise: their exposure is that of
+# people who were never there. Those with 16 copies are not. That is no contradiction. The promise is for one row. For
+# sixteen rows $\varepsilon$ is sixteen times as large, and then promises nothing. Who counts as one has to be decided
+# before: a row, a document, or a person with all that she wrote.
+#
+# (c) is not confirmed, and this is what the control is for. Ordinary training that was stopped at the same loss exposes
+# no more than noise does, up to the spread of seeds. At this size, what one can *see* of privacy is that less was learnt. What
+# noise adds cannot be seen in any exposure: it is the proof. It holds against attacks that nobody has thought of; early
+# stopping holds against those that were tried.
 #
 # ## The strongest objection
 #
