@@ -88,7 +88,7 @@ marks = {
     "rubbish": [(0, len(shuffled), GREY)],
     "in a test": [(FATES["in a test"].index("..."), len(FATES["in a test"]), SKY)],
 }
-figure, axes = plt.subplots(figsize=(9.6, 2.3), layout="constrained")
+figure, axes = plt.subplots(figsize=(7.6, 2.1), layout="constrained")
 marked_texts(axes, FATES, marks)
 axes.set_title("Each of these looks like text to a model that is trained on it")
 show(
