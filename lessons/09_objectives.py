@@ -91,8 +91,9 @@ def spell(ids):
 # stands where a span was cut out, a different one for each span, so that an answer can say which gap it fills.
 # There are three ways to train on spans:
 #
-# * *Infilling* as in BART (Lewis et al., 2019): each span becomes one blank, however long the span was. It may even
-#   have had no token at all. The model writes the *whole* text again.
+# * *Infilling* as in BART (Lewis et al., 2019): each span becomes one blank, however long the span was. The lengths
+#   are drawn from a *Poisson distribution*, that is, small whole numbers about a mean. A span may even have no token at
+#   all. The model writes the *whole* text again.
 # * *Span corruption* as in T5 (Raffel et al., 2019): each span becomes its sentinel. The model writes only what is
 #   missing, each piece behind its sentinel.
 # * *Rearrangement*: the text itself is moved about, so that the gap comes last. Donahue et al. (2020, "ILM") leave a
@@ -1073,7 +1074,7 @@ show(
 # * **C19, infilling:** not in the card, unverifiable. It is the only one of the three with a real counterpart at OpenAI
 #   (Bavarian et al., 2022), and that one needs no encoder.
 # * **C20, the combination:** contradicted as an account. It lists one encoder objective of 2018, one abandoned
-#   auxiliary and one objective that is mostly used with two stacks. It leaves out the two that are documented:
+#   auxiliary objective and one objective that is mostly used with two stacks. It leaves out the two that are documented:
 #   next-token prediction (for the family) and reinforcement learning (in the card). This verdict is argued from
 #   documents. The experiments show what each objective does, not what GPT-5.5 was trained on.
 #
