@@ -20,8 +20,8 @@ True
 `minigpt.open_model("smollm2")` opens a published model, `minigpt.check_gradient(forward, backward, *arrays)` judges a
 backward of yours, `help(minigpt.generate)` shows how a name is used, and `dir(minigpt)` lists all of them. The folders
 hold more: `minigpt.ops` the mathematics, `minigpt.objectives` what a model is trained to do, `minigpt.train` the
-training of a run (`minigpt.train.train`), `minigpt.corpus` the cleaning of a corpus. The command line is told in the
-README.
+training of a run (`minigpt.train.train`), `minigpt.corpus` the cleaning of a corpus, `minigpt.privacy` what a model
+gives away. The command line is told in the README.
 """
 
 import ast

@@ -3,6 +3,7 @@
 from minigpt import corpus as corpus
 from minigpt import objectives as objectives
 from minigpt import ops as ops
+from minigpt import privacy as privacy
 from minigpt import train as train
 from minigpt.adapt import low_rank_adapters as low_rank_adapters
 from minigpt.adapt import merge as merge

@@ -124,6 +124,48 @@ def cleaning(report: dict[str, Any], path: str | Path) -> None:
         figure.savefig(temporary, format="png")
 
 
+def audited(report: dict[str, Any], path: str | Path) -> None:
+    """Draw an audit, as `minigpt.privacy.audit_run` gives it, into a PNG: points with their 95% intervals."""
+    panels: list[tuple[str, list[tuple[str, dict[str, float], str]], float | None]] = [
+        (
+            "told apart from held-out text\n(dotted: chance)",
+            [
+                (name, found["area"], GREY if name == "without the model" else BLUE)
+                for name, found in report["membership"].items()
+            ],
+            0.5,
+        ),
+        (
+            f"share written to the end\nafter {report['given']} tokens",
+            [
+                (name, report["extraction"][key]["whole"], color)
+                for key, name, color in (("seen", "trained on", BLUE), ("unseen", "held out", GREY))
+            ],
+            None,
+        ),
+    ]
+    if "canaries" in report:
+        rows = [
+            (f"planted {row['times']} times", row["exposure"], BLUE if row["times"] else GREY)
+            for row in report["canaries"]
+        ]
+        panels.append(("exposure of a planted number, bits\n(dotted: never planted)", rows, report["canaries_chance"]))
+    figure = Figure(figsize=(4.4 * len(panels), 3.2), dpi=120, layout="constrained")
+    for axes, (title, rows, chance) in zip(figure.subplots(1, len(panels)), panels, strict=True):
+        for place, (_, found, color) in enumerate(rows):
+            axes.plot([found["low"], found["high"]], [place, place], color=color, linewidth=2)
+            axes.plot(found["value"], place, "o", color=color, markersize=6)
+        if chance is not None:
+            axes.axvline(chance, color=BLACK, linestyle=":", linewidth=1)
+        axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_title(title, fontsize=10)
+        axes.spines[["top", "right"]].set_visible(False)
+    FigureCanvasAgg(figure)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
 def _smooth(values: np.ndarray, width: int = 15) -> np.ndarray:
     """The mean of each value and its neighbours, `width` in all; fewer at the ends."""
     ones = np.ones(min(width, len(values)))

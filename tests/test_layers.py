@@ -24,6 +24,7 @@ FLOORS = (
     ("infer",),
     ("pretrained",),
     ("measure",),
+    ("privacy",),
     ("finetune",),
     ("plot",),
     ("plots_stack",),

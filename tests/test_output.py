@@ -141,6 +141,7 @@ COMMANDS_WITH_JSON = {
     "generate": ["nothing"],
     "embed": ["nothing", "nothing.txt"],
     "evaluate": ["nothing", "nothing.txt"],
+    "audit": ["nothing"],
     "export": ["nothing", "folder"],
     "corpus": ["fetch", "nothing"],
     "grade": ["nothing.py"],

@@ -1,9 +1,10 @@
-"""`minigpt corpus`: the texts that can be trained on by name, and cleaning those of one's own."""
+"""`minigpt corpus`: the texts that can be trained on by name, cleaning those of one's own, planting canaries."""
 
 import argparse
 from typing import Any
 
 from minigpt.cli.corpus_clean import clean_options, execute_clean
+from minigpt.cli.corpus_plant import execute_plant, plant_options
 from minigpt.cli.options import add_command, print_json
 from minigpt.text import CORPORA, load_corpus
 
@@ -18,11 +19,12 @@ def add(subparsers: Any) -> None:
         "  minigpt train shakespeare",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    actions = parser.add_subparsers(metavar="ACTION", help="list (the default), fetch or clean")
+    actions = parser.add_subparsers(metavar="ACTION", help="list (the default), fetch, clean or plant")
     for name, help, execute in (
         ("list", "list the texts that have a name", _list),
         ("fetch", "download and unpack some of them", _fetch),
         ("clean", "take duplicates, bad text and personal information out of a corpus", execute_clean),
+        ("plant", "plant sentences with secret numbers, by which `minigpt audit` measures memory", execute_plant),
     ):
         action = actions.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
         action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead of text")
@@ -31,6 +33,8 @@ def add(subparsers: Any) -> None:
             action.add_argument("names", nargs="*", metavar="NAME", help="what to fetch (default: all)")
         elif name == "clean":
             clean_options(action)
+        elif name == "plant":
+            plant_options(action)
 
 
 def _list(arguments: argparse.Namespace) -> int:

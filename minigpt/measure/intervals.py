@@ -43,3 +43,12 @@ def bootstrapped_mean(values: np.ndarray) -> Interval:
 def paired_difference(first: np.ndarray, second: np.ndarray) -> Interval:
     """The mean of first - second, (N,) each, of the same examples, which are drawn together; with its interval."""
     return bootstrapped_mean(np.asarray(first, float) - np.asarray(second, float))
+
+
+def share(count: int, total: int) -> Interval:
+    """count / total with the score interval of Wilson (1927), which also tells how much none, or all, may mean."""
+    z = 1.959964  # of 95%
+    rate = count / total
+    middle = (rate + z * z / (2 * total)) / (1 + z * z / total)
+    half = z * np.sqrt(rate * (1 - rate) / total + (z / (2 * total)) ** 2) / (1 + z * z / total)
+    return Interval(rate, max(0.0, float(middle - half)), min(1.0, float(middle + half)))
