@@ -107,7 +107,7 @@ def present_or_not(counts):
 def draw_confidence(rng: np.random.Generator) -> Question:
     confidence = rng.uniform(0.3, 1, larger(rng, 12))
     confidence[rng.random(len(confidence)) < 0.2] = 1.0
-    return [confidence, rng.random(len(confidence)) < confidence**2, int(rng.integers(2, 11))], {}
+    return [confidence, rng.random(len(confidence)) < 0.9 * confidence**2, int(rng.integers(2, 11))], {}
 
 
 def calibration_error(confidence, right, bins):
