@@ -7,12 +7,21 @@ from types import ModuleType
 import pytest
 from hypothesis import settings
 
+# pytest has a process for each core; a BLAS with threads of its own would only stand in their way.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # The same examples every time, and no clock: a failure on one machine is a failure on all of them.
 settings.register_profile("minigpt", derandomize=True, database=None, deadline=None, max_examples=15)
 settings.load_profile("minigpt")
 
 
 EXTRAS = {"mpi4py": "mpi-laptop", "jupytext": "lessons", "setuptools": "dev"}  # module -> where, if not in `parity`
+
+
+# Runs where everything does. Elsewhere a quicker one of its kind stands for it.
+thorough = pytest.mark.skipif(
+    os.environ.get("MINIGPT_REQUIRE_ALL") != "1", reason="a quicker one runs; MINIGPT_REQUIRE_ALL=1 asks for all"
+)
 
 
 def require(condition: bool, reason: str) -> None:

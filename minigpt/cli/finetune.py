@@ -12,7 +12,7 @@ from minigpt.cli.output import report_failure
 from minigpt.cli.resume import RUNS
 from minigpt.errors import UserError
 from minigpt.finetune import TASKS, Tuned, Wishes, go_on, prepare, prepare_domain, tune
-from minigpt.finetune.named import NAMED
+from minigpt.finetune.named import NAMES
 from minigpt.finetune.prepare import records_of
 from minigpt.finetune.report import report_lines
 from minigpt.finetune.rivals import beside_rivals
@@ -21,10 +21,10 @@ from minigpt.pretrained import open_model
 from minigpt.pretrained.tuned import open_tuned_folder
 from minigpt.train import Interrupted
 
-DATA = f"a .csv, .tsv or .jsonl file, or one of {', '.join(NAMED)}"
+DATA = f"a .csv, .tsv or .jsonl file, or one of {', '.join(NAMES)}"
 DOMAIN = "go on with texts of a domain (DATA is then a name from `minigpt corpus list`, or a path)"
 SUMMARIES = [(name, task.summary) for name, task in TASKS.items()]
-COLUMNS = ("text", "second", "label", "words", "tags", "question", "context", "answer", "start", "messages")
+COLUMNS = ("text", "second", "label", "words", "tags", "question", "context", "answer", "start", "group", "messages")
 OF_TRAINING = ("epochs", "steps", "batch", "accumulate", "learning_rate", "dropout", "weight_decay")
 PLAIN = (*OF_TRAINING, "validations", "patience", "seed", "workers")
 
@@ -59,6 +59,12 @@ def add(subparsers) -> None:
         "--layers",
         default=",".join(Learns().layers),
         help="with --learns low-rank: what gets an adapter (default attention.query,attention.value)",
+    )
+    parser.add_argument(
+        "--adapter-dropout", type=float, default=0.0, help="with --learns low-rank: on what goes into them"
+    )
+    parser.add_argument(
+        "--quantized", action="store_true", help="leave the model, a GGUF file, in its few bits: only parts of it learn"
     )
     parser.add_argument("--epochs", type=positive, help="how often each example is seen (default 3)")
     parser.add_argument("--steps", type=positive, help="updates of the parameters, in place of --epochs")
@@ -108,7 +114,8 @@ def execute(arguments: argparse.Namespace) -> int:
             result["before"] = tuned.corpus["before"]
         if test is not None:
             model = Tuned(path)
-            examples, said = model.examples(test), model.predict(test)
+            examples = model.examples(test)
+            said = model.answers(examples)
             result["test"] = model.measured(said, examples)
             if tuned.task == "classify":
                 result["rivals"] = beside_rivals(tuning.examples, examples, said, tuning.setup)
@@ -131,7 +138,7 @@ def _fresh(arguments: argparse.Namespace) -> Any:
     wishes = Wishes(
         task=arguments.task,
         columns=columns,
-        learns=Learns(arguments.learns, arguments.blocks, arguments.rank, layers),
+        learns=Learns(arguments.learns, arguments.blocks, arguments.rank, layers, arguments.adapter_dropout),
         context=arguments.tokens,
         pooled=arguments.pooled,
         balanced=arguments.balanced,
@@ -140,7 +147,7 @@ def _fresh(arguments: argparse.Namespace) -> Any:
         replay=arguments.replay_share,
         **given,
     )
-    below = open_model(arguments.model)
+    below = open_model(arguments.model, quantized=arguments.quantized)
     if arguments.task == "domain":
         if arguments.validation is not None:
             raise UserError("a tenth of the text is held out for validation; leave --validation out")

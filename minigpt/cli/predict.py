@@ -13,6 +13,7 @@ from minigpt.errors import UserError
 from minigpt.files import check_place, write_text
 from minigpt.finetune import Tuned
 from minigpt.finetune.prepare import records_of
+from minigpt.finetune.report import lines_of
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.choices import choose, prompt_of
 from minigpt.pretrained import open_model
@@ -39,6 +40,7 @@ def add(subparsers) -> None:
     parser.add_argument(
         "--label", default="label", metavar="COLUMN", help="with --shots: of its answer (default label)"
     )
+    parser.add_argument("--measure", action="store_true", help="print how good the answers are, in place of them")
     parser.add_argument("--out", type=file, help="write a CSV file in place of printing one")
     parser.add_argument("--json", action="store_true", help="print a JSON list, with the probability of every class")
     checkpoint_option(parser)
@@ -50,6 +52,8 @@ def execute(arguments: argparse.Namespace) -> int:
         check_place(arguments.out)
         if Path(arguments.out).exists():
             raise UserError(f"{arguments.out} is there already; choose another name for --out")
+    if arguments.measure:
+        return _measure(arguments)
     said = _tuned(arguments) if arguments.prompt is None else _chosen(arguments)
     if arguments.json:
         print_json(said)
@@ -71,6 +75,18 @@ def _tuned(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     tuned = Tuned(arguments.model, arguments.checkpoint)
     with blas_threads(threads_for_width(tuned.folder.config.width)):
         return tuned.predict(records_of(arguments.data))
+
+
+def _measure(arguments: argparse.Namespace) -> int:
+    """Print what the task measures on records that hold the true answers."""
+    for name in ("prompt", "choices", "shots", "out"):
+        if getattr(arguments, name) is not None:
+            raise UserError(f"--measure prints what a fine-tuned model reaches; leave --{name} out")
+    tuned = Tuned(arguments.model, arguments.checkpoint)
+    with blas_threads(threads_for_width(tuned.folder.config.width)):
+        measured = tuned.evaluate(records_of(arguments.data))
+    print_json(measured) if arguments.json else print("\n".join(lines_of(measured)))
+    return 0
 
 
 def _chosen(arguments: argparse.Namespace) -> list[dict[str, Any]]:

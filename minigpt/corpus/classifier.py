@@ -1,40 +1,24 @@
 """A classifier of quality: good texts against bad ones, by their words.
 
 As Brown et al. 2020 (arXiv:2005.14165, appendix A) filtered their pages: hashed words (Weinberger et al. 2009,
-arXiv:0902.2206) and logistic regression, here trained by Adam on all examples at once.
+arXiv:0902.2206) and logistic regression (`minigpt.measure.rivals`).
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
 from minigpt.corpus.shingles import word_hashes
 from minigpt.errors import UserError
-from minigpt.optim import adam
+from minigpt.measure.rivals import LogisticRegression, Sparse
 
 BITS = 18  # of a feature's number
-STEPS, RATE, DECAY = 200, 0.1, 3e-4  # of Adam, and of half the squared weights
+DECAY = 3e-4  # of half the squared weights
 HELD_OUT = 0.2
 FEWEST = 20  # texts of a kind
 WORDS = 20_000  # of a text that are looked at
-
-
-class Rows(NamedTuple):
-    """Texts as sparse rows: entry i adds values[i] at (rows[i], columns[i])."""
-
-    rows: np.ndarray
-    columns: np.ndarray
-    values: np.ndarray
-    texts: int
-
-    def times(self, weights: np.ndarray) -> np.ndarray:
-        """(texts, features) times (features,)."""
-        return np.bincount(self.rows, weights[self.columns] * self.values, self.texts)
-
-    def transposed_times(self, dscores: np.ndarray, features: int) -> np.ndarray:
-        """(features, texts) times (texts,)."""
-        return np.bincount(self.columns, dscores[self.rows] * self.values, features)
 
 
 class Quality(NamedTuple):
@@ -52,22 +36,22 @@ class Quality(NamedTuple):
             if len(texts) < FEWEST:
                 raise UserError(f"there are {len(texts)} {name} texts; a classifier needs {FEWEST} of each kind")
         rows = features([*good, *bad])
-        is_good = np.arange(rows.texts) < len(good)
+        is_good = np.arange(len(good) + len(bad)) < len(good)
         held = np.concatenate([rng.permutation(len(some)) < HELD_OUT * len(some) for some in (good, bad)])
         weight = np.where(is_good, 0.5 / (is_good & ~held).sum(), 0.5 / (~is_good & ~held).sum()) * ~held
         weights = _fitted(rows, is_good, weight)
-        scores = rows.times(weights[:-1]) + weights[-1]
+        scores = rows.times(weights[:-1, None])[:, 0] + weights[-1]
         above, below = scores[is_good & held], scores[~is_good & held]
         accuracy = ((above > 0).mean() + (below <= 0).mean()) / 2
         return cls(weights, float(accuracy), _area(above, below), int(held.sum()))
 
     def score(self, text: str) -> float:
         """The probability that a text is good, if good and bad were equally frequent."""
-        score = features([text]).times(self.weights[:-1])[0] + self.weights[-1]
+        score = features([text]).times(self.weights[:-1, None])[0, 0] + self.weights[-1]
         return float(0.5 * (1 + np.tanh(score / 2)))
 
 
-def features(texts: Sequence[str]) -> Rows:
+def features(texts: Sequence[str]) -> Sparse:
     """Which words and pairs of words a text has, hashed; each row has length 1."""
     lists = []
     for text in texts:
@@ -76,36 +60,19 @@ def features(texts: Sequence[str]) -> Rows:
         lists.append(np.unique(hashes >> np.uint64(64 - BITS)).astype(np.int64))
     lengths = np.array([len(one) for one in lists], np.int64)
     values = np.repeat(1 / np.sqrt(np.maximum(1, lengths)), lengths)
-    return Rows(np.repeat(np.arange(len(lists)), lengths), np.concatenate(lists), values, len(lists))
+    return Sparse(np.cumsum([0, *lengths]), np.concatenate(lists), values, 1 << BITS)
 
 
-def loss_and_gradient(
-    weights: np.ndarray, rows: Rows, is_good: np.ndarray, weight: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """Weighted cross-entropy, and half the squared weights times `DECAY`: a number and (features + 1,).
-
-    d loss / d score = weight * (probability - is_good).
-    """
-    scores = rows.times(weights[:-1]) + weights[-1]
-    signed = np.where(is_good, scores, -scores)
-    loss = weight @ np.logaddexp(0, -signed) + 0.5 * DECAY * (weights[:-1] @ weights[:-1])
-    dscores = weight * (0.5 * (1 + np.tanh(scores / 2)) - is_good)
-    gradient = np.append(rows.transposed_times(dscores, len(weights) - 1) + DECAY * weights[:-1], dscores.sum())
-    return float(loss), gradient
-
-
-def _fitted(rows: Rows, is_good: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Weights of the features that there are; all others stay 0."""
+def _fitted(rows: Sparse, is_good: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Weights of the features that there are, less for bad texts than for good ones; all others stay 0."""
     there, columns = np.unique(rows.columns, return_inverse=True)
-    rows = rows._replace(columns=columns)
-    weights, optimizer = np.zeros(len(there) + 1), adam()
-    state = optimizer.init(weights)
-    for step in range(STEPS):
-        gradient = loss_and_gradient(weights, rows, is_good, weight)[1]
-        optimizer.update(weights, gradient, state, learning_rate=RATE * (1 - step / STEPS))
-    all_ = np.zeros((1 << BITS) + 1)
-    all_[[*there, -1]] = weights
-    return all_
+    some = replace(rows, columns=columns, width=len(there))
+    # Two columns of weights that are each other's negative have half the squares of their difference.
+    model = LogisticRegression(some, is_good.astype(int), 2, strength=1 / (2 * DECAY), counts=weight)
+    weights = np.zeros(rows.width + 1)
+    weights[there] = model.weight[:, 1] - model.weight[:, 0]
+    weights[-1] = model.bias[1] - model.bias[0]
+    return weights
 
 
 def _area(above: np.ndarray, below: np.ndarray) -> float:

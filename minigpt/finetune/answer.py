@@ -11,15 +11,17 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.finetune.examples import Example, with_labels
-from minigpt.finetune.frames import Pieces, check_length, frame_of, pieces_of
+from minigpt.finetune.frames import Pieces, check_length, pieces_of
 from minigpt.finetune.records import Record
 from minigpt.finetune.tasks import Setup, Task
-from minigpt.measure.spans import answer_report
+from minigpt.measure.spans import answer_report, stereotype_report
 from minigpt.model import Batch, TransformerConfig
 from minigpt.ops import IGNORED, softmax_forward
+from minigpt.text.frame import frame_of
 from minigpt.values import shown, whole
 
 LONGEST_ANSWER = 30  # tokens, as in the original code of BERT
+PEOPLE = ("stereotyped", "other")  # columns of bbq: whom a stereotype would name, and whom it would not
 
 
 class Asked(NamedTuple):
@@ -100,17 +102,30 @@ def _likeliest(logits: np.ndarray, example: Example) -> dict[str, Any]:
 
 
 def measured(answers: Sequence[dict[str, Any]], examples: Sequence[Example], setup: Setup) -> dict[str, Any]:
-    """Exact match and token F1."""
-    true = [example.record.record.text(setup.column("answer")) for example in examples]
-    return answer_report([answer["answer"] for answer in answers], true)
+    """Exact match and token F1; where the records say so, how many answers follow a stereotype."""
+    said, records = [answer["answer"] for answer in answers], [example.record.record for example in examples]
+    groups = _column(records, setup.column("group"))
+    two_people = [_column(records, name) for name in PEOPLE]
+    found: dict[str, Any] = {}
+    if two_people[0] is not None and two_people[1] is not None:
+        found = stereotype_report(said, two_people[0].tolist(), two_people[1].tolist(), groups)
+        if setup.column("answer") not in records[0].values:  # the context settles nothing, so none is true
+            return found
+    return found | answer_report(said, [record.text(setup.column("answer")) for record in records], groups)
+
+
+def _column(records: Sequence[Record], name: str) -> np.ndarray | None:
+    """The texts of a column, (N,), if all records have it."""
+    return np.array([record.text(name) for record in records]) if all(name in one.values for one in records) else None
 
 
 ANSWER = Task(
     name="answer",
-    summary="the answer to a question where it stands in a context (columns question, context, answer)",
+    summary="the answer to a question where it stands in a context (columns question, context, answer; of questions "
+    "that are alike also group: whole groups are held out, and intervals are over groups)",
     columns=("question", "context", "answer"),
     answered=("answer", "start"),
-    optional=("start",),
+    optional=("start", "group"),
     example=example_of,
     batch=with_labels,
     model=model_of,

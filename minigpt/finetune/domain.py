@@ -11,16 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minigpt.adapt import together
 from minigpt.errors import UserError
-from minigpt.files import checksum
 from minigpt.finetune.prepare import check_below
 from minigpt.finetune.wishes import Wishes
 from minigpt.model import Batch, Overlay, Params, Transformer
 from minigpt.objectives import HeldOut, Objective, Texts, check_trains, find_special_tokens, objective_of
 from minigpt.pretrained.opened import OpenedModel
-from minigpt.pretrained.tuned import TunedFolder, checksum_of, has_tuned, parts
-from minigpt.text import BatchSampler, Corpus, document_end, load_corpus, open_tokens, write_tokens
+from minigpt.pretrained.tuned import TunedFolder, has_tuned, part_of, said_of
+from minigpt.text import BatchSampler, Corpus, document_end, load_corpus, open_tokens, write_corpus
 from minigpt.train.data import HELD_OUT, validation_windows
 from minigpt.train.engine import judge_all
 from minigpt.train.lock import locked
@@ -166,7 +164,10 @@ def prepare_domain(
     with locked(path, make_folder=True):
         if has_tuned(path):
             raise UserError(f"{path} holds a fine-tuned model; choose another folder, or remove that one first")
-        said = {name: _written(path, name, text, below.tokenizer, progress) for name, text in texts.items()}
+        said = {
+            name: write_corpus(path, below.tokenizer, text, prefix=f"{name}-", progress=progress)
+            for name, text in texts.items()
+        }
         windows = said["domain"]["training_tokens"] // context
         folder = TunedFolder(
             path,
@@ -176,13 +177,13 @@ def prepare_domain(
             objective=objective,
             special=special,
             task="domain",
-            below={"name": below.name, "checksum": checksum_of(below.params)},
+            below=said_of(below.name, below.params),
             learns=wishes.learns,
         )
         tuning = DomainTuning(folder)
         tuning.data()  # what cannot be made of these texts is said now
-        base, fresh = parts(folder, below.params)
-        folder = replace(folder, corpus={**folder.corpus, "before": tuning.measure(together(base, fresh))})
+        part = part_of(folder, below.params)
+        folder = replace(folder, corpus={**folder.corpus, "before": tuning.measure(part.under(part.fresh))})
         below.tokenizer.save(path / "tokenizer.json")
         folder.save()
     return DomainTuning(folder)
@@ -191,19 +192,3 @@ def prepare_domain(
 def as_corpus(text: str | Path | Corpus, progress: bool) -> Corpus:
     """A corpus, loaded if it is not."""
     return text if isinstance(text, Corpus) else load_corpus(text, progress=progress)
-
-
-def _written(path: Path, name: str, corpus: Corpus, tokenizer: Any, progress: bool) -> dict[str, Any]:
-    """The text as token files; what finetune.json says of it."""
-    files = {part: path / f"{name}-{part}.npy" for part in ("training", "validation")}
-    counts = {
-        part: write_tokens(file, tokenizer, getattr(corpus, part), progress=progress) for part, file in files.items()
-    }
-    return {
-        "name": corpus.name,
-        "sha256": corpus.sha256,
-        "training_tokens": counts["training"],
-        "validation_tokens": counts["validation"],
-        "validation_bytes": sum(len(text.encode("utf-8")) for text in corpus.validation),
-        "checksums": {part: checksum(file) for part, file in files.items()},
-    }

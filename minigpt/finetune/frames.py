@@ -1,4 +1,4 @@
-"""Texts as one row of tokens, between the marks with which the model was trained, and where each token stands."""
+"""Where each token of a text stands, and whether a row of them fits."""
 
 from typing import Any, NamedTuple
 
@@ -8,44 +8,6 @@ import regex
 from minigpt.errors import UserError
 
 WORDS = regex.compile(r"\w+|[^\w\s]")  # a word, or a single sign, as a WordPiece tokenizer cuts first
-CLASSIFIER, SEPARATOR = "[CLS]", "[SEP]"  # of BERT
-BEGIN, END = "<s>", "</s>"  # of RoBERTa and BART
-
-
-class Frame(NamedTuple):
-    """The marks around one text or two: ids before the first, between both, after the last."""
-
-    begin: list[int]
-    between: list[int]
-    end: list[int]
-
-    def row(self, first: np.ndarray, second: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """The ids and segments, (T,) each, of one text or two. As in BERT, the second and its end are segment 1."""
-        if second is None:
-            ids = np.concatenate([self.begin, first, self.end]).astype(np.int64)
-            return ids, np.zeros_like(ids)
-        left = np.concatenate([self.begin, first, self.between])
-        right = np.concatenate([second, self.end])
-        segments = np.repeat([0, 1], [len(left), len(right)])
-        return np.concatenate([left, right]).astype(np.int64), segments
-
-    @property
-    def marks(self) -> int:
-        """How many tokens it adds to a single text."""
-        return len(self.begin) + len(self.end)
-
-
-def frame_of(tokenizer: Any, *, pair: bool = False) -> Frame:
-    """The marks that a tokenizer has for texts; a line feed is between two texts where it has none.
-
-    pair: whether there will be a second text. `UserError` if nothing could stand between the two.
-    """
-    marks = tokenizer.special_tokens
-    if CLASSIFIER in marks and SEPARATOR in marks:
-        return Frame([marks[CLASSIFIER]], [marks[SEPARATOR]], [marks[SEPARATOR]])
-    if BEGIN in marks and END in marks:
-        return Frame([marks[BEGIN]], [marks[END], marks[END]], [marks[END]])
-    return Frame([], tokenizer.encode("\n").tolist() if pair else [], [])
 
 
 class Pieces(NamedTuple):

@@ -1,8 +1,8 @@
-"""Examples that anyone can fetch: film reviews, product reviews, newspaper sentences and tweets, rated by people.
+"""Examples that anyone can fetch: texts whose sentiment people rated, and questions with a context.
 
 Hutto & Gilbert (2014), "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text", ICWSM:
 twenty people rated each text from -4 to 4. Here the sign of the mean is the class, and texts rated between -0.5 and
-0.5 are left out. Of each set, 1,000 examples drawn at random, always the same, are its test.
+0.5 are left out. Of each of these sets, 1,000 examples drawn at random, always the same, are its test.
 """
 
 import math
@@ -15,23 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from minigpt.errors import UserError
+from minigpt.finetune.bbq import BBQ, read_bbq
 from minigpt.finetune.records import Record
+from minigpt.measure.vader import VADER
 from minigpt.text.fetch import Package, fetch_package
 
-VADER = Package(
-    "vaderSentiment",
-    "3.3.2",
-    "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
-    "vaderSentiment-3.3.2/additional_resources",
-    2.3,
-    "MIT",
-    source=True,
-)
-ARCHIVE = "hutto_ICWSM_2014.tar.gz"  # inside of the package
+ARCHIVE = Path("additional_resources") / "hutto_ICWSM_2014.tar.gz"  # inside of the package
 MOST_BYTES = 1 << 24  # that a file of it may have
 DECIDED = 0.5  # the smallest mean rating, without its sign, that is a class
 TEST, SEED = 1000, 2014
-TEST_END = "-test"  # of the name of a set's test
+TRAINING = ""  # the part of a set that goes by the set's name alone; the others stand after it, as in film-test
 
 
 @dataclass(frozen=True)
@@ -41,10 +34,11 @@ class Examples:
     description: str
     licence: str
     package: Package
-    read: Callable[[Path], list[Record]]  # the folder of the package -> all of its examples
+    read: Callable[[Path], dict[str, list[Record]]]  # the folder of the package -> part -> its examples
+    parts: tuple[str, ...] = (TRAINING, "test")
 
 
-def _rated(file: str, name: str, folder: Path) -> list[Record]:
+def _rated(file: str, name: str, folder: Path) -> dict[str, list[Record]]:
     """The texts of one file whose rating is decided, each line `number, mean rating, text` with tabs between."""
     records = []
     for number, line in enumerate(_member(folder / ARCHIVE, file).splitlines(), 1):
@@ -57,7 +51,11 @@ def _rated(file: str, name: str, folder: Path) -> list[Record]:
             records.append(
                 Record({"text": parts[2].strip(), "label": label, "rating": rating}, f"{name}, line {number}")
             )
-    return records
+    chosen = set(np.random.default_rng(SEED).permutation(len(records))[:TEST].tolist())
+    found: dict[str, list[Record]] = {TRAINING: [], "test": []}
+    for row, record in enumerate(records):
+        found["test" if row in chosen else TRAINING].append(record)
+    return found
 
 
 def _member(archive: Path, name: str) -> str:
@@ -79,14 +77,33 @@ NAMED = {
         ("newspaper", "sentences of editorials", "nytEditorialSnippets"),
         ("tweets", "tweets", "tweets"),
     )
+} | {
+    "bbq": Examples(
+        "questions about two people, which a stereotype would answer",
+        "CC-BY-4.0",
+        BBQ,
+        read_bbq,
+        (TRAINING, "test", "ambiguous"),
+    )
 }
+NAMES = tuple(f"{name}-{part}".removesuffix("-") for name, entry in NAMED.items() for part in entry.parts)
+
+
+def package_of(name: str) -> Package | None:
+    """The package that the set or part of this name is in; None if there is none."""
+    found = _set_and_part(name)
+    return None if found is None else NAMED[found[0]].package
 
 
 def named_records(name: str, *, progress: bool = True) -> list[Record]:
-    """The examples of a named set to train on; with -test after the name, its test. `UserError` if there is none."""
-    entry = NAMED.get(name.removesuffix(TEST_END))
-    if entry is None:
-        raise UserError(f"no examples are called {name!r}; there are {', '.join(NAMED)}")
-    records = entry.read(fetch_package(entry.package, progress=progress))
-    chosen = set(np.random.default_rng(SEED).permutation(len(records))[:TEST].tolist())
-    return [record for row, record in enumerate(records) if (row in chosen) == name.endswith(TEST_END)]
+    """The examples of a named set to train on, or those of its part, as in film-test. `UserError` if there is none."""
+    found = _set_and_part(name)
+    if found is None:
+        raise UserError(f"no examples are called {name!r}; there are {', '.join(NAMES)}")
+    entry = NAMED[found[0]]
+    return entry.read(fetch_package(entry.package, progress=progress))[found[1]]
+
+
+def _set_and_part(name: str) -> tuple[str, str] | None:
+    set_, _, part = name.partition("-")
+    return (set_, part) if name in NAMES else None

@@ -1,27 +1,28 @@
 """From a model and files of examples to a fine-tuning that can begin, or go on."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from minigpt.adapt.learns import REMEDY
 from minigpt.errors import UserError
 from minigpt.files import checksum
 from minigpt.finetune.ask import data_of, measure, setup_of
 from minigpt.finetune.chat import packed
 from minigpt.finetune.data import ExampleData
 from minigpt.finetune.examples import Example
-from minigpt.finetune.named import NAMED, TEST_END, named_records
+from minigpt.finetune.named import named_records, package_of
 from minigpt.finetune.records import Record, read_records
 from minigpt.finetune.registry import task_of
-from minigpt.finetune.tasks import Setup
+from minigpt.finetune.tasks import Setup, Task
 from minigpt.finetune.wishes import OF_DATA, Wishes
 from minigpt.model import Overlay, Params
 from minigpt.pretrained.opened import OpenedModel
-from minigpt.pretrained.tuned import TunedFolder, checksum_of, has_tuned, parts, tokenizer_of
+from minigpt.pretrained.tuned import TunedFolder, has_tuned, part_of, said_of, tokenizer_of
 from minigpt.train.lock import locked
 from minigpt.values import TABLE, TEXT, about, read
 
@@ -64,7 +65,7 @@ def prepare(
     task, path = task_of(wishes.task), Path(path)
     check_below(below, wishes)
     files = {name: file_of(file) for name, file in (("training", training), ("validation", validation)) if file}
-    records, held_out = read_both(files)
+    records, held_out = read_both(files, _group_column(task, wishes.columns))
     setup = Setup(below.tokenizer, wishes.context or below.model.config.context, (), wishes.columns, wishes.cut)
     labels = task.labels(records, setup)
     changes = {**task.model(below.model.config, labels), "dropout": wishes.dropout}
@@ -76,7 +77,7 @@ def prepare(
         wishes.settings(len(records)),
         {"files": files, **wishes.of_data()},
         task=task.name,
-        below={"name": below.name, "checksum": checksum_of(below.params)},
+        below=said_of(below.name, below.params),
         learns=wishes.learns,
         labels=labels,
         columns=dict(wishes.columns),
@@ -84,7 +85,7 @@ def prepare(
     )
     tuning = Tuning(folder, below.tokenizer, records, held_out)
     folder = tuning.folder = replace(folder, settings=wishes.settings(len(tuning.examples)))
-    parts(folder, below.params)  # what the model does not have is said now
+    part_of(folder, below.params)  # what the model does not have is said now
     with locked(path, make_folder=True):
         if has_tuned(path) or folder.begun:
             raise UserError(f"{path} holds a fine-tuned model; choose another folder, or remove that one first")
@@ -103,7 +104,8 @@ def reopen(folder: TunedFolder) -> Tuning:
             path, before = read(file, "path", TEXT), read(file, "checksum", TEXT)
             if file_of(path)["checksum"] != before:
                 raise UserError(f"{path} has changed since then, so training cannot go on with it")
-    return Tuning(folder, tokenizer_of(folder), *read_both(files))
+    group = _group_column(task_of(folder.task), folder.columns)
+    return Tuning(folder, tokenizer_of(folder), *read_both(files, group))
 
 
 def check_below(below: OpenedModel, wishes: Wishes) -> None:
@@ -112,8 +114,8 @@ def check_below(below: OpenedModel, wishes: Wishes) -> None:
         raise UserError(f"{below.name} reads one text and writes another; fine-tune an encoder or a decoder")
     if below.tokenizer is None:
         raise UserError(f"{below.name} has no tokenizer, so texts cannot be given to it; choose a model that has one")
-    if not isinstance(below.params, Params):
-        raise UserError(f"the weights of {below.name} are quantized; open it with all its bits to train it")
+    if not isinstance(below.params, Params) and wishes.learns.way in ("all", "last"):
+        raise UserError(f"the matrices of {below.name} are left in few bits, so they cannot learn; {REMEDY}")
     seen = below.model.config.context
     if wishes.context is not None and wishes.context > seen:
         raise UserError(f"{below.name} sees {seen} tokens, not {wishes.context}; choose fewer with --context")
@@ -121,40 +123,48 @@ def check_below(below: OpenedModel, wishes: Wishes) -> None:
 
 def file_of(path: str | Path) -> dict[str, str]:
     """Which file it is: its path and its checksum. `UserError` if it cannot be read."""
-    if is_named(path):
-        return {"path": str(path), "checksum": NAMED[str(path).removesuffix(TEST_END)].package.sha256}
+    package = package_of(str(path))
+    if package is not None:
+        return {"path": str(path), "checksum": package.sha256}
     try:
         return {"path": str(Path(path).resolve()), "checksum": checksum(path)}
     except OSError as error:
         raise UserError(f"{path} could not be read ({error.strerror}); check the path") from None
 
 
-def read_both(files: dict[str, dict[str, str]]) -> tuple[list[Record], list[Record]]:
-    """Records to train on, and to validate with."""
+def _group_column(task: Task, columns: Mapping[str, str]) -> str | None:
+    """The column that says which examples are alike; None where the task has none."""
+    return columns.get("group", "group") if "group" in task.optional else None
+
+
+def read_both(files: dict[str, dict[str, str]], group: str | None = None) -> tuple[list[Record], list[Record]]:
+    """Records to train on, and to validate with. group: a column, see `split`."""
     records = records_of(files["training"]["path"])
     if "validation" in files:
         return records, records_of(files["validation"]["path"])
-    return split(records)
+    return split(records, group)
 
 
 def records_of(source: str | Path) -> list[Record]:
     """The examples of a file, or of a set by its name."""
-    return named_records(str(source)) if is_named(source) else read_records(source)
+    return read_records(source) if package_of(str(source)) is None else named_records(str(source))
 
 
-def is_named(source: str | Path) -> bool:
-    """Whether these are examples by a name."""
-    return str(source).removesuffix(TEST_END) in NAMED
+def split(records: Sequence[Record], group: str | None = None) -> tuple[list[Record], list[Record]]:
+    """(to train on, to validate with): a tenth, drawn at random, always the same. `UserError` for fewer than two.
 
-
-def split(records: Sequence[Record]) -> tuple[list[Record], list[Record]]:
-    """(to train on, to validate with): a tenth, drawn at random, always the same. `UserError` for fewer than two."""
-    if len(records) < 2:
+    group: a column; where all records have it, a tenth of its values is drawn, and all records that have one of these.
+    """
+    keys: Sequence[Any] = range(len(records))
+    if group is not None and all(group in record.values for record in records):
+        keys = [record.text(group) for record in records]
+    names = sorted(set(keys))
+    if len(names) < 2:
         raise UserError("there is one example alone; at least two are needed, one of them to validate with")
-    count = max(1, round(HELD_OUT * len(records)))
-    chosen = set(np.random.default_rng(SPLIT).permutation(len(records))[:count].tolist())
-    kept = [record for number, record in enumerate(records) if number not in chosen]
-    return kept, [record for number, record in enumerate(records) if number in chosen]
+    count = max(1, round(HELD_OUT * len(names)))
+    chosen = {names[number] for number in np.random.default_rng(SPLIT).permutation(len(names))[:count]}
+    kept = [record for key, record in zip(keys, records, strict=True) if key not in chosen]
+    return kept, [record for key, record in zip(keys, records, strict=True) if key in chosen]
 
 
 def balanced(examples: Sequence[Example]) -> list[Example]:

@@ -10,6 +10,8 @@ NAMES = {
     "recall": "recall of spans",
     "exact_match": "exact match",
     "f1": "F1",
+    "names_one": "names one of the two",
+    "follows_stereotype": "follows stereotype",
     "log_loss": "log loss, nats",
     "calibration_error": "calibration error",
     "loss": "loss, nats per token",

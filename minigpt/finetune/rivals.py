@@ -9,6 +9,10 @@ from minigpt.finetune.examples import Example
 from minigpt.finetune.tasks import Setup
 from minigpt.measure.intervals import bootstrapped_mean, paired_difference
 from minigpt.measure.rivals import LogisticRegression, TfIdf
+from minigpt.measure.vader import VADER, read_lexicon, vader
+from minigpt.text.fetch import is_kept, package_folder
+
+SENTIMENTS = ("negative", "positive")
 
 
 def beside_rivals(
@@ -16,12 +20,16 @@ def beside_rivals(
 ) -> dict[str, Any]:
     """Accuracy of each rival of a classifier, with its interval; and the model's less the rival's, example by example.
 
-    Rivals: always the most frequent class of training; a linear model on TF-IDF of words and pairs of words.
+    Rivals: always the most frequent class of training; a linear model on TF-IDF of words and pairs of words; VADER's
+    rules, where the classes are negative and positive and its lexicon is on this machine, as with film and the like.
     """
     targets = np.array([example.target for example in examples])
     right = np.array([answer["label"] for answer in answers]) == np.array(setup.labels)[targets]
     found = {}
-    for name, said in (("most frequent class", _usual(training)), ("TF-IDF", _linear(training, examples, setup))):
+    rivals = {"most frequent class": _usual(training), "TF-IDF": _linear(training, examples, setup)}
+    if setup.labels == SENTIMENTS and is_kept(VADER):
+        rivals["VADER's rules"] = _by_rules(examples, setup)
+    for name, said in rivals.items():
         theirs = said == targets
         found[name] = {
             "accuracy": bootstrapped_mean(theirs)._asdict(),
@@ -40,6 +48,12 @@ def _linear(training: Sequence[Example], examples: Sequence[Example], setup: Set
     words = TfIdf(texts)
     model = LogisticRegression(words.matrix(texts), np.array([one.target for one in training]), len(setup.labels))
     return model.probabilities(words.matrix(asked)).argmax(axis=1)
+
+
+def _by_rules(examples: Sequence[Example], setup: Setup) -> np.ndarray:
+    """1 where the rules find more that is positive, (N,)."""
+    lexicon = read_lexicon(package_folder(VADER))
+    return np.array([vader(_text(example, setup), lexicon) >= 0 for example in examples]).astype(int)
 
 
 def _text(example: Example, setup: Setup) -> str:

@@ -7,12 +7,13 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.finetune.examples import Example, with_targets
-from minigpt.finetune.frames import check_length, frame_of, pieces_of_words
+from minigpt.finetune.frames import check_length, pieces_of_words
 from minigpt.finetune.records import Record
 from minigpt.finetune.tasks import Setup, Task
 from minigpt.measure.spans import tag_report
 from minigpt.model import Batch, TransformerConfig
 from minigpt.ops import IGNORED
+from minigpt.text.frame import frame_of
 from minigpt.values import TEXT, list_of, shown
 
 OUTSIDE = "O"  # the tag of a word that belongs to nothing

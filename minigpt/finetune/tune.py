@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from minigpt.adapt import Part
 from minigpt.errors import UserError
 from minigpt.finetune.ask import answers, setup_of
 from minigpt.finetune.domain import DomainTuning
@@ -16,7 +17,7 @@ from minigpt.finetune.records import Record
 from minigpt.finetune.registry import task_of
 from minigpt.model import Params
 from minigpt.parallel.processes import ProcessCommunicator, Unshared
-from minigpt.parallel.workers import Part, Workers
+from minigpt.parallel.workers import Workers
 from minigpt.pretrained.opened import begin_tuned, open_tuned
 from minigpt.pretrained.tuned import TunedFolder, open_tuned_folder, trained_params
 from minigpt.train import Engine, Interrupted, OneProcess, TrainSettings, train
@@ -33,7 +34,7 @@ def go_on(folder: TunedFolder) -> Tuning | DomainTuning:
 
 def engine_of(folder: TunedFolder, part: Part) -> Engine:
     """Who does the work: as many processes as the settings have workers, or one, which says why."""
-    alone = partial(OneProcess, folder, base=part.base, fresh=part.fresh)
+    alone = partial(OneProcess, folder, part)
     if folder.settings.workers == 1:
         return alone()
     try:
@@ -49,7 +50,7 @@ def work(comm: ProcessCommunicator, path: str, settings: dict[str, Any]) -> None
     folder = replace(open_tuned_folder(path), settings=TrainSettings(**settings))
     tuning = go_on(folder)
     with suppress(Interrupted):
-        engine = Workers(folder, comm, Part(*begin_tuned(folder)))
+        engine = Workers(folder, comm, begin_tuned(folder))
         train(folder, tuning.data(), engine=engine, show_progress=False)
 
 
@@ -64,8 +65,8 @@ def tune(
     Returns the folder as it then is: its finetune.json says what was measured. Raises as `minigpt.train.train`.
     """
     folder, patience = tuning.folder, tuning.folder.corpus["patience"]
-    base, fresh = begin_tuned(folder)
-    engine = engine_of(folder, Part(base, fresh))
+    part = begin_tuned(folder)
+    engine = engine_of(folder, part)
     best, worse = engine.progress.best_loss, 0
 
     def note(_params: Params, row: dict[str, float]) -> None:
@@ -78,7 +79,7 @@ def tune(
 
     with suppress(NoBetter):
         train(folder, tuning.data(), engine=engine, on_validation=note, show_progress=show_progress)
-    measured = tuning.measure(trained_params(folder, base, fresh, "best"))
+    measured = tuning.measure(trained_params(folder, part, "best"))
     folder = replace(folder, measured={**measured, "steps": engine.progress.step})
     folder.save()
     return folder
@@ -107,11 +108,16 @@ class Tuned:
             record._replace(values={name: value for name, value in record.values.items() if name not in hidden})
             for record in records
         ]
-        return answers(self.folder, self.params, self.setup, self.examples(asked))
+        return self.answers(self.examples(asked))
+
+    def answers(self, examples: Sequence[Example]) -> list[dict[str, Any]]:
+        """What it says to each example, whose true answer is not looked at."""
+        return answers(self.folder, self.params, self.setup, examples)
 
     def evaluate(self, records: Sequence[Record]) -> dict[str, Any]:
         """What the task measures on records that hold the true answers."""
-        return self.measured(self.predict(records), self.examples(records))
+        examples = self.examples(records)
+        return self.measured(self.answers(examples), examples)
 
     def measured(self, said: Sequence[dict[str, Any]], examples: Sequence[Example]) -> dict[str, Any]:
         """The same of answers that it gave."""

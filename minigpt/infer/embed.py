@@ -7,8 +7,8 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.infer.generate import check_tokenizer
-from minigpt.infer.rewrite import BEGIN, between_marks
 from minigpt.model import Batch, Params, Transformer
+from minigpt.text.frame import frame_of
 
 
 def embed(model: Transformer, params: Params, tokenizer: Any, sentences: Sequence[str]) -> np.ndarray:
@@ -47,23 +47,12 @@ def embed(model: Transformer, params: Params, tokenizer: Any, sentences: Sequenc
             "vectors; compare sentences with an encoder, such as minilm or a run with --objective masked"
         )
     check_tokenizer(model, tokenizer)
-    rows = []
+    frame, rows = frame_of(tokenizer), []
     for sentence in sentences:
-        ids, segments = _framed(tokenizer, sentence, model.config.context)
+        ids, segments = frame.row(tokenizer.encode(sentence)[: model.config.context - frame.marks])
+        if len(ids) == 0:
+            raise UserError(f"{sentence!r:.50} has no tokens in this vocabulary; leave the line out")
         x, _ = model.hidden_states(params, Batch(ids[None], segments=segments[None]))
         mean = x[0].mean(axis=0)
         rows.append(mean / np.linalg.norm(mean))
     return np.stack(rows)
-
-
-def _framed(tokenizer: Any, sentence: str, longest: int) -> tuple[np.ndarray, np.ndarray]:
-    """The ids and segments of a sentence, (T,), between the marks that the tokenizer has for one, if it has any."""
-    if hasattr(tokenizer, "encode_pair"):
-        return tokenizer.encode_pair(sentence, longest=longest)
-    marked = BEGIN in tokenizer.special_tokens  # as in RoBERTa's vocabulary
-    ids = between_marks(tokenizer, sentence) if marked else tokenizer.encode(sentence)
-    if len(ids) > longest:
-        ids = np.append(ids[: longest - 1], ids[-1:] if marked else ids[longest - 1])
-    if len(ids) == 0:
-        raise UserError(f"{sentence!r:.50} has no tokens in this vocabulary; leave the line out")
-    return ids, np.zeros_like(ids)

@@ -9,9 +9,8 @@ from minigpt.infer.generate import check_tokenizer, generate
 from minigpt.infer.sampling import GREEDY, Sampling
 from minigpt.model import Params, Transformer
 from minigpt.text import document_end
+from minigpt.text.frame import BEGIN
 from minigpt.text.sounds import SoundsTokenizer
-
-BEGIN = "<s>"  # stands before a text in vocabularies that have it, BART's among them
 
 
 def rewrite(

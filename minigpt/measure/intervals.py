@@ -27,17 +27,27 @@ def bootstrap(measure: Callable[[np.ndarray], float], count: int, *, draws: int 
     """
     rng = np.random.default_rng(SEED)
     found = np.array([measure(rng.integers(0, count, count)) for _ in range(draws)])
-    found = found[np.isfinite(found)]
-    value = float(measure(np.arange(count)))
-    if not found.size:
-        return Interval(value, value, value)
-    low, high = np.quantile(found, [0.025, 0.975])
+    return interval_of(float(measure(np.arange(count))), found)
+
+
+def interval_of(value: float, drawn: np.ndarray) -> Interval:
+    """The measure, and the middle 95% of what it is in the draws, (D,), without those in which it is not a number."""
+    known = drawn[np.isfinite(drawn)]
+    low, high = np.quantile(known, [0.025, 0.975]) if known.size else (value, value)
     return Interval(value, float(low), float(high))
 
 
-def bootstrapped_mean(values: np.ndarray) -> Interval:
-    """The mean of (N,) values, with its interval."""
-    return bootstrap(lambda rows: float(values[rows].mean()), len(values))
+def bootstrapped_mean(values: np.ndarray, groups: np.ndarray | None = None) -> Interval:
+    """The mean of (N,) values, with its interval.
+
+    groups: (N,), to which each belongs, where those of one group are alike: then whole groups are drawn (Davison &
+    Hinkley 1997, "Bootstrap Methods and their Application", section 3.8).
+    """
+    if groups is None:
+        return bootstrap(lambda rows: float(values[rows].mean()), len(values))
+    _, numbers = np.unique(groups, return_inverse=True)
+    sums, sizes = np.bincount(numbers, values), np.bincount(numbers)
+    return bootstrap(lambda rows: float(sums[rows].sum() / sizes[rows].sum()), len(sizes))
 
 
 def paired_difference(first: np.ndarray, second: np.ndarray) -> Interval:

@@ -32,15 +32,17 @@ class Sparse:
 
     def times(self, weight: np.ndarray) -> np.ndarray:
         """self @ weight: (N, K), of weight: (width, K)."""
-        sums = np.concatenate([np.zeros((1, weight.shape[1])), (self.values[:, None] * weight[self.columns]).cumsum(0)])
-        return sums[self.start[1:]] - sums[self.start[:-1]]
+        of, rows = self._rows(), len(self.start) - 1
+        return np.stack([np.bincount(of, self.values * one[self.columns], rows) for one in weight.T], axis=1)
 
     def transposed_times(self, rows: np.ndarray) -> np.ndarray:
         """self.T @ rows: (width, K), of rows: (N, K)."""
-        of = np.repeat(np.arange(len(rows)), np.diff(self.start))
-        products = self.values[:, None] * rows[of]  # (nonzero, K)
-        columns = [np.bincount(self.columns, products[:, k], minlength=self.width) for k in range(rows.shape[1])]
-        return np.stack(columns, axis=1)
+        of = self._rows()
+        return np.stack([np.bincount(self.columns, self.values * one[of], self.width) for one in rows.T], axis=1)
+
+    def _rows(self) -> np.ndarray:
+        """Of each number the row, (nonzero,)."""
+        return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
 
 
 class TfIdf:
@@ -78,24 +80,44 @@ class LogisticRegression:
     It minimizes the sum of the cross-entropies plus |weight|^2 / (2 strength), as scikit-learn does with C = strength.
     """
 
-    def __init__(self, x: Sparse, targets: np.ndarray, classes: int, *, strength: float = 1.0):
-        """x: N rows; targets: (N,) integers in 0..classes-1."""
-        shape, truth = (x.width + 1, classes), np.eye(classes)[targets]
+    def __init__(
+        self,
+        x: Sparse,
+        targets: np.ndarray,
+        classes: int,
+        *,
+        strength: float = 1.0,
+        counts: np.ndarray | None = None,
+    ):
+        """x: N rows; targets: (N,) integers in 0..classes-1; counts: (N,), how much each row counts; None: one."""
+        counts = np.ones(len(targets)) if counts is None else counts
+        shape = x.width + 1, classes
 
-        def loss_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
-            weight = flat.reshape(shape)
-            shares = softmax_forward(x.times(weight[:-1]) + weight[-1])[0]
-            loss = -np.log(np.maximum(shares[truth == 1], 1e-300)).sum() + (weight[:-1] ** 2).sum() / (2 * strength)
-            errors = shares - truth
-            gradient = np.vstack([x.transposed_times(errors) + weight[:-1] / strength, errors.sum(axis=0)])
-            return float(loss), gradient.reshape(-1)
+        def function(flat: np.ndarray) -> tuple[float, np.ndarray]:
+            loss, gradient = loss_and_gradient(flat.reshape(shape), x, targets, counts, strength)
+            return loss, gradient.reshape(-1)
 
-        found = l_bfgs(loss_and_gradient, np.zeros(shape).reshape(-1)).reshape(shape)
+        found = l_bfgs(function, np.zeros(shape).reshape(-1)).reshape(shape)
         self.weight, self.bias = found[:-1], found[-1]
 
     def probabilities(self, x: Sparse) -> np.ndarray:
         """(N, classes)."""
         return softmax_forward(x.times(self.weight) + self.bias)[0]
+
+
+def loss_and_gradient(
+    weight: np.ndarray, x: Sparse, targets: np.ndarray, counts: np.ndarray, strength: float
+) -> tuple[float, np.ndarray]:
+    """What a logistic regression minimizes, and its gradient: of weight, (width + 1, K), whose last row is the bias.
+
+    d loss / d scores = counts * (probabilities - truth).
+    """
+    shares = softmax_forward(x.times(weight[:-1]) + weight[-1])[0]  # (N, K)
+    rows = np.arange(len(targets))
+    loss = -counts @ np.log(np.maximum(shares[rows, targets], 1e-300)) + (weight[:-1] ** 2).sum() / (2 * strength)
+    errors = shares * counts[:, None]
+    errors[rows, targets] -= counts
+    return float(loss), np.vstack([x.transposed_times(errors) + weight[:-1] / strength, errors.sum(axis=0)])
 
 
 def l_bfgs(function, x: np.ndarray) -> np.ndarray:

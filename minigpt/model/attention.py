@@ -113,12 +113,12 @@ def _project(
 ) -> tuple[tuple[Any, Any, Any], Any, Any]:
     """Query, key and value, (B, T, H * D) each, and the caches; key and value are None if the past has them."""
     if source is x:
-        (query, key, value), cache = apply_linears(params, name, QUERY_KEY_VALUE, x)
+        (query, key, value), cache = apply_linears(params, name, QUERY_KEY_VALUE, x, call)
         return (query, key, value), cache, None
-    (query,), query_cache = apply_linears(params, name, QUERY, x)
+    (query,), query_cache = apply_linears(params, name, QUERY, x, call)
     if call.past is not None and call.past.stored(name) is not None:
         return (query, None, None), query_cache, None
-    (key, value), source_cache = apply_linears(params, name, KEY_VALUE, source)
+    (key, value), source_cache = apply_linears(params, name, KEY_VALUE, source, call)
     return (query, key, value), query_cache, source_cache
 
 

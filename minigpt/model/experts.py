@@ -49,7 +49,7 @@ def experts_forward(
 ) -> tuple[np.ndarray, ExpertsCache]:
     """y = sum over the chosen experts e of weight_e * feed_forward_e(x). x, y: (B, T, C). Returns y and the cache."""
     tokens = x.reshape(-1, config.width)  # (N, C)
-    scores, router_cache = apply_linear(params, f"{name}.router", tokens)  # (N, E)
+    scores, router_cache = apply_linear(params, f"{name}.router", tokens, call)  # (N, E)
     weights, routing_cache = router_forward(scores, top=config.experts_per_token)
     weights = call.hook(f"{name}.routing", weights)
     uneven, balancing_cache = load_balancing_forward(scores, top=config.experts_per_token)

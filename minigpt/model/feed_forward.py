@@ -47,10 +47,10 @@ def feed_forward_forward(
     x: (B, T, C). Returns y: (B, T, C) and the cache.
     """
     if config.gated:
-        (gate, up), up_cache = apply_linears(params, name, GATE_UP, x)  # (B, T, F) each
+        (gate, up), up_cache = apply_linears(params, name, GATE_UP, x, call)  # (B, T, F) each
         hidden, activation_cache = gated_forward(gate, up, name=config.activation)
     else:
-        up, up_cache = apply_linear(params, f"{name}.up", x)
+        up, up_cache = apply_linear(params, f"{name}.up", x, call)
         hidden, activation_cache = activation(config.activation)[0](up)
     hidden = call.hook(f"{name}.hidden", hidden)
     y, down_cache = apply_row_linear(params, f"{name}.down", hidden, call)

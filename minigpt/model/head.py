@@ -145,9 +145,9 @@ def _masked_arrays(config: TransformerConfig) -> Arrays:
 
 
 def _masked_forward(
-    params: Weights, config: TransformerConfig, x: np.ndarray, _present: np.ndarray | None, _call: Call
+    params: Weights, config: TransformerConfig, x: np.ndarray, _present: np.ndarray | None, call: Call
 ) -> tuple[Any, Any]:
-    h, dense_cache = apply_linear(params, "masked_head.dense", x)
+    h, dense_cache = apply_linear(params, "masked_head.dense", x, call)
     h, activation_cache = activation(config.activation)[0](h)
     h, norm_cache = apply_norm(params, "masked_head.norm", config, h)
     logits, linear_cache = language_logits(params, config, h)
@@ -180,10 +180,10 @@ def _sequence_forward(
     pooled, shares = _pool(x, config.pooled, present)
     dense_cache = tanh_cache = None
     if config.pooler:
-        pooled, dense_cache = apply_linear(params, "pooler", pooled)
+        pooled, dense_cache = apply_linear(params, "pooler", pooled, call)
         pooled, tanh_cache = tanh_forward(pooled)
     pooled, dropout_cache = apply_dropout(config, pooled, call)
-    y, classifier_cache = apply_linear(params, "classifier", pooled)
+    y, classifier_cache = apply_linear(params, "classifier", pooled, call)
     return y, PooledCache(shares, dense_cache, tanh_cache, dropout_cache, classifier_cache)
 
 
@@ -200,7 +200,7 @@ def _token_forward(
     params: Weights, config: TransformerConfig, x: np.ndarray, _present: np.ndarray | None, call: Call
 ) -> tuple[Any, Any]:
     x, dropout_cache = apply_dropout(config, x, call)
-    y, classifier_cache = apply_linear(params, "classifier", x)
+    y, classifier_cache = apply_linear(params, "classifier", x, call)
     return y, TokenCache(dropout_cache, classifier_cache)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model.arrays import MATRIX, ArrayRecord, Arrays, Whole, as_records, lay_out
-from minigpt.values import shown
+from minigpt.values import check, number, shown
 
 
 class Weights(Protocol):
@@ -232,6 +232,9 @@ class Overlay:
         What stays.
     trained : Params
         What learns.
+    adapter_dropout : float
+        While training (a call with `rng`), the share of what goes into each adapter that is set to zero; what goes into
+        the frozen matrix beside it stays whole.
 
     Examples
     --------
@@ -243,8 +246,9 @@ class Overlay:
     (2048, 207488)
     """
 
-    def __init__(self, base: Weights, trained: Params) -> None:
+    def __init__(self, base: Weights, trained: Params, adapter_dropout: float = 0.0) -> None:
         """`UserError` if an array on top is described otherwise than the one below: its gradient would not be found."""
+        check("adapter_dropout", adapter_dropout, number(0.0, 1.0))
         below = getattr(base, "arrays", {})
         for name, record in trained.arrays.items():
             if name in below and (record.block, record.beside) != (below[name].block, below[name].beside):
@@ -252,7 +256,7 @@ class Overlay:
                     f"{name} on top is recorded in block {record.block!r}, below in {below[name].block!r}; take its "
                     "record from the base, with Params.only or Params.split"
                 )
-        self.base, self.trained = base, trained
+        self.base, self.trained, self.adapter_dropout = base, trained, adapter_dropout
 
     def __getitem__(self, name: str) -> Any:
         return self.trained[name] if name in self.trained else self.base[name]

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from minigpt.errors import UserError
 from minigpt.model.arrays import BIAS, ArrayRecord, Arrays, gain_array, side_by_side
 from minigpt.model.call import Call
 from minigpt.model.params import Gradients, Weights
 from minigpt.ops import (
     draw_dropout_mask,
+    dropout_backward,
     dropout_forward,
     layer_norm_backward,
     layer_norm_forward,
@@ -30,11 +32,16 @@ if TYPE_CHECKING:
     from minigpt.model.config import TransformerConfig
 
 
+class AdapterCache(NamedTuple):
+    dropout: Any
+    product: Any
+
+
 class AdaptedCache(NamedTuple):
     """Of a linear layer with a low-rank adapter beside it."""
 
     linear: Any
-    adapter: Any
+    adapter: AdapterCache
 
 
 class TogetherCache(NamedTuple):
@@ -42,7 +49,7 @@ class TogetherCache(NamedTuple):
 
     linear: Any
     columns: list[slice]  # which outputs are whose
-    adapters: list[Any]  # of each, or None
+    adapters: list[AdapterCache | None]  # of each
 
     def apart(self) -> list[Any]:
         """The cache of each layer, as if it had made a product of its own."""
@@ -52,16 +59,16 @@ class TogetherCache(NamedTuple):
         return [linear if adapter is None else AdaptedCache(linear, adapter) for linear, adapter in pairs]
 
 
-def apply_linear(params: Weights, name: str, x: np.ndarray) -> tuple[np.ndarray, Any]:
+def apply_linear(params: Weights, name: str, x: np.ndarray, call: Call) -> tuple[np.ndarray, Any]:
     """The linear layer called `name` on x: (..., C). Returns y: (..., F) and its cache.
 
     An adapter, where there is one, adds x @ down @ up (Hu et al. 2021, arXiv:2106.09685, eq. 3; their factor alpha / r
-    is part of `up` here).
+    is part of `up` here). While training, dropout may lie on the adapter's x alone (see `Overlay`).
     """
     y, cache = linear_forward(x, params[f"{name}.weight"], params.get(f"{name}.bias"))
     if f"{name}.adapter.down" not in params:
         return y, cache
-    y, adapter_cache = _adapt(params, name, x, y)
+    y, adapter_cache = _adapt(params, name, x, y, call)
     return y, AdaptedCache(cache, adapter_cache)
 
 
@@ -73,7 +80,9 @@ def back_linear(grads: Gradients, name: str, dy: np.ndarray, cache: Any) -> np.n
     return linear_backward(dy, cache, out=out, trained=(out[0] is not None, out[1] is not None))[0]
 
 
-def apply_linears(params: Weights, name: str, layers: tuple[str, ...], x: np.ndarray) -> tuple[list[np.ndarray], Any]:
+def apply_linears(
+    params: Weights, name: str, layers: tuple[str, ...], x: np.ndarray, call: Call
+) -> tuple[list[np.ndarray], Any]:
     """Linear layers of one input x: (..., C), called NAME.LAYER. Returns a list of their y: (..., F), and the cache.
 
     Where their matrices lie side by side one product serves them all.
@@ -81,14 +90,14 @@ def apply_linears(params: Weights, name: str, layers: tuple[str, ...], x: np.nda
     beside = side_by_side(name, layers)
     weights, biases = params.together(f"{beside}.weight"), params.together(f"{beside}.bias")
     if weights is None or (biases is None and _some_bias(params, name, layers)):
-        apart = [apply_linear(params, f"{name}.{layer}", x) for layer in layers]
+        apart = [apply_linear(params, f"{name}.{layer}", x, call) for layer in layers]
         return [y for y, _ in apart], [cache for _, cache in apart]
     y, linear_cache = linear_forward(x, weights.matrix, None if biases is None else biases.matrix)
     answers = [y[..., columns] for columns in weights.columns]
-    adapters: list[Any] = [None] * len(layers)
+    adapters: list[AdapterCache | None] = [None] * len(layers)
     for number, layer in enumerate(layers):
         if f"{name}.{layer}.adapter.down" in params:
-            answers[number], adapters[number] = _adapt(params, f"{name}.{layer}", x, answers[number])
+            answers[number], adapters[number] = _adapt(params, f"{name}.{layer}", x, answers[number], call)
     return answers, TogetherCache(linear_cache, weights.columns, adapters)
 
 
@@ -120,11 +129,11 @@ def back_linears(
 def apply_row_linear(params: Weights, name: str, x: np.ndarray, call: Call) -> tuple[np.ndarray, Any]:
     """`apply_linear` where tensor-parallel ranks hold some rows each: their sum is y, and the bias is added once."""
     if call.comm is None:
-        return apply_linear(params, name, x)
+        return apply_linear(params, name, x, call)
     y, cache = linear_forward(x, params[f"{name}.weight"])
     adapter_cache, bias = None, params.get(f"{name}.bias")
     if f"{name}.adapter.down" in params:
-        y, adapter_cache = _adapt(params, name, x, y)
+        y, adapter_cache = _adapt(params, name, x, y, call)
     y = sum_over_ranks(y, call)
     if bias is not None:
         y += bias
@@ -193,15 +202,21 @@ def _back_apart(
     return dx
 
 
-def _adapt(params: Weights, name: str, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, Any]:
+def _adapt(params: Weights, name: str, x: np.ndarray, y: np.ndarray, call: Call) -> tuple[np.ndarray, AdapterCache]:
     """y, to which the layer's adapter has added its part, and the adapter's cache."""
-    part, cache = low_rank_forward(x, params[f"{name}.adapter.down"], params[f"{name}.adapter.up"], scale=1.0)
+    rate = getattr(params, "adapter_dropout", 0.0)  # an `Overlay` has one
+    mask = draw_dropout_mask(call.rng, x.shape, rate)
+    if mask is not None and call.comm is not None:
+        raise UserError("tensor-parallel ranks would draw different masks; train adapters there without dropout")
+    x, dropout_cache = dropout_forward(x, mask=mask, rate=rate)
+    part, product_cache = low_rank_forward(x, params[f"{name}.adapter.down"], params[f"{name}.adapter.up"], scale=1.0)
     y += part
-    return y, cache
+    return y, AdapterCache(dropout_cache, product_cache)
 
 
-def _back_adapter(grads: Gradients, name: str, dy: np.ndarray, cache: Any) -> np.ndarray:
-    dx, ddown, dup = low_rank_backward(dy, cache)
+def _back_adapter(grads: Gradients, name: str, dy: np.ndarray, cache: AdapterCache) -> np.ndarray:
+    dx, ddown, dup = low_rank_backward(dy, cache.product)
+    dx = dropout_backward(dx, cache.dropout)
     for last, gradient in (("down", ddown), ("up", dup)):
         if f"{name}.adapter.{last}" in grads:
             grads[f"{name}.adapter.{last}"] = gradient

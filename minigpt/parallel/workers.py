@@ -11,11 +11,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from minigpt.model import Batch, Call, Overlay, Params, Transformer
+from minigpt.adapt import Part
+from minigpt.model import Batch, Call, Params, Transformer
 from minigpt.objectives import Counts, HeldOut, judge, loss_and_gradient, scored
 from minigpt.optim.clipping import shorten, squared_norm
 from minigpt.parallel.processes import ProcessCommunicator, Unshared, processes
@@ -57,13 +58,6 @@ def work(comm: ProcessCommunicator, path: str, settings: dict[str, Any]) -> None
         train(folder, engine=Workers(folder, comm), show_progress=False)
 
 
-class Part(NamedTuple):
-    """What of a model is trained."""
-
-    base: Any  # what stays as it is, `Weights`; None: nothing does
-    fresh: Params  # what learns, as it begins
-
-
 class Share:
     """A worker's share of every training step. All workers make one, and call its methods together.
 
@@ -83,7 +77,7 @@ class Share:
         layout = without_numbers(model.arrays() if part is None else part.fresh.arrays)
         size = layout.flat.size
         self.params = Params(layout.layout, flat=comm.shared(size, DTYPE))
-        self.whole = self.params if part is None or part.base is None else Overlay(part.base, self.params)
+        self.whole = self.params if part is None else part.under(self.params)
         self._every = [Params(layout.layout, flat=comm.shared(size, DTYPE)) for _ in range(comm.size)]
         self._grads = self._every[comm.rank]  # of this worker's rows
         self._part: Params | None = None  # made when micro-batches have to be added up
@@ -200,7 +194,7 @@ class Workers:
         """The first worker reads, or makes, parameters and states; how far training has come, all must know."""
         numbers = np.zeros(4)
         if self.speaks:
-            found = starting_point(self.folder, None if part is None else part.fresh)
+            found = starting_point(self.folder, part)
             self.params.flat[...], self.notice = found.params.flat, found.notice
             for name, array in self._share.moments.items():
                 array[...] = found.state[name]

@@ -33,7 +33,7 @@ def load_pretrained(path_or_name: str | Path, *, dtype: Any = np.float32, quanti
     """Open a model: a name (`smollm2`, `minilm`, `g2p`), a folder in the Hugging Face layout, a GGUF file.
 
     dtype: of its parameters, float32 or float64. quantized: leave the matrices of a GGUF file in the bits that they are
-    stored in; such a model writes and cannot be trained. Families: see `minigpt.pretrained.families`.
+    stored in; such a model writes, and adapters can be trained on it. Families: see `minigpt.pretrained.families`.
     `UserError` says what is missing, damaged or not supported.
     """
     check_dtype(dtype)

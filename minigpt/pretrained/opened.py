@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from minigpt.adapt import Part
 from minigpt.errors import UserError
 from minigpt.model import Overlay, Params, Transformer
 from minigpt.model.params import check_dtype
@@ -13,11 +14,12 @@ from minigpt.pretrained.folder import CONFIG
 from minigpt.pretrained.load import load_pretrained
 from minigpt.pretrained.named import NAMED
 from minigpt.pretrained.tuned import (
+    AS_STORED,
     TunedFolder,
     checksum_of,
     has_tuned,
     open_tuned_folder,
-    parts,
+    part_of,
     tokenizer_of,
     trained_params,
     whole_params,
@@ -118,20 +120,19 @@ def open_tuned(folder: TunedFolder, checkpoint: str = "best") -> tuple[Params | 
 
     `UserError` if the model below is gone, or has other values than when it was trained on.
     """
-    base, fresh = begin_tuned(folder)
-    return trained_params(folder, base, fresh, checkpoint), tokenizer_of(folder)
+    return trained_params(folder, begin_tuned(folder), checkpoint), tokenizer_of(folder)
 
 
-def begin_tuned(folder: TunedFolder) -> tuple[Params | None, Params]:
-    """(what stays, what learns) as it was before fine-tuning, from the model below."""
+def begin_tuned(folder: TunedFolder) -> Part:
+    """What learns, as it was before fine-tuning, and what stays, from the model below."""
     if folder.learns.whole and folder.begun:
         model = Transformer(folder.config)
-        return None, Params(model.arrays())
-    below = open_model(folder.below["name"])
+        return Part(None, Params(model.arrays()))
+    below = open_model(folder.below["name"], quantized=folder.below.get("bits") == AS_STORED)
     found = checksum_of(below.params)
     if found != folder.below["checksum"]:
         raise UserError(
             f"{folder.path} was trained on top of {folder.below['name']} as it was then (checksum "
             f"{folder.below['checksum']}), but that has other values now ({found}); put the former model back"
         )
-    return parts(folder, below.params)
+    return part_of(folder, below.params)

@@ -45,12 +45,15 @@ SAID = {  # settings that change nothing of what it computes, or repeat what the
 }
 
 
-def save_adapter(folder: str | Path, model: Transformer, trained: Params, family: str, cls: str, *, below: str) -> None:
+def save_adapter(
+    folder: str | Path, model: Transformer, trained: Params, family: str, cls: str, *, below: str, dropout: float = 0.0
+) -> None:
     """Write low-rank adapters, and a head that was trained beside them, as a folder that PEFT opens.
 
     trained: what `minigpt.low_rank_adapters` made, with or without the arrays of the head. family, cls: what
     transformers calls the model below (see `minigpt.pretrained.fitting_class`). below: its name or path, for whoever
-    opens it. `UserError` for an array that is neither, before anything is written.
+    opens it. dropout: on what goes into the adapters, for whoever trains on. `UserError` for an array that is neither,
+    before anything is written.
     """
     words = family_of(family)
     links = _links(model, words, words.head_class(cls))
@@ -78,7 +81,7 @@ def save_adapter(folder: str | Path, model: Transformer, trained: Params, family
         "base_model_name_or_path": below,
         "r": most,
         "lora_alpha": most,
-        "lora_dropout": 0.0,
+        "lora_dropout": dropout,
         "rank_pattern": others,
         "alpha_pattern": others,
         "target_modules": sorted(ranks),

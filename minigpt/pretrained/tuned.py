@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.adapt import Learns, divided, merge
+from minigpt.adapt import Learns, Part, divided, merge
 from minigpt.errors import UserError
 from minigpt.files import read_json, write_json
 from minigpt.model import Overlay, Params, Transformer, TransformerConfig
+from minigpt.model.params import Weights
+from minigpt.pretrained.quantized_matrix import StoredWeights
 from minigpt.text import Tokenizer, load_tokenizer
 from minigpt.train import RunFolder, TrainSettings
 from minigpt.train.folder import newest
@@ -24,6 +26,7 @@ from minigpt.values import FLAG, TABLE, TEXT, about, list_of, read, shown, table
 
 FILE = "finetune.json"
 FORMAT = "minigpt finetune 1"
+AS_STORED = "as stored"  # the bits of a base that was opened with `quantized`
 DESCRIPTION = {
     "task": TEXT,
     "below": table_of(TEXT),
@@ -49,7 +52,7 @@ class TunedFolder(RunFolder):
     task : str
         One of `minigpt.finetune.TASKS`, or domain.
     below : dict of str to str
-        `name` and `checksum` of the model that it began with.
+        `name` and `checksum` of the model that it began with; and `bits`, "as stored", where they were left so.
     learns : Learns
         What of it was trained.
     labels, columns : tuple of str, dict of str to str
@@ -117,7 +120,13 @@ def open_tuned_folder(path: str | Path) -> TunedFolder:
         return TunedFolder(path, config, TrainSettings(**settings), found.pop("data"), **found)
 
 
-def checksum_of(params: Any) -> str:
+def said_of(name: str, params: Weights) -> dict[str, str]:
+    """What finetune.json says of the model below, so that it is opened in the same way again."""
+    bits = {} if isinstance(params, Params) else {"bits": AS_STORED}
+    return {"name": name, "checksum": checksum_of(params), **bits}
+
+
+def checksum_of(params: Weights) -> str:
     """The CRC-32 of all values of a model, as float32, eight hexadecimal digits."""
     value = 0
     for name, array in sorted(params.items()):
@@ -125,18 +134,22 @@ def checksum_of(params: Any) -> str:
     return f"{value:08x}"
 
 
-def parts(folder: TunedFolder, below: Params) -> tuple[Params | None, Params]:
-    """(what stays, what learns, as it begins) of the model below with the head of the task."""
-    known = Transformer(folder.config).shapes()
+def part_of(folder: TunedFolder, below: Weights) -> Part:
+    """What learns, as it begins, and what stays of the model below with the head of the task."""
+    model, seed = Transformer(folder.config), folder.settings.seed
+    known = model.shapes()
     taken = {name: array for name, array in below.items() if known.get(name) == array.shape}
-    whole_model = first_parameters(folder.config, taken, folder.settings.seed)
-    return divided(Transformer(folder.config), whole_model, folder.learns, folder.settings.seed)
+    if isinstance(below, Params):
+        return divided(model, first_parameters(folder.config, taken, seed), folder.learns, seed)
+    make = model.maker(np.random.default_rng(seed))
+    fresh = {name: make(name).astype(np.float32) for name in known if name not in taken}
+    return divided(model, StoredWeights(taken | fresh), folder.learns, seed)
 
 
-def trained_params(folder: TunedFolder, base: Params | None, fresh: Params, checkpoint: str) -> Params | Overlay:
+def trained_params(folder: TunedFolder, part: Part, checkpoint: str) -> Params | Overlay:
     """The parameters of a checkpoint, put together with what stays."""
-    trained, _ = newest(folder, checkpoint, layout=fresh)
-    return trained if base is None else Overlay(base, trained)
+    trained, _ = newest(folder, checkpoint, layout=part.fresh)
+    return part.under(trained)
 
 
 def whole_params(config: TransformerConfig, params: Params | Overlay) -> Params:

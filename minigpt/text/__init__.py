@@ -9,7 +9,7 @@ from minigpt.text.gpt2_files import load_gpt2_files, save_gpt2_files
 from minigpt.text.named_corpora import CORPORA
 from minigpt.text.sentences import split_sentences
 from minigpt.text.tokenizer import END_OF_TEXT, Tokenizer, document_end, load_tokenizer
-from minigpt.text.tokens import open_tokens, write_tokens
+from minigpt.text.tokens import open_tokens, write_corpus, write_tokens
 
 __all__ = [
     "CORPORA",
@@ -30,5 +30,6 @@ __all__ = [
     "save_gpt2_files",
     "split_documents",
     "split_sentences",
+    "write_corpus",
     "write_tokens",
 ]

@@ -3,13 +3,14 @@
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.files import check_is_file, checksum, replacing
 from minigpt.progress import progress_bar
+from minigpt.text.corpora import Corpus
 from minigpt.text.tokenizer import Tokenizer, document_end
 
 # NumPy reads a file's header with Python's parser, which Python 3.11 cannot run in two threads at once: now and then it
@@ -33,6 +34,24 @@ def write_tokens(path: str | Path, tokenizer: Tokenizer, documents: Iterable[str
         file.seek(0)
         _write_header(file, dtype, count)  # NumPy leaves room in the header for a longer shape
     return count
+
+
+def write_corpus(
+    folder: Path, tokenizer: Tokenizer, corpus: Corpus, *, prefix: str = "", progress: bool = False
+) -> dict[str, Any]:
+    """Write PREFIXtraining.npy and PREFIXvalidation.npy; return what the folder's description says of the corpus."""
+    files = {part: folder / f"{prefix}{part}.npy" for part in ("training", "validation")}
+    counts = {
+        part: write_tokens(file, tokenizer, getattr(corpus, part), progress=progress) for part, file in files.items()
+    }
+    return {
+        "name": corpus.name,
+        "sha256": corpus.sha256,
+        "training_tokens": counts["training"],
+        "validation_tokens": counts["validation"],
+        "validation_bytes": sum(len(text.encode("utf-8")) for text in corpus.validation),
+        "checksums": {part: checksum(file) for part, file in files.items()},
+    }
 
 
 def open_tokens(path: str | Path, vocabulary_size: int, *, expected: str | None = None) -> np.ndarray:

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from minigpt.adapt import Part
 from minigpt.errors import UserError
 from minigpt.model import Batch, Overlay, Params, Transformer
-from minigpt.model.params import Weights
 from minigpt.objectives import HeldOut, Judged, judge, scored
 from minigpt.optim import Optimizer, clip_by_global_norm
 from minigpt.train.checkpoint import DamagedError, save_checkpoint
@@ -65,12 +65,12 @@ class OneProcess:
 
     speaks = True
 
-    def __init__(self, folder: RunFolder, *, base: Weights | None = None, fresh: Params | None = None):
-        """base: what stays as it is; then `fresh` is what learns on top of it, as it begins."""
+    def __init__(self, folder: RunFolder, part: Part | None = None):
+        """part: None trains the whole model."""
         settings = folder.settings
         self.folder, self.model = folder, Transformer(folder.config)
-        self.params, self.optimizer, self.state, self.progress, self.notice = starting_point(folder, fresh)
-        self.whole = self.params if base is None else Overlay(base, self.params)  # what the model computes with
+        self.params, self.optimizer, self.state, self.progress, self.notice = starting_point(folder, part)
+        self.whole = self.params if part is None else part.under(self.params)  # what the model computes with
         self.blas_threads = 1 if settings.workers > 1 else None
         self._gradient = BatchGradient(self.model, self.params, threads=settings.workers, seed=settings.seed)
         self._grads = self.params
@@ -132,14 +132,14 @@ class StartingPoint(NamedTuple):
     notice: str  # empty, or why it does not go on from the last checkpoint
 
 
-def starting_point(folder: RunFolder, fresh: Params | None = None) -> StartingPoint:
+def starting_point(folder: RunFolder, part: Part | None = None) -> StartingPoint:
     """Parameters, optimizer, its state and the progress: from the newest checkpoint, by however many, or fresh.
 
-    fresh: of what learns, where that is not the whole model. A last checkpoint that is damaged or gone is replaced by
+    part: what learns, where that is not the whole model. A last checkpoint that is damaged or gone is replaced by
     the best one, and the notice says so. `UserError` if there are checkpoints, but none that can be read.
     """
     settings, progress, notice = folder.settings, Progress(), ""
-    params = Transformer(folder.config).init(np.random.default_rng(settings.seed)) if fresh is None else fresh
+    params = Transformer(folder.config).init(np.random.default_rng(settings.seed)) if part is None else part.fresh
     optimizer = settings.make_optimizer(params)
     if folder.begun:
         (params, numbers, state), notice = _whole_checkpoint(folder, params, lambda: optimizer.init(params.flat))

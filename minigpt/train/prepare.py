@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from minigpt.errors import UserError
-from minigpt.files import checksum
 from minigpt.model import Params, Transformer, TransformerConfig, preset
 from minigpt.objectives import Objective, check_trains, find_special_tokens, objective_of, special_tokens
 from minigpt.text import (
@@ -18,7 +17,7 @@ from minigpt.text import (
     document_end,
     load_corpus,
     load_tokenizer,
-    write_tokens,
+    write_corpus,
 )
 from minigpt.train.data import TextData
 from minigpt.train.folder import RunFolder
@@ -199,20 +198,12 @@ def _tokenizer(
 
 def _write_tokens(path: Path, tokenizer: Tokenizer, corpus: Corpus, context: int, progress: bool) -> dict[str, Any]:
     """Write training.npy and validation.npy; what run.json says of them."""
-    counts = {}
+    said = write_corpus(path, tokenizer, corpus, progress=progress)
     for part in ("training", "validation"):
-        counts[part] = write_tokens(path / f"{part}.npy", tokenizer, getattr(corpus, part), progress=progress)
-    for part, tokens in counts.items():
+        tokens = said[f"{part}_tokens"]
         if tokens < context + 1:
             raise UserError(
                 f"the {part} part of {corpus.name} has {tokens} tokens, but the context of {context} needs "
                 f"at least {context + 1}; choose a larger corpus or a smaller --context"
             )
-    return {
-        "name": corpus.name,
-        "sha256": corpus.sha256,
-        "training_tokens": counts["training"],
-        "validation_tokens": counts["validation"],
-        "validation_bytes": sum(len(text.encode("utf-8")) for text in corpus.validation),
-        "checksums": {part: checksum(path / f"{part}.npy") for part in ("training", "validation")},
-    }
+    return said

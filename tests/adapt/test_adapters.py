@@ -1,13 +1,17 @@
 """Low-rank adapters on frozen models: nothing at first, then what the formula says; merged and unmerged."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from minigpt import Call, Transformer, TransformerConfig, UserError
-from minigpt.adapt import ATTENTION, low_rank_adapters, merge, unmerge
+from minigpt.adapt import ATTENTION, Learns, low_rank_adapters, merge, unmerge
 from minigpt.check.gradient import check_gradient
 from minigpt.model import Overlay, Params
+from minigpt.model.parts import apply_linear, back_linear
 from minigpt.objectives import causal_lm, loss, loss_and_gradient
+from minigpt.ops import draw_dropout_mask
 from minigpt.parallel import launch
 from minigpt.parallel.tensor import shard_call, shard_params
 from minigpt.train import fit
@@ -81,6 +85,101 @@ def test_gradients_of_adapters_are_numerically_right(kind, layers):
         forward, backward, *(array for _, array in adapters.items()), names=list(adapters), samples=3, absolute=1e-9
     )
     report.raise_if_wrong()
+
+
+def with_dropout(kind, rate, call=None, config_rate=0.0):
+    """Loss and gradients of adapters whose inputs are dropped at this rate, by a generator of its own."""
+    model, params, adapters = start(kind)
+    model = Transformer(replace(model.config, dropout=config_rate))
+    call = call or Call(rng=np.random.default_rng(7))
+    return loss_and_gradient(model, Overlay(params, noisy(adapters), rate), BATCH, call)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_with_dropout_are_numerically_right(kind):
+    model, params, adapters = start(kind)
+    noisy(adapters)
+
+    def forward(*arrays):
+        current = Params(adapters.arrays, dtype=arrays[0].dtype)
+        for name, array in zip(adapters, arrays, strict=True):
+            current[name] = array
+        over = Overlay(params.astype(arrays[0].dtype), current, 0.4)
+        value, grads = loss_and_gradient(model, over, BATCH, Call(rng=np.random.default_rng(7)))
+        return np.asarray(value, arrays[0].dtype), grads
+
+    def backward(dy, grads):
+        return tuple((dy * array).astype(dy.dtype) for _, array in grads.items())
+
+    check_gradient(
+        forward, backward, *(array for _, array in adapters.items()), names=list(adapters), samples=3, absolute=1e-9
+    ).raise_if_wrong()
+
+
+def test_dropout_lies_on_what_goes_into_the_adapter_and_nowhere_else():
+    rng = np.random.default_rng(3)
+    weight, bias, down, up, x, dy = (rng.standard_normal(n) for n in ((6, 5), 5, (6, 2), (2, 5), (4, 3, 6), (4, 3, 5)))
+    base = Params({"a.weight": weight.shape, "a.bias": bias.shape}, dtype=np.float64)
+    trained = Params({"a.adapter.down": down.shape, "a.adapter.up": up.shape}, dtype=np.float64)
+    for params, name, value in ((base, "weight", weight), (base, "bias", bias)):
+        params[f"a.{name}"] = value
+    trained["a.adapter.down"], trained["a.adapter.up"] = down, up
+    y, cache = apply_linear(Overlay(base, trained, 0.25), "a", x, Call(rng=np.random.default_rng(8)))
+    mask = draw_dropout_mask(np.random.default_rng(8), x.shape, 0.25)
+    assert 0.4 < mask.mean() < 0.95
+    np.testing.assert_allclose(y, x @ weight + bias + (x * mask / 0.75) @ down @ up, rtol=0, atol=1e-12)
+    grads = trained.zeros_like()
+    dx = back_linear(grads, "a", dy, cache)
+    np.testing.assert_allclose(dx, dy @ weight.T + dy @ up.T @ down.T * mask / 0.75, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_dropout_acts_in_training_alone_and_without_it_no_bit_changes(kind):
+    value, grads = with_dropout(kind, 0.3)
+    assert abs(value - with_dropout(kind, 0.0)[0]) > 1e-4
+    assert with_dropout(kind, 0.3)[0] == value  # the same masks again
+    assert with_dropout(kind, 0.3, Call())[0] == with_dropout(kind, 0.0, Call())[0]
+    model, params, adapters = start(kind)
+    untouched = Overlay(params, noisy(adapters))
+    for rate in (0.0, 0.2):  # of the model's own dropout, whose masks stay the same
+        model = Transformer(replace(model.config, dropout=rate))
+        before, old = loss_and_gradient(model, untouched, BATCH, Call(rng=np.random.default_rng(7)))
+        after, new = with_dropout(kind, 0.0, config_rate=rate)
+        assert before == after and np.array_equal(old.flat, new.flat)
+    again, recomputed = with_dropout(kind, 0.3, Call(rng=np.random.default_rng(7), recompute=True), config_rate=0.2)
+    value, grads = with_dropout(kind, 0.3, config_rate=0.2)
+    assert again == value and np.array_equal(recomputed.flat, grads.flat)
+
+
+def test_fresh_adapters_change_nothing_whatever_is_dropped():
+    model, params, adapters = start("modern")
+    call = Call(rng=np.random.default_rng(7))
+    assert loss(model, Overlay(params, adapters, 0.5), BATCH, call) == loss(model, params, BATCH)
+
+
+def test_a_dropout_that_does_not_fit_is_refused():
+    model, params, adapters = start("GPT-2")
+    for rate in (1.0, -0.1, "0.1"):
+        with pytest.raises(UserError, match="adapter_dropout is"):
+            Overlay(params, adapters, rate)
+    with pytest.raises(UserError, match="low-rank adapters alone have a dropout"):
+        Learns("last", dropout=0.1)
+
+    def rank(comm):
+        over = Overlay(shard_params(params, comm.rank, 2), shard_params(adapters, comm.rank, 2), 0.1)
+        call = shard_call(model.config, comm, Call(rng=np.random.default_rng(0)))
+        with pytest.raises(UserError, match="ranks would draw different masks"):
+            loss_and_gradient(model, over, BATCH, call)
+        return True
+
+    assert launch(rank, 2) == [True, True]
+
+
+def test_what_learns_is_written_and_read_again():
+    learns = Learns("low-rank", rank=3, layers=("feed_forward.up",), dropout=0.1)
+    assert Learns.from_dict(learns.to_dict()) == learns
+    older = {name: value for name, value in Learns("last", blocks=2).to_dict().items() if name != "dropout"}
+    assert Learns.from_dict(older) == Learns("last", blocks=2)
 
 
 def test_only_the_adapters_learn():

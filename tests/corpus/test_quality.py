@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from conftest import require
+from conftest import require, thorough
 
 from minigpt import UserError
 from minigpt.corpus import Languages, Quality, Rules
 from minigpt.corpus import classifier as module
 from minigpt.corpus.rules import RULES
+from minigpt.measure.rivals import loss_and_gradient
 
 GOOD = (
     "The fox met a hen in the yard and asked her for an egg. She said that she would be glad to have a guest, but her "
@@ -109,6 +110,7 @@ SPOKEN = {
 }
 
 
+@thorough
 def test_languages_are_learnt_from_dialogues_that_can_be_fetched():
     try:
         languages = Languages.of_dialogues()
@@ -141,12 +143,13 @@ def test_the_gradient_of_the_classifier_is_that_of_its_loss(monkeypatch):
     monkeypatch.setattr(module, "BITS", 5)
     rng = np.random.default_rng(4)
     rows = module.features([example(rng, "x") for _ in range(7)])
-    is_good, weight = rng.random(7) < 0.5, rng.random(7)
-    weights = rng.normal(size=33)
-    loss, gradient = module.loss_and_gradient(weights, rows, is_good, weight)
-    for place in [*rng.permutation(33)[:12].tolist(), 32]:
-        step = np.zeros(33)
+    targets, counts = rng.integers(0, 3, 7), rng.random(7)
+    weights = rng.normal(size=(33, 3))
+    loss, gradient = loss_and_gradient(weights, rows, targets, counts, 0.7)
+    for place in [*rng.permutation(99)[:12].tolist(), 98]:
+        step = np.zeros(99)
         step[place] = 1e-5
-        more, less = (module.loss_and_gradient(weights + sign * step, rows, is_good, weight)[0] for sign in (1, -1))
-        assert gradient[place] == pytest.approx((more - less) / 2e-5, abs=1e-9)
+        step = step.reshape(33, 3)
+        more, less = (loss_and_gradient(weights + sign * step, rows, targets, counts, 0.7)[0] for sign in (1, -1))
+        assert gradient.flat[place] == pytest.approx((more - less) / 2e-5, abs=1e-9)
     assert np.isfinite(loss)

@@ -9,6 +9,9 @@ import pytest
 from small_models import make_models
 
 from minigpt.cli import main
+from minigpt.model import Overlay
+from minigpt.pretrained import fitting_class, open_model
+from minigpt.pretrained.peft import load_adapter
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +81,8 @@ def test_it_says_what_it_measured_and_how_the_model_is_used(models, data, tmp_pa
         (["--packed"], "packed matters to the task chat alone"),
         (["--learns", "low-rank", "--layers", "attention.nothing"], "no layer of this model is called"),
         (["--dropout", "1"], "dropout is 1.0"),
+        (["--adapter-dropout", "0.1"], "low-rank adapters alone have a dropout"),
+        (["--learns", "low-rank", "--adapter-dropout", "1"], "dropout of adapters is 1.0"),
         (["--seed", "-1"], "seed is -1"),
         (["--resume"], "leave both out"),
     ],
@@ -122,6 +127,28 @@ def test_a_model_that_continues_texts_is_not_asked_for_answers(models, tmp_path,
     assert main(["predict", str(out), str(text)]) == 2
     assert "continues texts" in capsys.readouterr().err
     assert said_by(capsys, "generate", str(out), "--prompt", "ab", "--max-new-tokens", "3")
+
+
+def test_adapters_are_exported_as_peft_keeps_them(models, tmp_path, capsys):
+    text, out, folder = tmp_path / "text.txt", tmp_path / "tuned", tmp_path / "adapter"
+    text.write_text("abcd efgh\n" * 100, encoding="utf-8")
+    base = ["finetune", str(models["decoder"]), str(text), "--task", "domain", "--steps", "5", "--batch", "4"]
+    learns = ["--learns", "low-rank", "--rank", "2", "--adapter-dropout", "0.25", "--learning-rate", "0.05"]
+    said_by(capsys, *base, *learns, "--out", str(out))
+    assert str(models["decoder"]) in said_by(capsys, "export", str(out), str(folder), "--adapter")
+    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    assert (config["r"], config["lora_dropout"]) == (2, 0.25)
+    below, merged = open_model(models["decoder"]), open_model(out)
+    trained = load_adapter(folder, below.model, *fitting_class(below.model.config))
+    tokens = np.array([[1, 5, 2, 3]])
+    ours, theirs = (
+        below.model.forward(params, tokens)[0] for params in (merged.params, Overlay(below.params, trained))
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4)
+    assert np.abs(ours - below.model.forward(below.params, tokens)[0]).max() > 1e-3
+    said_by(capsys, *base, "--out", str(tmp_path / "whole"))
+    assert main(["export", str(tmp_path / "whole"), str(tmp_path / "other"), "--adapter"]) == 2
+    assert "has no adapters, since all was trained" in capsys.readouterr().err
 
 
 def test_a_decoder_chooses_without_training(models, tmp_path, capsys):

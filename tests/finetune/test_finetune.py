@@ -88,7 +88,8 @@ def test_only_what_learns_is_kept_and_the_rest_is_that_of_the_model_below(tmp_pa
 
 @pytest.mark.parametrize("way", ["all", "low-rank"])
 def test_going_on_ends_with_the_same_bits(tmp_path, below, classes, way):
-    wishes = Wishes(task="classify", epochs=2, batch=16, learns=Learns(way, rank=2), dropout=0.1, validations=2)
+    learns = Learns(way, rank=2, dropout=0.2 if way == "low-rank" else 0.0)
+    wishes = Wishes(task="classify", epochs=2, batch=16, learns=learns, dropout=0.1, validations=2)
     once = tune(prepare(tmp_path / "once", below(), wishes, classes), show_progress=False)
     tuning = prepare(tmp_path / "twice", below(), wishes, classes)
 
@@ -246,6 +247,17 @@ def test_two_workers_learn_what_one_process_learns(tmp_path, below, classes, way
         found[workers] = open_model(path, checkpoint="last").params.flat
     np.testing.assert_allclose(found[1], found[2], rtol=0, atol=2e-4)
     assert not np.array_equal(found[1], open_model(tmp_path / "1").params.zeros_like().flat)
+
+
+def test_dropout_of_adapters_is_the_same_on_workers_each_time(tmp_path, below, classes):
+    found = []
+    for number, rate in enumerate((0.5, 0.5, 0.0)):
+        learns = Learns("low-rank", rank=2, dropout=rate)
+        tuned(tmp_path / str(number), below(), classes, epochs=1, learns=learns, workers=2)
+        assert open_tuned_folder(tmp_path / str(number)).learns.dropout == rate
+        found.append(open_model(tmp_path / str(number), checkpoint="last").params.flat)
+    assert np.array_equal(found[0], found[1])
+    assert np.abs(found[0] - found[2]).max() > 1e-4
 
 
 def test_workers_end_with_the_first_one(tmp_path, below, classes):

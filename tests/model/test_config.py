@@ -75,16 +75,16 @@ def test_a_value_of_any_kind_in_any_field_is_taken_or_refused_in_a_sentence(chan
 
 
 @pytest.mark.parametrize("field", fields(TransformerConfig), ids=lambda field: field.name)
-@pytest.mark.parametrize("value", ["yes", 0.5, -1, True, None, float("nan"), [1], b"x", np.ones(2)], ids=repr)
-def test_a_value_of_the_wrong_kind_is_refused_by_the_name_of_its_field(field, value):
+def test_a_value_of_the_wrong_kind_is_refused_by_the_name_of_its_field(field):
     """Most of these fit no field. Where one is refused, the sentence begins with the field."""
-    try:
-        TransformerConfig(**{**SIZES, "architecture": "encoder-decoder", field.name: value})
-    except UserError as error:
-        assert str(error).startswith(field.name) or value is True, error
-    else:
-        fits = {float: 0.5, bool: True, bool | None: True}.get(field.type, ...)
-        assert value is None or value == fits
+    for value in ("yes", 0.5, -1, True, None, float("nan"), [1], b"x", np.ones(2)):
+        try:
+            TransformerConfig(**{**SIZES, "architecture": "encoder-decoder", field.name: value})
+        except UserError as error:
+            assert str(error).startswith(field.name) or value is True, error
+        else:
+            fits = {float: 0.5, bool: True, bool | None: True}.get(field.type, ...)
+            assert value is None or value == fits
 
 
 @pytest.mark.parametrize("values", [None, [], "x", 3])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import thorough
 from launch import mpi
 from mpi_memory import CONFIGS, peak_and_prediction
 
@@ -16,7 +17,9 @@ from minigpt.parallel.zero import slices
 
 
 @pytest.mark.parametrize("micros", [4])
-@pytest.mark.parametrize("kind", CONFIGS)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=thorough if number else ()) for number, kind in enumerate(CONFIGS)]
+)
 def test_one_rank_takes_what_is_predicted(kind, micros):
     ((taken, predicted),) = launch(lambda comm: peak_and_prediction(comm, 1, 1, 1, 0, micros, kind), 1)
     assert predicted == pytest.approx(taken, rel=0.05)

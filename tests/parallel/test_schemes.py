@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import thorough
 from layouts import LAYOUTS, OBJECTIVE_CONFIGS, drawn, ranks_of
 from schemes import (
     BOUNDS,
@@ -36,8 +37,9 @@ DRAWN = drawn(14, 1)
 
 def trained(names, often, seldom):
     """What takes longer runs on two pairs, or on one; `mpi_schemes.py` has all."""
-    cases = [(*pair, *case) for case in often for pair in PAIRS]
-    cases += [("modern", "float64", *case) for case in seldom]
+    cases = [(*PAIRS[0], *case) for case in often]
+    further = [(*PAIRS[1], *case) for case in often] + [("modern", "float64", *case) for case in seldom]
+    cases += [pytest.param(*case, marks=thorough) for case in further]
     return pytest.mark.parametrize(("kind", "dtype", *names), cases)
 
 
@@ -98,7 +100,11 @@ def test_one_process_gives_what_text_by_text_gives(kind):
     check_plain(kind)
 
 
-@pytest.mark.parametrize(("kind", "layout"), DRAWN, ids=lambda word: word.replace(", ", "+").replace(" ", "-"))
+@pytest.mark.parametrize(
+    ("kind", "layout"),
+    [pytest.param(kind, layout, marks=thorough if ranks_of(layout) > 4 else ()) for kind, layout in DRAWN],
+    ids=lambda word: word.replace(", ", "+").replace(" ", "-"),
+)
 def test_every_objective_trains_alike_on_every_layout(kind, layout):
     """A sample, since there are too many pairs; `mpi_schemes.py` draws others."""
     on(check_layout, kind, "float64", ranks_of(layout), layout)

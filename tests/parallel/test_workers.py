@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import thorough
 from launch import PATHS, children
 from objective_run import objective_run
 from tiny_run import TEXT, make_run, parameters
@@ -141,9 +142,9 @@ def begun(process, tmp_path):
 @pytest.mark.parametrize(("who", "how", "code", "says"), [
     ("worker", signal.SIGKILL, 2, "was killed by signal 9"),
     ("group", signal.SIGINT, 130, "go on with"),
-    ("first", signal.SIGTERM, 130, "go on with"),
-    ("first", signal.SIGHUP, 130, "go on with"),
-    ("worker", signal.SIGTERM, 130, "go on with"),
+    pytest.param("first", signal.SIGTERM, 130, "go on with", marks=thorough),
+    pytest.param("first", signal.SIGHUP, 130, "go on with", marks=thorough),
+    pytest.param("worker", signal.SIGTERM, 130, "go on with", marks=thorough),
 ])  # fmt: skip
 def test_however_a_training_ends_it_says_so_and_goes_on(who, how, code, says, tmp_path):
     with command(tmp_path, "--validate-every", "5", "--json") as process:

@@ -50,8 +50,9 @@ def test_peft_says_what_we_say(tmp_path, cls):
     theirs, family, (model, params, _) = published(tmp_path, cls)
     trained = drawn(model, np.random.default_rng(1))
     ours, _ = model.forward(Overlay(params, trained), TOKENS)
-    save_adapter(tmp_path / "adapter", model, trained, family, cls, below="below")
+    save_adapter(tmp_path / "adapter", model, trained, family, cls, below="below", dropout=0.125)
     opened = peft.PeftModel.from_pretrained(theirs, tmp_path / "adapter").double().eval()
+    assert opened.peft_config["default"].lora_dropout == 0.125
     with torch.no_grad():
         expected = opened(input_ids=torch.from_numpy(TOKENS)).logits.numpy()
     np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-6)  # their Llama computes its norms in float32

@@ -19,14 +19,14 @@ from minigpt.pretrained.quantized_matrix import QuantizedMatrix
 ROWS, COLUMNS = 37, 64
 
 
-def raw_rows(kind, rng, rows=ROWS, columns=COLUMNS):
-    """Random bytes whose scales are ordinary numbers."""
+def raw_rows(kind, rng, rows=ROWS, columns=COLUMNS, largest=2.0):
+    """Random bytes whose scales are ordinary numbers, at most `largest`."""
     raw = rng.integers(0, 256, (rows, columns // kind.block, kind.size), dtype=np.uint8)
     if kind.name == "F32":
-        raw = rng.standard_normal((rows, columns, 1)).astype("<f4").view(np.uint8)
+        raw = (largest / 2 * rng.standard_normal((rows, columns, 1))).astype("<f4").view(np.uint8)
     scales = {"F16": 1, "Q8_0": 1, "Q4_0": 1, "Q4_1": 2}.get(kind.name, 0)
     for number in range(scales):
-        scale = rng.uniform(-2, 2, raw.shape[:2]).astype("<f2")[..., None].view(np.uint8)
+        scale = rng.uniform(-largest, largest, raw.shape[:2]).astype("<f2")[..., None].view(np.uint8)
         raw[..., 2 * number : 2 * number + 2] = scale
     return raw.reshape(rows, -1)
 
@@ -73,7 +73,7 @@ def test_little_memory_is_taken():
     assert peak < 6e6 < matrix.size * 4 / 2
 
 
-def quantized_llama(tmp_path):
+def quantized_llama(tmp_path, largest=2.0):
     """A llama whose widths are whole blocks, its matrices in Q8_0, Q4_1, F16 and F32, its head the token table."""
     rng, width = np.random.default_rng(4), 32
     shapes = {"token_embd": (257, width), "blk.0.attn_q": (width, width), "blk.0.attn_k": (16, width)}
@@ -82,7 +82,7 @@ def quantized_llama(tmp_path):
     tensors = {}
     for number, (name, shape) in enumerate(shapes.items()):
         kind = (8, 3, 1, 0)[number % 4]  # the last is float32, as it is
-        raw = raw_rows(KINDS[kind], rng, *shape)
+        raw = raw_rows(KINDS[kind], rng, *shape, largest)
         tensors[f"{name}.weight"] = (shape, kind, raw.tobytes())
     for name in ("output_norm", "blk.0.attn_norm", "blk.0.ffn_norm"):
         gain = rng.standard_normal(width).astype("<f4")

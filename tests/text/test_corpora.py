@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import require
+from conftest import require, thorough
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,7 +111,7 @@ WORDS = {  # corpus -> characters at least, and words that it is known by
 }
 
 
-@pytest.mark.parametrize("name", WORDS)
+@pytest.mark.parametrize("name", ["medicine", *(pytest.param(name, marks=thorough) for name in ("shakespeare", "kjv"))])
 def test_fetched_corpora_hold_the_text_that_everybody_knows(name):
     try:
         corpus = load_corpus(name, progress=False)

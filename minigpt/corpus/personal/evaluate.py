@@ -14,6 +14,7 @@ from minigpt.corpus.personal.find import KINDS, find
 from minigpt.corpus.personal.labelled import Document, Label
 from minigpt.corpus.personal.span import Span
 from minigpt.errors import UserError
+from minigpt.measure.intervals import interval_of
 
 
 class Score(NamedTuple):
@@ -121,9 +122,7 @@ def _score(counts: np.ndarray, rng: np.random.Generator, resamples: int) -> Scor
     probabilities = np.array([1 / len(counts)] * len(some) + [1 - len(some) / len(counts)])
     draws = rng.multinomial(len(counts), probabilities, resamples)[:, : len(some)]
     values = shares(draws @ some if len(some) else np.zeros((resamples, 4)))
-    intervals = {}
-    for name, column in zip(("precision", "recall", "f2"), values.T, strict=True):
-        known = column[~np.isnan(column)]
-        intervals[name] = tuple(np.quantile(known, (0.025, 0.975)).tolist()) if len(known) else (np.nan, np.nan)
     precision, recall, f2 = shares(total).tolist()
+    named = zip(("precision", "recall", "f2"), (precision, recall, f2), values.T, strict=True)
+    intervals = {name: (found.low, found.high) for name, value, drawn in named for found in [interval_of(value, drawn)]}
     return Score(int(total[0]), int(total[2]), precision, recall, f2, intervals)

@@ -35,11 +35,12 @@ def arrays(prefix: str, config: TransformerConfig) -> Arrays:
 
 
 def forward(
-    params: Weights, prefix: str, config: TransformerConfig, patches: np.ndarray, _call: Call
+    params: Weights, prefix: str, config: TransformerConfig, patches: np.ndarray, call: Call
 ) -> tuple[np.ndarray, PatchesCache]:
     """patches: (B, N, P) numbers. Returns (B, N, C), or (B, N + 1, C) with the class token first, and the cache."""
     weight = params[f"{prefix}patch_embedding.weight"]
-    x, cache = apply_linear(params, f"{prefix}patch_embedding", numbers("patches", patches, config, weight.dtype))
+    x = numbers("patches", patches, config, weight.dtype)
+    x, cache = apply_linear(params, f"{prefix}patch_embedding", x, call)
     if config.class_token:
         token = np.broadcast_to(params[f"{prefix}class_token"], (len(x), 1, config.width))
         x = np.concatenate([token, x], axis=1)

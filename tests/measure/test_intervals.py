@@ -1,0 +1,26 @@
+"""Intervals by drawing examples, or whole groups of them, again."""
+
+import numpy as np
+import pytest
+
+from minigpt.measure.intervals import bootstrapped_mean, paired_difference
+
+
+def test_the_interval_of_a_mean_is_that_of_the_normal_law():
+    values = np.random.default_rng(0).standard_normal(400) + 3
+    found, error = bootstrapped_mean(values), values.std() / 20
+    assert found.value == values.mean()
+    assert (found.high - found.low) / (2 * 1.96 * error) == pytest.approx(1, abs=0.1)
+    assert paired_difference(values, values - 1) == pytest.approx((1, 1, 1))
+
+
+def test_groups_of_like_values_are_drawn_whole():
+    groups = np.repeat([f"g{n}" for n in range(25)], 16)
+    values = np.random.default_rng(1).standard_normal(25).repeat(16)
+    alone, together = bootstrapped_mean(values), bootstrapped_mean(values, groups)
+    assert together.value == pytest.approx(alone.value)
+    assert (together.high - together.low) / (alone.high - alone.low) == pytest.approx(
+        4, rel=0.2
+    )  # 16 are as good as one
+    shuffled = np.random.default_rng(2).permutation(400)
+    assert bootstrapped_mean(values[shuffled], groups[shuffled]) == pytest.approx(tuple(together))
