@@ -65,6 +65,13 @@ def _medicine(folder: Path) -> list[str]:
     return _shuffled(documents)
 
 
+def _law(folder: Path) -> list[str]:
+    """The texts of licences, without what the package says of each before it, between two lines of hyphens."""
+    header = regex.compile(r"\A---\n.*?^---\s*$", regex.DOTALL | regex.MULTILINE)
+    texts = {header.sub("", read_text(path)).strip() for path in folder.glob("*.LICENSE")}
+    return _shuffled([f"{text}\n" for text in texts if text])
+
+
 def _shuffled(documents: list[str]) -> list[str]:
     """The documents in an order of no meaning that is always the same, so that every part is like the others."""
     return sorted(documents, key=lambda text: hashlib.sha256(text.encode("utf-8")).digest())
@@ -116,6 +123,21 @@ CORPORA = {
             18.2,
             "text HPO's own, code MIT",
             contents="10a97c791d0f4887",
+        ),
+    ),
+    "law": Source(
+        "licences of programs and works, many of them versions of one another",
+        14.8,
+        "CC-BY-4.0; each licence its author's",
+        _law,
+        Package(
+            "licensedcode-data",
+            "32.1.0",
+            "18f60bde6dbabbc0a925d45ed80089cdbb7168156a2a1c118737198f9b743b96",
+            "licensedcode/data/licenses",
+            26.7,
+            "CC-BY-4.0 and Apache-2.0",
+            contents="a5c9d2bdc4da3806",
         ),
     ),
 }

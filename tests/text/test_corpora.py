@@ -108,10 +108,13 @@ WORDS = {  # corpus -> characters at least, and words that it is known by
     "shakespeare": (5_000_000, "To be, or not to be"),
     "kjv": (4_000_000, "In the beginning God created"),
     "medicine": (3_500_000, "infection of the middle ear"),
+    "law": (14_000_000, "WITHOUT WARRANTY OF ANY KIND"),
 }
 
 
-@pytest.mark.parametrize("name", ["medicine", *(pytest.param(name, marks=thorough) for name in ("shakespeare", "kjv"))])
+@pytest.mark.parametrize(
+    "name", ["medicine", *(pytest.param(name, marks=thorough) for name in ("shakespeare", "kjv", "law"))]
+)
 def test_fetched_corpora_hold_the_text_that_everybody_knows(name):
     try:
         corpus = load_corpus(name, progress=False)
