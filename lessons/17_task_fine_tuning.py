@@ -8,7 +8,7 @@
 #
 # **You need.** Lesson 04, the decoder; lesson 07, the encoder; lesson 16, training on what was trained before.
 #
-# **Time.** 95 minutes to read; the code runs in 80 s and takes 0.6 GB.
+# **Time.** 100 minutes to read; the code runs in 80 s and takes 0.6 GB.
 
 # %%
 from itertools import pairwise
