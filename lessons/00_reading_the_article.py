@@ -37,10 +37,14 @@ print(f"{claim.id}: {claim.claim}")
 # %% [markdown]
 # ## First, an experiment
 #
-# An *encoder* is a transformer in which each word may look at all words, on both sides. A *decoder* is one in which
-# each word may look at itself and the words before it, and no further. The article itself calls GPT-5.5 a decoder.
-# Does it matter that training "makes use of an encoder"? We build one of each, with the same random parameters, and
-# do the simplest thing that tells them apart: change the *last* word of a sentence, and see which outputs move.
+# A *transformer* is a program that reads a row of words and gives numbers, its *output*, at the place of each. What it
+# computes depends on many stored numbers, its *parameters*: random at first, changed by training. An *encoder* is a
+# transformer in which each word may look at all words, on both sides. A *decoder* is one in which each word may look at
+# itself and the words before it, and no further. The article itself calls GPT-5.5 a decoder. Does it matter that
+# training "makes use of an encoder"? We build one of each, with the same random parameters, and do the simplest thing
+# that tells them apart: change the *last* word of a sentence, and see which outputs move. (How the two are made is for
+# lessons 02 to 07. Here it is enough to see what goes in and what comes out. A *seed* is a number from which the random
+# ones are drawn; three seeds show whether one draw was luck.)
 #
 # **Prediction.** In the decoder only the output of the last word moves. In the encoder all of them move.
 
@@ -113,8 +117,9 @@ prediction(
 # ## How a lesson works
 #
 # Every lesson builds what is needed, *predicts*, measures, and ends with a verdict. The numbers on which a verdict
-# rests are held to a band with `expect`, as above, and the page cannot be published if one leaves its band. A band
-# must also exclude the alternative, or it proves nothing. A band that cannot fail is refused:
+# rests are held to a *band*, a lowest and a highest value, with `expect`, as above, and the page cannot be published if
+# one leaves its band. A band must also exclude the alternative (above: "a decoder", which would have given 0), or it
+# proves nothing. A band that cannot fail is refused:
 
 # %%
 try:
@@ -172,8 +177,8 @@ for name in ("authors_named", "citations", "links_to_the_card"):
 # The article names no author, cites nothing and does not link to the document that it explains. It may still be
 # right. But nothing in it is known *because it says so*.
 #
-# And how do *we* know? Every verdict carries a grade that says how near we came to the source. Be as hard on us as on
-# the article.
+# And how do *we* know? Every verdict carries a grade, or more than one, that says how near we came to the source. Be as
+# hard on us as on the article.
 
 # %%
 counts = {grade: sum(grade in claim.grade for claim in audit.claims) for grade in audit.grades}
@@ -215,7 +220,8 @@ table(["claim", "as the summary puts it", "as the body puts it"], rows)
 
 # %% [markdown]
 # Our claim, C09, loses its *can*. A program can find that. Mind that letters are not words: `"can" in
-# "significantly"` is true. So we split a text into words first:
+# "significantly"` is true. So we split a text into words first. What is in the summary and ($\cap$) among the hedges, and
+# not ($\setminus$) in the body, was dropped:
 #
 # $$\text{dropped} = (\text{words of the summary} \cap \text{hedges}) \setminus \text{words of the body}$$
 
@@ -267,8 +273,8 @@ print("hardened:", ", ".join(hardened))
 # \text{covered} = \frac{|F \cap \bigcup_{c} s(c)|}{|F|}$$
 #
 # *Traced* is the share of the claims that state at least one of our ten facts. *Covered* is the share of the ten
-# facts that at least one claim states. Neither is the share of *true* claims: a claim may be true and not among our
-# ten.
+# facts that at least one claim states. ($|C|$ is how many members a set has, $\emptyset$ the set without any, $\bigcup$ all
+# sets put together.) Neither is the share of *true* claims: a claim may be true and not among our ten.
 #
 # **Prediction.** If the article describes the card, at least half of the facts are covered. If it describes something
 # else, both shares are near zero.
@@ -350,15 +356,15 @@ for mark, colour in COLOURS.items():
     axes.fill([], [], color=colour, label=f"{mark} ({marks[mark]})")
 axes.set_yticks(np.arange(len(by_part)) + 0.5, by_part)
 axes.set(ylim=(len(by_part), 0), xlim=(0, max(map(len, by_part.values()))), xticks=[])
-axes.set_title("Green stands with what is general, blue with the article's news", fontsize=11)
+axes.set_title("Only the row of concerns is supported throughout", fontsize=11)
 axes.tick_params(length=0)
 axes.spines[:].set_visible(False)
 axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9)
 show(
     figure,
     "A square for each claim in rows by the part of the article, coloured by verdict; two colours for two marks. Green, "
-    "supported, is found with parallelism and the concerns. Blue, not in the card, is found with architecture, size, "
-    "objectives and fine-tuning.",
+    "supported, fills the row of concerns; elsewhere it is rare, two squares of it with parallelism. Blue, not in the "
+    "card, is found with architecture, size, objectives and fine-tuning, and with what is said to lie ahead.",
 )
 
 # %%
@@ -368,7 +374,8 @@ print("supported without a limit:", ", ".join(alone) or "none")
 table(["", ""], [("claim", claim.id), ("verdict", claim.verdict), ("why", claim.why)])
 
 # %% [markdown]
-# The last table is the verdict on the claim that we followed. Mind its words. *No GPT is known to use masked language
+# No claim is supported without a limit: what is green is true in general, and not known of GPT-5.5. The last table is
+# the verdict on the claim that we followed. Mind its words. *No GPT is known to use masked language
 # modelling* does not say that GPT-5.5 does not: its design is undisclosed. It says that the claim has no support, and
 # everything known of the family against it. We write "contradicted by the family" and not "disproved", and so should
 # you.
@@ -399,11 +406,11 @@ expect(
 # ## Verdict
 #
 # **C01: contradicted.** The card reports evaluations; the architecture and training that the article attributes to it
-# are not in the archived text. No claim states one of ten facts of it in full, and one states a part.
+# are not in the archived text. No claim states any of our ten facts in full, and one claim states a part of one.
 #
 # **C02, C03: inconsistent.** The document is taken for the model, and three hedges are lost between summary and body.
 #
-# **C04: contradicted as a summary.** None of the ten facts is stated in full and one in part.
+# **C04: contradicted as a summary.** None of the ten facts is stated in full, and one in part.
 #
 # **C40: not in the card.** There is no section on further research in the archived text.
 #
@@ -424,10 +431,10 @@ Shown(limits, limits)
 # Write them in `exercises/00_reading_the_article.py`, in this notebook's folder, then run there
 # `minigpt grade exercises/00_reading_the_article.py`; one alone with `--exercise dropped_hedges`.
 #
-# 1. `dropped_hedges` (2 points). The hedges, words or phrases of several words, that occur in a summary as whole
-#    words and not in the body.
-# 2. `traced_and_covered` (2 points). The two shares above for any article and any list of facts, with nothing to
-#    divide by, too.
+# 1. `dropped_hedges` (2 points). The hedges that occur in a summary as whole words, and not in the body. A hedge may be
+#    a phrase of several words, so a set of single words is not enough: `\b` of `re` matches where a word begins or ends.
+# 2. `traced_and_covered` (2 points). The two shares above for any article and any list of facts. Mind an empty list:
+#    then there is nothing to divide by.
 #
 # To think about: take an article on a model that came out this month. Write ten facts from its card *before* you read
 # the article. What are the two shares? Let a friend do the same. Where you differ, is it the facts or the reading?

@@ -717,12 +717,17 @@ prediction(
 
 # %%
 figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
-for (name, curves), color in zip(losses.items(), (BLUE, ORANGE, VERMILION), strict=True):
+colors, widths = (
+    (BLUE, ORANGE, VERMILION),
+    (1.2, 3.0, 1.0),
+)  # content-blind is broad: uniform lies on it
+for (name, curves), color, width in zip(losses.items(), colors, widths, strict=True):
     for seed, values in enumerate(curves):
         smooth = np.convolve(values, np.ones(10) / 10, "valid")
-        axes.plot(smooth, color=color, linewidth=1.2, label=name if seed == 0 else None)
-axes.axhline(math.log(VALUES), color=GREY, linestyle="--", linewidth=1)
-axes.text(0, math.log(VALUES) - 0.08, "guessing among the values", color=GREY, va="top")
+        axes.plot(smooth, color=color, linewidth=width, label=name if seed == 0 else None)
+guess = math.log(VALUES)
+axes.axhline(guess, color=GREY, linestyle="--", linewidth=1)
+axes.text(len(smooth), guess + 0.08, "guessing among the values", color=GREY, ha="right")
 axes.set(xlabel="step", ylabel="loss (nats per answer)", ylim=(0, 5.2))
 axes.set_title("Recall: only weights that depend on content find the pair", fontsize=10)
 axes.legend(frameon=False)
@@ -794,14 +799,12 @@ axes.axvline(place[0], color=VERMILION, linewidth=1.2)
 axes.axhline(3.5, color=GREY, linewidth=0.8)
 axes.set(xlabel="place that is looked at (the line marks the pair that was asked for)")
 axes.set_yticks(range(8), [f"layer {i // 4}, head {i % 4}" for i in range(8)])
-axes.set_title(
-    "One question: the heads of layer 0 look at the pair, those of layer 1 do not", fontsize=10
-)
+axes.set_title("One question: only layer 0 has heads that look at the pair", fontsize=10)
 figure.colorbar(image, label="weight")
 show(
     figure,
     "The weights of the last position over 9 places, a row for each head of two layers. In layer 0 the fields at the "
-    "place asked for are dark; in layer 1 the weight is spread over other places.",
+    "place asked for are dark, in some rows darker than all others; in layer 1 the weight is spread over all places.",
 )
 
 # %% [markdown]

@@ -429,10 +429,11 @@ matrix = gradient["blocks.0.feed_forward.up.weight"]  # (48, 192), of the model 
 before = np.linalg.svd(matrix, compute_uv=False)
 after = np.linalg.svd(orthogonal(matrix), compute_uv=False)
 figure, axes = plt.subplots(figsize=(7, 2.8), layout="constrained")
-axes.semilogy(before / before[0], "o-", color=VERMILION, markersize=3, label="a gradient")
+scaled = before / before[0]
+axes.semilogy(scaled, "o-", color=VERMILION, markersize=3, label="a gradient (its largest: 1)")
 axes.semilogy(after, "o-", color=BLUE, markersize=3, label="after orthogonal()")
-axes.set(xlabel="number of the singular value", ylabel="singular value\n(largest = 1)")
-axes.set_title("Orthogonal updates give rare directions the same length")
+axes.set(xlabel="number of the singular value", ylabel="singular value")
+axes.set_title("Orthogonal updates give rare directions nearly the same length")
 axes.legend(frameon=False)
 axes.spines[["top", "right"]].set_visible(False)
 show(
@@ -495,7 +496,7 @@ schedules = {
 }
 for (name, schedule), color in zip(schedules.items(), (GREY, BLUE, ORANGE), strict=True):
     axes.plot([schedule(step) for step in range(240)], color=color, label=name)
-axes.set(xlabel="step", ylabel="rate, in peaks", title="Three schedules: up in a line, then down")
+axes.set(xlabel="step", ylabel="rate, in peaks", title="All go up in a line; two come down again")
 axes.legend(frameon=False)
 axes.spines[["top", "right"]].set_visible(False)
 show(
@@ -538,7 +539,8 @@ def streams(std, seed, without="nothing"):
     return np.array(result).T
 
 
-figure, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+figure, axes = plt.subplots(1, 2, figsize=(8, 3.4), layout="constrained")
+figure.suptitle("The larger the first matrices, the more ...")
 growth, alike = {}, {}
 for std, color in ((0.005, ORANGE), (0.06, BLUE), (0.5, VERMILION)):
     runs = np.array([streams(std, seed) for seed in range(3)])  # (3, 2, 9)
@@ -546,10 +548,10 @@ for std, color in ((0.005, ORANGE), (0.06, BLUE), (0.5, VERMILION)):
     alike[f"init_std {std}"] = runs[:, 1, -1].tolist()
     for panel, values in zip(axes, runs.mean(axis=0), strict=True):
         panel.plot(range(9), values, "o-", color=color, label=f"init_std {std}", markersize=4)
-axes[0].set(xlabel="after block", ylabel="size of the stream", yscale="log", title="It grows ...")
-axes[1].set(
-    xlabel="after block", ylabel="mean cosine of two tokens", title="... and tokens get alike"
+axes[0].set(
+    xlabel="after block", ylabel="size of the stream", yscale="log", title="... the stream grows"
 )
+axes[1].set(xlabel="after block", ylabel="mean cosine of two tokens", title="... tokens get alike")
 axes[1].legend(frameon=False)
 for panel in axes:
     panel.spines[["top", "right"]].set_visible(False)

@@ -9,7 +9,7 @@
 #
 # **You need.** Lesson 04, the decoder; lesson 05, backpropagation; lesson 10, the bill.
 #
-# **Time.** 80 minutes to read; the code runs in 4 s and takes 0.2 GB.
+# **Time.** 85 minutes to read; the code runs in 4 s and takes 0.1 GB.
 
 # %%
 import matplotlib.pyplot as plt
@@ -49,7 +49,7 @@ cuts = (
     ("data parallel:\neach has all of it", lambda layer, column: 0),
     ("tensor parallel:\na part of each matrix", lambda layer, column: column),
     ("pipeline parallel:\nsome of the layers", lambda layer, column: layer),
-    ("both", lambda layer, column: 2 * (layer // 2) + column // 2),
+    ("tensor and pipeline:\nboth", lambda layer, column: 2 * (layer // 2) + column // 2),
 )
 for axes, (title, owner) in zip(panels, cuts, strict=True):
     for layer in range(4):
@@ -139,7 +139,9 @@ for way in ("tensor", "pipeline"):
 
 # %% [markdown]
 # Four data-parallel workers hold four whole models, 1.00 on each. With data parallelism alone the largest model is the one
-# that fits a single worker, however many workers there are.
+# that fits a single worker, however many workers there are. The cuts come to a quarter and a little more: some small
+# arrays, positions and norms, are on every tensor-parallel worker, and a pipeline has the table of the embedding at both
+# ends. (The last row has eight workers, but two of them hold the same: a quarter, not an eighth.)
 #
 # ## Tensor parallelism: within a layer
 #
@@ -273,7 +275,8 @@ show_source(sharded_cross_entropy_forward, docstring=False)
 
 # %% [markdown]
 # **Prediction.** The whole model on 2 and 4 workers: loss and gradients equal to one worker's, up to rounding in
-# float64. Bytes: four sums of all activations for each layer, and one each for the embedding and the head.
+# float64. Bytes: four sums of all activations for each layer (two halves of a block, forward and backward), one each for
+# the embedding and for the scores, and the loss's two sums for each letter. (Its largest scores are gathered, not summed.)
 
 
 # %%
@@ -307,9 +310,10 @@ for size in (2, 4):
 table(["workers", "largest difference", "largest entry", "bytes summed, counted", "formula"], rows)
 
 # %% [markdown]
-# The bytes do not fall with the number of workers, while each has less to compute. And nobody can go on before the sum
-# is there. That is why tensor parallelism stays within one machine, where connections are fastest. And it ends at the
-# number of heads, since a head is not cut:
+# The bytes do not fall with the number of workers, while each has less to compute. (Counted is what a worker hands over
+# to be summed. How much of that goes over a wire is for lesson 12: up to twice as much.) And nobody can go on before the
+# sum is there. That is why tensor parallelism stays within one machine, where connections are fastest. And it ends at
+# the number of heads, since a head is not cut (a *group* is the heads that share their keys and values, here one each):
 
 # %%
 try:
@@ -405,7 +409,8 @@ figure.suptitle(
 )
 show(
     figure,
-    "Two timelines of four stages and eight micro-batches. Under GPipe all forwards come first, then all backwards. "
+    "Two timelines of four stages and eight micro-batches, a box for each forward and each backward, which is twice as "
+    "long. Under GPipe all forwards come first, then all backwards. "
     "Under 1F1B they alternate. White gaps, the bubble, are as large in both: 27 percent of the time.",
 )
 
@@ -502,8 +507,9 @@ figure.suptitle("Many micro-batches shrink the bubble; who waits decides about m
 show(
     figure,
     "Left: the bubble falls from 0.75 with one micro-batch to 0.04 with 64. Right: megabytes of activations on the "
-    "first stage, on a logarithmic axis. GPipe without recomputation stays level; 1F1B falls in proportion; with "
-    "recomputation both are lower, and 1F1B ends lowest.",
+    "first stage, on a logarithmic axis. GPipe without recomputation stays level; 1F1B is level up to four "
+    "micro-batches, as many as there are stages, and then falls in proportion; with recomputation both are lower, and "
+    "1F1B ends lowest.",
 )
 table(
     ["MB on the first stage", *(f"m = {m}" for m in counts[::2])],
@@ -559,12 +565,13 @@ expect("E11.tensor_over_pipeline_bytes", ratio, above=4, against={"as much": 1.0
 # %% [markdown]
 # Here a tensor-parallel worker hands over nine times what a worker in the middle of the pipeline does: 4 L + 2 streams
 # against two. With the layers L the ratio grows, since a stage has two borders however many layers it holds. So large
-# machines put tensor parallelism inside a node and pipelines between nodes.
+# clusters put tensor parallelism inside a *node*, one machine with several GPUs, and pipelines between nodes.
 #
 # ## All of them at once
 #
-# The cuts are independent, so they multiply. Eight ranks, two ways each: two replicas of a pipeline of two stages, each
-# stage cut in two. **Prediction.** The same gradient once more, and every rank holds about a quarter of the model.
+# The cuts are independent, so they multiply. Eight ranks, two ways each: two copies of a pipeline of two stages, each
+# stage cut in two. **Prediction.** The same gradient once more. (That every rank holds about a quarter of the model
+# stands in the first table.)
 
 # %%
 show_source(make_grid)
@@ -597,14 +604,14 @@ expect(
 # %% [markdown]
 # ## A trillion parameters
 #
-# Now the claim itself. 3,072 GPUs of 80 GB, a model of 1,008 billion parameters (the last row of lesson 10's table),
-# 3,072 sequences in a batch. A parameter takes 16 bytes in *mixed precision*: 2 for a 16-bit copy, 2 for its 16-bit
-# gradient, 12 for the optimizer's 32-bit copy and its two moments. (Our library keeps 32-bit numbers only, 4 + 4 + 8;
-# lesson 12 compares the two.) Which layouts fit, and how long does a step take?
+# Now the claim itself. 3,072 GPUs of 80 GB, a model of 1,008 billion parameters (the last row of lesson 10's published
+# table), 3,072 sequences in a batch. A parameter takes 16 bytes in *mixed precision*: 2 for a 16-bit copy, 2 for its
+# 16-bit gradient, 12 for the optimizer's 32-bit copy and its two moments. (Our library keeps 32-bit numbers only,
+# 4 + 4 + 8; lesson 12 compares the two.) Which layouts fit, and how long does a step take?
 #
 # **Prediction.** Data parallelism alone: none fits, at any number of GPUs. Tensor parallelism within a node of eight:
 # none, 16 TB in eight parts is 2 TB each. With a pipeline: some. Slices of everything (ZeRO 3, lesson 12): fits, but
-# slowly, since every parameter goes over the network three times in each step.
+# slowly, since in each step all parameters go over the network twice, and all gradients once.
 
 # %%
 trillion = TransformerConfig(

@@ -18,8 +18,10 @@ def shared_batch(axes: Axes, targets: np.ndarray, parameters: int, shape: tuple[
         left = 3.4 * worker
         for row, count in enumerate(rows):
             bottom = 4.55 - 0.45 * row
-            axes.add_patch(Rectangle((left + 0.1, bottom), 2.8 * count / targets.max(), 0.3, color=SKY))
-            axes.text(left + 0.15, bottom + 0.14, f"{count} targets", va="center", fontsize=8)
+            length = 2.8 * count / targets.max()
+            axes.add_patch(Rectangle((left + 0.1, bottom), length, 0.3, color=SKY))
+            words = left + 0.15 + (length if length < 1.2 else 0)  # in the bar if they fit, else behind it
+            axes.text(words, bottom + 0.14, f"{count} targets", va="center", fontsize=8)
         axes.add_patch(Rectangle((left, 1.9), 3.0, 1.4, facecolor="white", edgecolor=BLUE, lw=2))
         axes.text(left + 1.5, 2.6, f"all {parameters:,}\nparameters", ha="center", va="center", color=BLUE)
         axes.annotate("", (left + 1.5, 3.35), (left + 1.5, 4.0), arrowprops={"arrowstyle": "->"})

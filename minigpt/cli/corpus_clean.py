@@ -33,6 +33,7 @@ def clean_options(parser: argparse.ArgumentParser) -> None:
         "--personal", type=_names, metavar="KINDS", help="of personal information: email,phone or none (default: all)"
     )
     parser.add_argument("--how", choices=("placeholder", "remove", "pseudonym"), help="what stands for it then")
+    parser.add_argument("--name-tagger", metavar="FILE", help="find names by this trained tagger, not by the rule")
     parser.add_argument("--secret", metavar="FILE", help="16 bytes or more that pseudonyms depend on; keep them")
     parser.add_argument("--duplicates", choices=("none", "exact", "near"), default="near", help="to take out")
     parser.add_argument("--near", type=float, metavar="LIKENESS", help="from which texts are near ones (default 0.8)")

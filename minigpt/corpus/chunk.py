@@ -1,9 +1,11 @@
 """What is done with a chunk of documents: filters, personal information, and what duplicates are found by."""
 
 import hashlib
+import io
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,9 +17,12 @@ from minigpt.corpus.language import Languages
 from minigpt.corpus.minhash import Bands
 from minigpt.corpus.overlap import Overlap
 from minigpt.corpus.personal import Pseudonyms, find, replace
+from minigpt.corpus.personal.find import Detector
+from minigpt.corpus.personal.names import find_names
 from minigpt.corpus.rules import Rules
 from minigpt.corpus.shingles import digest, shingles
-from minigpt.files import replacing, write_json
+from minigpt.errors import UserError
+from minigpt.files import read_json, replacing, write_json
 from minigpt.text.documents import Document
 
 EXAMPLES, EXCERPT = 20, 240  # of what a filter took; characters of each
@@ -55,6 +60,14 @@ def chunks_of(documents: Iterator[Document], is_other: bool, start: int = 0) -> 
         yield Chunk(start, chunk, is_other)
 
 
+def is_done(folder: Path, number: int) -> bool:
+    """Whether the files of a chunk are there, as long as they were written."""
+    path = folder / f"{number:06d}.json"
+    with suppress(OSError, UserError):
+        return all(path.with_suffix(suffix).stat().st_size == size for suffix, size in read_json(path)["files"].items())
+    return False
+
+
 def excerpt(text: str) -> str:
     """The beginning of a text, on one line."""
     line = " ".join(text[: 2 * EXCERPT].split())
@@ -86,6 +99,7 @@ class Cleaner:
     others: list[Overlap] = field(default_factory=list)
     kinds: tuple[str, ...] = ()  # of personal information
     how: str | Pseudonyms = "placeholder"
+    names: Detector = find_names
     keep_fields: tuple[str, ...] = ()
 
     def __call__(self, chunk: Chunk) -> int:
@@ -136,7 +150,7 @@ class Cleaner:
     def _replaced(self, text: str) -> tuple[str, Counter[str]]:
         if not self.kinds:
             return text, Counter()
-        spans = find(text, self.kinds)
+        spans = find(text, self.kinds, names=self.names)
         return replace(text, spans, self.how), Counter(span.kind for span in spans)
 
     def _line(self, document: Document, text: str) -> bytes:
@@ -148,19 +162,21 @@ class Cleaner:
     def _write(
         self, number: int, lines: list[bytes], digests: list[bytes], signatures: list[np.ndarray], result: "ChunkResult"
     ) -> None:
-        with replacing(self.folder / f"{number:06d}.jsonl") as temporary:
-            temporary.write_bytes(b"".join(lines))
+        tables = io.BytesIO()
+        np.savez(
+            tables,
+            offsets=np.cumsum([0, *map(len, lines)], dtype=np.int64),
+            sizes=np.array(result.sizes, np.int64).reshape(-1, 2),
+            digests=np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2),
+        )
+        parts = {".jsonl": b"".join(lines), ".npz": tables.getvalue()}
         if self.bands is not None:
-            with replacing(self.folder / f"{number:06d}.signatures") as temporary:
-                temporary.write_bytes(b"".join(signature.tobytes() for signature in signatures))
-        with replacing(self.folder / f"{number:06d}.npz") as temporary, open(temporary, "wb") as file:
-            np.savez(
-                file,
-                offsets=np.cumsum([0, *map(len, lines)], dtype=np.int64),
-                sizes=np.array(result.sizes, np.int64).reshape(-1, 2),
-                digests=np.frombuffer(b"".join(digests), np.uint64).reshape(-1, 2),
-            )
-        write_json(self.folder / f"{number:06d}.json", result.to_dict())
+            parts[".signatures"] = b"".join(signature.tobytes() for signature in signatures)
+        for suffix, data in parts.items():
+            with replacing(self.folder / f"{number:06d}{suffix}") as temporary:
+                temporary.write_bytes(data)
+        files = {suffix: len(data) for suffix, data in parts.items()}
+        write_json(self.folder / f"{number:06d}.json", {**result.to_dict(), "files": files})
 
 
 class ChunkResult:

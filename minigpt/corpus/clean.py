@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt import __version__
-from minigpt.corpus.chunk import CHARACTERS, Chunk, Cleaner, chunks_of
+from minigpt.corpus.chunk import CHARACTERS, Chunk, Cleaner, chunks_of, is_done
 from minigpt.corpus.settings import CleanSettings
 from minigpt.corpus.source import Source
 from minigpt.corpus.worker import in_order
@@ -26,6 +26,10 @@ from minigpt.train.lock import NAME as LOCK
 from minigpt.train.lock import locked
 
 ASKED = "asked.json"
+
+
+class InputChanged(UserError):
+    """Somebody wrote to the input while it was read; what was made of it is thrown away."""
 
 
 def clean(
@@ -93,10 +97,11 @@ def clean(
             _check_same(out, asked)
             write_json(out / CLEANING / ASKED, asked)
             chunks = _filter(opened, settings, task, total, workers, progress)
+            _check_unchanged(source, settings, asked)
             report = write_corpus(out, task, chunks, settings, asked, progress=progress)
             shutil.rmtree(out / CLEANING)
             return report
-    except NothingLeft:
+    except (NothingLeft, InputChanged):
         shutil.rmtree(out / CLEANING)
         if is_new:
             out.rmdir()
@@ -122,12 +127,17 @@ def _count(opened: Source, settings: CleanSettings, progress: bool) -> tuple[int
     with progress_bar(desc="reading", unit=" documents", disable=not progress) as bar:
         total = characters = 0
         has_text = False
+        fields: set[str] = set()
         for document in opened.documents():
             total, characters = total + 1, characters + len(document.text)
             has_text = has_text or bool(document.text.strip())
+            fields.update(document.fields)
             bar.update()
         if not has_text:
             raise UserError(f"{opened.name} is empty; choose a corpus with text in it")
+        if missing := [name for name in settings.keep if name not in fields]:
+            there = ", ".join(sorted(fields)[:8]) or "none"
+            raise UserError(f"no document of {opened.name} has a field {missing[0]!r} to keep; there are: {there}")
         for document in chain.from_iterable(others):
             total, characters = total + 1, characters + len(document.text)
             bar.update()
@@ -143,6 +153,13 @@ def _asked(opened: Source, settings: CleanSettings) -> dict[str, Any]:
         "input": {"name": Path(opened.name).name, "files": opened.fingerprints()},
     }
     return json.loads(json.dumps(asked))
+
+
+def _check_unchanged(source: str | Path, settings: CleanSettings, asked: dict[str, Any]) -> None:
+    """`InputChanged` if what was read is not what it was at the beginning."""
+    opened = Source.open(source, field=settings.field, split=settings.split)
+    if _asked(opened, settings) != asked:
+        raise InputChanged(f"{opened.name} changed while it was read; give the command again when nothing writes to it")
 
 
 def _check_same(out: Path, asked: dict[str, Any]) -> None:
@@ -183,7 +200,7 @@ def _filter(opened: Source, settings: CleanSettings, task: Cleaner, total: int, 
         nonlocal seen
         for chunk in _all_chunks(opened, settings):
             seen += 1
-            if (task.folder / f"{chunk.number:06d}.json").exists():
+            if is_done(task.folder, chunk.number):
                 bar.update(len(chunk.documents))
             else:
                 yield chunk

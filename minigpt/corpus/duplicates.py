@@ -88,18 +88,18 @@ def find_near(
 ) -> Duplicates:
     """`Duplicates` from what was computed of each document before.
 
-    exact: (N,) as `first_of_each` gives it. keys: (N, bands) of `Bands.keys`; those that nobody shares become 0 here.
-    signature, shingles_of: of the document with a number. always: so many at the beginning are kept whatever they are.
+    exact: (N,) as `first_of_each` gives it. keys: (N, bands) of `Bands.keys`. signature, shingles_of: of the document
+    with a number. always: so many at the beginning are kept whatever they are.
     """
     near, likeness = np.full(len(exact), NONE), np.zeros(len(exact))
     least = threshold - DOUBT * np.sqrt(threshold * (1 - threshold) / (bands.bands * bands.rows))
     estimated = compared = 0
-    kept: list[dict[int, list[int]]] = [{} for _ in range(bands.bands)]  # for each band, by key
-    for document in progress(_that_share(exact, keys)):
+    kept = KeptBuckets(exact, keys)
+    for row, document in enumerate(progress(kept.documents.tolist())):
         set_ = shingles_of(document)
         if not len(set_):  # without words all are alike
             continue
-        found = _candidates(kept, keys[document]) if document >= always else []
+        found = kept.candidates(row) if document >= always else []
         estimated += len(found)
         for candidate in _likeliest(found, signature(document), signature, least):
             compared += 1
@@ -108,25 +108,51 @@ def find_near(
                 near[document], likeness[document] = candidate, share
                 break
         else:
-            for table, key in zip(kept, keys[document].tolist(), strict=True):
-                if key:
-                    table.setdefault(key, []).append(document)
+            kept.add(row)
     return Duplicates(exact, near, likeness, estimated, compared)
 
 
-def _that_share(exact: np.ndarray, keys: np.ndarray) -> list[int]:
-    """The documents that share a key with another one, exact copies aside, in order."""
-    there = np.flatnonzero(exact == NONE)
-    for band in range(keys.shape[1]):
-        _, places, counts = np.unique(keys[there, band], return_inverse=True, return_counts=True)
-        keys[there[counts[places] == 1], band] = 0
-    return there[keys[there].any(axis=1)].tolist()
+class KeptBuckets:
+    """The documents that are kept so far, by the keys of their bands: a linked list for each key, in arrays.
 
+    Only documents that share a key with another one are here, exact copies aside: M of them, each with a row.
+    In memory are 8 bytes for each of their bands.
+    """
 
-def _candidates(kept: list[dict[int, list[int]]], keys: np.ndarray) -> list[int]:
-    """The kept documents that share a band."""
-    lists = [table.get(key, ()) for table, key in zip(kept, keys.tolist(), strict=True) if key]
-    return sorted(set().union(*lists))
+    def __init__(self, exact: np.ndarray, keys: np.ndarray):
+        """exact: (N,). keys: (N, bands)."""
+        there = np.flatnonzero(exact == NONE)
+        buckets, count = np.empty((len(there), keys.shape[1]), np.int32), 0
+        for band in range(keys.shape[1]):
+            _, places, counts = np.unique(keys[there, band], return_inverse=True, return_counts=True)
+            is_shared = counts > 1
+            buckets[:, band] = np.where(is_shared, count + np.cumsum(is_shared) - 1, NONE)[places]
+            count += int(is_shared.sum())
+        shares = (buckets != NONE).any(axis=1)
+        self.documents = there[shares]  # (M,) in order
+        self._buckets = buckets[shares]  # (M, bands) number of the key, -1: nobody else has it
+        self._last = np.full(count, NONE, np.int32)  # the row that was added last, of each key
+        self._before = np.full(self._buckets.shape, NONE, np.int32)  # the row that was added before this one
+        self._bands = np.arange(keys.shape[1])
+
+    def candidates(self, row: int) -> list[int]:
+        """The kept documents that share a key with the one in this row, in order."""
+        found: set[int] = set()
+        buckets = self._buckets[row]
+        bands = self._bands[buckets != NONE]
+        rows = self._last[buckets[bands]]
+        while (rows != NONE).any():
+            bands, rows = bands[rows != NONE], rows[rows != NONE]
+            found.update(rows.tolist())
+            rows = self._before[rows, bands]
+        return self.documents[sorted(found)].tolist()
+
+    def add(self, row: int) -> None:
+        """The document in this row is kept."""
+        bands = self._bands[self._buckets[row] != NONE]
+        buckets = self._buckets[row, bands]
+        self._before[row, bands] = self._last[buckets]
+        self._last[buckets] = row
 
 
 def _likeliest(

@@ -17,7 +17,8 @@ REMEMBERED = 1 << 13  # signatures
 class Kept:
     """The documents of all chunks, numbered through; those that are only compared with come first.
 
-    In memory are, for each document, its digest, sizes, place and the keys of its bands: 140 bytes with 21 bands.
+    In memory are, for each document, its digest, sizes, place and the keys of its bands: 140 bytes with 21 bands; and
+    while near duplicates are looked for as many again for one that shares a key (`KeptBuckets`).
     """
 
     def __init__(self, folder: Path, chunks: int, bands: Bands | None):

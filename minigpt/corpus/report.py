@@ -74,10 +74,14 @@ def _personal(report: dict[str, Any]) -> str:
         ("kind", "replaced"), ((kind, f"{report['personal'].get(kind, 0):,}") for kind in settings["personal"])
     )
     return (
-        f"{said}\n\nReplaced by: {settings['how']}. What the rules do not know stays in the text, and what is left may "
-        "still point to one person: this reduces personal information, it does not make a corpus anonymous. How much "
-        "is found on labelled text, `minigpt.corpus.personal` measures; on this corpus nobody has."
+        f"{said}\n\nReplaced by: {settings['how']}.{_tagger(settings)} What the rules do not know stays in the text, "
+        "and what is left may still point to one person: this reduces personal information, it does not make a corpus "
+        "anonymous. How much is found on labelled text, `minigpt.corpus.personal` measures; on this corpus nobody has."
     )
+
+
+def _tagger(settings: dict[str, Any]) -> str:
+    return f" Names were found by the tagger {settings['name_tagger']['name']}." if settings["name_tagger"] else ""
 
 
 def _near(report: dict[str, Any]) -> list[str]:

@@ -213,8 +213,10 @@ class Rules:
     def __init__(self, name: str = "plain", *, min_words: int | None = None):
         if name not in SETS:
             raise UserError(f"there is no set of rules {name!r}; choose one of {', '.join(SETS)}")
-        if min_words is not None and (name == "none" or min_words < 0):
-            raise UserError(f"min_words is {min_words}, but it changes a rule, which {name} has not, to 0 or more")
+        if min_words is not None and min_words < 0:
+            raise UserError(f"min_words is {min_words}, but it must be 0 or more")
+        if min_words is not None and name == "none":
+            raise UserError("min_words changes a rule, and none is asked for; leave it out, or ask for plain or web")
         self.bounds = {rule.name: rule.sets[name] for rule in RULES if name in rule.sets}
         if min_words is not None:
             self.bounds["words"] = (min_words, self.bounds["words"][1])

@@ -12,9 +12,12 @@ from minigpt.corpus.language import Languages
 from minigpt.corpus.minhash import bands_for
 from minigpt.corpus.overlap import Overlap
 from minigpt.corpus.personal import KINDS, Pseudonyms
+from minigpt.corpus.personal.find import Detector
+from minigpt.corpus.personal.names import find_names
 from minigpt.corpus.rules import Rules
-from minigpt.corpus.source import Source
+from minigpt.corpus.source import Source, fingerprint
 from minigpt.errors import UserError
+from minigpt.files import check_is_file
 from minigpt.values import choice, number
 
 HOW = ("placeholder", "remove", "pseudonym")
@@ -43,6 +46,8 @@ class CleanSettings:
         The kinds of personal information that are replaced, of `minigpt.corpus.personal.KINDS`; () for none.
     how : {"placeholder", "remove", "pseudonym"}
         By what it is replaced.
+    name_tagger : str, optional
+        A file with a tagger of names (`minigpt.corpus.personal.tagger`), in place of the rule; slow, and finds more.
     secret : str, optional
         A file of 16 bytes or more that pseudonyms depend on.
     duplicates : {"none", "exact", "near"}
@@ -70,6 +75,7 @@ class CleanSettings:
     min_words: int | None = None
     personal: tuple[str, ...] = KINDS
     how: str = "placeholder"
+    name_tagger: str | None = None
     secret: str | None = None
     duplicates: str = "near"
     near: float = 0.8
@@ -92,6 +98,7 @@ class CleanSettings:
             (unknown, f"there is no kind {unknown[:1]} of personal information; choose of {', '.join(KINDS)}"),
             (self.how == "pseudonym" and not self.secret, "pseudonyms need a secret, a file that you keep; name one"),
             (self.secret and self.how != "pseudonym", f"a secret is for pseudonyms, not for {self.how}; leave it out"),
+            (self.name_tagger and "name" not in self.personal, "names are not looked for; leave the tagger out"),
             (bool(self.good) != bool(self.bad), "a classifier is trained on good and on bad texts; give both"),
             (self.language_from and not self.language, "no language is asked for, so no texts are needed; name one"),
             ("text" in self.keep, "the field text is the output's own; keep others"),
@@ -106,6 +113,11 @@ class CleanSettings:
         if self.language_from:
             named["language_from"] = Source.open(self.language_from).fingerprints()
         values = asdict(self)
+        if self.name_tagger:
+            check_is_file(self.name_tagger)
+            if not Path(self.name_tagger).is_file():
+                raise UserError(f"there is no tagger {self.name_tagger}; check the path, or train one")
+            values["name_tagger"] = fingerprint(Path(self.name_tagger), Path(self.name_tagger).name)
         if self.secret:  # so little of it that it tells nothing, but a wrong file is noticed
             values["secret"] = Pseudonyms(_secret(self.secret)).of("email", "secret")[:6]
         return {**values, **named, "against": [Source.open(path).fingerprints() for path in self.against]}
@@ -127,8 +139,16 @@ class CleanSettings:
             others=[Overlap(_texts(path)) for path in self.against],
             kinds=self.personal,
             how=Pseudonyms(_secret(self.secret)) if self.secret else self.how,
+            names=self._names(),
             keep_fields=self.keep,
         )
+
+    def _names(self) -> Detector:
+        if not self.name_tagger:
+            return find_names
+        from minigpt.corpus.personal.tagger import open_name_tagger  # only here: models are loaded with it
+
+        return open_name_tagger(self.name_tagger)
 
     def _classifier(self) -> Quality | None:
         if not self.good or not self.bad:

@@ -12,7 +12,7 @@ from minigpt.text import CORPORA
 from minigpt.text.corpora import corpus_files
 from minigpt.text.documents import FIELD, Document, TextFile, read_documents
 
-LONGEST = 1 << 20  # characters of a document; longer texts are cut
+LONGEST = 1 << 18  # characters of a document; longer texts are cut, or rules would find too many words in them
 SPLITS = {"file": None, "paragraphs": r"\n\s*\n", "lines": r"\n"}  # where a text file is cut into documents
 
 

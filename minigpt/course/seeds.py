@@ -28,20 +28,27 @@ class Difference(NamedTuple):
         return f"{self.mean:+.3f} (95% interval {self.low:+.3f} to {self.high:+.3f})"
 
 
-def difference(first: Sequence[float], second: Sequence[float]) -> Difference:
+def difference(first: Sequence[float], second: Sequence[float], *, paired: bool = False) -> Difference:
     """The mean of `first` less that of `second`, each holding a value a seed.
 
     The interval is Student's (1908), with the variance of both pooled: it takes seeds for independent, the spread of
-    both arms for equal and the values for normally distributed. `ValueError` without two values in each.
+    both arms for equal and the values for normally distributed. paired: the values of a seed share what makes seeds
+    differ, such as their batches; they are subtracted one by one, and the interval is that of these differences.
+    `ValueError` without two values in each, or pairs that do not fit.
     """
     a, b = np.asarray(first, float), np.asarray(second, float)
-    free = len(a) + len(b) - 2
-    if min(len(a), len(b)) < 2:
+    if min(len(a), len(b)) < 2 or (paired and len(a) != len(b)):
         raise ValueError(
             f"{len(a)} and {len(b)} values have no spread to compare with; give one a seed, of two or more"
         )
-    variance = (((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()) / free
-    half = STUDENT[min(free, len(STUDENT)) - 1] * math.sqrt(variance * (1 / len(a) + 1 / len(b)))
+    if paired:
+        free = len(a) - 1
+        error = (a - b).std(ddof=1) / math.sqrt(len(a))
+    else:
+        free = len(a) + len(b) - 2
+        variance = (((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()) / free
+        error = math.sqrt(variance * (1 / len(a) + 1 / len(b)))
+    half = STUDENT[min(free, len(STUDENT)) - 1] * error
     mean = a.mean() - b.mean()
     return Difference(float(mean), float(mean - half), float(mean + half))
 

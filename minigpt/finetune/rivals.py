@@ -13,6 +13,7 @@ from minigpt.measure.vader import VADER, read_lexicon, vader
 from minigpt.text.fetch import is_kept, package_folder
 
 SENTIMENTS = ("negative", "positive")
+MOST_WEIGHTS = 2_000_000  # of the linear model: L-BFGS remembers twenty times as many numbers
 
 
 def beside_rivals(
@@ -45,7 +46,7 @@ def _usual(training: Sequence[Example]) -> np.ndarray:
 def _linear(training: Sequence[Example], examples: Sequence[Example], setup: Setup) -> np.ndarray:
     """What the linear model says to each example, (N,)."""
     texts, asked = ([_text(example, setup) for example in some] for some in (training, examples))
-    words = TfIdf(texts)
+    words = TfIdf(texts, MOST_WEIGHTS // len(setup.labels))
     model = LogisticRegression(words.matrix(texts), np.array([one.target for one in training]), len(setup.labels))
     return model.probabilities(words.matrix(asked)).argmax(axis=1)
 

@@ -16,7 +16,6 @@ from minigpt.ops import softmax_forward
 
 WORD = re.compile(r"\w\w+")  # two letters at least
 GRAMS = (1, 2)  # words, and pairs of them
-LEAST = 1  # texts in which a gram must occur
 MEMORY = 10  # steps that L-BFGS remembers
 STEPS, CLOSE = 200, 1e-5  # of L-BFGS at most; the gradient's largest entry at which it ends
 
@@ -48,9 +47,10 @@ class Sparse:
 class TfIdf:
     """Which grams occur how often in a text, each weighted by how few texts have it; rows of length 1."""
 
-    def __init__(self, texts: Sequence[str]):
+    def __init__(self, texts: Sequence[str], most: int | None = None):
+        """most: so many grams at most, those that are in the most texts."""
         counts = Counter(gram for text in texts for gram in set(grams(text)))
-        known = sorted(gram for gram, count in counts.items() if count >= LEAST)
+        known = sorted(sorted(counts, key=lambda gram: (-counts[gram], gram))[:most])
         self.columns = {gram: number for number, gram in enumerate(known)}
         frequency = np.array([counts[gram] for gram in known])
         self.rarity = np.log((1 + len(texts)) / (1 + frequency)) + 1  # (width,)

@@ -22,7 +22,7 @@ from minigpt.text import Tokenizer, load_tokenizer
 from minigpt.train import RunFolder, TrainSettings
 from minigpt.train.folder import newest
 from minigpt.train.start import first_parameters
-from minigpt.values import FLAG, TABLE, TEXT, about, list_of, read, shown, table_of, whole
+from minigpt.values import FLAG, TABLE, TEXT, about, choice, list_of, read, shown, table_of, whole
 
 FILE = "finetune.json"
 FORMAT = "minigpt finetune 1"
@@ -116,6 +116,9 @@ def open_tuned_folder(path: str | Path) -> TunedFolder:
             raise UserError(f"the setting {name} is not known; this minigpt is older than the file?")
         for role in found["special"]:
             read(found["special"], role, whole(0, config.vocabulary_size - 1))
+        for name in ("name", "checksum"):
+            read(found["below"], name, TEXT)
+        read(found["below"], "bits", choice(AS_STORED), None)
         found["learns"], found["labels"] = Learns.from_dict(found["learns"]), tuple(found["labels"])
         return TunedFolder(path, config, TrainSettings(**settings), found.pop("data"), **found)
 

@@ -163,6 +163,7 @@ def _json_lines(binary: BinaryIO, file: TextFile, field: str) -> Iterator[Docume
             record = _record(line.removeprefix(codecs.BOM_UTF8) if number == 1 else line)
             if record is None:
                 continue
+            _check_names(record)
             text = _field(record, field)
         yield Document(text, file.name, number, {name: value for name, value in record.items() if name != field})
 
@@ -181,6 +182,13 @@ def _record(line: bytes) -> dict[str, Any] | None:
     if record is None and text.strip():
         raise UserError("it holds null where a JSON object must be; mend or remove it")
     return record
+
+
+def _check_names(record: dict[str, Any]) -> None:
+    try:
+        "".join(record).encode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError("the name of a field holds half of a surrogate pair, which is no character; mend it") from None
 
 
 def _field(record: dict[str, Any], field: str) -> str:

@@ -18,6 +18,7 @@ from minigpt import UserError, load_corpus
 from minigpt.cli import main
 from minigpt.corpus import CleanSettings, Source, chunk, clean
 from minigpt.corpus.datasheet import OWNER, QUESTIONS
+from minigpt.corpus.personal import Span
 from minigpt.train.lock import locked
 
 ROOT = Path(__file__).parents[2]
@@ -147,6 +148,34 @@ def test_other_settings_or_input_are_refused_where_something_is(folder):
     assert tree(folder / "out") == there and tree(folder / "mine") == {"notes.txt": b"keep me"}
 
 
+def test_input_that_changes_while_it_is_read_is_refused_and_what_was_made_of_it_thrown_away(folder, monkeypatch):
+    module = sys.modules["minigpt.corpus.clean"]
+    filtered = module._filter
+
+    def filtered_meanwhile(*arguments):
+        write(folder / "in/late.jsonl", texts(1, 5))
+        return filtered(*arguments)
+
+    monkeypatch.setattr(module, "_filter", filtered_meanwhile)
+    with pytest.raises(UserError, match=r"in changed while it was read"):
+        clean(folder / "in", folder / "out", WITHOUT, progress=False)
+    assert not (folder / "out").exists()
+
+
+def test_a_folder_that_changed_after_a_kill_is_refused_until_it_is_as_it_was(folder, small_chunks, monkeypatch):
+    module = sys.modules["minigpt.corpus.clean"]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "write_corpus", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        clean(folder / "in", folder / "out", WITHOUT, progress=False)
+    begun = tree(folder / "out")
+    write(folder / "in/late.jsonl", texts(1, 5))
+    with pytest.raises(UserError, match=r"was begun with another input \(files\)"):
+        clean(folder / "in", folder / "out", WITHOUT, progress=False)
+    assert tree(folder / "out") == begun
+    (folder / "in/late.jsonl").unlink()
+    assert clean(folder / "in", folder / "out", WITHOUT, progress=False)["output"]["documents"] == 60
+
+
 def test_one_cleaning_at_a_time(folder):
     with locked(folder / "out", make_folder=True), pytest.raises(UserError, match=r"another cleaning.* is at work"):
         clean(folder / "in", folder / "out", WITHOUT, progress=False)
@@ -165,6 +194,13 @@ BAD = {  # what is in the file, options, and what is said
     "no field": (b'{"body": "a"}\n', [], "line 1: there is no field 'text', but: body"),
     "another field": (b'{"text": "a"}\n', ["--field", "body"], "there is no field 'body', but: text"),
     "nothing left": (b'{"text": "two words"}\n', [], "nothing is left of bad.jsonl: rule: words took 1 of 1"),
+    "field's name": (
+        b'{"text": "a", "\\ud800": 1}\n',
+        [],
+        "line 1: the name of a field holds half of a surrogate pair",
+    ),
+    "nothing to keep": (b'{"text": "a", "id": 1}\n', ["--keep", "x"], "has a field 'x' to keep; there are: id"),
+    "fewest words": (b'{"text": "a"}\n', ["--min-words", "-3"], "min_words is -3, but it must be 0 or more"),
     "split": (b'{"text": "a"}\n', ["--split", "lines"], "has no text files, so there is nothing to split"),
     "near": (b'{"text": "a"}\n', ["--near", "2"], "near is 2.0, but it must be"),
     "without effect": (
@@ -261,6 +297,40 @@ def test_personal_information_is_replaced_in_text_and_examples(tmp_path):
         clean(tmp_path / "in.jsonl", tmp_path / "other", settings, progress=False)
 
 
+def test_names_are_found_by_the_tagger_that_is_asked_for(tmp_path, monkeypatch):
+    def tagger(source):
+        place = source.text.index("Xavira")
+        return [Span(place, place + len("Xavira Plomdahl"), "name", 0.7)]
+
+    monkeypatch.setattr("minigpt.corpus.personal.tagger.open_name_tagger", lambda _path: tagger)
+    (tmp_path / "in.txt").write_text("Yesterday Xavira Plomdahl told the board of it", encoding="utf-8")
+    (tmp_path / "names.safetensors").write_bytes(b"one")
+    settings = CleanSettings(name_tagger=str(tmp_path / "names.safetensors"))
+    report = clean(tmp_path / "in.txt", tmp_path / "out", settings, progress=False)
+    assert left(tmp_path / "out") == ["Yesterday <NAME> told the board of it"] and report["personal"] == {"name": 1}
+    assert "by the tagger names.safetensors" in (tmp_path / "out/report.md").read_text(encoding="utf-8")
+    (tmp_path / "names.safetensors").write_bytes(b"two")
+    with pytest.raises(UserError, match=r"another settings \(name_tagger\)"):
+        clean(tmp_path / "in.txt", tmp_path / "out", settings, progress=False)
+    with pytest.raises(UserError, match="leave the tagger out"):
+        CleanSettings(name_tagger="x", personal=("email",)).check()
+    with pytest.raises(UserError, match="there is no tagger nowhere"):
+        CleanSettings(name_tagger="nowhere").fingerprint()
+
+
+@pytest.mark.parametrize("suffix", ["json", "npz", "signatures", "jsonl"])
+def test_a_chunk_whose_files_were_damaged_is_made_again(folder, small_chunks, monkeypatch, suffix):
+    module = sys.modules["minigpt.corpus.clean"]
+    clean(folder / "in", folder / "whole", WITHOUT, progress=False)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "write_corpus", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        clean(folder / "in", folder / "out", WITHOUT, progress=False)
+    damaged = folder / f"out/.cleaning/000001.{suffix}"
+    damaged.write_bytes(damaged.read_bytes()[:10])
+    clean(folder / "in", folder / "out", WITHOUT, progress=False)
+    assert tree(folder / "out") == tree(folder / "whole")
+
+
 def test_a_classifier_takes_what_is_like_the_bad(tmp_path):
     write(tmp_path / "good.jsonl", texts(40, 1))
     write(tmp_path / "bad.jsonl", [f"{text} win the casino jackpot" for text in texts(40, 2)])
@@ -284,6 +354,14 @@ def test_documents_are_files_paragraphs_or_lines(tmp_path):
         ("three", 4),
         ("four\n", 7),
     ]
+
+
+def test_a_long_text_is_cut_so_that_the_rules_do_not_find_it_too_long(tmp_path):
+    lines = [" ".join(f"w{n * 7919 % 99991:x}" for n in range(row * 100, row * 100 + 100)) for row in range(1200)]
+    (tmp_path / "in.txt").write_text("\n".join(lines), encoding="utf-8")  # 120,000 words, more than are allowed
+    report = clean(tmp_path / "in.txt", tmp_path / "out", WITHOUT, progress=False)
+    assert report["input"]["documents"] == report["output"]["documents"] == 3
+    assert "".join(left(tmp_path / "out")) == "\n".join(lines)
 
 
 def test_report_and_datasheet_say_what_was_measured(folder, small_chunks):

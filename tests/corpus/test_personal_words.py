@@ -37,9 +37,41 @@ def test_an_address_is_found_from_its_street_to_its_postcode(address):
     assert pieces(f"please: {address}!", "address") == [address]
 
 
-def test_a_cue_makes_an_address_of_words_and_a_number():
-    assert pieces("Meet me at Viru 65 tonight", "address") == ["Viru 65"]
-    assert pieces("My zip code is 75005", "address") == ["75005"]
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("Meet me at Viru 65 tonight", "Viru 65"),
+        ("Our shop is on Viru 65 now", "Viru 65"),
+        ("Turn left into Viru 65, then stop", "Viru 65"),
+        ("on the corner of Viru 65 and the river", "Viru 65"),
+        ("Address:\n   Velký průhon 426", "Velký průhon 426"),
+        ("My zip code is 75005", "75005"),
+        ("ZIP: 101", "101"),
+    ],
+)
+def test_a_cue_makes_an_address_of_words_and_a_number(text, address):
+    assert pieces(text, "address") == [address]
+
+
+@pytest.mark.parametrize("address", ["Boston, MA 02115", "Leeds CM22 5BG", "Toronto, ON M5H 1P6"])
+def test_a_town_with_a_postcode_of_an_unmistakable_form_is_an_address(address):
+    assert pieces(f"she moved to {address} then", "address") == [address]
+
+
+def test_a_name_in_a_street_does_not_hide_the_address_that_a_postcode_makes_sure():
+    text = "It is in Antonio Vázquez 27 Flat 6, Arona, Spain 38640"
+    assert [(span.kind, text[span.start : span.end]) for span in find(text)] == [("address", text[9:])]
+
+
+def test_a_name_before_an_address_is_no_part_of_it():
+    text = "Ms. Ann Christensen Suite 377 1562 Ööbiku\nTartu EE 51004"
+    assert pieces(text, "name")[0].startswith("Ann Christensen")
+    assert pieces(text, "address") == ["Suite 377 1562 Ööbiku\nTartu EE 51004"]
+
+
+def test_a_list_of_two_addresses_is_not_read_across_its_and():
+    text = "Via Varrone 35\nVilla Santa Croce, CE 81013, and Hauptstraße 12, 10115 Berlin"
+    assert pieces(text, "address") == ["Via Varrone 35\nVilla Santa Croce, CE 81013", "Hauptstraße 12, 10115 Berlin"]
 
 
 @pytest.mark.parametrize(
@@ -59,10 +91,41 @@ def test_a_cue_makes_an_address_of_words_and_a_number():
         "SCENE 7.  Florence. A room",
         "Gene ID 250, Uniprot P05187",
         "or 2 episodes within 6",
+        "we go to Gate 12, Terminal 3",
+        "the shop is on Channel 4",
+        "zip 101 files",
+        "Model B12 3CD",
     ],
 )
 def test_numbers_beside_words_are_no_addresses(text):
     assert not find(text, ["address"])
+
+
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ('"birthDate": "1982-03-29T00:00:00Z"', "1982-03-29"),
+        ("date_of_birth: 1982/03/29", "1982/03/29"),
+        ("dateOfBirth=19820329", "19820329"),
+        ("DOB 29MAR1982", "29MAR1982"),
+        ("née le 1er mai 1982", "1er mai 1982"),
+        ("nato il 5 maggio 1982", "5 maggio 1982"),
+        ("geboren op 5 mei 1982", "5 mei 1982"),
+        ("born on the 12th day of May 1982", "12th day of May 1982"),
+        ("Дата рождения: 29.03.1982", "29.03.1982"),
+        ("生年月日: 1982年3月29日", "1982年3月29日"),
+        ("1982年3月29日生まれ", "1982年3月29日"),
+    ],
+)
+def test_dates_of_birth_of_fields_and_of_other_languages(text, date):
+    assert pieces(text, "date_of_birth") == [date]
+
+
+@pytest.mark.parametrize(
+    "text", ["NATO was founded on 4 April 1949", "is ur party on 5 May 2020?", "released 19820329"]
+)
+def test_dates_of_other_things_are_left(text):
+    assert not find(text, ["date_of_birth"])
 
 
 @pytest.mark.parametrize("date", ["3/29/1982", "1982-03-29", "29 March 1982", "March 29, 1982", "29.03.1982"])

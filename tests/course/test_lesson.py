@@ -64,6 +64,21 @@ def test_an_interval_covers_the_truth_as_often_as_it_says():
     assert abs(np.mean([one.mean for one in found]) - 0.4) < 0.015
 
 
+def test_a_paired_interval_holds_the_truth_as_often_as_it_says_and_sees_more():
+    rng, held, lengths = np.random.default_rng(6), [], []
+    for _ in range(4000):
+        common = rng.normal(0, 1.0, 3)  # what a seed does to both arms
+        first, second = common + rng.normal(1.0, 0.1, 3), common + rng.normal(0.6, 0.1, 3)
+        found, alone = difference(first, second, paired=True), difference(first, second)
+        held.append(found.low < 0.4 < found.high)
+        lengths.append((found.high - found.low, alone.high - alone.low))
+    assert 0.935 < np.mean(held) < 0.965
+    paired, pooled = np.mean(lengths, axis=0)
+    assert paired < pooled / 3
+    with pytest.raises(ValueError, match="3 and 2 values"):
+        difference([1.0, 2.0, 3.0], [1.0, 2.0], paired=True)
+
+
 def test_a_difference_is_one_only_beyond_the_spread():
     assert difference([2.41, 2.40, 2.42], [2.31, 2.30, 2.32]).is_one
     assert difference([2.31, 2.30, 2.32], [2.41, 2.40, 2.42]).is_one

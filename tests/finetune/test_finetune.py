@@ -201,6 +201,23 @@ def test_another_model_below_or_other_data_is_noticed(tmp_path, below, models, c
         Tuned(tmp_path / "m")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"below": {"name": "m"}}, "checksum must be a string, but it is not there"),
+        ({"below": {"name": "m", "checksum": "0", "bits": "some"}}, "bits is 'some'"),
+        ({"learns": {"way": "low-rank", "blocks": 1, "rank": 2, "layers": [], "dropout": 1}}, "dropout is 1"),
+        ({"other": 1}, "other is not known"),
+    ],
+)
+def test_a_description_that_was_changed_is_refused(tmp_path, below, classes, change, message):
+    prepare(tmp_path / "m", below(), Wishes(task="classify"), classes)
+    path = tmp_path / "m" / "finetune.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **change}), encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        open_tuned_folder(tmp_path / "m")
+
+
 def test_nothing_is_overwritten(tmp_path, below, classes):
     tuned(tmp_path / "m", below(), classes, epochs=1)
     before = (tmp_path / "m" / "best.safetensors").read_bytes()

@@ -115,6 +115,12 @@ def test_words_tell_the_class():
     np.testing.assert_allclose(shares.sum(axis=1), 1)
 
 
+def test_only_the_grams_of_most_texts_are_kept():
+    assert TfIdf(TEXTS).columns.keys() == TfIdf(TEXTS, 100).columns.keys()
+    assert list(TfIdf(TEXTS, 3).columns) == ["bad", "film", "good"]
+    assert TfIdf(TEXTS, 3).matrix(["a good bad"]).width == 3
+
+
 def test_the_rival_is_that_of_scikit_learn():
     optional("sklearn")
     from sklearn.feature_extraction.text import TfidfVectorizer

@@ -63,7 +63,7 @@ def test_every_kind_of_objective(objective, tmp_path):
         np.testing.assert_allclose(b[name], a[name], rtol=1e-4)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["adamw", pytest.param("muon", marks=thorough)])
 def test_stopped_and_resumed_gives_the_same_bits(optimizer, tmp_path):
     whole, parts = (make_run(tmp_path / name, workers=2, optimizer=optimizer, steps=20) for name in ("whole", "parts"))
     expected = trained(whole)

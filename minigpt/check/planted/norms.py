@@ -117,6 +117,11 @@ def forward_sum_of_squares(x, gain, *, epsilon=1e-5):
     return gain * x / np.sqrt((x * x).sum(axis=-1, keepdims=True) + epsilon), None
 
 
+def forward_rms_epsilon_outside(x, gain, *, epsilon=1e-5):
+    """Your epsilon is added to the root mean square; it belongs under the square root, beside the mean."""
+    return gain * x / (np.sqrt(_mean(x * x)) + epsilon), None
+
+
 BUGS = (
     *planted("backward", "layer_norm", "layer_norm", without_the_variance_path, without_the_mean_path),
     *planted("backward", "layer_norm", "layer_norm", statistics_as_constants, inverse_std_missing),
@@ -126,5 +131,5 @@ BUGS = (
     *planted("backward", "rms_norm", "rms_norm", inverse_rms_missing, rms_centred),
     *planted("forward", "layer_norm", "layer_norm", forward_variance_by_one_less, forward_epsilon_outside),
     *planted("forward", "layer_norm", "layer_norm", forward_over_the_wrong_axis),
-    *planted("forward", "rms_norm", "rms_norm", forward_sum_of_squares),
+    *planted("forward", "rms_norm", "rms_norm", forward_sum_of_squares, forward_rms_epsilon_outside),
 )

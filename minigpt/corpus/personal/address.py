@@ -10,10 +10,10 @@ from typing import NamedTuple
 from minigpt.corpus.personal.source import Source
 from minigpt.corpus.personal.span import Span
 
-WORD = r"[A-ZÀ-ÖØ-ÞĀ-ŽΆ-ΫА-Я](?:[^\W\d_]|['’-](?=\w)){0,24}+"
+WORD = r"(?:[dl]['’])?[A-ZÀ-ÖØ-ÞĀ-ŽΆ-ΫА-Я](?:[^\W\d_]|['’-](?=\w)){0,24}+"
 SMALL = (
     r"(?:(?:de|del|della|delle|dei|di|da|do|dos|das|des|du|la|las|le|el|les|los|of|the|and|van|von|den|der|het|ten|"
-    r"ter|al|y|e|i|a|à|zu|zur|zum|am|im|an|ibn|St\.|Ste\.|St|Ste)(?!\w)|[dl]['’])"
+    r"ter|al|y|e|i|a|à|zu|zur|zum|am|im|an|ibn|nad|pod|sur|sous|upon|bei|aan|St\.|Ste\.|St|Ste)(?!\w))"
 )
 NAMES = rf"(?:(?:{WORD}|{SMALL}|\d{{1,3}}(?:st|nd|rd|th))[ ]){{1,4}}?"
 # English kinds of streets (US Postal Service, Publication 28, appendix C1, and their British and Australian kin).
@@ -56,16 +56,21 @@ UNITS = (
     r"(?:apartment|apt|suite|ste|unit|flat|floor|fl|room|rm|building|bldg|lot|no|box|wohnung|top|appartement|app|"
     r"apto|piso|interno)"
 )
-SECONDARY = rf"(?:(?i:{UNITS})\.?[ ]?#?(?:[A-Za-z](?!\w)|(?=[A-Za-z-]*\d)[A-Za-z0-9-]{{1,6}})|#[ ]?\w{{1,5}})"
+SECONDARY = (
+    rf"(?:(?i:{UNITS})(?:\.?[ ]?#?\d[A-Za-z0-9-]{{0,5}}|(?:\.[ ]?|[ ])#?(?:[A-Za-z](?!\w)|"
+    rf"(?=[A-Za-z-]*\d)[A-Za-z0-9-]{{1,6}}))|#[ ]?\w{{1,5}})"
+)
 STATES = (
     "A[LKZR]|C[AOT]|D[EC]|FL|GA|HI|I[DLNA]|K[SY]|LA|M[EDAINSOT]|N[EVHJMYCD]|O[HKR]|PA|RI|S[CD]|T[NX]|UT|"
     "V[TA]|W[AVIY]|PR|GU|VI|AS|MP|A[AEP]|"
     "ON|QC|BC|AB|MB|SK|NS|NB|NL|PE|NSW|VIC|QLD|TAS|ACT|NT"
 )
+BRITISH, CANADIAN = r"[A-Z]{1,2}\d[A-Z\d]?[ ]\d[A-Z]{2}", r"[A-Z]\d[A-Z][ ]?\d[A-Z]\d"
 POSTCODE = (
-    r"(?<!\w)(?:[A-Z]{1,2}\d[A-Z\d]?[ ]\d[A-Z]{2}|[A-Z]\d[A-Z][ ]?\d[A-Z]\d|\d{4}[ ]?[A-Z]{2}|\d{5}(?:-\d{3,4})?|"
+    rf"(?<!\w)(?:{BRITISH}|{CANADIAN}|\d{{4}}[ ]?[A-Z]{{2}}|\d{{5}}(?:-\d{{3,4}})?|"
     r"\d{4}(?:-\d{3})?|\d{3}[ ]\d\d|\d\d-\d{3})(?![\w-])"
 )
+SURE = 0.86  # the score of one with a town and a postcode or a country: more than that of a name in its street
 LINE = r"[ \t>?]{0,6}(?:\n[ \t>?,]{0,8}){0,2}"
 TOWN = rf"(?:{WORD}|{SMALL})(?:[ -](?:{WORD}|{SMALL})){{0,3}}"
 COUNTRY = (
@@ -93,9 +98,11 @@ CORE = (
     rf"{NUMBER},?[ ](?:\d{{1,5}}[ ])?(?:(?:North|South|East|West|[NSEW]\.?|"
     rf"[NS][EW])[ ])?{NAMES}(?i:%s)(?![\w])\.?(?:[ ](?:[NSEW]|[NS][EW])\b)?"
 )
+NO_UNIT = r"(?!(?i:apartment|apt|suite|ste|unit|flat)[ .])"  # "Ann Lee Suite 21" is a name and a unit
 ANY = (
-    rf"(?:{SECONDARY}[ ])?(?:{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?:{WORD}|{SMALL})(?:\.?[ ](?:{WORD}|"
-    rf"{SMALL})){{0,5}}(?:[ ]{NUMBER})?|(?![A-ZÀ-Þ]{{2}}){WORD}(?:\.?[ ](?:{WORD}|{SMALL})){{0,4}}[ ]{NUMBER})"
+    rf"(?:{SECONDARY}[ ])?(?:{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?!and[ ])(?:{WORD}|{SMALL})(?:\.?[ ]{WORD}|"
+    rf"[ ]{SMALL}){{0,5}}(?:[ ]{NUMBER})?|"
+    rf"(?![A-ZÀ-Þ]{{2}}){NO_UNIT}{WORD}(?:\.?[ ]{NO_UNIT}{WORD}|[ ]{SMALL}){{0,4}}[ ]{NUMBER})"
 )
 
 
@@ -136,17 +143,31 @@ FORMS = (
     _form(ANY, 0.72, "postcode"),
 )
 MILITARY = re.compile(r"\n?[ ]?[AFD]PO[ ]A[AEP][ ]\d{5}")
-# After a cue a number with words is an address, whatever the language.
+# A town that its postcode makes sure, and the forms of postcodes that nothing else has.
+TOWN_WITH_CODE = re.compile(
+    rf"(?<![\w-]){TOWN}(?:,[ ](?:{STATES})[ ]\d{{5}}(?:-\d{{4}})?|,?[ ](?:(?:{STATES})[ ])?{CANADIAN}|,?[ ]{BRITISH})"
+    r"(?![\w-])"
+)
+# After a cue a number with words is an address, whatever the language; some cues stand right before it.
 CUE = re.compile(
     r"\b(?:(?<!ip )(?<!mail )(?<!web )(?<!mac )(?<!memory )address(?:es)?|adresse|direcci[óo]n|indirizzo|"
     r"endere[çc]o|anschrift|(?:lives?|lived|living|located|reside[sd]?|residing|resident|restaurant is|"
     r"offices? (?:is|are)|drops? you off|bus stop|house|home|meet(?:ing)?(?: me| you| us| him| her| them)?|taxi|"
-    r"arrived|wohnt|wohnhaft|habite|vive) (?:at|in|on|to|en|à))\b[^\n\d.]{0,36}\n{0,2}$",
+    r"arrived|wohnt|wohnhaft|habite|vive) (?:at|in|on|to|en|à))\b[^\n\d.]{0,36}\n{0,2}[ \t>?]{0,8}$|"
+    r"\b(?:(?:stop|station|office|shop|store|restaurant|bar|caf[ée]|hotel|school|clinic|branch)s? (?:is|are|was|were)|"
+    r"stop(?:s|ped)?|turn(?:s|ed)?(?: left| right)?|enter|park(?:ed)?|deliver(?:ed|y)?|return|ship(?:ped)?|sent|"
+    r"send (?:it|them)|drops? \w{2,4} off) (?:at|in|on|to|onto|into) $|"
+    r"\b(?:corner|side|intersection|junction) of (?:[^\n]{1,40} and )?$",
     re.IGNORECASE,
+)
+# After "Address:" small letters may be part of a street's name, too.
+LABELLED = re.compile(
+    rf"\b(?i:address|adresse|direcci[óo]n|indirizzo|endere[çc]o|anschrift|adres)[ ]?:[ \t]{{0,12}}\n?[ \t]{{0,12}}"
+    rf"(?P<street>(?:{NUMBER}[ ])?{WORD}(?:[ ][^\W\d_]{{1,24}}){{0,4}}[ ]{NUMBER})"
 )
 POSTCODE_CUED = re.compile(
     rf"\b(?i:zip(?:[ -]?code)?|post(?:al)?[ -]?code|plz|code postal|c[óo]digo postal|cep|cap)\b(?i:[ ]is|"
-    rf"[ ]?[:=])?[ ]{{0,2}}({POSTCODE})"
+    rf"[ ]?[:=])?[ ]{{0,2}}({POSTCODE}|(?<=[:=] )\d{{3}}(?![\w.-]))"
 )
 YEAR = re.compile(r"(?i:\b(?:in|since|until|from|of|by|before|after))[ ]{1,2}(?:1[5-9]|20)\d\d(?!\d)$")
 NO_STREET = re.compile(
@@ -155,8 +176,8 @@ NO_STREET = re.compile(
 )
 TIME = re.compile(
     r"(?:During|In|On|Since|By|Until|From|Spring|Summer|Autumn|Winter|Version|Chapter|Section|Page|Figure|Table|"
-    r"Windows|Python|iOS|Android|Level|Top|Number|No|Day|Week|Part|Step|Item|Line|Row|Class|Grade|Team|Formula|"
-    r"Title)\b|(?:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|"
+    r"Windows|Python|iOS|Android|Level|Top|Number|No|Gate|Terminal|Platform|Flight|Channel|Exit|Appendix|Article|"
+    r"Phase|Stage|Model|Type|Code|Serial|Order|Day|Week|Part|Step|Item|Line|Row|Class|Grade|Team|Formula|Title)\b|(?:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|"
     r"Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec|Mon|Tue|Wed|Thu|Fri|Sat|Sun)\w{0,6}[ ]\d|\d{1,5}(?:st|nd|rd|th|"
     r"s)?[ ](?:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|Mar|"
     r"Apr|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Days?|Hours?|Years?|Percent|Million|Billion)\b"
@@ -164,13 +185,18 @@ TIME = re.compile(
 
 
 def find_addresses(source: Source) -> Iterator[Span]:
-    """Streets with their number and what of an address follows; post boxes; postcodes after a cue."""
+    """Streets with their number and what follows; post boxes; towns with a postcode; postcodes after a cue."""
     for form in FORMS:
         for match in source.within(source.after_words if form.is_behind else source.any_digits, form.pattern):
             end, is_sure = _end(source.text, match.end())
             is_enough = form.needs == "nothing" or is_sure or (form.needs == "town" and end > match.end())
             if not _is_other(source, match) and (is_enough or CUE.search(source.before(match.start()))):
-                yield Span(match.start(), end, "address", form.score)
+                yield Span(match.start(), end, "address", SURE if is_sure else form.score)
+    for match in source.within(source.after_words, LABELLED):
+        yield Span(match.start("street"), _end(source.text, match.end())[0], "address", 0.8)
+    for match in source.near_digits(TOWN_WITH_CODE, few=True):
+        if not TIME.match(match[0]):
+            yield Span(*match.span(), "address", 0.7)
     for match in source.near_digits(POSTCODE_CUED, few=True):
         yield Span(*match.span(1), "address", 0.7)
 

@@ -19,6 +19,11 @@ def without_biases(layers, width, vocabulary, context):
     return layers * 12 * width * width + (vocabulary + context) * width
 
 
+def without_last_norm(layers, width, vocabulary, context):
+    """You left out the norm after the last block: its gain and bias are 2 C."""
+    return parameter_count(layers, width, vocabulary, context) - 2 * width
+
+
 def head_not_tied(layers, width, vocabulary, context):
     """You counted the head's matrix: it is the token embedding itself."""
     return parameter_count(layers, width, vocabulary, context) + vocabulary * width
@@ -51,8 +56,19 @@ def not_renormalized(logits, k, uniform):
     return int(kept[min(np.searchsorted(np.cumsum((p / p.sum())[kept]), uniform, side="right"), k - 1)])
 
 
+def later_of_equals(logits, k, uniform):
+    """Of equal logits at the border you keep those with the higher ids; those with lower ids stay."""
+    kept = np.sort(np.argsort(logits, kind="stable")[-k:])
+    p = np.exp(logits[kept] - logits[kept].max())
+    return int(kept[min(np.searchsorted(np.cumsum(p / p.sum()), uniform, side="right"), k - 1)])
+
+
 EXERCISES = (
-    Exercise.of(parameter_count, points=3, draw=draw_sizes, mistakes=(without_biases, head_not_tied)),
-    Exercise.of(sample_top_k, points=4, draw=draw_sampling, mistakes=(by_likelihood, not_renormalized)),
+    Exercise.of(
+        parameter_count, points=3, draw=draw_sizes, mistakes=(without_biases, without_last_norm, head_not_tied)
+    ),
+    Exercise.of(
+        sample_top_k, points=4, draw=draw_sampling, mistakes=(by_likelihood, not_renormalized, later_of_equals)
+    ),
     Exercise("rms_norm", 3, needs=("rms_norm_forward",), like=lambda x, gain, *, epsilon=1e-5: None),
 )

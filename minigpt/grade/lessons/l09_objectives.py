@@ -20,6 +20,11 @@ def middle_in_place(tokens, start, end, prefix, suffix, middle):
     return np.concatenate([[prefix], tokens[:start], [middle], tokens[start:end], [suffix], tokens[end:]]).astype(int)
 
 
+def suffix_first(tokens, start, end, prefix, suffix, middle):
+    """You put the suffix before the prefix. Some models are trained so; here the order is prefix, suffix, middle."""
+    return np.concatenate([[suffix], tokens[end:], [prefix], tokens[:start], [middle], tokens[start:end]]).astype(int)
+
+
 def draw_corrupt(rng: np.random.Generator) -> Question:
     length = larger(rng, 12)
     cuts = np.sort(rng.choice(length, 4, replace=False)).tolist()
@@ -44,6 +49,18 @@ def end_lost(tokens, spans, sentinels):
     """You lost what stands after the last span."""
     source, target = corrupt_spans(tokens, spans, sentinels)
     return source[: len(source) - (len(tokens) - spans[-1][1])], target
+
+
+def closing_sentinel(tokens, spans, sentinels):
+    """You closed the target with one more sentinel, as T5's own data does; here it ends with the last span."""
+    source, target = corrupt_spans(tokens, spans, sentinels)
+    return source, np.append(target, sentinels[len(spans)])
+
+
+def gaps_alone(tokens, spans, sentinels):
+    """You wrote what is missing without its sentinels; then nobody could say which gap a token fills."""
+    source, target = corrupt_spans(tokens, spans, sentinels)
+    return source, target[~np.isin(target, sentinels)]
 
 
 def draw_reward(rng: np.random.Generator) -> Question:
@@ -73,8 +90,25 @@ def summed(probabilities, answers, rewards):
     return reward_gradient(probabilities, answers, rewards) * len(answers)
 
 
+def moves_the_answer_alone(probabilities, answers, rewards):
+    """You moved the logit of the answer alone; the softmax ties all logits together, so every one has a derivative."""
+    return reward_gradient(probabilities, answers, rewards) * np.eye(probabilities.shape[1])[answers]
+
+
+def own_reward_left_out(probabilities, answers, rewards):
+    """Your baseline is the mean of the *other* rewards. That is in use, too; here it is the mean of the whole batch."""
+    return reward_gradient(probabilities, answers, rewards) * len(answers) / (len(answers) - 1)
+
+
 EXERCISES = (
-    Exercise.of(rearrange, points=2, draw=draw_rearrange, mistakes=(middle_in_place,)),
-    Exercise.of(corrupt_spans, points=3, draw=draw_corrupt, mistakes=(one_sentinel, end_lost)),
-    Exercise.of(reward_gradient, points=3, draw=draw_reward, mistakes=(wrong_sign, without_baseline, summed)),
+    Exercise.of(rearrange, points=2, draw=draw_rearrange, mistakes=(middle_in_place, suffix_first)),
+    Exercise.of(
+        corrupt_spans, points=3, draw=draw_corrupt, mistakes=(one_sentinel, end_lost, closing_sentinel, gaps_alone)
+    ),
+    Exercise.of(
+        reward_gradient,
+        points=3,
+        draw=draw_reward,
+        mistakes=(wrong_sign, without_baseline, summed, moves_the_answer_alone, own_reward_left_out),
+    ),
 )
