@@ -96,7 +96,7 @@ def reliability(axes: Axes, probabilities: np.ndarray, targets: np.ndarray, *, b
     )
     axes.plot([0.5, 1], [0.5, 1], color=GREY, linestyle="--", linewidth=1)
     axes.plot(x, y, color=BLUE, linewidth=1)
-    axes.scatter(x, y, s=20 + 400 * sizes, color=BLUE, alpha=0.8, clip_on=False)
+    axes.scatter(x, y, s=20 + 400 * sizes, color=BLUE, alpha=0.8)
     axes.set(xlim=(0.48, 1.03), ylim=(0.3, 1.05), xlabel="confidence", aspect="equal")
     axes.spines[["top", "right"]].set_visible(False)
 
