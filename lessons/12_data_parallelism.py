@@ -984,7 +984,7 @@ def best_rate(batch, start):
 
 
 SEEDS = 1 if quick() else 3
-BATCHES = (8, 32, 64) if quick() else (2, 4, 16, 64, 256)
+BATCHES = (8, 64) if quick() else (2, 4, 16, 64, 256)
 rate, rates, found = 2e-3, [], []
 for batch in BATCHES:
     rate, first = (8e-3, steps_to_target(batch, 8e-3)) if quick() else best_rate(batch, rate)

@@ -32,6 +32,7 @@ FLOORS = (
     ("plots_pieces",),
     ("plots_parallel",),
     ("plots_sight",),
+    ("plots_corpus",),
     ("plots_tuning",),
     ("corpus",),
     ("doctor",),

@@ -158,9 +158,10 @@ def _individuals(report: dict[str, Any]) -> str:
         return f"Nothing was done against it. {OWNER}"
     found = [f"{kind} {count:,}" for kind, count in report["personal"].items()]
     wanted = ", ".join(report["settings"]["personal"])
+    way = "rules and a tagger of names" if report["settings"]["name_tagger"] else "rules"
     return (
-        f"Found by rules and replaced: {', '.join(found) or 'nothing'}. Looked for: {wanted}. "
-        "What the rules do not know is still there, and what remains may in combination point to one person. "
+        f"Found by {way} and replaced: {', '.join(found) or 'nothing'}. Looked for: {wanted}. "
+        "What they do not know is still there, and what remains may in combination point to one person. "
         f"Whether it does: {OWNER}"
     )
 

@@ -144,7 +144,7 @@ def part_of(folder: TunedFolder, below: Weights) -> Part:
     taken = {name: array for name, array in below.items() if known.get(name) == array.shape}
     if isinstance(below, Params):
         return divided(model, first_parameters(folder.config, taken, seed), folder.learns, seed)
-    make = model.maker(np.random.default_rng(seed))
+    make = model.maker(np.random.default_rng(seed))  # as `first_parameters` does
     fresh = {name: make(name).astype(np.float32) for name in known if name not in taken}
     return divided(model, StoredWeights(taken | fresh), folder.learns, seed)
 

@@ -26,8 +26,9 @@ def first_checkpoint(folder: RunFolder, start: Start) -> None:
 
 
 def first_parameters(config: TransformerConfig, start: Mapping[str, np.ndarray] | Params, seed: int) -> Params:
-    """Fresh parameters, with those of `start` in their place."""
-    params = Transformer(config).init(np.random.default_rng(seed))
+    """The parameters of `start`; fresh ones, as `Transformer.init` makes them, where it has none."""
+    model = Transformer(config)
+    params, make = Params(model.arrays()), model.maker(np.random.default_rng(seed))
     for name, array in start.items():
         if name not in params:
             raise UserError(f"the start has an array {name}, but the model of this run has none; leave it out")
@@ -37,4 +38,7 @@ def first_parameters(config: TransformerConfig, start: Mapping[str, np.ndarray] 
                 "use the configuration that the start belongs to"
             )
         params[name][...] = array
+    for name in params:
+        if name not in start:
+            params[name] = make(name)
     return params

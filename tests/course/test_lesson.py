@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from minigpt.course import Unexpected, difference, expect, prediction, show, spread_table
+from minigpt.course import Unexpected, difference, expect, paired_difference, prediction, show, spread_table
 from minigpt.course.lesson import QUICK, RESULTS
 
 
@@ -87,6 +87,20 @@ def test_a_difference_is_one_only_beyond_the_spread():
     assert str(close).startswith("+0.010 (95% interval -")
     with pytest.raises(ValueError, match="give one a seed"):
         difference([2.41, 2.40], [2.31])
+
+
+def test_pairs_leave_out_what_a_seed_does_to_both():
+    rng = np.random.default_rng(1)
+    seeds, noise = rng.normal(0, 5, (4000, 3)), rng.normal(0, 0.1, (2, 4000, 3))
+    found = [paired_difference(*pair) for pair in zip(seeds + 0.4 + noise[0], seeds + noise[1], strict=True)]
+    covered = np.mean([one.low <= 0.4 <= one.high for one in found])
+    assert 0.94 < covered < 0.96  # 0.95, give or take three standard errors
+    assert np.mean([one.high - one.low for one in found]) < 1  # that of seeds apart would be above 10
+    assert not difference([1.0, 5.0, 9.0], [1.1, 5.15, 9.12]).is_one
+    assert paired_difference([1.0, 5.0, 9.0], [1.1, 5.15, 9.12]).high < 0
+    for wrong in (([1.0, 2.0], [1.0]), ([1.0], [2.0])):
+        with pytest.raises(ValueError, match="make no pairs"):
+            paired_difference(*wrong)
 
 
 def test_a_table_of_seeds():

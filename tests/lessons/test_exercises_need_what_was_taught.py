@@ -15,11 +15,11 @@ each = pytest.mark.parametrize("lesson", NAMES)
 WORDS = (  # technical ones
     "activation", "AdamW", "all-reduce", "attention", "backward", "batch", "bits per byte", "causal", "chunk",
     "compute", "cross-attention", "cross-entropy", "decay", "decoder", "earlier positions are kept", "embedding",
-    "encoder", "expert", "fill-in-the-middle", "gain", "GELU", "gradient", "head", "hidden unit", "key", "key-value",
-    "layer norm", "learning rate", "logits", "mask", "memory", "merge", "micro-batch", "moment", "nats", "noise scale",
-    "padding", "pipeline", "power law", "prefix", "projection", "query", "rank", "ReLU", "residual stream", "reward",
-    "ring", "silu", "softmax", "span", "SwiGLU", "teacher forcing", "token", "tokenizer",
-    "upstream", "vocabulary", "warm-up", "weight decay",
+    "encoder", "expert", "exposure", "fill-in-the-middle", "gain", "GELU", "gradient", "head", "hidden unit", "key",
+    "key-value", "layer norm", "learning rate", "logits", "mask", "memory", "merge", "micro-batch", "MinHash",
+    "moment", "nats", "noise scale", "padding", "pipeline", "power law", "prefix", "projection", "quasi-identifier",
+    "query", "rank", "ReLU", "residual stream", "reward", "ring", "shingle", "silu", "softmax", "span", "SwiGLU",
+    "teacher forcing", "token", "tokenizer", "upstream", "vocabulary", "warm-up", "weight decay",
 )  # fmt: skip
 
 

@@ -5,12 +5,13 @@ import pytest
 from objective_run import SIZES, STORIES, objective_run
 from tiny_run import make_run, parameters
 
-from minigpt import Transformer, UserError
+from minigpt import Transformer, UserError, preset
 from minigpt.parallel import launch
 from minigpt.parallel.grid import make_grid
 from minigpt.parallel.ranks import Ranks
 from minigpt.train import Interrupted, TrainSettings, first_checkpoint, open_run, prepare_run, train
 from minigpt.train.lock import locked
+from minigpt.train.start import first_parameters
 
 
 def drawn(config):
@@ -136,3 +137,20 @@ def test_a_folder_that_is_in_use_or_holds_a_trained_model_is_not_prepared_again(
     with pytest.raises(UserError, match="holds a model that was trained"):
         prepare_run(tmp_path, STORIES, vocabulary=270, progress=False)
     assert folder.file("training.npy").read_bytes() == kept
+
+
+def test_what_the_start_lacks_is_made_as_a_fresh_model_makes_it_and_nothing_else(monkeypatch):
+    model = Transformer(preset("tiny", vocabulary_size=30, layers=2, width=24, heads=2))
+    fresh, start = (model.init(np.random.default_rng(seed)) for seed in (5, 6))
+    given = {name: array for name, array in start.items() if not name.startswith("blocks.1.")}
+    made, maker = [], Transformer.maker
+
+    def counted(self, rng):
+        make = maker(self, rng)
+        return lambda name: made.append(name) or make(name)
+
+    monkeypatch.setattr(Transformer, "maker", counted)
+    found = first_parameters(model.config, given, 5)
+    assert sorted(made) == sorted(set(found) - set(given))
+    for name, array in found.items():
+        np.testing.assert_array_equal(array, given.get(name, fresh[name]))

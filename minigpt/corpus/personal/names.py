@@ -1,7 +1,8 @@
 """Names of people by lists and context: a title, a greeting, "my name is", a known given name before another.
 
 The rule knows some 1,500 names and finds others only where the text says that a name comes. `NameTagger`
-(`minigpt.corpus.personal.tagger`) reads the sentence and finds more, at a hundredth of the speed.
+(`minigpt.corpus.personal.tagger`) reads the sentence and finds more: on labelled text 0.89 of the names where the rule
+finds 0.62, with a precision of 0.86 where the rule's is 0.98. The search for all kinds then takes 40 times as long.
 """
 
 import re
