@@ -33,6 +33,7 @@ FLOORS = (
     ("plots_parallel",),
     ("plots_sight",),
     ("plots_corpus",),
+    ("plots_tuning",),
     ("corpus",),
     ("doctor",),
     ("grade",),

@@ -1,0 +1,872 @@
+# %% [markdown]
+# # 17  One task: a head, a prompt, or a count of words
+#
+# **The claim.** The model is fine-tuned for single tasks, such as answering questions and classifying text (C26).
+#
+# **The question.** That was the way of 2018. What does it give, beside asking the model without training it, and beside
+# counting words? How many labels does each way need?
+#
+# **You need.** Lesson 04, the decoder; lesson 07, the encoder; lesson 05, gradients.
+#
+# **Time.** 100 minutes to read; the code runs in 80 s and takes 0.6 GB.
+
+# %%
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from minigpt import Batch, Overlay, Transformer, TransformerConfig
+from minigpt.course import (
+    difference,
+    expect,
+    prediction,
+    quick,
+    show,
+    show_source,
+    spread_table,
+    table,
+)
+from minigpt.finetune.examples import Example, padded
+from minigpt.finetune.named import NAMED, named_records
+from minigpt.measure.choices import choice_nats, choose
+from minigpt.measure.classes import calibration_error
+from minigpt.measure.intervals import bootstrapped_mean, paired_difference
+from minigpt.measure.rivals import LogisticRegression, Sparse, TfIdf
+from minigpt.objectives import causal_lm
+from minigpt.ops import softmax_forward
+from minigpt.optim import warmup_cosine
+from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
+from minigpt.plots_tuning import confusion_table, reliability, with_spread
+from minigpt.pretrained import is_fetched, load_pretrained
+from minigpt.text import BatchSampler
+from minigpt.text.fetch import is_kept
+from minigpt.text.frame import frame_of
+from minigpt.train import fit
+
+SEEDS = range(2 if quick() else 3)
+
+
+def unless_quick(**others):
+    """What a band must exclude; a quick run trains too little to measure it."""
+    return None if quick() else others
+
+
+# %% [markdown]
+# ## One review, and four ways to judge it
+#
+# *"A film without a single dull moment."* Is that praise? Four ways to have a machine say so:
+#
+# 1. *A head.* A **task head** is a small layer that turns what a model has made of a text into scores, one for each
+#    answer of the task. Head and model learn from labelled texts: **fine-tuning** goes on training a pretrained model
+#    for one task. That is GPT-1 (2018) and BERT.
+# 2. *A question.* **Scoring by likelihood** asks a language model which answer it finds likelier after the text, *good* or
+#    *bad*, and trains nothing. That is how GPT-3 was tested. A **zero-shot** answer is one for which the model was shown no
+#    example of the task.
+# 3. *A question with examples.* In a **few-shot** prompt some texts with their answers stand before the one that is asked
+#    about, and again nothing is trained.
+# 4. *Words counted.* **TF-IDF** counts how often each word occurs in a text and weighs it by how few texts have it; a
+#    linear classifier does the rest. It needs no network at all, and is the rival that each of the others must beat.
+#
+# In our review the words *dull* and *without* point the wrong way, for way 4 at least.
+#
+# To compare the four we first need a task whose rules we know. Here is a made language of reviews. A review has six
+# words. Some are filler. The others are praise or blame, forty words of each, and a tenth of these stray. In the text that
+# a model is pretrained on, most reviews end in a verdict, *overall good* or *overall bad*. The label of a review is what
+# its verdict would be.
+
+# %%
+FILLER, EACH, LENGTH = 12, 40, 6
+WORDS = [".", "overall", "good", "bad"]
+WORDS += [f"filler{i}" for i in range(FILLER)]
+WORDS += [f"{kind}{i}" for kind in ("praise", "blame") for i in range(EACH)]
+STOP, OVERALL, GOOD, BAD = range(4)
+LABELS = ("good", "bad")
+
+
+def reviews(rng, count):
+    """Tokens (count, LENGTH), and labels (count,): 0 is good, 1 is bad."""
+    labels = rng.integers(0, 2, count)
+    side = np.where(rng.random((count, LENGTH)) < 0.1, 1 - labels[:, None], labels[:, None])
+    telling = 4 + FILLER + side * EACH + rng.integers(0, EACH, side.shape)
+    filler = 4 + rng.integers(0, FILLER, side.shape)
+    return np.where(rng.random(side.shape) < 0.6, telling, filler), labels
+
+
+def to_read(rng, count, verdicts):
+    """A text to pretrain on: reviews one after another, that share of them with their verdict."""
+    found = []
+    for review, label in zip(*reviews(rng, count), strict=True):
+        found += review.tolist()
+        if rng.random() < verdicts:
+            found += [OVERALL, GOOD + int(label)]
+        found.append(STOP)
+    return np.array(found)
+
+
+def as_text(tokens):
+    """Words with spaces between them."""
+    return " ".join(WORDS[token] for token in tokens)
+
+
+class Words:
+    """A tokenizer for them."""
+
+    vocabulary_size, special_tokens = len(WORDS), {}
+
+    def encode(self, text):
+        return np.array([WORDS.index(word) for word in text.split()])
+
+
+TEST, TRUTH = reviews(np.random.default_rng(77), 200 if quick() else 1000)
+praise = ((TEST >= 4 + FILLER) & (TEST < 4 + FILLER + EACH)).sum(axis=1)
+blame = (TEST >= 4 + FILLER + EACH).sum(axis=1)
+CEILING = float(np.mean(np.where(praise == blame, 0.5, (blame > praise) == TRUTH)))
+print(f"who knows all words is right in {CEILING:.3f} of the reviews")
+table(
+    ["a review", "its label"],
+    [(as_text(tokens), LABELS[label]) for tokens, label in zip(TEST[:3], TRUTH[:3], strict=True)],
+)
+
+# %% [markdown]
+# ## Each way in a few lines
+#
+# First the language models. Each has one block and is pretrained to predict the next token, as in lesson 04. One kind
+# reads reviews of which seven in ten end in a verdict. The other is a control: it reads reviews *without any verdict*. We
+# train one of each kind for every seed.
+
+# %%
+CONTEXT = 48
+STEPS, TUNING = (8, 4) if quick() else (600, 80)
+
+
+def config(**choices):
+    """Of the language models, or with other choices of a classifier."""
+    sizes = {"vocabulary_size": len(WORDS), "context": CONTEXT, "width": 32, "layers": 1}
+    return TransformerConfig(**{**sizes, "heads": 4, "init_std": 0.1, **choices})
+
+
+language = Transformer(config())
+
+
+def pretrain(seed, verdicts):
+    """The parameters of a language model that has read reviews, that share of them with a verdict."""
+    text = to_read(np.random.default_rng(1 + seed), 1_000 if quick() else 12_000, verdicts)
+    params = language.init(np.random.default_rng(seed))
+    sampler = BatchSampler(text, CONTEXT, batch=8, seed=seed)
+    batches = (causal_lm(sampler.batch_at(step)) for step in range(STEPS))
+    fit(language, params, batches, warmup_cosine(8e-3, warmup=min(20, STEPS), total=STEPS))
+    return params
+
+
+readers = {
+    name: [pretrain(seed, verdicts) for seed in SEEDS]
+    for name, verdicts in (("with verdicts", 0.7), ("without verdicts", 0.0))
+}
+
+# %% [markdown]
+# **Likelihood.** The prompt is the review and the word *overall*. The model says how likely each word is next, and of the
+# two answers the likelier wins.
+
+# %%
+params = readers["with verdicts"][0]
+prompts = [as_text([*review, OVERALL]) for review in TEST[:20]]
+
+
+def nats_by_hand(prompt):
+    """The logarithm of the probability of each answer after the prompt."""
+    logits, _ = language.forward(params, Batch(Words().encode(prompt)[None]))
+    scores = logits[0, -1].astype(np.float64)
+    return scores[[GOOD, BAD]] - np.log(np.exp(scores).sum())
+
+
+theirs = choice_nats(language, params, Words(), prompts, LABELS)
+expect(
+    "L17.likelihood_by_hand",
+    np.abs(np.stack([nats_by_hand(prompt) for prompt in prompts]) - theirs).max(),
+    below=1e-3,
+    against={"no difference between the answers": np.abs(theirs[:, 0] - theirs[:, 1]).max() + 1e-3},
+)
+chances = choose(language, params, Words(), prompts[:3], LABELS)
+table(
+    ["prompt", *(f"chance of {label}" for label in LABELS), "label"],
+    [
+        (prompt, *map(float, chance), LABELS[label])
+        for prompt, chance, label in zip(prompts, chances, TRUTH, strict=False)
+    ],
+)
+
+# %% [markdown]
+# **A head.** Something must stand for the whole text: the vector of its first token, of its last, or the mean of all. A
+# linear layer makes scores of it.
+
+
+# %%
+def classifier(pretrained, pooled, seed):
+    """A model with a task head, and its parameters; all that `pretrained` has is taken from there."""
+    model = Transformer(
+        config(head="sequence", labels=2, pooled=pooled, pooler=False, head_bias=True)
+    )
+    params = model.init(np.random.default_rng(seed))
+    for name in params:
+        if pretrained is not None and name in pretrained:
+            params[name] = pretrained[name]
+    return model, params
+
+
+def rows_of(tokens):
+    """Reviews, each with its full stop."""
+    return np.hstack([tokens, np.full((len(tokens), 1), STOP)])
+
+
+for pooled in ("first", "last", "mean"):
+    model, own = classifier(params, pooled, 0)
+    own["classifier.bias"][...] = (0.1, -0.2)
+    hidden, _ = model.hidden_states(own, Batch(rows_of(TEST[:5])))  # (5, 7, 32)
+    stands = {"first": hidden[:, 0], "last": hidden[:, -1], "mean": hidden.mean(axis=1)}[pooled]
+    scores = stands @ own["classifier.weight"] + own["classifier.bias"]
+    theirs = model.forward(own, Batch(rows_of(TEST[:5])))[0]
+    print(f"{pooled}: largest difference {np.abs(scores - theirs).max():.1e}")
+    assert np.abs(scores - theirs).max() < 1e-5
+
+# %% [markdown]
+# **Words counted.** Of each text a row of numbers: how often each word and each pair of words occurs, times a weight that
+# is large if few texts have it.
+
+
+# %%
+def tf_idf_rows(texts):
+    """(N, grams)."""
+    words = [text.split() for text in texts]
+    grams = [row + [f"{first} {second}" for first, second in pairwise(row)] for row in words]
+    known = sorted(set().union(*grams))
+    counts = np.array([[row.count(gram) for gram in known] for row in grams])
+    weighted = counts * (np.log((1 + len(texts)) / (1 + (counts > 0).sum(axis=0))) + 1)
+    return weighted / np.linalg.norm(weighted, axis=1, keepdims=True)
+
+
+some = [as_text(review) for review in TEST[:20]]
+matrix = TfIdf(some).matrix(some)
+theirs = matrix.times(np.eye(matrix.width))  # (20, grams)
+expect("L17.tf_idf_by_hand", np.abs(tf_idf_rows(some) - theirs).max(), below=1e-9)
+show_source(TfIdf.matrix, docstring=False)
+
+# %% [markdown]
+# ## Experiment E19: accuracy against the number of labels
+#
+# The arms, each with 16 to 1,024 labelled reviews and three seeds:
+#
+# * *all*: the pretrained model and its head learn; *head alone*: the model stays, only the head learns. Both take the
+#   mean of the tokens.
+# * *random start*: the same without pretraining; and the head alone on a model that was never trained.
+# * *without verdicts*: all learns, but the pretraining text held no verdict. This control asks *what* in the pretraining
+#   it is that helps.
+# * *words counted*: TF-IDF and logistic regression.
+# * *likelihood*: no label at all, of both pretrained models.
+#
+# **Prediction.** (a) With 16 labels pretraining is worth more than a tenth in accuracy, beside both the random start and
+# the words. (b) With 1,024 labels counting words has caught up. (c) The head alone is as good as all. (d) Likelihood
+# without a label is as good as fine-tuning with 16. (e) Without verdicts in the text, likelihood is at chance, and
+# fine-tuning still gains something from pretraining.
+
+
+# %%
+def tuned(pretrained, pooled, count, seed, rate, *, head_alone=False):
+    """Probabilities (tests, 2) of a classifier that has learnt from `count` labelled reviews."""
+    model, params = classifier(pretrained, pooled, seed)
+    if head_alone:
+        params = Overlay(*params.split(lambda name: name.startswith("classifier")))
+    rng = np.random.default_rng(500 + seed)
+    texts, labels = reviews(rng, count)
+
+    def batches():
+        for _ in range(TUNING):
+            some = rng.integers(0, count, 16)
+            yield Batch(rows_of(texts[some]), labels=labels[some])
+
+    fit(model, params, batches(), warmup_cosine(rate, warmup=min(10, TUNING), total=TUNING))
+    return softmax_forward(model.forward(params, Batch(rows_of(TEST)))[0].astype(np.float64))[0]
+
+
+def counted(count, seed):
+    """The same of TF-IDF and logistic regression."""
+    texts, labels = reviews(np.random.default_rng(500 + seed), count)
+    training, asked = ([as_text(tokens) for tokens in some] for some in (texts, TEST))
+    words = TfIdf(training)
+    return LogisticRegression(words.matrix(training), labels, 2).probabilities(words.matrix(asked))
+
+
+def likelihood(params, shots=()):
+    """The same of scoring by likelihood. shots: reviews with a label that stand before the one that is asked about."""
+    before = [token for review, label in shots for token in (*review, OVERALL, GOOD + label, STOP)]
+    tokens = np.hstack(
+        [np.tile(before, (len(TEST), 1)).astype(int), TEST, np.full((len(TEST), 1), OVERALL)]
+    )
+    logits, _ = language.forward(params, Batch(tokens))
+    return softmax_forward(logits[:, -1, [GOOD, BAD]].astype(np.float64))[0]
+
+
+def accuracy(probabilities):
+    """The share of the test that is right."""
+    return float(np.mean(probabilities.argmax(axis=1) == TRUTH))
+
+
+COUNTS = (16, 64) if quick() else (16, 64, 256, 1024)
+with_them, without_them = readers["with verdicts"], readers["without verdicts"]
+ARMS = {  # name -> from a number of labels and a seed to probabilities
+    "all": lambda n, seed: tuned(with_them[seed], "mean", n, seed, 3e-3),
+    "head alone": lambda n, seed: tuned(with_them[seed], "mean", n, seed, 5e-2, head_alone=True),
+    "all, without verdicts": lambda n, seed: tuned(without_them[seed], "mean", n, seed, 3e-3),
+    "random start": lambda n, seed: tuned(None, "mean", n, seed, 1e-2),
+    "head alone, random model": lambda n, seed: tuned(None, "mean", n, seed, 5e-2, head_alone=True),
+    "words counted": counted,
+}
+said = {
+    (name, count): [arm(count, seed) for seed in SEEDS]
+    for name, arm in ARMS.items()
+    for count in COUNTS
+}
+right = {key: [accuracy(one) for one in values] for key, values in said.items()}
+zero = {
+    f"likelihood, {name}": [accuracy(likelihood(params)) for params in readers[name]]
+    for name in readers
+}
+
+
+def of_seeds(values):
+    """Mean, lowest and highest, as text."""
+    return f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+table(
+    ["accuracy; labels:", "0", *map(str, COUNTS)],
+    [(name, of_seeds(values), *[""] * len(COUNTS)) for name, values in zero.items()]
+    + [(name, "", *(of_seeds(right[name, count]) for count in COUNTS)) for name in ARMS],
+)
+
+# %%
+figure, axes = plt.subplots(figsize=(8, 4.2), layout="constrained")
+colors = dict(zip(ARMS, (BLUE, SKY, GREEN, VERMILION, GREY, BLACK), strict=True))
+for name, color in colors.items():
+    values = np.array([right[name, count] for count in COUNTS]).T
+    with_spread(axes, COUNTS, values, color=color, label=name)
+for name, style in zip(zero, ("--", ":"), strict=True):
+    axes.axhline(np.mean(zero[name]), color=ORANGE, linestyle=style, label=f"{name}, no label")
+axes.axhline(CEILING, color=BLACK, linewidth=0.6)
+axes.text(COUNTS[0], CEILING + 0.006, "who knows all words", fontsize=8)
+axes.set_xscale("log")
+axes.set_xticks(COUNTS, COUNTS)
+axes.minorticks_off()
+axes.set(xlabel="labels", ylabel="accuracy", ylim=(0.45, 1.02))
+axes.set_title("Pretraining saves labels, if its text has held the task")
+axes.legend(frameon=False, fontsize=8, loc="center right", bbox_to_anchor=(1.0, 0.42))
+axes.spines[["top", "right"]].set_visible(False)
+show(
+    figure,
+    "Accuracy against 16 to 1,024 labels. The pretrained model is near the ceiling at once, and the head alone not far, as is "
+    "likelihood without any label. Counting words, the random start and the model pretrained without verdicts begin near "
+    "0.7 and catch up. A head on a random model stays low; likelihood without verdicts is at chance.",
+)
+
+# %%
+mean = {key: float(np.mean(values)) for key, values in right.items()}
+unlabelled = {name: float(np.mean(values)) for name, values in zero.items()}
+fewest, most = COUNTS[0], COUNTS[-1]
+expect(
+    "E19.fine_tuned_with_16",
+    mean["all", fewest],
+    above=0.85,
+    against=unless_quick(
+        random_start=mean["random start", fewest], words=mean["words counted", fewest]
+    ),
+    full_only=True,
+)
+expect(
+    "E19.words_with_1024",
+    mean["words counted", most],
+    above=0.9,
+    against=unless_quick(words_with_16=mean["words counted", fewest]),
+    full_only=True,
+)
+expect(
+    "E19.likelihood",
+    unlabelled["likelihood, with verdicts"],
+    above=0.85,
+    against=unless_quick(without_verdicts=unlabelled["likelihood, without verdicts"], chance=0.5),
+    full_only=True,
+)
+expect(
+    "E19.likelihood_without_verdicts",
+    unlabelled["likelihood, without verdicts"],
+    below=0.6,
+    against=unless_quick(with_verdicts=unlabelled["likelihood, with verdicts"]),
+    full_only=True,
+)
+for first, second, count in (
+    ("all", "words counted", fewest),
+    ("all", "random start", fewest),
+    ("all", "words counted", most),
+    ("all", "head alone", fewest),
+    ("all", "head alone", most),
+    ("all, without verdicts", "random start", fewest),
+    ("all, without verdicts", "words counted", fewest),
+):
+    print(
+        f"{count} labels, {first} minus {second}:",
+        difference(right[first, count], right[second, count]),
+    )
+
+# %%
+prediction(
+    "E19.saves_labels",
+    "with 16 labels pretraining is worth a tenth, beside the random start and the words",
+    mean["all", fewest] > 0.1 + max(mean["random start", fewest], mean["words counted", fewest]),
+)
+prediction(
+    "E19.words_catch_up",
+    "with 1,024 labels counting words has caught up",
+    not difference(right["all", most], right["words counted", most]).low > 0,
+)
+prediction(
+    "E19.head_is_enough",
+    "the head alone is as good as all, with the fewest labels and with the most",
+    all(
+        not difference(right["all", count], right["head alone", count]).is_one
+        for count in (fewest, most)
+    ),
+)
+prediction(
+    "E19.likelihood_needs_no_label",
+    "likelihood without a label is as good as fine-tuning with 16",
+    not difference(right["all", fewest], zero["likelihood, with verdicts"]).low > 0,
+)
+prediction(
+    "E19.gains_without_verdicts",
+    "without verdicts likelihood is at chance, and fine-tuning still gains from pretraining",
+    unlabelled["likelihood, without verdicts"] < 0.6
+    and difference(right["all, without verdicts", fewest], right["random start", fewest]).low > 0,
+)
+
+# %% [markdown]
+# (a) and (b) are confirmed. With 16 labels most of the telling words have not been met, and who counts words cannot know
+# what the others mean. The pretrained model knows: it has read which words go with which verdict. With 1,024 labels every
+# word has been met, and counting is as good as anything here.
+#
+# (c) is confirmed as far as three seeds go: they cannot tell head and all apart. In one of the three models the head alone
+# is far behind, and its range shows it. A head on a model that was never trained stays far behind always, so the head can
+# use only what pretraining has put there. (d) is confirmed, without a label.
+#
+# (e) is confirmed, narrowly. Without verdicts likelihood is at chance. Fine-tuning that model gains over a random start, by
+# an interval that just leaves zero out; it is less than half of what the model gains whose text held verdicts. So
+# pretraining as such saves some labels. It saves most where the text has *held the task*: whoever has learnt to write
+# verdicts has learnt to classify.
+#
+# ## What stands for the text, and what the examples in a prompt do
+#
+# Two more questions to the same models. *First, last or mean token?* In a decoder the first token has seen nothing but
+# itself (lesson 02), so it can tell what one word tells. *Do examples in the prompt help?* Two or four reviews with
+# verdicts stand before the one that is asked about. The control has the same examples with *wrong* verdicts.
+#
+# **Prediction.** With 64 labels the first token is far behind, and last and mean cannot be told apart. Four examples do
+# not help, and wrong ones do no harm: this model has learnt from its text what *good* is about, and has never had to
+# learn it from a prompt.
+
+# %%
+PLACES = ("first", "last", "mean")
+places = {
+    place: [accuracy(tuned(with_them[seed], place, 64, seed, 3e-3)) for seed in SEEDS]
+    for place in PLACES
+}
+
+
+def shots_for(seed, count, wrong):
+    """That many reviews with their labels, good and bad by turns; with the other label if `wrong`."""
+    texts, labels = reviews(np.random.default_rng(900 + seed), 50)
+    wanted = np.arange(count) % 2
+    chosen = [np.flatnonzero(labels == label)[place] for place, label in enumerate(wanted)]
+    return [(texts[row], int(label) ^ wrong) for row, label in zip(chosen, wanted, strict=True)]
+
+
+prompted = {"no example": zero["likelihood, with verdicts"]}
+for count in (2, 4):
+    for wrong in (0, 1):
+        prompted[f"{count} examples{', wrong verdicts' if wrong else ''}"] = [
+            accuracy(likelihood(params, shots_for(seed, count, wrong)))
+            for seed, params in zip(SEEDS, with_them, strict=True)
+        ]
+spread_table(
+    {**{f"{place} token, 64 labels": places[place] for place in PLACES}, **prompted},
+    name="accuracy",
+)
+
+# %%
+one_word = float(np.mean(places["first"]))
+expect(
+    "E19.first_token_of_a_decoder",
+    one_word,
+    below=0.85,
+    against=unless_quick(mean=np.mean(places["mean"])),
+    full_only=True,
+)
+print("mean minus first:", difference(places["mean"], places["first"]))
+print("mean minus last:", difference(places["mean"], places["last"]))
+for name in list(prompted)[1:]:
+    print(f"{name} minus none:", difference(prompted[name], prompted["no example"]))
+prediction(
+    "E19.first_is_behind",
+    "the first token is far behind, and last and mean cannot be told apart",
+    difference(places["mean"], places["first"]).low > 0
+    and not difference(places["mean"], places["last"]).is_one,
+)
+prediction(
+    "E19.examples_do_nothing",
+    "four examples do not help, and wrong ones do no harm",
+    not any(
+        difference(prompted[name], prompted["no example"]).is_one
+        for name in ("4 examples", "4 examples, wrong verdicts")
+    ),
+)
+
+# %% [markdown]
+# Both are confirmed. The first token of a decoder tells what a first word tells. BERT's first token may stand for the whole
+# text, since an encoder sees both sides; a GPT's may not, so GPT-1 took the last.
+#
+# Examples change nothing that three seeds can show, and wrong verdicts do what right ones do. One of the three models falls
+# to chance with examples before the question, right or wrong ones. In the text of these models reviews follow each other by
+# chance, so there was nothing to be learnt from the ones before.
+#
+# ## How sure, and wrong how?
+#
+# Accuracy hides two things. A **confusion matrix** counts how often a text of each class was said to be of each other
+# one. **Calibration** asks whether answers of which a classifier is 80% sure are right in 80% of cases. The *calibration
+# error* is the mean distance of the two (Guo et al., 2017).
+#
+# And one test is a sample. A **bootstrap interval** draws the test's examples again, with replacement, many times, and
+# takes the middle 95% of what comes out (Efron & Tibshirani, 1993). For two classifiers on the same test one draws the
+# *differences*, example by example.
+#
+# **Prediction.** With 16 labels, fine-tuning all is too sure of itself, and counting words not sure enough.
+
+# %%
+judged = {
+    "all, 16 labels": said["all", fewest][0],
+    "words counted, 16 labels": said["words counted", fewest][0],
+    "likelihood, no label": likelihood(with_them[0]),
+}
+figure, panels = plt.subplots(2, 3, figsize=(9, 6), layout="constrained")
+for column, (name, shares) in enumerate(judged.items()):
+    reliability(panels[0, column], shares, TRUTH)
+    panels[0, column].set_title(name, fontsize=10)
+    confusion_table(panels[1, column], shares.argmax(axis=1), TRUTH, LABELS)
+panels[0, 0].set_ylabel("share that is right")
+figure.suptitle("Counting words with few labels is right more often than it believes")
+show(
+    figure,
+    "Three columns, above how often answers of a confidence are right beside the diagonal, below the confusion matrix. "
+    "Counted words lie above the diagonal at a confidence near a half; the fine-tuned model and likelihood lie near its "
+    "upper end.",
+)
+
+# %%
+rows = []
+for name, shares in judged.items():
+    hits = shares.argmax(axis=1) == TRUTH
+    interval = bootstrapped_mean(hits)
+    rows.append(
+        (
+            name,
+            f"{interval.value:.3f} ({interval.low:.3f} to {interval.high:.3f})",
+            float(shares.max(axis=1).mean()),
+            calibration_error(shares, TRUTH),
+        )
+    )
+table(["seed 0", "accuracy, 95% interval", "mean confidence", "calibration error"], rows)
+
+# %%
+too_sure = {
+    name: [float(shares.max(axis=1).mean()) - accuracy(shares) for shares in said[name, fewest]]
+    for name in ("all", "words counted")
+}
+off = {
+    "all, 16 labels": [calibration_error(shares, TRUTH) for shares in said["all", fewest]],
+    "words counted, 16 labels": [
+        calibration_error(shares, TRUTH) for shares in said["words counted", fewest]
+    ],
+    "likelihood, no label": [calibration_error(likelihood(params), TRUTH) for params in with_them],
+}
+spread_table(
+    {f"{name}: confidence less accuracy": values for name, values in too_sure.items()}
+    | {f"{name}: calibration error": values for name, values in off.items()}
+)
+
+# %%
+hits = {name: shares.argmax(axis=1) == TRUTH for name, shares in judged.items()}
+apart = paired_difference(hits["all, 16 labels"], hits["words counted, 16 labels"])
+print(
+    f"all minus words, example by example: {apart.value:.3f} ({apart.low:.3f} to {apart.high:.3f})"
+)
+expect(
+    "E19.likelihood_calibrated",
+    np.mean(off["likelihood, no label"]),
+    below=0.15,
+    against=unless_quick(words=np.mean(off["words counted, 16 labels"])),
+    full_only=True,
+)
+prediction(
+    "E19.sure_and_unsure",
+    "with 16 labels all is too sure of itself, counting words not sure enough",
+    min(too_sure["all"]) > 0 and max(too_sure["words counted"]) < 0,
+    text_says=False,
+)
+
+# %% [markdown]
+# *Not confirmed.* Fine-tuning with 16 labels is too sure in every seed. But counting words is too sure as well where the 16
+# labels happen to be lopsided; in the other draws it is not sure enough. Likelihood without a label is nearer to its
+# confidence than counted words: to give good probabilities is what it was trained for.
+#
+# ## Real text: snippets of film reviews
+#
+# Twenty people rated each of some ten thousand snippets of film reviews (Hutto & Gilbert, 2014). The sign of the mean
+# rating is the class. The encoder is MiniLM, 23 million parameters, pretrained by others for comparing sentences. It is
+# *frozen* here: it turns each text into a vector once, and a linear classifier learns from those, as from counted words.
+# The vector is its first token, or the mean of its tokens. The control is the same encoder with random parameters.
+#
+# Both must have been fetched (`minigpt embed minilm`, 84 MB, and `minigpt finetune minilm film --task classify`). If not,
+# the lesson shows the numbers that were recorded with them, and says so.
+#
+# **Prediction.** (a) The frozen encoder beats counted words with 16 and with 128 labels. (b) The mean beats the first
+# token, since it was pretrained with the mean. (c) The encoder with random parameters is no better than counted words.
+
+# %%
+FETCHED = is_fetched("minilm") and is_kept(NAMED["film"].package)
+FILM_COUNTS = (8, 12, 16) if quick() and FETCHED else (16, 48, 128)
+POOL, ASKED = (16, 12) if quick() else (256, 256)
+KINDS = ("first token", "mean", "mean, random encoder", "words counted")
+RECORDED = {  # kind -> for each number of labels, of three seeds
+    "first token": ((0.508, 0.523, 0.535), (0.461, 0.508, 0.582), (0.582, 0.593, 0.613)),
+    "mean": ((0.543, 0.563, 0.598), (0.617, 0.652, 0.672), (0.691, 0.697, 0.715)),
+    "mean, random encoder": ((0.480, 0.508, 0.512), (0.492, 0.500, 0.508), (0.559, 0.566, 0.570)),
+    "words counted": ((0.512, 0.522, 0.547), (0.543, 0.549, 0.555), (0.586, 0.612, 0.617)),
+}
+
+
+def encoded(opened, params, texts):
+    """The first token's vector and the mean of all for each text, (2, N, 384), of length 1; at most 40 tokens."""
+    frame = frame_of(opened.tokenizer)
+    rows = [frame.row(opened.tokenizer.encode(text)[:38])[0] for text in texts]
+    order = np.argsort([len(row) for row in rows], kind="stable")
+    found = np.zeros((2, len(rows), opened.model.config.width))
+    for begin in range(0, len(rows), 32):
+        some = order[begin : begin + 32]
+        batch = padded([Example(rows[row], 0) for row in some], padding=0)
+        hidden, _ = opened.model.hidden_states(params, batch)
+        present = np.ones(batch.tokens.shape) if batch.present is None else batch.present
+        found[0, some] = hidden[:, 0]
+        found[1, some] = (hidden * present[:, :, None]).sum(axis=1) / present.sum(axis=1)[:, None]
+    return found / np.linalg.norm(found, axis=2, keepdims=True)
+
+
+def dense(rows):
+    """Rows of numbers as the library's sparse matrix, in which none is left out."""
+    count, width = rows.shape
+    columns = np.tile(np.arange(width), count)
+    return Sparse(np.arange(count + 1) * width, columns, rows.ravel(), width)
+
+
+def film():
+    """kind -> for each number of labels, of each seed, probabilities of the asked; and the true classes."""
+    opened = load_pretrained("minilm")
+    rng = np.random.default_rng(5)
+    sets = [named_records(name, progress=False) for name in ("film", "film-test")]
+    sets = [[some[row] for row in rng.permutation(len(some))] for some in sets]
+    sets = [sets[0][:POOL], sets[1][:ASKED]]
+    texts = [[record.values["text"] for record in some] for some in sets]
+    labels, truth = (
+        np.array([int(record.values["label"] == "positive") for record in some]) for some in sets
+    )
+    vectors = encoded(opened, opened.params, texts[0] + texts[1])
+    untrained = opened.model.init(np.random.default_rng(0))
+    at_random = encoded(opened, untrained, texts[0] + texts[1])[1]
+    vectors = dict(zip(KINDS[:3], (*vectors, at_random), strict=True))
+    found = {}
+    for kind in KINDS:
+        for count in FILM_COUNTS:
+            found[kind, count] = []
+            for seed in SEEDS:
+                some = np.random.default_rng(seed).permutation(POOL)[:count]
+                if kind in vectors:
+                    training, asked = dense(vectors[kind][some]), dense(vectors[kind][POOL:])
+                else:
+                    words = TfIdf([texts[0][row] for row in some])
+                    training, asked = (
+                        words.matrix(part) for part in ([texts[0][row] for row in some], texts[1])
+                    )
+                linear = LogisticRegression(training, labels[some], 2, strength=10.0)
+                found[kind, count].append(linear.probabilities(asked))
+    return found, truth
+
+
+if FETCHED:
+    shares, truth = film()
+    hits = {key: [one.argmax(axis=1) == truth for one in values] for key, values in shares.items()}
+    on_film = {key: [float(one.mean()) for one in values] for key, values in hits.items()}
+    print(f"measured on {len(truth)} snippets, {truth.mean():.3f} of which are positive")
+else:
+    on_film = {
+        (kind, count): values
+        for kind in KINDS
+        for count, values in zip(FILM_COUNTS, RECORDED[kind], strict=True)
+    }
+    print("not fetched, so these numbers were recorded where MiniLM and the reviews are")
+table(
+    ["accuracy; labels:", *map(str, FILM_COUNTS)],
+    [(kind, *(of_seeds(on_film[kind, count]) for count in FILM_COUNTS)) for kind in KINDS],
+)
+
+# %%
+figure, panels = plt.subplots(
+    1, 2, figsize=(9, 3.6), layout="constrained", gridspec_kw={"width_ratios": (2, 1)}
+)
+for kind, color in zip(KINDS, (SKY, BLUE, GREY, BLACK), strict=True):
+    values = np.array([on_film[kind, count] for count in FILM_COUNTS]).T
+    with_spread(panels[0], FILM_COUNTS, values, color=color, label=kind)
+panels[0].axhline(0.5, color=GREY, linestyle=":", linewidth=1)
+panels[0].set_xscale("log")
+panels[0].set_xticks(FILM_COUNTS, FILM_COUNTS)
+panels[0].minorticks_off()
+panels[0].set(xlabel="labels", ylabel="accuracy", ylim=(0.45, 0.85))
+panels[0].legend(frameon=False, fontsize=8, loc="upper left")
+panels[0].spines[["top", "right"]].set_visible(False)
+panels[0].set_title("Film reviews: frozen vectors save labels")
+if FETCHED:
+    last = shares["mean", FILM_COUNTS[-1]][0]
+    confusion_table(panels[1], last.argmax(axis=1), truth, ("negative", "positive"))
+    panels[1].set_title(f"mean, {FILM_COUNTS[-1]} labels", fontsize=10)
+else:
+    panels[1].axis("off")
+show(
+    figure,
+    "Left, accuracy on film reviews against the number of labels, four curves: the mean of MiniLM's tokens on top, "
+    "counted words and its first token about a tenth below, an encoder with random parameters last and near chance. Right, "
+    "where the reviews are fetched, a confusion matrix.",
+)
+
+# %%
+if FETCHED:
+    ours, theirs = (hits[kind, FILM_COUNTS[-1]][0] for kind in ("mean", "words counted"))
+    for name, some in (("mean", ours), ("words counted", theirs)):
+        print(f"seed 0, {name}: {bootstrapped_mean(some)}")
+    print("mean minus words counted, example by example:", paired_difference(ours, theirs))
+film_mean = {key: float(np.mean(values)) for key, values in on_film.items()}
+few, many = FILM_COUNTS[0], FILM_COUNTS[-1]
+for count in FILM_COUNTS:
+    print(
+        f"{count} labels, mean minus words:",
+        difference(on_film["mean", count], on_film["words counted", count]),
+    )
+print("mean minus first token:", difference(on_film["mean", many], on_film["first token", many]))
+print(
+    "random encoder minus words:",
+    difference(on_film["mean, random encoder", many], on_film["words counted", many]),
+)
+expect(
+    "E19.film_frozen_encoder",
+    film_mean["mean", many],
+    above=0.68,
+    against=unless_quick(
+        words=film_mean["words counted", many],
+        random_encoder=film_mean["mean, random encoder", many],
+    ),
+    full_only=True,
+)
+prediction(
+    "E19.film_frozen_beats_words",
+    "the frozen encoder beats counted words with few labels and with many",
+    all(
+        difference(on_film["mean", count], on_film["words counted", count]).low > 0
+        for count in (few, many)
+    ),
+    text_says=False,
+)
+prediction(
+    "E19.film_mean_beats_first",
+    "the mean beats the first token",
+    difference(on_film["mean", many], on_film["first token", many]).low > 0,
+)
+prediction(
+    "E19.film_random_encoder",
+    "an encoder with random parameters is no better than counted words",
+    not difference(on_film["mean, random encoder", many], on_film["words counted", many]).low > 0,
+)
+
+# %% [markdown]
+# (a) is *not confirmed*: with 16 labels the interval of the difference holds zero. From 48 labels on the frozen encoder is
+# ahead by about a tenth. (b) and (c) are confirmed. The encoder with random parameters turns every text into a vector of
+# the same size; what it lacks is what pretraining has put into the other. That the mean beats the first token is no law:
+# it is what this encoder was trained with.
+#
+# With thousands of labels the order changes. With 8,500 labels TF-IDF reached 0.82 on these reviews and the frozen encoder
+# 0.78, while MiniLM trained *whole* reached 0.87 (measured once, with reference libraries).
+#
+# ## The strongest objection
+#
+# *"Fine-tuning for a task is not dated. With few labels it is better and cheaper than a prompt."* That is so, for many
+# tasks. Liu et al. (2022) compare both: a small part of a model, trained on the few examples, is more accurate than the
+# same examples in a prompt, and each question costs less. So the verdict does not say that task heads are bad. It says
+# that they are not what sets apart a GPT of 2026, and that the card does not mention them. GPT-3's paper is about doing
+# *without* them.
+#
+# *"Likelihood won here because the task was in the text."* Yes, and that is what the control shows: without verdicts it is
+# at chance. Saunshi et al. (2021) argue that this is how language models help at all: a task of classification can be
+# put as a sentence to be completed. Large models read nearly everything, so much of what one asks was in their text. A
+# label that is in no text, such as a company's own codes, is not to be had from a prompt without examples.
+#
+# *"Examples in a prompt do help large models."* They do (Brown et al., 2020). What they help with is disputed. Min et al.
+# (2022) replace the labels in the examples by random ones, and accuracy hardly falls: so the examples say what the
+# *question* is, more than what the answers are. Zhao et al. (2021) find that the order of the examples alone can move a
+# model from near chance to near the best. Our tiny model had never seen examples that belong together, so it could not
+# have learnt to use them.
+#
+# *"Counting words is no rival."* On this task it was, from a thousand labels on. Whoever reports a fine-tuned model
+# without it does not say what the network was for.
+#
+# ## Verdict
+#
+# * **C26, task-specific fine-tuning:** not in the card; dated framing. It is the workflow of 2018 and 2019. GPT-3 was
+#   evaluated with no example, one, or a few in the prompt. Instruction tuning then took the place of a head for each task
+#   (Wei et al., 2021; Ouyang et al., 2022). The technique works: it saved labels here, where the pretraining text had
+#   held the task.
+#
+# ## What this does not show
+#
+# * How a large model does on any of this. Ours has some ten thousand numbers and one block.
+# * What MiniLM reaches when all of it is trained. That takes minutes: `minigpt finetune minilm film --task classify
+#   --pooled mean --test film-test`.
+# * That these settings are the best for each arm. The rates were found in a few trials, and more steps might help the
+#   random start.
+# * Question answering, which the claim names as well. `minigpt finetune --task answer` is for that.
+# * What GPT-5.5 was fine-tuned for. That is undisclosed.
+#
+# ## Exercises
+#
+# Write them in `exercises/17_task_fine_tuning.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/17_task_fine_tuning.py`.
+#
+# 1. `mean_of_present(hidden, present)` (2 points): what stands for a text.
+# 2. `choose_by_likelihood(nats, without_content)` (2 points): an answer without training.
+# 3. `tf_idf(counts)` (3 points): words, weighed.
+# 4. `calibration_error(confidence, right, bins)` (3 points): how far sureness is from being right.
+#
+# ## Further reading
+#
+# * Radford et al. (2018), *Improving Language Understanding by Generative Pre-Training*. Howard & Ruder (2018), *ULMFiT*,
+#   arXiv:1801.06146. Devlin et al. (2018), *BERT*, arXiv:1810.04805.
+# * Brown et al. (2020), *Language Models are Few-Shot Learners*, arXiv:2005.14165. Zhao et al. (2021), *Calibrate Before
+#   Use*, arXiv:2102.09690. Min et al. (2022), *Rethinking the Role of Demonstrations*, arXiv:2202.12837.
+# * Wei et al. (2021), *Finetuned Language Models are Zero-Shot Learners*, arXiv:2109.01652. Ouyang et al. (2022),
+#   arXiv:2203.02155. Liu et al. (2022), *Few-Shot Parameter-Efficient Fine-Tuning is Better and Cheaper than In-Context
+#   Learning*, arXiv:2205.05638.
+# * Saunshi, Malladi, Arora (2021), *A Mathematical Exploration of Why Language Models Help Solve Downstream Tasks*,
+#   arXiv:2010.03648.
+# * Guo et al. (2017), *On Calibration of Modern Neural Networks*, arXiv:1706.04599. Efron & Tibshirani (1993), *An
+#   Introduction to the Bootstrap*. Hutto & Gilbert (2014), *VADER*, ICWSM: the ratings.
