@@ -795,7 +795,7 @@ for first, second in (
 # (a) The gain is a little less than half a bit, so the prediction is *not confirmed*. It is the field's text that gives it:
 # as many steps on the old text give nothing. The model from scratch is far behind, which after so few steps it must be.
 #
-# (b) is *not confirmed*: most is forgotten in the first steps, and in the last ones, as the rate falls, a little comes back.
+# (b) is *not confirmed*: most is forgotten by the twentieth step, and the last steps, whose rate is small, add nothing.
 #
 # (c) is *not confirmed* either. An eighth of replay takes away a third of the forgetting, a half about four fifths. So
 # replay is a matter of degree, and on real text it has its price: with half of the rows old, the field learns less, by more
