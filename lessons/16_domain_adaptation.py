@@ -200,8 +200,8 @@ surprise_of_texts(axes, rows, most=10)
 axes.set_title("Pretrained on the old text, the model is surprised by the words of the field")
 show(
     figure,
-    "Two sentences cut into pieces, each piece the darker the more it surprises the model. The sentence in the style of "
-    "Python's documentation is mostly light; the one of the field is cut into short pieces, most of them dark.",
+    "Two sentences cut into pieces, each piece the darker the more it surprises the model. The one in the style of Python's "
+    "documentation is lighter as a whole than the one of the field, whose words are cut into shorter pieces.",
 )
 
 # %% [markdown]
@@ -261,8 +261,8 @@ adapter_flow(
 axes.set_title("Beside the frozen matrix two thin ones learn")
 show(
     figure,
-    "A diagram. x of shape 10 by 48 goes along two ways, which are added to y: through the frozen weight, 48 by 48, and "
-    "through down, 48 by 4, and up, 4 by 48, with 10 by 4 numbers between them.",
+    "A diagram. x of shape 10 by 32 goes along two ways, which are added to y: through the frozen weight, 32 by 32, and "
+    "through down, 32 by 4, and up, 4 by 32, with 10 by 4 numbers between them.",
 )
 
 # %% [markdown]
