@@ -51,8 +51,9 @@ def compared_curve(axes: Axes, curves: Mapping[str, Chance], points: np.ndarray,
     """
     likeness = np.linspace(0, 1, 201)
     for number, (name, chance) in enumerate(curves.items()):
-        style = {"color": BLUE, "linewidth": 2.0} if number == 0 else {"color": SKY, "linewidth": 1.2}
-        axes.plot(likeness, chance(likeness), linestyle=("-", "--", ":")[number % 3], label=name, **style)
+        color, width = (BLUE, 2.0) if number == 0 else (SKY, 1.2)
+        style = ("-", "--", ":")[number % 3]
+        axes.plot(likeness, chance(likeness), linestyle=style, label=name, color=color, linewidth=width)
     axes.plot(*points.T, "o", color=VERMILION, markersize=5, label="measured")
     axes.axvline(threshold, color=GREY, linewidth=1)
     axes.text(threshold + 0.01, 0.02, "threshold", color=GREY, fontsize=9)

@@ -75,8 +75,9 @@ def enough_values(signatures, rows):
 
 def sliding_bands(signatures, rows):
     """Your bands overlap: a band begins at every multiple of `rows`, and nowhere else."""
-    windows = np.lib.stride_tricks.sliding_window_view(signatures[:, None] == signatures, rows, axis=2)
-    return _pairs(windows.all(axis=3).any(axis=2))
+    equal = np.equal(signatures[:, None], signatures)  # (N, N, values)
+    windows = np.lib.stride_tricks.sliding_window_view(equal, rows, axis=2)
+    return _pairs(np.any(windows.all(axis=3), axis=2))
 
 
 def interleaved_bands(signatures, rows):
