@@ -100,7 +100,7 @@ for line, text in LETTER.items():
         hit = any(span.start < begin + len(piece) and begin < span.end for span in spans)
         marks[line].append((begin, begin + len(piece), GREEN if hit else VERMILION))
         left += not hit
-figure, axes = plt.subplots(figsize=(9.6, 2.0), layout="constrained")
+figure, axes = plt.subplots(figsize=(7.2, 1.9), layout="constrained")
 marked_texts(axes, LETTER, marks)
 axes.set_title("Green is found; red tells who she is as well, and stays")
 show(
@@ -571,10 +571,10 @@ for passes, color in colors.items():
     )
 axes.set(xscale="log", ylim=(0, 10.3))
 axes.axhline(1 / math.log(2), color=GREY, linestyle=":")
-axes.text(1, 1.55, "never planted: 1.44", color=GREY)
+axes.text(90, 1.6, "never planted: 1.44", color=GREY)
 axes.set(xlabel="copies x passes", ylabel="exposure (bits)")
 axes.set_title("How often a line was read decides how well it is known")
-axes.legend(frameon=False, loc="lower right")
+axes.legend(frameon=False, loc="upper left")
 show(
     figure,
     "Exposure in bits against the product of copies and passes, one line for each number of passes. It rises from chance, "
@@ -711,10 +711,10 @@ table(
 # %%
 figure, axes = plt.subplots(figsize=(8.2, 3.4), layout="constrained")
 for place, (level, values) in enumerate(given_away.items()):
-    bar = axes.barh(place, np.mean(values), 0.6, color=BLUE)
+    axes.barh(place, np.mean(values), 0.6, color=BLUE)
     axes.plot(values, [place] * len(values), ".", color=BLACK, markersize=4)
-    axes.bar_label(bar, fmt="%.2f", padding=6)
     _, unique, risk = mean_alike[level]
+    axes.text(max(*values, risk) + 0.02, place, f"{np.mean(values):.2f}", va="center")
     axes.plot([risk, risk], [place - 0.42, place + 0.42], color=VERMILION, linewidth=2)
     axes.plot([unique, unique], [place - 0.42, place + 0.42], color=GREY, linewidth=2)
 axes.plot([], [], color=VERMILION, label="combinations / people")
@@ -829,7 +829,7 @@ seed_lines(
 axes.axhline(0.5, color=GREY, linestyle=":")
 axes.set(xlabel="passes over the text", ylabel="area under the curve", ylim=(0.4, 1.03))
 axes.set_title("One pass tells next to nothing, forty tell much")
-axes.legend(frameon=False, loc="lower right")
+axes.legend(frameon=False, loc="center right")
 show(
     figure,
     "The area under the curve against the number of passes. Guessing by loss rises from a half to nearly one; the control "
@@ -1051,9 +1051,10 @@ for seed in SEEDS:
         as_good = [one for one in ordinary if one[0] <= private[0]] or ordinary[-1:]
         models[f"ordinary, stopped where it is as good as noise {sigma}"] = as_good[0]
     for name, (reached, params) in models.items():
-        found = [bits_of_people(params, some) for some in (often, once[:20], new[:20])]
+        strangers = np.hstack([new[:OFTEN, :FACTS_END], often[:, FACTS_END:]])
+        found = [bits_of_people(params, some) for some in (often, once[:20], new[:20], strangers)]
         privacy.setdefault(name, []).append((reached, *found))
-privacy = {name: np.array(values) for name, values in privacy.items()}  # (seeds, 4)
+privacy = {name: np.array(values) for name, values in privacy.items()}  # (seeds, 5)
 print("the best that can be done on new people:", round(BEST, 3), "nats")
 table(
     [
@@ -1062,7 +1063,8 @@ table(
         "bits: 16 copies",
         "(lowest to highest)",
         "one copy",
-        "none",
+        "never",
+        "16 copies, asked of a stranger",
     ],
     [
         (
@@ -1098,16 +1100,15 @@ for place, name in enumerate(SHORT):
         left.bar(at, values.mean(), 0.25, color=color, label=label if place == 0 else None)
         left.plot([at] * len(values), values, ".", color=BLACK, markersize=3)
     values = privacy[name][:, 0]
-    right.bar(place, values.mean(), 0.6, color=BLUE if "noise" in SHORT[name] else SKY)
+    right.bar(place, values.mean(), 0.6, color=BLUE)
     right.plot([place] * len(values), values, ".", color=BLACK, markersize=3)
 left.axhline(1 / math.log(2), color=GREY, linestyle=":")
 left.set(
     ylabel="exposure (bits)", title="Whoever learns less gives away less, with noise or without"
 )
-left.legend(frameon=False)
+left.legend(frameon=False, loc="upper right", ncol=3)
 right.axhline(BEST, color=GREY, linestyle=":")
-right.text(6.4, BEST, "the best possible", color=GREY, va="bottom", ha="right")
-right.set(ylabel="loss on new people (nats)", ylim=(2.2, None))
+right.set(ylabel="loss on new people (nats)", title="Dotted: the best that is possible")
 right.set_xticks(range(len(SHORT)), list(SHORT.values()), fontsize=8)
 for panel in (left, right):
     panel.spines[["top", "right"]].set_visible(False)

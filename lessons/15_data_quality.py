@@ -88,7 +88,7 @@ marks = {
     "rubbish": [(0, len(shuffled), GREY)],
     "in a test": [(FATES["in a test"].index("..."), len(FATES["in a test"]), SKY)],
 }
-figure, axes = plt.subplots(figsize=(9.6, 2.3), layout="constrained")
+figure, axes = plt.subplots(figsize=(7.6, 2.1), layout="constrained")
 marked_texts(axes, FATES, marks)
 axes.set_title("Each of these looks like text to a model that is trained on it")
 show(
@@ -847,14 +847,14 @@ figure, axes = plt.subplots(figsize=(7.5, 3.2), layout="constrained")
 for place, name in enumerate(planted_tests):
     for side, (which, color) in enumerate((("this test", VERMILION), ("another test", GREY))):
         values = scores[f"{name}: {which}"]
-        bar = axes.bar(
+        axes.bar(
             place + 0.36 * side,
             np.mean(values),
             0.34,
             color=color,
             label=which if place == 0 else None,
         )
-        axes.bar_label(bar, fmt="%.2f", padding=3)
+        axes.text(place + 0.36 * side, 0.04, f"{np.mean(values):.2f}", ha="center", color="white")
         axes.plot([place + 0.36 * side] * len(values), values, ".", color=BLACK, markersize=4)
 axes.axhline(0.25, color=GREY, linestyle=":")
 axes.text(2.6, 0.26, "chance", color=GREY)

@@ -12,7 +12,7 @@ Chance = Callable[[np.ndarray], np.ndarray]
 
 
 def marked_texts(
-    axes: Axes, texts: Mapping[str, str], marks: Mapping[str, Sequence[Mark]], *, size: float = 8.5
+    axes: Axes, texts: Mapping[str, str], marks: Mapping[str, Sequence[Mark]], *, size: float = 11
 ) -> None:
     """Write texts, a line each, in letters of one width, the marked places on a ground of their colour.
 
