@@ -1163,6 +1163,9 @@ prediction(
 # sixteen rows $\varepsilon$ is sixteen times as large, and then promises nothing. Who counts as one has to be decided
 # before: a row, a document, or a person with all that she wrote.
 #
+# The last column asks *strangers* for the same numbers. Those that stand there 16 times are exposed by four bits or so even
+# then: the model knows that they are frequent, not whose they are. Of what noise leaves, that is the larger part.
+#
 # (c) is not confirmed, and this is what the control is for. Ordinary training that was stopped at the same loss exposes
 # no more than noise does, up to the spread of seeds. At this size, what one can *see* of privacy is that less was learnt. What
 # noise adds cannot be seen in any exposure: it is the proof. It holds against attacks that nobody has thought of; early
