@@ -36,21 +36,17 @@ def difference(first: Sequence[float], second: Sequence[float], *, paired: bool 
     differ, such as their batches; they are subtracted one by one, and the interval is that of these differences.
     `ValueError` without two values in each, or pairs that do not fit.
     """
+    if paired:
+        return paired_difference(first, second)
     a, b = np.asarray(first, float), np.asarray(second, float)
-    if min(len(a), len(b)) < 2 or (paired and len(a) != len(b)):
+    if min(len(a), len(b)) < 2:
         raise ValueError(
             f"{len(a)} and {len(b)} values have no spread to compare with; give one a seed, of two or more"
         )
-    if paired:
-        free = len(a) - 1
-        error = (a - b).std(ddof=1) / math.sqrt(len(a))
-    else:
-        free = len(a) + len(b) - 2
-        variance = (((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()) / free
-        error = math.sqrt(variance * (1 / len(a) + 1 / len(b)))
-    half = STUDENT[min(free, len(STUDENT)) - 1] * error
-    mean = a.mean() - b.mean()
-    return Difference(float(mean), float(mean - half), float(mean + half))
+    free = len(a) + len(b) - 2
+    variance = (((a - a.mean()) ** 2).sum() + ((b - b.mean()) ** 2).sum()) / free
+    error = math.sqrt(variance * (1 / len(a) + 1 / len(b)))
+    return _interval(float(a.mean() - b.mean()), error, free)
 
 
 def paired_difference(first: Sequence[float], second: Sequence[float]) -> Difference:
@@ -62,8 +58,12 @@ def paired_difference(first: Sequence[float], second: Sequence[float]) -> Differ
     if len(first) != len(second) or len(first) < 2:
         raise ValueError(f"{len(first)} and {len(second)} values make no pairs; give one a seed to each, two or more")
     apart = np.asarray(first, float) - np.asarray(second, float)
-    half = STUDENT[min(len(apart) - 1, len(STUDENT)) - 1] * float(apart.std(ddof=1)) / math.sqrt(len(apart))
-    mean = float(apart.mean())
+    return _interval(float(apart.mean()), float(apart.std(ddof=1)) / math.sqrt(len(apart)), len(apart) - 1)
+
+
+def _interval(mean: float, error: float, free: int) -> Difference:
+    """The mean with Student's 95% interval, from its standard error with so many degrees of freedom."""
+    half = STUDENT[min(free, len(STUDENT)) - 1] * error
     return Difference(mean, mean - half, mean + half)
 
 
