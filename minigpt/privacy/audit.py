@@ -81,7 +81,8 @@ def audit_run(
     check_writes(opened.model)
     check_tokenizer(opened.model, opened.tokenizer)
     rng = np.random.default_rng(settings.seed)
-    seen, unseen = _pieces(opened, settings, rng)
+    training, held_out = (opened.run.tokens(which) for which in ("training", "validation"))
+    seen, unseen = _pieces(opened, training, held_out, settings, rng)
     report = {
         "model": opened.name,
         "pieces": len(seen),
@@ -89,21 +90,26 @@ def audit_run(
         "given": settings.given,
         "membership": _membership(opened, seen, unseen, progress),
         "extraction": _extraction(opened, seen, unseen, settings.given, progress),
-        "held_out_in_training": _repeated(opened.run.tokens("training"), unseen),
+        "held_out_in_training": _repeated(training, unseen),
     }
     if canaries:
-        report["canaries"] = _canaries(opened, canaries, settings, rng, progress)
+        report["canaries"] = _canaries(opened, training, canaries, settings, rng, progress)
         report["canaries_chance"] = CHANCE
     return report
 
 
-def _pieces(opened: OpenedModel, settings: AuditSettings, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _pieces(
+    opened: OpenedModel,
+    training: np.ndarray,
+    held_out: np.ndarray,
+    settings: AuditSettings,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
     """Pieces of the training and of the held-out text that do not overlap, equally many: (N, length) each."""
-    assert opened.run is not None
     length = min(settings.length, opened.model.config.context)
     if settings.given >= length:
         raise UserError(f"given is {settings.given}, but this model sees {length} tokens; show it fewer (--given)")
-    texts = [opened.run.tokens(which) for which in ("training", "validation")]
+    texts = training, held_out
     count = min(settings.pieces, *(len(text) // length for text in texts))
     if count < FEWEST:
         raise UserError(
@@ -162,11 +168,15 @@ def _repeated(training: np.ndarray, pieces: np.ndarray) -> float:
 
 
 def _canaries(
-    opened: OpenedModel, canaries: Sequence[Canary], settings: AuditSettings, rng: np.random.Generator, progress: bool
+    opened: OpenedModel,
+    training: np.ndarray,
+    canaries: Sequence[Canary],
+    settings: AuditSettings,
+    rng: np.random.Generator,
+    progress: bool,
 ) -> list[dict[str, Any]]:
     """For each number of times: the exposures, and how often the sentences really stand in the training text."""
-    assert opened.run is not None
-    text = opened.tokenizer.decode(opened.run.tokens("training"))
+    text = opened.tokenizer.decode(training)
     bits: dict[int, list[float]] = {}
     counted: dict[int, int] = {}
     for canary in progress_bar(canaries, desc="canaries", leave=False, disable=not progress):
