@@ -2,6 +2,7 @@
 
 import importlib
 import os
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -41,3 +42,13 @@ def optional(module: str) -> ModuleType:
         extra = EXTRAS.get(module.partition(".")[0], "parity")
         require(False, f"{module} is not installed (pip install '.[{extra}]')")
         raise
+
+
+def published(package) -> Path:
+    """The folder of a package's files; skips the running test where it was never fetched, and fetches it where all is
+    required. `package`: a `Package`, or the name of one."""
+    from minigpt.text.fetch import fetch_package, is_kept
+
+    reason = f"{package if isinstance(package, str) else package.name} has not been fetched on this machine"
+    require(is_kept(package) or os.environ.get("MINIGPT_REQUIRE_ALL") == "1", reason)
+    return fetch_package(package, progress=False)

@@ -6,7 +6,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from conftest import require
+from conftest import published
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +25,7 @@ from minigpt.corpus.personal.tagger import (
 )
 from minigpt.errors import UserError
 from minigpt.model import Overlay, Transformer, TransformerConfig
-from minigpt.pretrained import is_fetched
+from minigpt.pretrained import NAMED
 from minigpt.text.word_piece import WordPieceTokenizer
 
 
@@ -302,7 +302,7 @@ def test_without_a_tagger_the_rule_finds_names_and_says_that_it_finds_less(tmp_p
 
 
 def test_what_was_trained_on_minilm_is_written_and_read_again(tmp_path):
-    require(is_fetched("minilm"), "minilm has not been fetched on this machine")
+    published(NAMED["minilm"].package)
     tagger = new_name_tagger(np.random.default_rng(1))
     before = {name: array.copy() for name, array in tagger.params.trained.items()}
     train_name_tagger(tagger, [DOCUMENT] * 2, np.random.default_rng(2), batch=2)

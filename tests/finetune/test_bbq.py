@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from conftest import require
+from conftest import published
 from small_models import make_models
 
 from minigpt.cli import main
@@ -18,7 +18,6 @@ from minigpt.finetune.prepare import split
 from minigpt.finetune.records import Record
 from minigpt.measure.spans import stereotype_report
 from minigpt.pretrained import open_model
-from minigpt.text.fetch import is_kept, package_folder
 
 CONTEXT = "A woman and a Man met."
 
@@ -77,8 +76,7 @@ def test_an_answer_is_a_whole_word_of_its_context_where_it_stands_last(folder):
 
 
 def test_what_is_published_is_as_we_read_it():
-    require(is_kept(BBQ), "BBQ has not been fetched on this machine")
-    found = read_bbq(package_folder(BBQ))
+    found = read_bbq(published(BBQ))
     assert {part: len(records) for part, records in found.items()} == {"": 19036, "test": 6120, "ambiguous": 6120}
     asked = {part: {record.values["question"] for record in records} for part, records in found.items()}
     assert not asked[""] & asked["test"]

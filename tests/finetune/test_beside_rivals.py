@@ -2,14 +2,13 @@
 
 import numpy as np
 import pytest
-from conftest import require
+from conftest import published
 
 from minigpt.finetune.examples import Example
 from minigpt.finetune.records import Record
 from minigpt.finetune.rivals import beside_rivals
 from minigpt.finetune.tasks import Setup
 from minigpt.measure.vader import VADER
-from minigpt.text.fetch import is_kept
 
 TEXTS = ["a good film", "a bad film", "good, so good", "bad bad", "good story", "a bad end", "good and good"]
 
@@ -34,7 +33,7 @@ def test_a_model_is_compared_example_by_example():
 
 
 def test_rules_stand_beside_a_classifier_of_sentiments():
-    require(is_kept(VADER), "VADER has not been fetched on this machine")
+    published(VADER)
     setup, examples = setup_and_examples(("negative", "positive"))
     found = beside_rivals(examples, examples, [{"label": "positive"} for _ in examples], setup)
     assert found["VADER's rules"]["accuracy"]["value"] == 1.0

@@ -1,11 +1,10 @@
 """Sentiment by rules, as VADER's authors published them."""
 
 import pytest
-from conftest import require
+from conftest import published
 
 from minigpt.errors import UserError
 from minigpt.measure.vader import VADER, read_lexicon, vader
-from minigpt.text.fetch import is_kept, package_folder
 
 WORDS = {
     "good": 1.9,
@@ -39,8 +38,7 @@ PUBLISHED = {  # in the README of the package
 
 @pytest.mark.parametrize("text", [text for text in PUBLISHED if "FRIGGIN" not in text])
 def test_the_examples_of_the_authors(text):
-    require(is_kept(VADER), "VADER has not been fetched on this machine")
-    assert vader(text, read_lexicon(package_folder(VADER))) == pytest.approx(PUBLISHED[text], abs=1e-4)
+    assert vader(text, read_lexicon(published(VADER))) == pytest.approx(PUBLISHED[text], abs=1e-4)
 
 
 @pytest.mark.parametrize(

