@@ -1,8 +1,8 @@
 """Attention that never has a row of weights in one piece: queries and keys meet in tiles, and memory is linear in T.
 
 Dao et al. (2022), "FlashAttention", arXiv:2205.14135, section 3.1 and appendix B. Milakov and Gimelshein (2018),
-"Online normalizer calculation for softmax", arXiv:1805.02867. It is what `attention_forward` computes, in less memory, and
-of long texts sooner; but nobody can look at the weights.
+"Online normalizer calculation for softmax", arXiv:1805.02867. It is what `attention_forward` computes, in less memory,
+and of long texts sooner; but nobody can look at the weights.
 """
 
 import math

@@ -46,7 +46,7 @@ def _band(
     """The mask without padding, (t, s) or `NOTHING`; None where it hides nothing."""
     always = max(prefix, sinks if window is not None else 0)  # these positions are never too far away
     late = causal and keys[-1] > queries[0]
-    far = window is not None and keys[0] <= queries[-1] - window
+    far = window is not None and max(queries[-1] - keys[0], 0 if causal else keys[-1] - queries[0]) >= window
     if not late and not far:
         return None
     if late and keys[0] > queries[-1] and keys[0] >= prefix:

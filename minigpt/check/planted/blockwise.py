@@ -13,8 +13,8 @@ class TiledCache(NamedTuple):
     key: np.ndarray  # (B, H, S, D)  repeated for every query head of its group
     value: np.ndarray  # (B, H, S, D)
     y: np.ndarray  # (B, H, T, D)
-    log_sum: np.ndarray  # (B, H, T, 1)
-    top: np.ndarray  # (B, H, T, 1)  the largest score
+    log_sum: np.ndarray | None  # (B, H, T, 1)
+    top: np.ndarray | None  # (B, H, T, 1)  the largest score
     mask: np.ndarray  # (B, H, T, S)
     bias: np.ndarray
     factor: np.ndarray  # of dropout
