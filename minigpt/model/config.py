@@ -153,7 +153,7 @@ class TransformerConfig:
             check(field.name, getattr(self, field.name), field_kind(field.name))
         if self.head_width is None and self.width % self.heads:
             raise UserError(f"{self.heads} heads do not divide the width {self.width}; choose heads that do")
-        object.__setattr__(self, "rotary_scaling", scaling_of(self.rotary_scaling))
+        object.__setattr__(self, "rotary_scaling", scaling_of(self.rotary_scaling, self.context))
         object.__setattr__(self, "encoder", self._encoder())
         self._derive()
         self._check_positions()

@@ -6,13 +6,13 @@ that the model does not know. Interpolation squeezes the positions between known
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.values import FLAG, Kind, check, choice, number, whole
+from minigpt.values import FLAG, Kind, check, choice, is_finite, number, shown, whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,10 +27,13 @@ class RotaryScaling:
         `dynamic`: the same, with a factor that follows the length of the text once it is longer than `original_context`
         (emozilla 2023). `yarn`: fast ones stay, slow ones are divided, with a ramp between them, and the scores are
         sharpened (Peng et al. 2023, arXiv:2309.00071). `llama3`: the same idea by wavelength (Llama 3.1's code).
+        `divided`: each pair by a number of its own.
     factor : float
         How many times longer the texts may be.
     original_context : int, optional
         The longest text of training. None: the context of the configuration.
+    divisors : sequence of float, optional
+        Of `divided`: a number for each pair, by which its frequency is divided, whatever made them.
     attention_factor : float, optional
         Of YaRN: cos and sin are multiplied by it. None: 0.1 ln(factor) + 1.
     mscale, mscale_all_dim : float, optional
@@ -52,6 +55,7 @@ class RotaryScaling:
     kind: str
     factor: float
     original_context: int | None = None
+    divisors: tuple[float, ...] | None = None
     attention_factor: float | None = None
     mscale: float | None = None
     mscale_all_dim: float | None = None
@@ -62,8 +66,12 @@ class RotaryScaling:
     high_frequency_factor: float = 4.0
 
     def __post_init__(self) -> None:
+        if isinstance(self.divisors, list):  # from JSON
+            object.__setattr__(self, "divisors", tuple(self.divisors))
         for field in fields(self):
             check(f"rotary_scaling.{field.name}", getattr(self, field.name), FIELDS[field.name])
+        if (self.kind == "divided") != (self.divisors is not None):
+            raise UserError(f"rotary_scaling.divisors belong to divided alone, but the kind is {self.kind}")
         if self.low_frequency_factor >= self.high_frequency_factor:
             raise UserError(
                 f"rotary_scaling.low_frequency_factor is {self.low_frequency_factor}, but it must be less than "
@@ -156,17 +164,31 @@ def _llama3(scaling: RotaryScaling, width: int, theta: float, original: int, _le
     return (1 - kept) * frequencies / scaling.factor + kept * frequencies, 1.0
 
 
+def _divided(
+    scaling: RotaryScaling, width: int, theta: float, _original: int, _length: int
+) -> tuple[np.ndarray, float]:
+    assert scaling.divisors is not None, "checked when the record was made"
+    if len(scaling.divisors) != width // 2:
+        raise UserError(f"{len(scaling.divisors)} divisors do not fit the {width // 2} pairs of a head; give as many")
+    return _frequencies(theta, width) / np.array(scaling.divisors), 1.0
+
+
 KINDS: dict[str, Callable[..., tuple[np.ndarray, float]]] = {
     "linear": _linear,
     "ntk": _ntk,
     "dynamic": _dynamic,
     "yarn": _yarn,
     "llama3": _llama3,
+    "divided": _divided,
 }
 FIELDS: dict[str, Kind] = {
     "kind": choice(*KINDS),
     "factor": number(1.0),
     "original_context": whole(1).or_none(),
+    "divisors": Kind(
+        "a list of numbers above 0",
+        lambda value: isinstance(value, tuple) and all(is_finite(x) and x > 0 for x in value),
+    ).or_none(),
     **dict.fromkeys(("attention_factor", "mscale", "mscale_all_dim"), number(0.0).or_none()),
     **dict.fromkeys(("beta_fast", "beta_slow", "low_frequency_factor", "high_frequency_factor"), number(0.0)),
     "truncate": FLAG,
@@ -174,19 +196,32 @@ FIELDS: dict[str, Kind] = {
 OF_KIND: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("attention_factor", "mscale", "mscale_all_dim", "beta_fast", "beta_slow", "truncate"), ("yarn",)),
     **dict.fromkeys(("low_frequency_factor", "high_frequency_factor"), ("llama3",)),
+    "divisors": ("divided",),
     "original_context": ("dynamic", "yarn", "llama3"),
 }
 
 
-def scaling_of(value: Any) -> RotaryScaling | None:
-    """A record, also from the table of its fields. `UserError` names one that does not fit."""
-    if value is None or isinstance(value, RotaryScaling):
-        return value
-    known = {field.name for field in fields(RotaryScaling)}
-    for name in value:
-        if name not in known:
-            raise UserError(f"rotary_scaling has no field {name!r:.50}; {', '.join(sorted(known))} are")
-    missing = {"kind", "factor"} - value.keys()
-    if missing:
-        raise UserError(f"rotary_scaling has no {min(missing)}; give it one")
-    return RotaryScaling(**value)
+def fields_of(kind: str) -> set[str]:
+    """The fields that say something of this kind."""
+    return {field.name for field in fields(RotaryScaling) if kind in OF_KIND.get(field.name, (kind,))}
+
+
+def scaling_of(value: Any, context: int) -> RotaryScaling | None:
+    """A record, also from the table of its fields; without an original context it is this one.
+
+    `UserError` names a field that does not fit.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, RotaryScaling):
+        known = {field.name for field in fields(RotaryScaling)}
+        for name in value:
+            if name not in known:
+                raise UserError(f"rotary_scaling has no field {shown(name)}; {', '.join(sorted(known))} are")
+        missing = {"kind", "factor"} - value.keys()
+        if missing:
+            raise UserError(f"rotary_scaling has no {max(missing)}; give it one")
+        value = RotaryScaling(**value)
+    if value.original_context is None and "original_context" in fields_of(value.kind):
+        value = replace(value, original_context=context)
+    return value
