@@ -170,6 +170,11 @@ def early_exit(model: Transformer, params: Weights, layers: int) -> DraftModel:
     layers : int
         How many of its blocks.
 
+    Returns
+    -------
+    DraftModel
+        That model, cut short.
+
     Raises
     ------
     UserError
