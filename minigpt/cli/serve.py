@@ -60,7 +60,10 @@ def add(subparsers) -> None:
         "--grace", type=seconds, default=30.0, help="seconds for answers to finish when the server ends (default 30)"
     )
     parser.add_argument(
-        "--cache-memory", type=positive, metavar="BYTES", help="for keys and values (default: what they need, up to 1 GB)"
+        "--cache-memory",
+        type=positive,
+        metavar="BYTES",
+        help="for keys and values (default: what they need, up to 1 GB)",
     )
     group = parser.add_argument_group("limits")
     for option, (name, help) in LIMITS.items():

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
@@ -36,7 +36,9 @@ class Answer:
                 texts[index].append(piece.text)
                 told[index] += piece.told
         choices = [
-            self.form.choice(index, beginning, Piece("".join(texts[index]), told[index]), writing.finish_reason, self.job)
+            self.form.choice(
+                index, beginning, Piece("".join(texts[index]), told[index]), writing.finish_reason, self.job
+            )
             for index, (beginning, writing) in enumerate(zip(self._beginnings, self._writings, strict=True))
         ]
         head = {**self._head, "object": self.form.whole}
@@ -60,7 +62,7 @@ class Answer:
             await exchange.event({**head, "choices": [], "usage": self._usage(requests)})
         await exchange.end_events()
 
-    async def _pieces(self, worker: Worker, requests: list[Request]) -> AsyncIterator[tuple[int, Piece]]:
+    async def _pieces(self, worker: Worker, requests: list[Request]) -> AsyncGenerator[tuple[int, Piece], None]:
         """What each choice goes on with, until all have ended. However this is left, the engine stops writing."""
         ticket = Ticket(self.limits.buffered, worker.cancel)
         worker.submit(ticket, requests)

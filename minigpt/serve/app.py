@@ -17,7 +17,6 @@ from minigpt.serve.exchange import GONE, Exchange, Gone
 from minigpt.serve.fields import parse
 from minigpt.serve.gate import Gate
 from minigpt.serve.job import Form
-from minigpt.serve.limits import Limits
 from minigpt.serve.metrics import OTHER, Metrics
 from minigpt.serve.page import page
 from minigpt.serve.refused import Refused, busy, closing, unfit
@@ -60,7 +59,9 @@ class App:
         }
         get = {"/": self._page, "/health": self._health, "/metrics": self._metrics, MODELS: self._models}
         self._routes = {path: {"POST": handler} for path, handler in post.items()}
-        self._routes |= {path: {"GET": handler, "HEAD": handler} for path, handler in {**get, MODEL: self._model}.items()}
+        self._routes |= {
+            path: {"GET": handler, "HEAD": handler} for path, handler in {**get, MODEL: self._model}.items()
+        }
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request; the entrance of ASGI."""
@@ -151,7 +152,9 @@ class App:
     def _place(self, count: int) -> Iterator[None]:
         """Room for so many answers among those that wait and are written. `Refused` if there is none."""
         if count > self.limits.choices:
-            raise unfit(f"this asks for {count} answers, but one request may have {self.limits.choices}; send several", "n")
+            raise unfit(
+                f"this asks for {count} answers, but one request may have {self.limits.choices}; send several", "n"
+            )
         if self.places + count > self.limits.running + self.limits.queue:
             raise busy(f"{self.places} answers wait or are written already; ask again in a while")
         self.places += count
@@ -193,7 +196,11 @@ class App:
         gauges = {
             "queued": ("answers that wait for their turn", max(0, self.places - now["running"])),
             "running": ("answers that are being written", now["running"]),
-            **{name: (name.replace("_", " ") + " of the engine", value) for name, value in now.items() if name not in ("running", "pending")},
+            **{
+                name: (name.replace("_", " ") + " of the engine", value)
+                for name, value in now.items()
+                if name not in ("running", "pending")
+            },
         }
         text = self.metrics.text(gauges)
         await exchange.reply_bytes(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")

@@ -12,13 +12,17 @@ from minigpt.values import FLAG, REQUIRED, Kind, choice, whole
 
 FIELDS = {
     **SHARED,
-    "messages": Field(Kind("a list of messages, not empty", lambda value: isinstance(value, list) and bool(value)), REQUIRED),
+    "messages": Field(
+        Kind("a list of messages, not empty", lambda value: isinstance(value, list) and bool(value)), REQUIRED
+    ),
     "max_tokens": Field(whole(1)),
     "max_completion_tokens": Field(whole(1)),
     "logprobs": Field(FLAG, False),
     "top_logprobs": Field(whole(0, MOST_ALTERNATIVES)),
 }
-CONTENT = Kind('a string, or a list of {"type": "text", "text": ...}', lambda value: TEXT.fits(value) or isinstance(value, list))
+CONTENT = Kind(
+    'a string, or a list of {"type": "text", "text": ...}', lambda value: TEXT.fits(value) or isinstance(value, list)
+)
 MESSAGE = {"role": Field(choice("system", "user", "assistant"), REQUIRED), "content": Field(CONTENT, REQUIRED)}
 PART = {"type": Field(choice("text"), REQUIRED), "text": Field(TEXT, REQUIRED)}
 
@@ -80,7 +84,8 @@ def _logprobs(told: list[Told], job: Job) -> dict[str, Any] | None:
     if not job.logprobs:
         return None
     content = [
-        {**_token(one.spelled, one.logprob), "top_logprobs": [_token(*other) for other in one.likeliest]} for one in told
+        {**_token(one.spelled, one.logprob), "top_logprobs": [_token(*other) for other in one.likeliest]}
+        for one in told
     ]
     return {"content": content, "refusal": None}
 
@@ -89,6 +94,4 @@ def _token(spelled: bytes, logprob: float) -> dict[str, Any]:
     return {"token": spelled.decode("utf-8", "replace"), "logprob": finite(logprob), "bytes": list(spelled)}
 
 
-FORM = Form(
-    CHAT, "chatcmpl-", "chat.completion", "chat.completion.chunk", _read, _requests, _opening, _choice, _chunk
-)
+FORM = Form(CHAT, "chatcmpl-", "chat.completion", "chat.completion.chunk", _read, _requests, _opening, _choice, _chunk)

@@ -41,7 +41,9 @@ def prompts_of(value: Any) -> list[Any]:
 def _read(body: dict[str, Any]) -> Job:
     values = read_fields(body, FIELDS)
     if values["echo"] and values["logprobs"] is not None:
-        raise unfit("logprobs with echo would tell of the prompt's tokens, which is not computed; leave one out", "echo")
+        raise unfit(
+            "logprobs with echo would tell of the prompt's tokens, which is not computed; leave one out", "echo"
+        )
     asked = values["logprobs"]
     return job_of(
         values,

@@ -25,7 +25,9 @@ def read_inputs(body: dict[str, Any], served: Served) -> tuple[list[Any], str]:
     values = read_fields(body, FIELDS)
     width = served.model.config.width
     if values["dimensions"] not in (None, width):
-        raise unfit(f"dimensions is {values['dimensions']}, but this model's vectors have {width}; leave it out", "dimensions")
+        raise unfit(
+            f"dimensions is {values['dimensions']}, but this model's vectors have {width}; leave it out", "dimensions"
+        )
     return prompts_of(values["input"]), values["encoding_format"]
 
 
@@ -37,7 +39,9 @@ def vector(served: Served, ids: np.ndarray) -> tuple[np.ndarray, int]:
 
 def answer(rows: list[np.ndarray], counts: list[int], form: str, name: str) -> dict[str, Any]:
     """The answer in OpenAI's form. base64: the bytes of the numbers in float32, lowest byte first."""
-    values = [base64.b64encode(row.astype("<f4").tobytes()).decode() if form == "base64" else row.tolist() for row in rows]
+    values = [
+        base64.b64encode(row.astype("<f4").tobytes()).decode() if form == "base64" else row.tolist() for row in rows
+    ]
     data = [{"object": "embedding", "index": place, "embedding": value} for place, value in enumerate(values)]
     usage = {"prompt_tokens": sum(counts), "total_tokens": sum(counts)}
     return {"object": "list", "data": data, "model": name, "usage": usage}

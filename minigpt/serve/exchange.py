@@ -78,7 +78,9 @@ class Exchange:
         """`Refused` unless the body is said to be JSON: no page of a foreign site may send that unasked."""
         kind = self.asked.get("content-type", "").partition(";")[0].strip().lower()
         if kind != JSON:
-            raise unfit(f"the Content-Type must be {JSON}; say so in the head of the request", code="wrong_content_type")
+            raise unfit(
+                f"the Content-Type must be {JSON}; say so in the head of the request", code="wrong_content_type"
+            )
 
     async def reply(self, status: int, value: Any, headers: dict[str, str] | None = None) -> None:
         """A whole answer in JSON."""
@@ -112,7 +114,9 @@ class Exchange:
 
     async def _begin(self, status: int, headers: dict[str, str]) -> None:
         self.status = status
-        pairs = [(name.lower().encode(), value.encode("latin-1")) for name, value in {**self.headers, **headers}.items()]
+        pairs = [
+            (name.lower().encode(), value.encode("latin-1")) for name, value in {**self.headers, **headers}.items()
+        ]
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
 
     async def _give(self, body: bytes, *, more: bool) -> None:

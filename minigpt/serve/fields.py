@@ -102,7 +102,9 @@ def read_fields(body: Mapping[str, Any], fields: Mapping[str, Field], where: str
             values[name] = field.default
             continue
         if name not in body:
-            raise unfit(f"{where}{name} must be {field.kind.wanted}, but it is not there", where + name, "missing_field")
+            raise unfit(
+                f"{where}{name} must be {field.kind.wanted}, but it is not there", where + name, "missing_field"
+            )
         check_field(where + name, value, field.kind)
         values[name] = value
     return values
@@ -120,7 +122,9 @@ def _check_neutral(name: str, value: Any, fields: Mapping[str, Field], where: st
     """`Refused` unless the field is one of OpenAI's, with a value that changes nothing."""
     param = (where + name)[:LONGEST_NAME]
     if where or name not in NEUTRAL:
-        raise unfit(f"there is no field {where}{shown(name)[1:-1]}; the fields are {', '.join(fields)}", param, "unknown_field")
+        raise unfit(
+            f"there is no field {where}{shown(name)[1:-1]}; the fields are {', '.join(fields)}", param, "unknown_field"
+        )
     neutral = NEUTRAL[name]
     if value is not None and not (_same_type(value, neutral) and value == neutral):
         raise unfit(

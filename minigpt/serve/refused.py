@@ -53,4 +53,6 @@ def busy(message: str) -> Refused:
 
 def closing() -> Refused:
     """For what comes after the server was asked to end."""
-    return Refused(503, "the server is shutting down; ask another one", code="shutting_down", headers={"Retry-After": "5"})
+    return Refused(
+        503, "the server is shutting down; ask another one", code="shutting_down", headers={"Retry-After": "5"}
+    )

@@ -20,7 +20,9 @@ from minigpt.serve.limits import Limits
 from minigpt.serve.refused import Refused
 
 END = 2.0  # seconds for answers to say that they were ended
-SIGNALS = [signal.SIGINT, signal.SIGTERM, *([signal.SIGBREAK] if sys.platform == "win32" else [])]
+SIGNALS = [signal.SIGINT, signal.SIGTERM]
+if sys.platform == "win32":
+    SIGNALS.append(signal.SIGBREAK)  # Ctrl+Break
 
 
 def check_installed() -> None:
@@ -139,7 +141,8 @@ def _protocol(limits: Limits) -> type:
             self._watch()
 
         def connection_lost(self, exc: Exception | None) -> None:
-            self.clock, self.stall = _stopped(self.clock), _stopped(self.stall)
+            _stop(self.clock)
+            _stop(self.stall)
             super().connection_lost(exc)
 
         def pause_writing(self) -> None:
@@ -148,14 +151,15 @@ def _protocol(limits: Limits) -> type:
 
         def resume_writing(self) -> None:
             super().resume_writing()
-            self.stall = _stopped(self.stall)
+            _stop(self.stall)
 
         def handle_events(self) -> None:
             super().handle_events()
             if self.cycle is None or self.cycle.response_complete:
                 self._watch()
             else:
-                self.clock = _stopped(self.clock)
+                _stop(self.clock)
+                self.clock = None
 
         def _watch(self) -> None:
             """From now on the head of a request may take so long, however slowly its bytes trickle in."""
@@ -165,8 +169,8 @@ def _protocol(limits: Limits) -> type:
     return Protocol
 
 
-def _stopped(clock: asyncio.TimerHandle | None) -> None:
-    """No clock, after the one there is was stopped."""
+def _stop(clock: asyncio.TimerHandle | None) -> None:
+    """Stop the clock, if there is one."""
     if clock is not None:
         clock.cancel()
 

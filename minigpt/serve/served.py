@@ -81,8 +81,11 @@ class Served:
         if self.encodes:
             raise unfit(f"{self.name} is an encoder, which writes nothing; ask {EMBEDDINGS}", "model", "wrong_route")
         if route == EMBEDDINGS:
-            raise unfit(f"{self.name} is a decoder, which has no sentence vectors; serve an encoder, such as minilm",
-                        "model", "wrong_route")
+            raise unfit(
+                f"{self.name} is a decoder, which has no sentence vectors; serve an encoder, such as minilm",
+                "model",
+                "wrong_route",
+            )
         chat_tokens(self.tokenizer, [])  # says why it does not chat
 
     def tokens(self, text: str | Sequence[int], name: str) -> np.ndarray:

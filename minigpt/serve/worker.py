@@ -22,8 +22,8 @@ from minigpt.serve.refused import Refused
 class Ticket:
     """What comes back for one request of a client: tokens, or the error that ended it. It belongs to the event loop.
 
-    buffered: how many may wait to be read. For a client who reads more slowly than that nothing more is written, so that
-    no other has to wait. overflow: what to call then.
+    buffered: how many may wait to be read. For a client who reads more slowly than that nothing more is written, so
+    that no other has to wait. overflow: what to call then.
     """
 
     def __init__(self, buffered: int, overflow: Callable[["Ticket"], None]):
@@ -50,7 +50,9 @@ class Ticket:
     async def next(self) -> tuple[int, Event]:
         """Which of the prompts, and its next token. Raises the error that ended the request."""
         if self._lost and self._news.empty():
-            raise Refused(503, "the answer was read too slowly and was ended; ask for less, or read on", code="too_slow")
+            raise Refused(
+                503, "the answer was read too slowly and was ended; ask for less, or read on", code="too_slow"
+            )
         one = await self._news.get()
         if isinstance(one, Exception):
             raise one

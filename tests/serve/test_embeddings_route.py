@@ -38,7 +38,9 @@ def test_ids_are_taken_too():
     assert asked(input=[ids]).json["data"] == asked(input="cab").json["data"] == asked(input=ids).json["data"]
 
 
-@pytest.mark.parametrize("body", [{"input": "a" * 13}, {"input": "a" * 100_000}, {"input": ""}, {"input": "ab", "dimensions": 3}])
+@pytest.mark.parametrize(
+    "body", [{"input": "a" * 13}, {"input": "a" * 100_000}, {"input": ""}, {"input": "ab", "dimensions": 3}]
+)
 def test_what_does_not_fit_is_refused(body):
     reply = asked(**body)
     assert reply.status == 400 and reply.error["param"] in body
