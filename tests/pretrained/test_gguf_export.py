@@ -107,7 +107,7 @@ def test_tokenizers_and_numbers_that_do_not_fit_are_named(tmp_path):
         exported(tmp_path / "b", "Q6_K", **LLAMA)
     with pytest.raises(UserError, match=r"token_embd.weight has rows of 16 numbers, no whole blocks of the 32"):
         exported(tmp_path / "c", "Q8_0", **{**LLAMA, "width": 16})
-    learned = BytePairTokenizer([(b"<", b"|")], special_tokens={"<|": 257})
+    learned = BytePairTokenizer([(b"<", b"|")], special_tokens={"<|endoftext|>": 257, "<|": 258})
     with pytest.raises(UserError, match=r"learned '<\|' as text and has it as a special token too"):
         exported(tmp_path / "d", tokenizer=learned, **LLAMA)
     run = open_model(a_run(tmp_path / "e", **LLAMA))
