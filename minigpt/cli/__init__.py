@@ -15,6 +15,7 @@ COMMANDS = {  # the file of a subcommand, and its line in `minigpt --help`
     "predict": "let a fine-tuned model answer every example of a file",
     "generate": "let a trained model continue a text",
     "chat": "talk with a published model",
+    "serve": "answer questions to a model over HTTP, in the form of OpenAI's API, with a page to chat",
     "embed": "compare the lines of a file by meaning",
     "evaluate": "measure how well a model predicts a text, beside baselines and compressors",
     "audit": "measure what a run gives away of the text that it was trained on",

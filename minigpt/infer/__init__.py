@@ -2,8 +2,10 @@
 
 from minigpt.infer.beam import Beam, beam_search
 from minigpt.infer.embed import embed
+from minigpt.infer.engine import Engine
 from minigpt.infer.generate import generate, generate_text
 from minigpt.infer.past import KeyValuePast
+from minigpt.infer.request import Event, Request
 from minigpt.infer.rewrite import rewrite
 from minigpt.infer.sampling import GREEDY, PURE, Sampling, next_tokens
 from minigpt.infer.window import Window
@@ -12,7 +14,10 @@ __all__ = [
     "GREEDY",
     "PURE",
     "Beam",
+    "Engine",
+    "Event",
     "KeyValuePast",
+    "Request",
     "Sampling",
     "Window",
     "beam_search",
