@@ -43,6 +43,7 @@ from minigpt.optim import warmup_cosine as warmup_cosine
 from minigpt.parallel import launch as launch
 from minigpt.pretrained import OpenedModel as OpenedModel
 from minigpt.pretrained import open_model as open_model
+from minigpt.pretrained import save_gguf as save_gguf
 from minigpt.pretrained import save_pretrained as save_pretrained
 from minigpt.text import CORPORA as CORPORA
 from minigpt.text import BytePairTokenizer as BytePairTokenizer
