@@ -199,7 +199,7 @@ def test_who_came_last_makes_room_and_is_computed_again():
 
 
 def test_whoever_leaves_takes_nothing_along():
-    """Thousands of requests, a third of them called off on the way: every page comes back, and memory is what it was."""
+    """Hundreds of requests, a third of them called off on the way: every page comes back."""
     model, params = small_model(layers=1, width=8, heads=2, feed_forward_width=8, context=16)
     engine = engine_of(model, params, pages=20, slots=8)
     rng, alive = np.random.default_rng(7), []
