@@ -20,7 +20,8 @@ from minigpt.cli.options import (
 from minigpt.errors import UserError
 from minigpt.files import equal_line_ends
 from minigpt.infer import Sampling, Speculation, beam_search, generate_text, rewrite
-from minigpt.infer.generate import check_tokenizer, until_stop
+from minigpt.infer.generate import check_tokenizer
+from minigpt.infer.stop import until_stop
 from minigpt.infer.window import check_writes
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.pretrained import OpenedModel, open_model

@@ -3,8 +3,10 @@
 from minigpt.infer.beam import Beam, beam_search
 from minigpt.infer.drafts import DraftModel, PromptLookup, early_exit
 from minigpt.infer.embed import embed
+from minigpt.infer.engine import Engine
 from minigpt.infer.generate import generate, generate_text
 from minigpt.infer.past import KeyValuePast
+from minigpt.infer.request import Event, Request
 from minigpt.infer.rewrite import rewrite
 from minigpt.infer.sampling import GREEDY, PURE, Sampling, next_tokens
 from minigpt.infer.speculative import Speculation
@@ -15,8 +17,11 @@ __all__ = [
     "PURE",
     "Beam",
     "DraftModel",
+    "Engine",
+    "Event",
     "KeyValuePast",
     "PromptLookup",
+    "Request",
     "Sampling",
     "Speculation",
     "Window",

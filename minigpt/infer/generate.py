@@ -9,6 +9,7 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.infer.sampling import PURE, Sampling, next_tokens
 from minigpt.infer.speculative import Speculation, speculate
+from minigpt.infer.stop import until_stop
 from minigpt.infer.window import Window, check_prompt
 from minigpt.model import Params, Transformer
 from minigpt.text import Tokenizer, document_end
@@ -210,28 +211,3 @@ def whole_characters(chunks: Iterable[bytes]) -> Iterator[str]:
             yield text
     if rest := decoder.decode(b"", final=True):
         yield rest
-
-
-def until_stop(pieces: Iterable[str], stop: Collection[str]) -> Iterator[str]:
-    """The pieces up to the first of the strings `stop` that is complete, wherever the borders between pieces lie.
-
-    What might be the beginning of a stop string is held back until it is clear that it is not.
-    """
-    pending = ""
-    for piece in pieces:
-        pending += piece
-        found = [(place + len(text), place) for text in stop if (place := pending.find(text)) >= 0]
-        if found:
-            pending = pending[: min(found)[1]]
-            break
-        held = max((_overlap(pending, text) for text in stop), default=0)
-        if ready := pending[: len(pending) - held]:
-            yield ready
-        pending = pending[len(pending) - held :]
-    if pending:
-        yield pending
-
-
-def _overlap(text: str, stop: str) -> int:
-    """How many characters at the end of `text` are a beginning of `stop`."""
-    return next((n for n in range(min(len(text), len(stop) - 1), 0, -1) if text.endswith(stop[:n])), 0)
