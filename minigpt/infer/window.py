@@ -4,7 +4,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.infer.past import KeyValuePast
-from minigpt.model import Batch, Call, Params, Transformer
+from minigpt.model import Batch, Call, Transformer, Weights
 from minigpt.model.inputs import TOKENS
 
 
@@ -25,7 +25,7 @@ class Window:
     def __init__(
         self,
         model: Transformer,
-        params: Params,
+        params: Weights,
         tokens: np.ndarray,
         *,
         cached: bool = True,
@@ -57,13 +57,44 @@ class Window:
 
         Only the last position goes through the head.
         """
-        if self.past is not None and self._angles_change():
+        x = self._hidden_states(self.tokens)  # (B, T - seen, C)
+        return self.model.logits(self.params, x[:, -1])[0][:, : self.vocabulary_size]
+
+    def logits_ahead(self, drafted: np.ndarray) -> np.ndarray:
+        """Scores of the token that comes next, and of the one after each of `drafted`, from one call: (B, n + 1, V).
+
+        drafted: (B, n) integers, at most `room` of them. `keep` tells which were right, before anything else is asked.
+        """
+        x = self._hidden_states(np.concatenate([self.tokens, drafted], axis=1))
+        return self.model.logits(self.params, x[:, -1 - drafted.shape[1] :])[0][..., : self.vocabulary_size]
+
+    def keep(self, drafted: np.ndarray) -> None:
+        """Add drafted: (B, k), those of `logits_ahead` that were right; keys and values of the others are forgotten."""
+        self.tokens = np.concatenate([self.tokens, drafted], axis=1)
+        self.truncate(self.tokens.shape[1])
+
+    def truncate(self, length: int) -> None:
+        """Forget the tokens from the `length`th in view on, with their keys and values."""
+        self.tokens = self.tokens[:, :length]
+        if self.past is not None:
+            self.past.truncate(min(self.past.length, length))
+
+    @property
+    def room(self) -> int:
+        """How many more tokens come into view before it slides, or before keys must be let go or made anew."""
+        scaling, past = self.config.rotary_scaling, self.past
+        follows = scaling is not None and scaling.follows_length
+        most = scaling.original(self.context) if follows else self.context
+        if self.config.endless and past is not None:
+            most = 0 if past.dropped else min(most, past.capacity)
+        return max(0, most - self.tokens.shape[1])
+
+    def _hidden_states(self, tokens: np.ndarray) -> np.ndarray:
+        """Of those of tokens: (B, T) that are not in the past yet, (B, T - seen, C)."""
+        if self.past is not None and self._angles_change(tokens.shape[1]):
             self.past.truncate(0)
         seen = self.past.length if self.past is not None else 0
-        x, _ = self.model.hidden_states(
-            self.params, self.tokens[:, seen:], self.run, memory=self.memory
-        )  # (B, T - seen, C)
-        return self.model.logits(self.params, x[:, -1])[0][:, : self.vocabulary_size]
+        return self.model.hidden_states(self.params, tokens[:, seen:], self.run, memory=self.memory)[0]
 
     def append(self, ids: np.ndarray) -> None:
         """Add ids: (B,), one token to each sequence; slide if the window was full."""
@@ -76,11 +107,11 @@ class Window:
                 self.past.truncate(0)
         self.tokens = np.concatenate([self.tokens, ids[:, None]], axis=1)
 
-    def _angles_change(self) -> bool:
-        """Whether the keys of this text are not those of the text before its last token."""
+    def _angles_change(self, length: int) -> bool:
+        """Whether the keys of a text of this length are not those of the text before its last token."""
         scaling = self.config.rotary_scaling
         follows = scaling is not None and scaling.follows_length
-        return follows and self.tokens.shape[1] > scaling.original(self.context)
+        return follows and length > scaling.original(self.context)
 
     def select(self, indices: np.ndarray) -> None:
         """Keep the sequences `indices`: (K,) integers, in that order and with repeats."""
