@@ -16,7 +16,8 @@ settings.register_profile("minigpt", derandomize=True, database=None, deadline=N
 settings.load_profile("minigpt")
 
 
-EXTRAS = {"mpi4py": "mpi-laptop", "jupytext": "lessons", "setuptools": "dev"}  # module -> where, if not in `parity`
+# module -> where, if not in `parity`
+EXTRAS = {"mpi4py": "mpi-laptop", "jupytext": "lessons", "setuptools": "dev", "uvicorn": "serve"}
 
 
 # Runs where everything does. Elsewhere a quicker one of its kind stands for it.

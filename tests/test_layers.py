@@ -23,6 +23,7 @@ FLOORS = (
     ("parallel",),
     ("infer",),
     ("pretrained",),
+    ("serve",),
     ("measure",),
     ("privacy",),
     ("finetune",),

@@ -1,10 +1,12 @@
 """`minigpt generate`: let a trained model write."""
 
 import argparse
+import sys
 from collections.abc import Iterable
 
 import numpy as np
 
+from minigpt.cli.drafts import draft_options, speculation_of
 from minigpt.cli.options import (
     MODEL,
     add_command,
@@ -17,8 +19,9 @@ from minigpt.cli.options import (
 )
 from minigpt.errors import UserError
 from minigpt.files import equal_line_ends
-from minigpt.infer import Sampling, beam_search, generate_text, rewrite
-from minigpt.infer.generate import check_tokenizer, until_stop
+from minigpt.infer import Sampling, Speculation, beam_search, generate_text, rewrite
+from minigpt.infer.generate import check_tokenizer
+from minigpt.infer.stop import until_stop
 from minigpt.infer.window import check_writes
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.pretrained import OpenedModel, open_model
@@ -46,6 +49,7 @@ def add(subparsers) -> None:
         "  minigpt generate runs/pydocs-tiny --max-new-tokens 500 --temperature 0.8 --top-p 0.95 --seed 7\n"
         "  minigpt generate runs/pydocs-tiny --prompt 'class ' --temperature 0\n"
         "  minigpt generate smollm2 --prompt 'The capital of France is' --temperature 0 --max-new-tokens 20\n"
+        "  minigpt generate smollm2 --prompt 'x = [1, 2, 3]; y = [1, 2,' --draft prompt\n"
         "  minigpt generate g2p --prompt shakespeare        the sounds of English words",
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
@@ -59,6 +63,7 @@ def add(subparsers) -> None:
         "--beams", type=beams, help=f"search for the likeliest text with this many beams instead, at most {MOST_BEAMS}"
     )
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before this text (repeatable)")
+    draft_options(parser)
     checkpoint_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object when done instead of streaming")
 
@@ -72,7 +77,9 @@ def execute(arguments) -> int:
     check_tokenizer(opened.model, opened.tokenizer)
     sampling = _sampling(arguments, opened)
     with blas_threads(threads_for_width(opened.model.config.width)):
-        _show(_pieces(opened, arguments, sampling), arguments, echo=not opened.model.two_stacks)
+        speculation = speculation_of(arguments, opened)
+        pieces = _pieces(opened, arguments, sampling, speculation)
+        _show(pieces, arguments, speculation, echo=not opened.model.two_stacks)
     return 0
 
 
@@ -84,6 +91,8 @@ def _sampling(arguments: argparse.Namespace, opened: OpenedModel) -> Sampling:
         raise UserError(f"--beams looks for the likeliest text, so {drawing[0]} has no effect; leave one of them out")
     if arguments.temperature == 0 and drawing:
         raise UserError(f"--temperature 0 draws nothing, so {drawing[0]} has no effect; leave one of them out")
+    if arguments.beams and arguments.draft is not None:
+        raise UserError("--beams looks at many texts at once, and --draft is for one; leave one of them out")
     if opened.model.two_stacks and (arguments.beams or arguments.stop):
         raise UserError(
             "--beams and --stop are for models that continue a text; this one reads and writes; leave them out"
@@ -93,7 +102,9 @@ def _sampling(arguments: argparse.Namespace, opened: OpenedModel) -> Sampling:
     return sampling_of(arguments)
 
 
-def _pieces(opened: OpenedModel, arguments: argparse.Namespace, sampling: Sampling) -> Iterable[str]:
+def _pieces(
+    opened: OpenedModel, arguments: argparse.Namespace, sampling: Sampling, speculation: Speculation | None
+) -> Iterable[str]:
     """The text that the model writes, piece by piece."""
     model, params, tokenizer = opened.model, opened.params, opened.tokenizer
     if arguments.beams:
@@ -112,18 +123,22 @@ def _pieces(opened: OpenedModel, arguments: argparse.Namespace, sampling: Sampli
         sampling=sampling,
         rng=rng,
         stop=arguments.stop,
+        speculation=speculation,
     )
 
 
-def _show(pieces: Iterable[str], arguments: argparse.Namespace, *, echo: bool) -> None:
-    """Print them as they come. echo: the prompt stands before them."""
+def _show(pieces: Iterable[str], arguments: argparse.Namespace, speculation: Speculation | None, *, echo: bool) -> None:
+    """Print them as they come, and what came of a draft on standard error. echo: the prompt stands before them."""
     if arguments.json:
-        print_json({"prompt": arguments.prompt, "text": "".join(pieces), "seed": arguments.seed})
+        found = {"prompt": arguments.prompt, "text": "".join(pieces), "seed": arguments.seed}
+        print_json(found if speculation is None else found | {"speculation": speculation.counts()})
         return
     print(arguments.prompt if echo else "", end="", flush=True)
     for piece in pieces:
         print(visible(piece), end="", flush=True)
     print()
+    if speculation is not None:
+        print(speculation, file=sys.stderr)
 
 
 def _likeliest(opened: OpenedModel, arguments: argparse.Namespace) -> str:

@@ -8,7 +8,7 @@ from minigpt.finetune.examples import Example
 from minigpt.finetune.frames import padding_of
 from minigpt.finetune.registry import task_of
 from minigpt.finetune.tasks import Setup
-from minigpt.model import Overlay, Params, Transformer
+from minigpt.model import Call, Overlay, Params, Transformer
 from minigpt.pretrained.tuned import TunedFolder
 from minigpt.train.engine import judge_all
 
@@ -37,7 +37,7 @@ def answers(
         rows = order[first : first + ROWS]
         some = [examples[row] for row in rows]
         batch = data.make(some)
-        output, _ = model.forward(params, batch)
+        output, _ = model.forward(params, batch, Call(recompute=True))  # nothing is kept: no backward will come
         said |= dict(zip(rows, task.answers(output, batch, some, setup), strict=True))
     return [said[row] for row in range(len(examples))]
 

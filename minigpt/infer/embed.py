@@ -47,12 +47,18 @@ def embed(model: Transformer, params: Params, tokenizer: Any, sentences: Sequenc
             "vectors; compare sentences with an encoder, such as minilm or a run with --objective masked"
         )
     check_tokenizer(model, tokenizer)
-    frame, rows = frame_of(tokenizer), []
+    room, rows = model.config.context - frame_of(tokenizer).marks, []
     for sentence in sentences:
-        ids, segments = frame.row(tokenizer.encode(sentence)[: model.config.context - frame.marks])
-        if len(ids) == 0:
+        ids = tokenizer.encode(sentence)[:room]
+        if len(ids) + frame_of(tokenizer).marks == 0:
             raise UserError(f"{sentence!r:.50} has no tokens in this vocabulary; leave the line out")
-        x, _ = model.hidden_states(params, Batch(ids[None], segments=segments[None]))
-        mean = x[0].mean(axis=0)
-        rows.append(mean / np.linalg.norm(mean))
+        rows.append(embed_ids(model, params, tokenizer, ids)[0])
     return np.stack(rows)
+
+
+def embed_ids(model: Transformer, params: Params, tokenizer: Any, ids: np.ndarray) -> tuple[np.ndarray, int]:
+    """The vector of one text: (C,), from its ids: (T,), and how many tokens it has with the marks around it."""
+    ids, segments = frame_of(tokenizer).row(ids)
+    x, _ = model.hidden_states(params, Batch(ids[None], segments=segments[None]))
+    mean = x[0].mean(axis=0)
+    return mean / np.linalg.norm(mean), len(ids)

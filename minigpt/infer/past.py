@@ -44,6 +44,7 @@ class KeyValuePast:
     def __init__(self, config: TransformerConfig, batch: int, capacity: int, dtype: Any = np.float32):
         """config: of the model; batch: B; capacity: positions to make room for; dtype: that of the parameters."""
         self.length = 0
+        self.spans = None
         self.capacity = capacity
         self._shape = (config.key_value_heads, capacity, config.head_width)  # (G, capacity, D), of one sequence
         self._stored: dict[str, tuple[np.ndarray, np.ndarray]] = {}

@@ -4,12 +4,12 @@ Vaswani et al. (2017), arXiv:1706.03762, section 3.2.2. Self-attention and cross
 differ in where keys and values come from, and in the mask.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from minigpt.model.arrays import ROWS, Arrays, linear_arrays, linears_arrays
-from minigpt.model.call import Call
+from minigpt.model.call import Call, SpansPast
 from minigpt.model.config import TransformerConfig
 from minigpt.model.params import Gradients, Weights
 from minigpt.model.parts import apply_linears, apply_row_linear, back_linear, back_linears
@@ -51,15 +51,15 @@ def attention_block_forward(
     x: np.ndarray,
     source: np.ndarray,
     *,
-    mask: np.ndarray | None,
+    mask: Any,
     rotary: tuple[np.ndarray, np.ndarray] | None,
     call: Call,
 ) -> tuple[np.ndarray, AttentionBlockCache]:
     """Every position of x attends to the positions of `source` that the mask allows.
 
     x: (B, T, C); source: (B, S, C), x itself for self-attention, the encoder's output for cross-attention. mask:
-    booleans that broadcast to (B, H, T, S), or None. rotary: (cos, sin) for the positions of x, or None. Returns
-    y: (B, T, C) and the cache.
+    booleans that broadcast to (B, H, T, S), or None; a list of one for each span of the past. rotary: (cos, sin) for
+    the positions of x, or None. Returns y: (B, T, C) and the cache.
     """
     (query, key, value), query_cache, source_cache = _project(params, name, x, source, call)
     query, query_rotary = _rotate(_split_heads(query, config.head_width), rotary)
@@ -70,20 +70,23 @@ def attention_block_forward(
     else:
         key, key_rotary = _rotate(_split_heads(key, config.head_width), rotary)
         value = _split_heads(value, config.head_width)
-        if past is not None and source is x:
-            key, value = past.extend(name, key, value)
-        elif past is not None:
+        if past is not None and source is not x:
             past.store(name, key, value)
+        elif past is not None and past.spans is None:
+            key, value = past.extend(name, key, value)
     query, key, value = (
         call.hook(f"{name}.query", query),
         call.hook(f"{name}.key", key),
         call.hook(f"{name}.value", value),
     )
-    shape = (*query.shape[:3], key.shape[2])
-    dropout_mask = None if call.rng is None else draw_dropout_mask(call.rng, shape, config.dropout)
-    heads, attention_cache = attention_forward(
-        query, key, value, mask=mask, dropout_mask=dropout_mask, rate=config.dropout, hook=call.hook_of(name)
-    )
+    if past is not None and past.spans is not None:
+        heads, attention_cache = _attend_in_spans(name, query, key, value, mask, call), None
+    else:
+        shape = (*query.shape[:3], key.shape[2])
+        dropout_mask = None if call.rng is None else draw_dropout_mask(call.rng, shape, config.dropout)
+        heads, attention_cache = attention_forward(
+            query, key, value, mask=mask, dropout_mask=dropout_mask, rate=config.dropout, hook=call.hook_of(name)
+        )
     heads = call.hook(f"{name}.heads", heads)  # (B, H, T, D)
     y, output_cache = apply_row_linear(params, f"{name}.output", _merge_heads(heads), call)
     cache = AttentionBlockCache(query_cache, source_cache, (query_rotary, key_rotary), attention_cache, output_cache)
@@ -116,10 +119,21 @@ def _project(
         (query, key, value), cache = apply_linears(params, name, QUERY_KEY_VALUE, x, call)
         return (query, key, value), cache, None
     (query,), query_cache = apply_linears(params, name, QUERY, x, call)
-    if call.past is not None and call.past.stored(name) is not None:
+    past: Any = call.past
+    if past is not None and past.stored(name) is not None:
         return (query, None, None), query_cache, None
     (key, value), source_cache = apply_linears(params, name, KEY_VALUE, source, call)
     return (query, key, value), query_cache, source_cache
+
+
+def _attend_in_spans(
+    name: str, query: np.ndarray, key: np.ndarray, value: np.ndarray, masks: Any, call: Call
+) -> np.ndarray:
+    """Attention of every span of the past to its own keys and values, (1, H, T, D); it has no backward."""
+    heads, past = np.empty_like(query), cast(SpansPast, call.past)
+    for mask, (rows, keys, values) in zip(masks, past.extend_spans(name, key, value), strict=True):
+        heads[:, :, rows] = attention_forward(query[:, :, rows], keys, values, mask=mask, hook=call.hook_of(name))[0]
+    return heads
 
 
 def _rotate(x: np.ndarray, rotary: tuple[np.ndarray, np.ndarray] | None) -> tuple[np.ndarray, Any]:

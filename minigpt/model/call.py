@@ -31,17 +31,28 @@ A hook sees these activations, in this order. N is a number; the names in an enc
     order_logits                           (B, 2)        what a pretraining head says of the sentences' order
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 
+class Span(NamedTuple):
+    """One of several sequences that lie one behind the other in a single row of tokens, as a batch of one."""
+
+    rows: slice  # which T of the row's positions are new ones of this sequence
+    start: int  # how many positions it has already: that of the first new one
+
+
 class Past(Protocol):
-    """Keys and values of earlier positions, so that they need not be computed again (see `minigpt.infer`)."""
+    """Keys and values of earlier positions, so that they need not be computed again (see `minigpt.infer`).
+
+    All rows are at the same position, `length`.
+    """
 
     length: int
+    spans: None
 
     def extend(self, name: str, key: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Append key, value: (B, G, T, D) of the attention called `name`; return all so far: (B, G, S, D)."""
@@ -53,6 +64,21 @@ class Past(Protocol):
 
     def store(self, name: str, key: np.ndarray, value: np.ndarray) -> None:
         """Store them: what a decoder looks at in the encoder's text does not change while it writes."""
+        ...
+
+
+class SpansPast(Protocol):
+    """The same for one row of tokens in which sequences of any lengths lie one behind the other.
+
+    Linear layers and norms do not mind which position is whose; attention goes span by span.
+    """
+
+    spans: list[Span]
+
+    def extend_spans(
+        self, name: str, key: np.ndarray, value: np.ndarray
+    ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """Append key, value: (1, G, T, D), of all spans; yield each one's rows, and all it has: (1, G, S, D) each."""
         ...
 
 
@@ -72,7 +98,7 @@ class Call:
         `blocks.3.residual_mid` comes `blocks.3.dresidual_mid`. Only looking changes no bit.
     rng : numpy.random.Generator, optional
         For dropout; None evaluates, without dropout.
-    past : KeyValuePast, optional
+    past : KeyValuePast or PagedPast, optional
         Keys and values of earlier positions, when generating.
     recompute : bool
         Keep only what goes into each block; the backward computes the rest again, for memory.
@@ -94,7 +120,7 @@ class Call:
 
     hook: Callable[[str, np.ndarray], np.ndarray] = _unchanged
     rng: np.random.Generator | None = None
-    past: Past | None = None
+    past: Past | SpansPast | None = None
     recompute: bool = False
     comm: Any = None
     vocabulary_offset: int = 0

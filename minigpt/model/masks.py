@@ -3,7 +3,7 @@
 One builder makes every mask, for a whole model in one process and for a pipeline's stage alike.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from minigpt.ops import causal_mask, padding_mask
 class Sight(NamedTuple):
     """Who may look where."""
 
-    mask: np.ndarray | None  # booleans that broadcast to (B, H, T, S), of the text itself; None: everything
+    mask: Any  # booleans that broadcast to (B, H, T, S), of the text itself; None: everything; a list: of each span
     rotary: tuple[np.ndarray, np.ndarray] | None = None  # (cos, sin) of its positions
     memory: np.ndarray | None = None  # (B, M, C), what an encoder made of another text
     memory_mask: np.ndarray | None = None  # booleans that broadcast to (B, H, T, M)

@@ -94,22 +94,22 @@ def stack_forward(
     *,
     see: Callable[[tuple[int, int]], Sight],
     x: np.ndarray | None = None,
-    start: int = 0,
+    start: int | np.ndarray = 0,
     segments: np.ndarray | None = None,
     call: Call,
 ) -> tuple[np.ndarray, StackCache]:
     """A stack, or the part of it that has the blocks `layers`: the first block's also begins, the last's also ends.
 
-    inputs: what the configuration's kind of input takes, such as (B, T) tokens; start: the position of the first. x:
-    (B, T, C), what a part that does not begin goes on with. see: who may look where, given (B, T). Returns the hidden
-    states (B, T, C) and the cache. `UserError` if there are more positions than the context, or something has another
-    shape.
+    inputs: what the configuration's kind of input takes, such as (B, T) tokens; start: the position of the first, or
+    (T,) those of all. x: (B, T, C), what a part that does not begin goes on with. see: who may look where, given
+    (B, T). Returns the hidden states (B, T, C) and the cache. `UserError` if there are more positions than the context,
+    or something has another shape.
     """
     begun = norm_cache = None
     if layers.start == 0:
         x, begun = begin_forward(params, prefix, config, inputs, start=start, segments=segments, call=call)
     assert x is not None, "a part after the first needs what the one before it made"
-    rotary = rotary_of(config, np.arange(start, start + x.shape[1]), x.dtype)
+    rotary = rotary_of(config, positions_from(start, x.shape[1]), x.dtype)
     sight = see(x.shape[:2])._replace(rotary=rotary)
     x, blocks = blocks_forward(params, prefix, config, layers, x, sight=sight, call=call)
     if layers.stop == config.layers:
@@ -151,17 +151,16 @@ def begin_forward(
     config: TransformerConfig,
     inputs: np.ndarray,
     *,
-    start: int = 0,
+    start: int | np.ndarray = 0,
     segments: np.ndarray | None = None,
     call: Call,
 ) -> tuple[np.ndarray, BeginCache]:
     """Inputs, positions and segments to the beginning of the residual stream: (B, T, C), and the cache."""
     x, inputs_cache = INPUTS[config.input].forward(params, prefix, config, inputs, call)
-    positions = np.arange(start, start + x.shape[1])
-    if len(positions) == 0 or positions[-1] >= config.context:
-        raise UserError(
-            f"{start + len(positions)} positions do not fit the context of 1 to {config.context}; shorten the input"
-        )
+    positions = positions_from(start, x.shape[1])
+    if len(positions) == 0 or positions.max() >= config.context:
+        count = positions.max(initial=-1) + 1
+        raise UserError(f"{count} positions do not fit the context of 1 to {config.context}; shorten the input")
     segments_cache = norm_cache = None
     if not config.padding_positions:
         present = inputs != config.padding
@@ -202,6 +201,11 @@ def begin_backward(
             present = cache.positions != NOWHERE
             np.add.at(table, cache.positions[present], dx[present])
     INPUTS[config.input].backward(grads, prefix, config, dx, cache.inputs)
+
+
+def positions_from(start: int | np.ndarray, length: int) -> np.ndarray:
+    """(T,) positions: so many from `start` on, or those that it lists."""
+    return start if isinstance(start, np.ndarray) else np.arange(start, start + length)
 
 
 def rotary_of(config: TransformerConfig, positions: np.ndarray, dtype: Any) -> tuple[np.ndarray, np.ndarray] | None:

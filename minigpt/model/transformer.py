@@ -14,7 +14,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model.arrays import Arrays, cut_array, cut_arrays, part
-from minigpt.model.call import Batch, Call
+from minigpt.model.call import Batch, Call, Span
 from minigpt.model.config import TransformerConfig
 from minigpt.model.head import head_arrays, head_backward, head_forward, hook_answers, language_logits, ties_tokens
 from minigpt.model.inputs import TOKENS
@@ -25,6 +25,7 @@ from minigpt.model.stack import (
     begin_arrays,
     blocks_arrays,
     end_arrays,
+    positions_from,
     stack_arrays,
     stack_backward,
     stack_forward,
@@ -175,14 +176,18 @@ class Transformer:
         batch, encoder_cache = as_batch(batch), None
         if self.two_stacks and memory is None:
             memory, encoder_cache = self.encode(params, batch, call)
-        start = call.past.length if call.past is not None else 0
+        past: Any = call.past
+        spans = None if past is None else past.spans
+        start: Any = 0 if past is None else past.length if spans is None else positions_of(spans)
         x, cache = stack_forward(
             params,
             "",
             self.config,
             self.layers,
             batch.tokens,
-            see=lambda shape: self.sight(batch, shape, start=start, memory=memory),
+            see=lambda shape: (
+                self.sight(batch, shape, start=start, memory=memory) if spans is None else self._sight_of(spans, batch)
+            ),
             x=x,
             start=start,
             segments=batch.segments,
@@ -195,6 +200,10 @@ class Transformer:
         if self.config.architecture == "encoder":
             return encoder_sight(batch.present, shape)
         return decoder_sight(batch, shape[1], start=start, memory=memory)
+
+    def _sight_of(self, spans: list[Span], batch: Batch) -> Sight:
+        """Each sequence of a row sees itself, as it would alone: a mask for each span."""
+        return Sight([self.sight(batch, (1, length_of(span)), start=span.start).mask for span in spans])
 
     def logits(self, params: Weights, x: np.ndarray) -> tuple[np.ndarray, Any]:
         """A language head alone: hidden states (..., C) to logits (..., V)."""
@@ -247,6 +256,16 @@ class Transformer:
         if not self.last:
             return doutput
         return head_backward(grads, self.config, hook_answers(self.config, doutput, call, "d"), cache.head, call)
+
+
+def positions_of(spans: list[Span]) -> np.ndarray:
+    """(T,) positions of a row in which they lie one behind the other."""
+    return np.concatenate([positions_from(span.start, length_of(span)) for span in spans])
+
+
+def length_of(span: Span) -> int:
+    """T, of its new positions."""
+    return span.rows.stop - span.rows.start
 
 
 def as_batch(batch: Batch | np.ndarray) -> Batch:

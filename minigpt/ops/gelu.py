@@ -29,19 +29,24 @@ class GELUTanhCache(NamedTuple):
 
 def gelu_forward(x: np.ndarray) -> tuple[np.ndarray, GELUCache]:
     """y = x * cdf(x). x: (...). Returns y: (...) and the cache for `gelu_backward`."""
-    cdf = normal_cdf(x)
-    return x * cdf, GELUCache(x, cdf)
+    y, cdf = np.empty(x.shape, x.dtype), np.empty(x.shape, x.dtype)
+    for x_, y_, share in blocks(x, y, cdf):
+        share[...] = normal_cdf(x_)
+        np.multiply(x_, share, out=y_)
+    return y, GELUCache(x, cdf)
 
 
 def gelu_backward(dy: np.ndarray, cache: GELUCache) -> np.ndarray:
     """Gradient of x: (...).  dy/dx = cdf(x) + x * density(x), density(x) = exp(-x*x/2) / sqrt(2 pi)."""
-    x, cdf = cache
-    slope = np.exp(-0.5 * x * x)
-    slope *= 1 / math.sqrt(2 * math.pi)
-    slope *= x
-    slope += cdf
-    slope *= dy
-    return slope
+    dy = np.ascontiguousarray(dy)
+    dx = np.empty_like(dy)
+    for dy_, x, cdf, slope in blocks(dy, cache.x, cache.cdf, dx):
+        np.exp(-0.5 * x * x, out=slope)
+        slope *= 1 / math.sqrt(2 * math.pi)
+        slope *= x
+        slope += cdf
+        slope *= dy_
+    return dx
 
 
 def gelu_tanh_forward(x: np.ndarray) -> tuple[np.ndarray, GELUTanhCache]:

@@ -1,5 +1,7 @@
 """How often a model is right, counted by hand."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -73,3 +75,21 @@ def test_an_objective_that_the_model_cannot_learn_is_not_judged():
     batch = masked_lm(np.full((2, 6), 3), np.random.default_rng(0), mask=8, vocabulary_size=9)
     with pytest.raises(UserError, match="causal mask"):
         judge(model, model.init(np.random.default_rng(0)), HeldOut(batch), counts=scored(batch))
+
+
+def test_judging_keeps_nothing_for_a_backward():
+    """Most of what a forward caches grows with the depth; what is judged has no use for it."""
+
+    def most(layers):
+        model = Transformer(TransformerConfig(vocabulary_size=7, context=64, width=48, layers=layers, heads=4))
+        params, rng = model.init(np.random.default_rng(0)), np.random.default_rng(1)
+        batch = causal_lm(rng.integers(0, 7, (8, 65)))
+        tracemalloc.start()
+        try:
+            judge(model, params, HeldOut(batch), counts=scored(batch))
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    states = 8 * 64 * 48 * 4  # bytes of one (B, T, C)
+    assert most(8) - most(2) < 6 * 2 * states  # the input of each block, not its twenty caches

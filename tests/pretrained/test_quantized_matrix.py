@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pytest
 from runs import a_run
+from test_block_formats import HALVES
 from test_gguf import little_llama, save
 
 from minigpt import Params, UserError
@@ -19,15 +20,15 @@ from minigpt.pretrained.quantized_matrix import QuantizedMatrix
 ROWS, COLUMNS = 37, 64
 
 
-def raw_rows(kind, rng, rows=ROWS, columns=COLUMNS, largest=2.0):
+def raw_rows(kind, rng, rows=ROWS, columns=None, largest=2.0):
     """Random bytes whose scales are ordinary numbers, at most `largest`."""
+    columns = 2 * max(32, kind.block) if columns is None else columns
     raw = rng.integers(0, 256, (rows, columns // kind.block, kind.size), dtype=np.uint8)
     if kind.name == "F32":
         raw = (largest / 2 * rng.standard_normal((rows, columns, 1))).astype("<f4").view(np.uint8)
-    scales = {"F16": 1, "Q8_0": 1, "Q4_0": 1, "Q4_1": 2}.get(kind.name, 0)
-    for number in range(scales):
+    for place in HALVES.get(kind.name, ()):
         scale = rng.uniform(-largest, largest, raw.shape[:2]).astype("<f2")[..., None].view(np.uint8)
-        raw[..., 2 * number : 2 * number + 2] = scale
+        raw[..., place : place + 2] = scale
     return raw.reshape(rows, -1)
 
 
@@ -36,9 +37,9 @@ def raw_rows(kind, rng, rows=ROWS, columns=COLUMNS, largest=2.0):
 def test_products_are_those_of_the_decoded_matrix(kind, piece, monkeypatch):
     monkeypatch.setattr(module, "PIECE", piece)
     rng = np.random.default_rng(0)
-    raw = raw_rows(kind, rng)
-    plain = decode_blocks(kind, raw.reshape(-1, kind.size)).reshape(ROWS, COLUMNS)
-    matrix = QuantizedMatrix(kind, raw, COLUMNS)
+    raw, columns = raw_rows(kind, rng), 2 * max(32, kind.block)
+    plain = decode_blocks(kind, raw.reshape(-1, kind.size)).reshape(ROWS, columns)
+    matrix = QuantizedMatrix(kind, raw, columns)
     for ours, wanted in ((matrix, plain), (matrix.T, plain.T), (matrix.T.T, plain)):
         assert ours.shape == wanted.shape and len(ours) == len(wanted) and ours.ndim == 2 and ours.size == wanted.size
         assert np.array_equal(np.asarray(ours), wanted)

@@ -20,7 +20,7 @@ from minigpt.corpus.personal.source import Source
 from minigpt.corpus.personal.span import Span
 from minigpt.errors import UserError
 from minigpt.files import check_is_file, replacing
-from minigpt.model import Batch, Overlay, Params, Transformer
+from minigpt.model import Batch, Call, Overlay, Params, Transformer
 from minigpt.ops import IGNORED, softmax_forward
 from minigpt.optim import warmup_cosine
 from minigpt.pretrained import open_model
@@ -111,7 +111,7 @@ class NameTagger:
 
     def _probabilities(self, pieces: Sequence[Piece]) -> Iterator[np.ndarray]:
         """(words, 3) of each piece."""
-        logits, _ = self.model.forward(self.params, self.batch(pieces))
+        logits, _ = self.model.forward(self.params, self.batch(pieces), Call(recompute=True))  # no backward will come
         for piece, row in zip(pieces, logits, strict=True):
             yield softmax_forward(row[piece.first].astype(np.float64))[0]
 
