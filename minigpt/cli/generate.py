@@ -9,16 +9,19 @@ from minigpt.cli.options import (
     MODEL,
     add_command,
     checkpoint_option,
+    file,
     positive,
     print_json,
     sampling_of,
     sampling_options,
     visible,
 )
+from minigpt.cli.prompts import prompts_of, write_all
 from minigpt.errors import UserError
 from minigpt.files import equal_line_ends
 from minigpt.infer import Sampling, beam_search, generate_text, rewrite
 from minigpt.infer.generate import check_tokenizer
+from minigpt.infer.request import MOST_SAMPLES
 from minigpt.infer.stop import until_stop
 from minigpt.infer.window import check_writes
 from minigpt.machine import blas_threads, threads_for_width
@@ -37,6 +40,13 @@ def beams(text: str) -> int:
     return int(text)
 
 
+def samples(text: str) -> int:
+    """How many samples, for argparse."""
+    if positive(text) > MOST_SAMPLES:
+        raise argparse.ArgumentTypeError(f"{text} samples are more than the {MOST_SAMPLES} of one prompt")
+    return int(text)
+
+
 def add(subparsers) -> None:
     """Declare the subcommand."""
     parser = add_command(
@@ -47,11 +57,23 @@ def add(subparsers) -> None:
         "  minigpt generate runs/pydocs-tiny --max-new-tokens 500 --temperature 0.8 --top-p 0.95 --seed 7\n"
         "  minigpt generate runs/pydocs-tiny --prompt 'class ' --temperature 0\n"
         "  minigpt generate smollm2 --prompt 'The capital of France is' --temperature 0 --max-new-tokens 20\n"
+        "  minigpt generate smollm2 --prompt 'Once upon a time' --samples 8\n"
+        "  minigpt generate smollm2 --prompts prompts.txt --json > texts.jsonl        all at the same time\n"
         "  minigpt generate g2p --prompt shakespeare        the sounds of English words",
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument(
         "--prompt", type=equal_line_ends, default="", help="the text to continue (default: start a new document)"
+    )
+    parser.add_argument(
+        "--prompts",
+        type=file,
+        metavar="FILE",
+        help="continue all of these: a prompt in each line, or in a .jsonl file an object with prompt and, where it is "
+        "not as the options say, max_new_tokens, seed, temperature",
+    )
+    parser.add_argument(
+        "--samples", type=samples, default=1, help=f"write so many of each prompt, at most {MOST_SAMPLES} (default 1)"
     )
     parser.add_argument("--max-new-tokens", type=positive, default=200, help="how many tokens at most (default 200)")
     sampling_options(parser, temperature=TEMPERATURE)
@@ -61,7 +83,11 @@ def add(subparsers) -> None:
     )
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before this text (repeatable)")
     checkpoint_option(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object when done instead of streaming")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object when done instead of streaming; of several texts, one in each line",
+    )
 
 
 def execute(arguments) -> int:
@@ -72,7 +98,11 @@ def execute(arguments) -> int:
     check_writes(opened.model)
     check_tokenizer(opened.model, opened.tokenizer)
     sampling = _sampling(arguments, opened)
+    many = _many(arguments, opened)
     with blas_threads(threads_for_width(opened.model.config.width)):
+        if many:
+            write_all(opened, prompts_of(arguments, sampling), arguments)
+            return 0
         _show(_pieces(opened, arguments, sampling), arguments, echo=not opened.model.two_stacks)
     return 0
 
@@ -92,6 +122,20 @@ def _sampling(arguments: argparse.Namespace, opened: OpenedModel) -> Sampling:
     if arguments.temperature is None:
         arguments.temperature = 0.0 if opened.model.two_stacks and not chosen else TEMPERATURE
     return sampling_of(arguments)
+
+
+def _many(arguments: argparse.Namespace, opened: OpenedModel) -> bool:
+    """Whether several texts are asked for. `UserError` for options that do not go with it."""
+    if arguments.prompts is None and arguments.samples == 1:
+        return False
+    asked = "--prompts" if arguments.prompts is not None else "--samples"
+    if arguments.prompts is not None and arguments.prompt:
+        raise UserError("--prompt and --prompts are both given; put the one prompt into the file too")
+    if arguments.beams:
+        raise UserError(f"--beams searches for one text, so {asked} does not go with it; leave one of them out")
+    if opened.model.two_stacks:
+        raise UserError(f"{asked} is for models that continue a text; this one reads and writes; leave it out")
+    return True
 
 
 def _pieces(opened: OpenedModel, arguments: argparse.Namespace, sampling: Sampling) -> Iterable[str]:
