@@ -129,7 +129,14 @@ REFUSED = {
     "no tokens": ("a.jsonl", '{"prompt": "a", "max_new_tokens": 0}', (), "line 1: max_new_tokens is 0"),
     "an empty file": ("a.txt", "", (), "a.txt is empty"),
     "two ways to say it": ("a.txt", "the", ("--prompt", "a"), "--prompt and --prompts are both given"),
-    "a search": ("a.txt", "the", ("--beams", "2"), "--prompts does not go with it"),
+    "a search": ("a.txt", "the", ("--beams", "2"), "--beams is for one text, so --prompts does not go with it"),
+    "samples that are alike": (
+        "a.txt",
+        "the",
+        ("--samples", "2", "--temperature", "0"),
+        "--temperature 0 draws nothing, so all --samples are alike",
+    ),
+    "a draft": ("a.txt", "the", ("--draft", "prompt"), "--draft is for one text"),
 }
 
 

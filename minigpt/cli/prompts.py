@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.cli.options import print_json, read_utf8, visible
+from minigpt.cli.options import file, positive, print_json, read_utf8, visible
 from minigpt.errors import UserError
 from minigpt.finetune.records import Record, read_records
 from minigpt.infer import Engine, Request, Sampling
+from minigpt.infer.request import MOST_SAMPLES
 from minigpt.pretrained import OpenedModel
 from minigpt.progress import progress_bar
 from minigpt.serve.writing import Writing
@@ -63,6 +64,44 @@ class Text:
         """What stands above it."""
         line = [] if self.prompt.line is None else [f"line {self.prompt.line}"]
         return ", ".join(line + ([f"sample {self.sample}"] if samples > 1 else []))
+
+
+def prompts_options(parser: argparse.ArgumentParser) -> None:
+    """--prompts and --samples."""
+    parser.add_argument(
+        "--prompts",
+        type=file,
+        metavar="FILE",
+        help="continue all of these: a prompt in each line, or in a .jsonl file an object with prompt and, where it is "
+        "not as the options say, max_new_tokens, seed, temperature",
+    )
+    parser.add_argument(
+        "--samples", type=_samples, default=1, help=f"write so many of each prompt, at most {MOST_SAMPLES} (default 1)"
+    )
+
+
+def _samples(text: str) -> int:
+    if positive(text) > MOST_SAMPLES:
+        raise argparse.ArgumentTypeError(f"{text} samples are more than the {MOST_SAMPLES} of one prompt")
+    return int(text)
+
+
+def wants_many(arguments: argparse.Namespace, opened: OpenedModel) -> bool:
+    """Whether several texts are asked for. `UserError` for options that do not go with it."""
+    if arguments.prompts is None and arguments.samples == 1:
+        return False
+    asked = "--samples" if arguments.prompts is None else "--prompts"
+    if arguments.prompts is not None and arguments.prompt:
+        raise UserError("--prompt and --prompts are both given; put the one prompt into the file too")
+    for name in ("beams", "draft", "draft_tokens"):
+        if getattr(arguments, name) is not None:
+            flag = name.replace("_", "-")
+            raise UserError(f"--{flag} is for one text, so {asked} does not go with it; leave one of them out")
+    if arguments.samples > 1 and arguments.temperature == 0:
+        raise UserError("--temperature 0 draws nothing, so all --samples are alike; leave one of them out")
+    if opened.model.two_stacks:
+        raise UserError(f"{asked} is for models that continue a text; this one reads and writes; leave it out")
+    return True
 
 
 def prompts_of(arguments: argparse.Namespace, sampling: Sampling) -> list[Prompt]:
