@@ -51,7 +51,7 @@ def add(subparsers) -> None:
         "  minigpt generate runs/pydocs-tiny --prompt 'class ' --temperature 0\n"
         "  minigpt generate smollm2 --prompt 'The capital of France is' --temperature 0 --max-new-tokens 20\n"
         "  minigpt generate smollm2 --prompt 'Once upon a time' --samples 8\n"
-        "  minigpt generate smollm2 --prompts prompts.txt --json > texts.jsonl        all at the same time\n"
+        "  minigpt generate smollm2 --prompts prompts.txt --json        all at the same time\n"
         "  minigpt generate smollm2 --prompt 'x = [1, 2, 3]; y = [1, 2,' --draft prompt\n"
         "  minigpt generate g2p --prompt shakespeare        the sounds of English words",
     )
