@@ -1,4 +1,4 @@
-"""What a model makes of a long text: its loss by position, whether it finds a needle, whether it copies what repeats."""
+"""What a model makes of a long text: its loss by position, whether it finds a needle, whether it copies repeats."""
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
