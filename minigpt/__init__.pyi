@@ -12,12 +12,16 @@ from minigpt.check import check_gradient as check_gradient
 from minigpt.check import check_model as check_model
 from minigpt.errors import UserError as UserError
 from minigpt.grade import grade_file as grade_file
+from minigpt.infer import DraftModel as DraftModel
 from minigpt.infer import Engine as Engine
 from minigpt.infer import Event as Event
 from minigpt.infer import KeyValuePast as KeyValuePast
+from minigpt.infer import PromptLookup as PromptLookup
 from minigpt.infer import Request as Request
 from minigpt.infer import Sampling as Sampling
+from minigpt.infer import Speculation as Speculation
 from minigpt.infer import beam_search as beam_search
+from minigpt.infer import early_exit as early_exit
 from minigpt.infer import embed as embed
 from minigpt.infer import generate as generate
 from minigpt.infer import generate_text as generate_text
@@ -43,6 +47,7 @@ from minigpt.optim import warmup_cosine as warmup_cosine
 from minigpt.parallel import launch as launch
 from minigpt.pretrained import OpenedModel as OpenedModel
 from minigpt.pretrained import open_model as open_model
+from minigpt.pretrained import save_gguf as save_gguf
 from minigpt.pretrained import save_pretrained as save_pretrained
 from minigpt.text import CORPORA as CORPORA
 from minigpt.text import BytePairTokenizer as BytePairTokenizer

@@ -1,4 +1,4 @@
-"""`minigpt export`: a model as a folder that transformers opens, or its adapters as one that PEFT opens."""
+"""`minigpt export`: a model as a folder for transformers or a GGUF file for llama.cpp; its adapters for PEFT."""
 
 import argparse
 from pathlib import Path
@@ -6,10 +6,13 @@ from pathlib import Path
 from minigpt.cli.options import MODEL, add_command, checkpoint_option, print_json
 from minigpt.errors import UserError
 from minigpt.model import Overlay, Transformer
-from minigpt.pretrained import fitting_class, open_model, save_pretrained
+from minigpt.pretrained import fitting_class, open_model, save_gguf, save_pretrained
 from minigpt.pretrained.opened import open_tuned
 from minigpt.pretrained.peft import save_adapter
+from minigpt.pretrained.quantized import WRITTEN
 from minigpt.pretrained.tuned import open_tuned_folder
+
+USUAL = "F16"
 
 
 def add(subparsers) -> None:
@@ -20,10 +23,14 @@ def add(subparsers) -> None:
         execute,
         "  minigpt export runs/pydocs-tiny my-model\n"
         "  python -c \"from transformers import AutoModelForCausalLM as M; M.from_pretrained('my-model')\"\n"
+        "  minigpt export runs/pydocs-tiny my-model.gguf --type Q8_0\n"
         "  minigpt export runs/talks-smollm2-chat my-adapter --adapter",
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
-    parser.add_argument("folder", metavar="DIR", type=Path, help="a new folder")
+    parser.add_argument("folder", metavar="OUT", type=Path, help="a new folder, or a new .gguf file")
+    parser.add_argument(
+        "--type", choices=WRITTEN, help=f"of a .gguf file: how its matrices are stored (default {USUAL})"
+    )
     parser.add_argument(
         "--adapter",
         action="store_true",
@@ -35,13 +42,25 @@ def add(subparsers) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Write config.json, model.safetensors and the tokenizer's files; or those of an adapter."""
-    folder = arguments.folder
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(f"{folder} is there already and not empty; choose a new folder")
+    folder, is_file = arguments.folder, arguments.folder.suffix.lower() == ".gguf"
+    if folder.exists() and (is_file or not folder.is_dir() or any(folder.iterdir())):
+        what = "there already" if is_file or not folder.is_dir() else "there already and not empty"
+        raise UserError(f"{folder} is {what}; choose a new {'file' if is_file else 'folder'}")
+    if arguments.type and not is_file:
+        raise UserError(f"--type is for a .gguf file, and {folder} will be a folder; leave it out, or end it in .gguf")
+    if arguments.adapter and is_file:
+        raise UserError("adapters alone are written as a folder; leave .gguf out, or --adapter")
     if arguments.adapter:
         return _adapter(arguments)
     opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
     family, cls = fitting_class(opened.model.config)
+    if is_file:
+        kind = arguments.type or USUAL
+        save_gguf(folder, opened.model, opened.params, opened.tokenizer, kind=kind)
+        said = {"file": str(folder), "family": family, "class": cls, "type": kind, "bytes": folder.stat().st_size}
+        text = f"{folder} holds a {cls} in {kind}, {said['bytes']:,} bytes; llama.cpp opens it, and so does minigpt"
+        print_json(said) if arguments.json else print(text)
+        return 0
     save_pretrained(folder, opened.model, opened.params, family, cls, tokenizer=opened.tokenizer)
     if arguments.json:
         print_json({"folder": str(folder), "family": family, "class": cls})

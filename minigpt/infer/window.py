@@ -4,7 +4,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.infer.past import KeyValuePast
-from minigpt.model import Batch, Call, Params, Transformer
+from minigpt.model import Batch, Call, Transformer, Weights
 from minigpt.model.inputs import TOKENS
 
 
@@ -21,7 +21,7 @@ class Window:
     def __init__(
         self,
         model: Transformer,
-        params: Params,
+        params: Weights,
         tokens: np.ndarray,
         *,
         cached: bool = True,
@@ -51,11 +51,37 @@ class Window:
 
         Only the last position goes through the head.
         """
-        seen = self.past.length if self.past is not None else 0
-        x, _ = self.model.hidden_states(
-            self.params, self.tokens[:, seen:], self.run, memory=self.memory
-        )  # (B, T - seen, C)
+        x = self._hidden_states(self.tokens)  # (B, T - seen, C)
         return self.model.logits(self.params, x[:, -1])[0][:, : self.vocabulary_size]
+
+    def logits_ahead(self, drafted: np.ndarray) -> np.ndarray:
+        """Scores of the token that comes next, and of the one after each of `drafted`, from one call: (B, n + 1, V).
+
+        drafted: (B, n) integers, at most `room` of them. `keep` tells which were right, before anything else is asked.
+        """
+        x = self._hidden_states(np.concatenate([self.tokens, drafted], axis=1))
+        return self.model.logits(self.params, x[:, -1 - drafted.shape[1] :])[0][..., : self.vocabulary_size]
+
+    def keep(self, drafted: np.ndarray) -> None:
+        """Add drafted: (B, k), those of `logits_ahead` that were right; keys and values of the others are forgotten."""
+        self.tokens = np.concatenate([self.tokens, drafted], axis=1)
+        self.truncate(self.tokens.shape[1])
+
+    def truncate(self, length: int) -> None:
+        """Forget the tokens from the `length`th in view on, with their keys and values."""
+        self.tokens = self.tokens[:, :length]
+        if self.past is not None:
+            self.past.truncate(min(self.past.length, length))
+
+    @property
+    def room(self) -> int:
+        """How many more tokens come into view before it slides."""
+        return self.context - self.tokens.shape[1]
+
+    def _hidden_states(self, tokens: np.ndarray) -> np.ndarray:
+        """Of those of tokens: (B, T) that are not in the past yet, (B, T - seen, C)."""
+        seen = self.past.length if self.past is not None else 0
+        return self.model.hidden_states(self.params, tokens[:, seen:], self.run, memory=self.memory)[0]
 
     def append(self, ids: np.ndarray) -> None:
         """Add ids: (B,), one token to each sequence; slide if the window was full."""

@@ -1,5 +1,6 @@
 """Models to open: published ones in the layouts that others use, and one's own runs."""
 
+from minigpt.pretrained.gguf_model import save_gguf
 from minigpt.pretrained.load import Pretrained, load_pretrained
 from minigpt.pretrained.named import NAMED, fetch_named, is_fetched
 from minigpt.pretrained.opened import OpenedModel, open_model
@@ -14,5 +15,6 @@ __all__ = [
     "is_fetched",
     "load_pretrained",
     "open_model",
+    "save_gguf",
     "save_pretrained",
 ]

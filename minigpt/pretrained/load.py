@@ -14,7 +14,7 @@ from minigpt.pretrained.archive import model_of_archive
 from minigpt.pretrained.families import Family, HeadClass, check_wrappers, family_of, read_params
 from minigpt.pretrained.folder import CONFIG, check_no_adapter, read_config, read_tensors
 from minigpt.pretrained.gguf import is_gguf, open_gguf
-from minigpt.pretrained.llama_gguf import model_of_gguf
+from minigpt.pretrained.gguf_model import model_of_gguf
 from minigpt.pretrained.named import NAMED, fetch_named
 from minigpt.text.gguf_tokenizer import tokenizer_of_gguf
 from minigpt.text.model_folder import load_folder_tokenizer

@@ -94,11 +94,11 @@ def differences(config: TransformerConfig, family: Family, cls: HeadClass) -> li
         again = resolved(TransformerConfig(**family.read_config(family.write_config(config), cls)))
     except UserError as error:
         return [str(error)]
-    names = [name for name in wanted if name not in _without_effect(config) and wanted[name] != again.get(name)]
+    names = [name for name in wanted if name not in without_effect(config) and wanted[name] != again.get(name)]
     return [f"its {name} is {wanted[name]!r}, not {again.get(name)!r}" for name in names]
 
 
-def _without_effect(config: TransformerConfig) -> set[str]:
+def without_effect(config: TransformerConfig) -> set[str]:
     """The fields that say nothing about a model of this kind."""
     said = {
         **{name: name in HEADS[config.head].fields for name in HEAD_FIELDS},
@@ -107,5 +107,5 @@ def _without_effect(config: TransformerConfig) -> set[str]:
         "bias": config.norm == "layer",
         "class_token": config.input == "patches",
     }
-    inner = {f"encoder.{name}" for name in _without_effect(config.encoder)} if config.encoder else set()
+    inner = {f"encoder.{name}" for name in without_effect(config.encoder)} if config.encoder else set()
     return {name for name, has_effect in said.items() if not has_effect}.union(TRAINING) | inner

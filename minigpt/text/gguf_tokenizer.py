@@ -1,4 +1,4 @@
-"""The tokenizer inside of a GGUF file."""
+"""The tokenizer inside of a GGUF file, read and written."""
 
 import re
 from typing import Any
@@ -7,7 +7,7 @@ from minigpt.errors import UserError
 from minigpt.text.added import AddedToken
 from minigpt.text.bpe import BytePairTokenizer
 from minigpt.text.numbered import NumberedTokenizer, end_of_text_in
-from minigpt.text.printable import GPT2_BYTE_ORDER, unspell_merges
+from minigpt.text.printable import GPT2_BYTE_ORDER, spell, spell_merges, unspell_merges
 from minigpt.text.vocabulary import STRINGS
 from minigpt.values import LIST, read, shown
 
@@ -56,3 +56,39 @@ def tokenizer_of_gguf(metadata: dict[str, Any]) -> NumberedTokenizer:
 
 def _list(metadata: dict[str, Any], part: str) -> list[Any]:
     return read(metadata, f"{PREFIX}{part}", LIST, [])
+
+
+def gguf_of_tokenizer(tokenizer: Any, rows: int) -> dict[str, Any]:
+    """The `tokenizer.ggml.` entries that describe a byte-pair tokenizer, as llama.cpp reads them.
+
+    rows: of the model's token table; where the tokenizer has fewer tokens, unused ones make up for it. `UserError` for
+    a tokenizer that they cannot describe.
+    """
+    if isinstance(tokenizer, BytePairTokenizer):
+        inner, added = tokenizer, {**dict.fromkeys(tokenizer.special_tokens, CONTROL)}
+        ordinary = [bytes([byte]) for byte in inner.byte_order] + [left + right for left, right in inner.merges]
+        tokens = [*map(spell, ordinary), *sorted(inner.special_tokens, key=inner.special_tokens.__getitem__)]
+    elif isinstance(tokenizer, NumberedTokenizer):
+        inner, tokens = tokenizer.inner, list(tokenizer.tokens)
+        added = {token.content: CONTROL if token.special else USER_DEFINED for token in tokenizer.added_tokens}
+    else:
+        kind = "no tokenizer" if tokenizer is None else f"a tokenizer of the kind {tokenizer.kind!r}"
+        raise UserError(f"{kind} cannot be written as GGUF; byte-pair tokenizers can. Export the model as a folder")
+    if len(set(tokens)) < len(tokens):
+        twice = next(token for place, token in enumerate(tokens) if token in tokens[:place])
+        raise UserError(f"the tokenizer learned {twice!r} as text and has it as a special token too; GGUF has one")
+    kinds = [added.get(token, NORMAL) for token in tokens]
+    unused = [f"[PAD{number}]" for number in range(len(tokens), rows)]
+    end = tokenizer.end_of_text
+    entries = {
+        "model": "gpt2",
+        "pre": "smollm" if inner.digits_alone else "gpt-2",
+        "tokens": tokens + unused,
+        "token_type": kinds + [UNUSED] * len(unused),
+        "merges": spell_merges(inner.merges),
+        **({} if end is None else {"bos_token_id": int(end), "eos_token_id": int(end)}),
+        "add_bos_token": False,
+    }
+    template = getattr(tokenizer, "chat_template", None)
+    chat = {"tokenizer.chat_template": template} if isinstance(template, str) else {}
+    return {f"{PREFIX}{name}": value for name, value in entries.items()} | chat

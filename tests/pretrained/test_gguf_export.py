@@ -1,0 +1,147 @@
+"""A model written as GGUF: gguf's reader finds the arrays, transformers and our own reader the same answers."""
+
+import numpy as np
+import pytest
+from conftest import optional
+from runs import BOTH, ENCODER, MODERN, TEXT, a_run, byte_pairs
+from test_quantized_matrix import quantized_llama
+
+from minigpt import UserError
+from minigpt.cli import main
+from minigpt.pretrained import open_model, save_gguf
+from minigpt.pretrained.quantized import WRITTEN
+from minigpt.text import BytePairTokenizer, CharacterTokenizer
+
+LLAMA = {**MODERN, "width": 32, "feed_forward_width": 64}
+CHOICES = {
+    "llama": LLAMA,
+    "llama with biases": {**LLAMA, "attention_bias": True, "feed_forward_bias": True, "tied": False},
+    "llama of wide heads": {**LLAMA, "head_width": 16, "rotary_theta": 500.0},
+    "gpt2": {"width": 32, "feed_forward_width": 64},
+    "gpt2 with a head": {"width": 32, "feed_forward_width": 96, "tied": False},
+}
+STEP = {"F32": 0, "F16": 2**-11, "Q8_0": 1 / 220, "Q4_0": 1 / 7.5, "Q4_1": 1 / 6.5}  # of the largest number
+
+
+def exported(tmp_path, kind="F32", tokenizer=None, **choices):
+    run = open_model(a_run(tmp_path / "run", tokenizer, **choices))
+    save_gguf(tmp_path / "model.gguf", run.model, run.params, run.tokenizer, kind=kind)
+    return run, tmp_path / "model.gguf"
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_what_is_written_in_32_bits_is_read_again_to_the_bit(name, tmp_path):
+    run, path = exported(tmp_path, **CHOICES[name])
+    again = open_model(path)
+    for array, values in run.params.items():
+        assert np.array_equal(again.params[array], values), array
+    tokens = np.random.default_rng(0).integers(0, 300, (2, 9))
+    wanted, found = (one.model.forward(one.params, tokens)[0] for one in (run, again))
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+    for text in (TEXT, "<|endoftext|>1234\n\n a", "東 京"):
+        for special in (False, True):
+            ids = run.tokenizer.encode(text, allow_special=special)
+            assert np.array_equal(again.tokenizer.encode(text, allow_special=special), ids)
+            assert again.tokenizer.decode(ids) == run.tokenizer.decode(ids)
+    assert again.tokenizer.end_of_text == run.tokenizer.end_of_text
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+@pytest.mark.parametrize("name", ["llama", "gpt2"])
+def test_arrays_are_within_the_format_s_step_and_stay_so_quantized(name, kind, tmp_path):
+    run, path = exported(tmp_path, kind, **CHOICES[name])
+    again, few = open_model(path), open_model(path, quantized=True)
+    for array, values in run.params.items():
+        matrix = values.ndim == 2 and array != "position_embedding.weight"
+        most = STEP[kind] * np.abs(values).max() if matrix else 0
+        assert np.abs(again.params[array] - values).max() <= most, array
+        assert np.array_equal(np.asarray(few.params[array]), again.params[array])
+
+
+@pytest.mark.parametrize("kind", WRITTEN)
+def test_gguf_reads_it(kind, tmp_path):
+    gguf = optional("gguf")
+    run, path = exported(tmp_path, kind, **CHOICES["llama with biases"])
+    save_gguf(path, run.model, run.params, byte_pairs(290), kind=kind)
+    reader, again = gguf.GGUFReader(path), open_model(path)
+    theirs = {one.name: gguf.quants.dequantize(one.data, one.tensor_type) for one in reader.tensors}
+    assert np.array_equal(theirs["blk.1.ffn_down.weight"], again.params["blocks.1.feed_forward.down.weight"].T)
+    assert np.array_equal(theirs["token_embd.weight"], again.params["token_embedding.weight"])
+    query = theirs["blk.1.attn_q.weight"].reshape(4, -1, 2, 32).swapaxes(1, 2).reshape(32, 32)  # pairs to halves
+    assert np.array_equal(query, again.params["blocks.1.attention.query.weight"].T)
+    assert reader.fields["general.file_type"].contents() == gguf.LlamaFileType[dict(
+        F32="ALL_F32", F16="MOSTLY_F16", Q8_0="MOSTLY_Q8_0", Q4_0="MOSTLY_Q4_0", Q4_1="MOSTLY_Q4_1")[kind]]  # fmt: skip
+    tokens = reader.fields["tokenizer.ggml.tokens"].contents()
+    assert len(tokens) == run.model.config.vocabulary_size and tokens[-1] == f"[PAD{len(tokens) - 1}]"
+
+
+@pytest.mark.parametrize("kind", ["F32", "Q8_0"])
+@pytest.mark.parametrize("name", ["llama", "llama of wide heads"])
+def test_transformers_opens_it(name, kind, tmp_path):
+    torch, transformers = optional("torch"), optional("transformers")
+    _, path = exported(tmp_path, kind, **CHOICES[name])
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file=path.name, dtype=torch.float32)
+    tokens = np.random.default_rng(0).integers(0, 300, (2, 9))
+    with torch.no_grad():
+        wanted = theirs.eval()(torch.tensor(tokens)).logits.numpy()
+    again = open_model(path)
+    np.testing.assert_allclose(again.model.forward(again.params, tokens)[0], wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("choices", "message"), [
+    (ENCODER, "is a BertForMaskedLM, which is not written as GGUF; LlamaForCausalLM and GPT2LMHeadModel are"),
+    (BOTH, "no published family|is a BartFor"),
+    ({**LLAMA, "head": "token"}, "is a LlamaForTokenClassification, which is not written as GGUF"),
+    ({"norm_place": "post"}, "no published family"),
+])  # fmt: skip
+def test_what_a_gguf_file_cannot_say_is_named(choices, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        exported(tmp_path, **choices)
+    assert not list(tmp_path.glob("*.gguf"))
+
+
+def test_tokenizers_and_numbers_that_do_not_fit_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"a tokenizer of the kind 'character.*cannot be written as GGUF"):
+        exported(tmp_path / "a", tokenizer=CharacterTokenizer.train([TEXT]), **LLAMA)
+    with pytest.raises(UserError, match="kind is 'Q6_K', but it must be one of F32"):
+        exported(tmp_path / "b", "Q6_K", **LLAMA)
+    with pytest.raises(UserError, match=r"token_embd.weight has rows of 16 numbers, no whole blocks of the 32"):
+        exported(tmp_path / "c", "Q8_0", **{**LLAMA, "width": 16})
+    learned = BytePairTokenizer([(b"<", b"|")], special_tokens={"<|endoftext|>": 257, "<|": 258})
+    with pytest.raises(UserError, match=r"learned '<\|' as text and has it as a special token too"):
+        exported(tmp_path / "d", tokenizer=learned, **LLAMA)
+    run = open_model(a_run(tmp_path / "e", **LLAMA))
+    run.params["blocks.0.feed_forward.up.weight"][3, 4] = 70000
+    with pytest.raises(UserError, match=r"blk.0.ffn_up.weight has numbers that F16 cannot hold; choose F32"):
+        save_gguf(tmp_path / "e.gguf", run.model, run.params, run.tokenizer)
+    assert not list(tmp_path.rglob("*.gguf"))
+
+
+def test_a_digit_alone_and_marks_stay_so(tmp_path):
+    tokenizer = BytePairTokenizer(byte_pairs().merges[:20], {"<|endoftext|>": 276, "<|x|>": 277}, digits_alone=True)
+    run, path = exported(tmp_path, tokenizer=tokenizer, **LLAMA)
+    again = open_model(path).tokenizer
+    for text in ("a 2024, b<|x|>", TEXT):
+        assert np.array_equal(again.encode(text, allow_special=True), run.tokenizer.encode(text, allow_special=True))
+    assert again.special_tokens == tokenizer.special_tokens
+
+
+def test_a_model_in_a_gguf_file_is_written_as_one_again(tmp_path):
+    opened = open_model(quantized_llama(tmp_path))
+    save_gguf(tmp_path / "again.gguf", opened.model, opened.params, opened.tokenizer, kind="F32")
+    again = open_model(tmp_path / "again.gguf")
+    assert np.array_equal(again.params.flat, opened.params.flat) and again.model.config == opened.model.config
+
+
+def test_from_the_command_line(tmp_path, capsys):
+    run, out = a_run(tmp_path / "run", **LLAMA), tmp_path / "model.gguf"
+    assert main(["export", str(run), str(out), "--type", "Q8_0", "--json"]) == 0
+    assert open_model(out, quantized=True).params["blocks.0.attention.value.weight"].kind.name == "Q8_0"
+    capsys.readouterr()
+    for words, message in (
+        ([str(out)], "is there already; choose a new file"),
+        ([str(tmp_path / "folder"), "--type", "F16"], "--type is for a .gguf file"),
+        ([str(tmp_path / "new.gguf"), "--adapter"], "adapters alone are written as a folder"),
+    ):
+        assert main(["export", str(run), *words]) == 2
+        assert message in capsys.readouterr().err
