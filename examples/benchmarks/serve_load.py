@@ -1,11 +1,11 @@
 """A server under load: ten thousand requests, good and bad, from many clients; then memory, speed and what is left.
 
-    python examples/benchmarks/serve_load.py [--requests 10000] [--clients 50] [--model MODEL]
-
-Starts `minigpt serve` as a process of its own on a free port and asks it over sockets, with Python's standard library
-alone. Without --model it serves a small model that is made for it. Of the requests half want a text, a tenth each a
-stream, a conversation, or the list of models; a tenth is broken, and a tenth leaves before the answer. Every answer with
-a seed is compared with `minigpt.generate_text`, and the server's own counts with ours. Needs the extra `serve`.
+Starts `minigpt serve` as a process of its own on a free port and asks it over sockets, with the standard library alone.
+Half of the requests want a text; a tenth each a stream, a conversation, or the list of models; a tenth is broken, and a
+tenth leaves before the answer. Every answer with a seed is compared with `minigpt.generate_text`, and the server's own
+counts with ours.
+Needs the server's library: pip install '.[serve]'
+Run: python examples/benchmarks/serve_load.py [--requests 10000] [--clients 50] [--model MODEL]
 """
 
 import argparse
