@@ -125,9 +125,8 @@ def table_of(report: dict[str, Any]) -> str:
         errors = [(row.get(kind, row["weight_error"]), row["name"], row["bits"]) for row in rows]
         worst = max(errors)
         mean = sum(error for error, *_ in errors) / len(errors)
-        lines.append(
-            f"  {place:26}{mean:9.4f}{worst[0]:9.4f}  {worst[1].removeprefix(place).strip('.')}, {worst[2]} bits"
-        )
+        which = worst[1].removeprefix(f"{place}.") if worst[1] != place else "to the nearest"
+        lines.append(f"  {place:26}{mean:9.4f}{worst[0]:9.4f}  {which}, {worst[2]} bits")
     lines.append(
         f"{report['parameters']:,} numbers, {report['rounded']:,} rounded: {report['bits_per_weight']} bits each, "
         f"{report['file_bytes'] / 1e6:.1f} MB; {report['bytes_in_16_bits'] / 1e6:.1f} MB in 16 bits, "

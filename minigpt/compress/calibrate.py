@@ -4,7 +4,7 @@ Of the inputs X, (N, inputs), of a matrix only X^T X and the mean of |X| are kep
 stream of the whole text is kept, N C numbers. A block sees what the rounded blocks before it make of the text.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from typing import Any
 
@@ -103,7 +103,7 @@ def _stack(
     prefix: str,
     config: TransformerConfig,
     inputs: list[Any],
-    sights: list[Callable[[tuple[int, int]], Sight]],
+    sights: Sequence[Callable[[tuple[int, int]], Sight]],
 ) -> Walk:
     """Walk one stack; returns its hidden states of each batch."""
     call, arrays = Call(), model.arrays()
