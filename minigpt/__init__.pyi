@@ -14,12 +14,16 @@ from minigpt.compress import Compression as Compression
 from minigpt.compress import compress_model as compress_model
 from minigpt.errors import UserError as UserError
 from minigpt.grade import grade_file as grade_file
+from minigpt.infer import DraftModel as DraftModel
 from minigpt.infer import Engine as Engine
 from minigpt.infer import Event as Event
 from minigpt.infer import KeyValuePast as KeyValuePast
+from minigpt.infer import PromptLookup as PromptLookup
 from minigpt.infer import Request as Request
 from minigpt.infer import Sampling as Sampling
+from minigpt.infer import Speculation as Speculation
 from minigpt.infer import beam_search as beam_search
+from minigpt.infer import early_exit as early_exit
 from minigpt.infer import embed as embed
 from minigpt.infer import generate as generate
 from minigpt.infer import generate_text as generate_text

@@ -1,10 +1,12 @@
 """`minigpt generate`: let a trained model write."""
 
 import argparse
+import sys
 from collections.abc import Iterable
 
 import numpy as np
 
+from minigpt.cli.drafts import draft_options, speculation_of
 from minigpt.cli.options import (
     MODEL,
     add_command,
@@ -15,9 +17,10 @@ from minigpt.cli.options import (
     sampling_options,
     visible,
 )
+from minigpt.cli.prompts import prompts_of, prompts_options, wants_many, write_all
 from minigpt.errors import UserError
 from minigpt.files import equal_line_ends
-from minigpt.infer import Sampling, beam_search, generate_text, rewrite
+from minigpt.infer import Sampling, Speculation, beam_search, generate_text, rewrite
 from minigpt.infer.generate import check_tokenizer
 from minigpt.infer.stop import until_stop
 from minigpt.infer.window import check_writes
@@ -47,12 +50,16 @@ def add(subparsers) -> None:
         "  minigpt generate runs/pydocs-tiny --max-new-tokens 500 --temperature 0.8 --top-p 0.95 --seed 7\n"
         "  minigpt generate runs/pydocs-tiny --prompt 'class ' --temperature 0\n"
         "  minigpt generate smollm2 --prompt 'The capital of France is' --temperature 0 --max-new-tokens 20\n"
+        "  minigpt generate smollm2 --prompt 'Once upon a time' --samples 8\n"
+        "  minigpt generate smollm2 --prompts prompts.txt --json        all at the same time\n"
+        "  minigpt generate smollm2 --prompt 'x = [1, 2, 3]; y = [1, 2,' --draft prompt\n"
         "  minigpt generate g2p --prompt shakespeare        the sounds of English words",
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument(
         "--prompt", type=equal_line_ends, default="", help="the text to continue (default: start a new document)"
     )
+    prompts_options(parser)
     parser.add_argument("--max-new-tokens", type=positive, default=200, help="how many tokens at most (default 200)")
     sampling_options(parser, temperature=TEMPERATURE)
     parser.set_defaults(temperature=None)  # so that one that was asked for is told from one that was not
@@ -60,8 +67,13 @@ def add(subparsers) -> None:
         "--beams", type=beams, help=f"search for the likeliest text with this many beams instead, at most {MOST_BEAMS}"
     )
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before this text (repeatable)")
+    draft_options(parser)
     checkpoint_option(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object when done instead of streaming")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object when done instead of streaming; of several texts, one in each line",
+    )
 
 
 def execute(arguments) -> int:
@@ -72,8 +84,14 @@ def execute(arguments) -> int:
     check_writes(opened.model)
     check_tokenizer(opened.model, opened.tokenizer)
     sampling = _sampling(arguments, opened)
+    many = wants_many(arguments, opened)
     with blas_threads(threads_for_width(opened.model.config.width)):
-        _show(_pieces(opened, arguments, sampling), arguments, echo=not opened.model.two_stacks)
+        if many:
+            write_all(opened, prompts_of(arguments, sampling), arguments)
+            return 0
+        speculation = speculation_of(arguments, opened)
+        pieces = _pieces(opened, arguments, sampling, speculation)
+        _show(pieces, arguments, speculation, echo=not opened.model.two_stacks)
     return 0
 
 
@@ -85,6 +103,8 @@ def _sampling(arguments: argparse.Namespace, opened: OpenedModel) -> Sampling:
         raise UserError(f"--beams looks for the likeliest text, so {drawing[0]} has no effect; leave one of them out")
     if arguments.temperature == 0 and drawing:
         raise UserError(f"--temperature 0 draws nothing, so {drawing[0]} has no effect; leave one of them out")
+    if arguments.beams and arguments.draft is not None:
+        raise UserError("--beams looks at many texts at once, and --draft is for one; leave one of them out")
     if opened.model.two_stacks and (arguments.beams or arguments.stop):
         raise UserError(
             "--beams and --stop are for models that continue a text; this one reads and writes; leave them out"
@@ -94,7 +114,9 @@ def _sampling(arguments: argparse.Namespace, opened: OpenedModel) -> Sampling:
     return sampling_of(arguments)
 
 
-def _pieces(opened: OpenedModel, arguments: argparse.Namespace, sampling: Sampling) -> Iterable[str]:
+def _pieces(
+    opened: OpenedModel, arguments: argparse.Namespace, sampling: Sampling, speculation: Speculation | None
+) -> Iterable[str]:
     """The text that the model writes, piece by piece."""
     model, params, tokenizer = opened.model, opened.params, opened.tokenizer
     if arguments.beams:
@@ -113,18 +135,22 @@ def _pieces(opened: OpenedModel, arguments: argparse.Namespace, sampling: Sampli
         sampling=sampling,
         rng=rng,
         stop=arguments.stop,
+        speculation=speculation,
     )
 
 
-def _show(pieces: Iterable[str], arguments: argparse.Namespace, *, echo: bool) -> None:
-    """Print them as they come. echo: the prompt stands before them."""
+def _show(pieces: Iterable[str], arguments: argparse.Namespace, speculation: Speculation | None, *, echo: bool) -> None:
+    """Print them as they come, and what came of a draft on standard error. echo: the prompt stands before them."""
     if arguments.json:
-        print_json({"prompt": arguments.prompt, "text": "".join(pieces), "seed": arguments.seed})
+        found = {"prompt": arguments.prompt, "text": "".join(pieces), "seed": arguments.seed}
+        print_json(found if speculation is None else found | {"speculation": speculation.counts()})
         return
     print(arguments.prompt if echo else "", end="", flush=True)
     for piece in pieces:
         print(visible(piece), end="", flush=True)
     print()
+    if speculation is not None:
+        print(speculation, file=sys.stderr)
 
 
 def _likeliest(opened: OpenedModel, arguments: argparse.Namespace) -> str:

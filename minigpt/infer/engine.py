@@ -6,14 +6,14 @@ section 4). A product with 16 rows reads every weight once, where 16 products wi
 is what one row costs.
 """
 
+import math
 from bisect import insort
 from collections import Counter
-from typing import Any
 
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.infer.paged import PagedPast
+from minigpt.infer.paged import STORES, PagedPast
 from minigpt.infer.pages import Pages
 from minigpt.infer.request import Event, Request, Sequence
 from minigpt.infer.sampling import next_tokens
@@ -52,6 +52,8 @@ class Engine:
         Positions in a page of the cache.
     piece : int
         How many tokens of prompts one step computes at most, beside the texts that are being written.
+    cache_bits : int, optional
+        8: keep keys and values in 8 bits, in about a quarter of the memory; the texts are then no longer the same.
 
     Raises
     ------
@@ -79,18 +81,24 @@ class Engine:
         memory: int | None = None,
         page: int = PAGE,
         piece: int = PIECE,
+        cache_bits: int | None = None,
     ):
         check_writes(model)
         if model.two_stacks:
             raise UserError("an encoder-decoder reads a text of its own for every answer; use minigpt.generate for it")
+        scaling = model.config.rotary_scaling
+        if scaling is not None and scaling.follows_length:
+            raise UserError("with dynamic rotary scaling no keys can be kept; use minigpt.generate for such a model")
         for name, value in (("slots", slots), ("page", page), ("piece", piece)):
             check(name, value, whole(1))
         check("memory", memory, whole(1).or_none())
+        if cache_bits not in STORES:
+            raise UserError(f"cache_bits is {cache_bits}, but a cache has 8 or, with None, what the model has")
         self.model, self.params, self.slots, self.piece = model, params, slots, piece
         self.context = model.config.context
-        dtype = params[TOKENS].dtype
-        count = _count_pages(model, page, slots, memory, dtype)
-        self.pages, self.past = Pages(count, page), PagedPast(model.config, count, page, dtype)
+        numbers = params[TOKENS].dtype, cache_bits
+        count = _count_pages(model, page, slots, memory, PagedPast.page_bytes(model.config, page, *numbers))
+        self.pages, self.past = Pages(count, page), PagedPast(model.config, count, page, *numbers)
         self._waiting: list[Sequence] = []  # in order
         self._running: list[Sequence] = []  # in order
         self._ids = 0
@@ -123,6 +131,11 @@ class Engine:
             raise UserError(f"the prompt has token {outside[0]}, but the vocabulary ends at {vocabulary - 1}")
         if request.vocabulary_size is not None and request.vocabulary_size > vocabulary:
             raise UserError(f"vocabulary_size is {request.vocabulary_size}, but the model has {vocabulary} tokens")
+        if self.model.config.endless and len(request.prompt) + request.max_new_tokens > self.context:
+            raise UserError(
+                f"{len(request.prompt)} tokens and {request.max_new_tokens} new ones go beyond the context of "
+                f"{self.context}; shorten them, or use minigpt.generate, which goes on with a window"
+            )
         needed = self._pages_for(min(self.context, len(request.prompt) + request.max_new_tokens - 1))
         if needed > self.pages.count:
             raise UserError(
@@ -134,11 +147,15 @@ class Engine:
         self._waiting.append(Sequence(self._ids, 0, request, tokens, np.random.default_rng(request.seed)))
         return self._ids
 
-    def cancel(self, request: int) -> None:
-        """Write no more of a request; nothing happens if it has ended."""
-        self._waiting = [sequence for sequence in self._waiting if sequence.id != request]
-        for sequence in [one for one in self._running if one.id == request]:
-            self._leave(sequence)
+    def cancel(self, request: int, sample: int | None = None) -> None:
+        """Write no more of a request, or of one of its samples; nothing happens if it has ended."""
+
+        def goes(one: Sequence) -> bool:
+            return one.id == request and sample in (None, one.sample)
+
+        self._waiting = [one for one in self._waiting if not goes(one)]
+        for one in filter(goes, list(self._running)):
+            self._leave(one)
 
     def step(self) -> list[Event]:
         """One forward over all that run, after those that wait have joined as far as there is room.
@@ -209,11 +226,12 @@ class Engine:
             if last is sequence:
                 return False
         if copied:
-            page = self.pages.take()
-            self.past.copy(sequence.table[begun], page)
-            self.pages.release([sequence.table[begun]])
-            sequence.table[begun] = page
-        sequence.table += [self.pages.take() for _ in range(new)]
+            shared = sequence.table.pop()  # what is begun is the last
+            self.pages.take(sequence.table)
+            self.past.copy(shared, sequence.table[-1])
+            self.pages.release([shared])
+        for _ in range(new):
+            self.pages.take(sequence.table)
         return True
 
     def _preempt(self, sequence: Sequence) -> None:
@@ -254,10 +272,10 @@ class Engine:
         samples = [sequence, *self._split(sequence)] if sequence.waits_to_split else [sequence]
         logits = logits[: sequence.request.vocabulary_size]
         tokens = [int(next_tokens(logits[None], one.request.sampling, one.rng)[0]) for one in samples]
-        logprobs = _logprobs(logits)
-        best = _likeliest(logprobs, sequence.request.logprobs)
+        total = _log_sum(logits)
+        best = _likeliest(logits, sequence.request.logprobs, total)
         return [
-            Event(one.id, one.sample, token, float(logprobs[token]), best, self._append(one, token))
+            Event(one.id, one.sample, token, float(logits[token]) - total, best, self._append(one, token))
             for one, token in zip(samples, tokens, strict=True)
         ]
 
@@ -293,9 +311,8 @@ class Engine:
         return -(-positions // self.pages.size)
 
 
-def _count_pages(model: Transformer, page: int, slots: int, memory: int | None, dtype: Any) -> int:
-    """How many pages fit the memory. `UserError` if that is none, or more than the machine has."""
-    size = PagedPast.page_bytes(model.config, page, dtype)
+def _count_pages(model: Transformer, page: int, slots: int, memory: int | None, size: int) -> int:
+    """How many pages of `size` bytes fit the memory. `UserError` if that is none, or more than the machine has."""
     context = -(-model.config.context // page)
     count = max(context, min(slots * context, MEMORY // size)) if memory is None else memory // size
     if not count:
@@ -309,15 +326,15 @@ def _count_pages(model: Transformer, page: int, slots: int, memory: int | None, 
     return count
 
 
-def _logprobs(logits: np.ndarray) -> np.ndarray:
-    """(V,) the logarithms of the probabilities that the model gives."""
-    shifted = logits - logits.max()
-    return shifted - np.log(np.exp(shifted).sum(dtype=np.float64))
+def _log_sum(logits: np.ndarray) -> float:
+    """log(sum(exp(logits))), of (V,): a score less this is the logarithm of the model's probability."""
+    most = logits.max()
+    return float(most) + math.log(np.exp(logits - most).sum(dtype=np.float64))
 
 
-def _likeliest(logprobs: np.ndarray, count: int) -> tuple[tuple[int, float], ...]:
+def _likeliest(logits: np.ndarray, count: int, total: float) -> tuple[tuple[int, float], ...]:
     """So many of the likeliest tokens, of equal ones the lower ids first, and their logprobs."""
     if not count:
         return ()
-    best = np.argsort(-logprobs, kind="stable")[:count]
-    return tuple((int(token), float(logprobs[token])) for token in best)
+    best = np.argsort(-logits, kind="stable")[:count]
+    return tuple((int(token), float(logits[token]) - total) for token in best)

@@ -8,6 +8,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.infer.sampling import PURE, Sampling, next_tokens
+from minigpt.infer.speculative import Speculation, speculate
 from minigpt.infer.stop import until_stop
 from minigpt.infer.window import Window, check_prompt
 from minigpt.model import Params, Transformer
@@ -26,6 +27,7 @@ def generate(
     stop_tokens: Collection[int] = (),
     source: np.ndarray | None = None,
     vocabulary_size: int | None = None,
+    speculation: Speculation | None = None,
 ) -> Iterator[Any]:
     """Continue `tokens` by up to `max_new_tokens` tokens, one at a time.
 
@@ -51,6 +53,8 @@ def generate(
         What an encoder-decoder reads while it writes.
     vocabulary_size : int, optional
         Of the tokenizer, where the model's is padded past it; only ids below it are written.
+    speculation : Speculation, optional
+        A draft that guesses what comes, for speed (`minigpt.infer.speculative`); for one prompt of a decoder.
 
     Returns
     -------
@@ -83,7 +87,10 @@ def generate(
         source=source,
         vocabulary_size=vocabulary_size,
     )
-    ids = _stream(window, max_new_tokens, sampling, rng, np.array(sorted(stop_tokens), np.int64))
+    if speculation is not None:
+        ids = speculate(window, speculation, tokens.reshape(-1), max_new_tokens, sampling, rng, stop_tokens)
+    else:
+        ids = _stream(window, max_new_tokens, sampling, rng, np.array(sorted(stop_tokens), np.int64))
     return (int(row[0]) for row in ids) if tokens.ndim == 1 else ids
 
 
@@ -120,6 +127,7 @@ def generate_text(
     cached: bool = True,
     stop: str | Collection[str] = (),
     past_the_end: bool = False,
+    speculation: Speculation | None = None,
 ) -> Iterator[str]:
     """Continue the text `prompt` by up to `max_new_tokens` tokens, in pieces as they are written.
 
@@ -132,7 +140,7 @@ def generate_text(
         An empty one starts from the end-of-text token, which stood before every text in training.
     max_new_tokens : int
         How many at most.
-    sampling, rng, cached
+    sampling, rng, cached, speculation
         As in `generate`.
     stop : str or collection of str
         Writing ends with the first of these to be complete, which is not part of the text.
@@ -175,6 +183,7 @@ def generate_text(
         cached=cached,
         stop_tokens=stop_tokens,
         vocabulary_size=tokenizer.vocabulary_size,
+        speculation=speculation,
     )
     chunks = (tokenizer.decode_bytes([token]) for token in ids if token not in stop_tokens)
     return until_stop(whole_characters(chunks), stop)

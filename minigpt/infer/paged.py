@@ -8,6 +8,72 @@ import numpy as np
 from minigpt.model import TransformerConfig
 from minigpt.model.call import Span
 
+LARGEST = 127  # of what 8 bits hold, with a sign
+
+
+class Numbers:
+    """The pages of one attention, every number as it is: (2, G, pages, size, D), keys and values."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any):
+        """shape: as above."""
+        self.numbers = np.empty(shape, dtype)
+
+    def write(self, kind: int, pages: np.ndarray, places: np.ndarray, x: np.ndarray) -> None:
+        """x: (G, N, D), keys (kind 0) or values (1), each position into a place of a page: (N,) each."""
+        self.numbers[kind][:, pages, places] = x
+
+    def read(self, table: np.ndarray | slice) -> np.ndarray:
+        """Keys and values of whole pages, (P,), one behind the other: (2, G, P * size, D). No copy of a slice."""
+        whole = self.numbers[:, :, table]  # (2, G, P, size, D)
+        return whole.reshape(*whole.shape[:2], -1, whole.shape[-1])
+
+    def copy(self, source: int, page: int) -> None:
+        """Write the contents of page `source` into `page`."""
+        self.numbers[:, :, page] = self.numbers[:, :, source]
+
+    @staticmethod
+    def bytes(width: int, dtype: Any) -> int:
+        """What the key of one head at one position takes."""
+        return width * np.dtype(dtype).itemsize
+
+
+class EightBits(Numbers):
+    """The same, rounded to whole numbers of 8 bits times a scale for every head and position: the largest / 127.
+
+    Dettmers et al. (2022), "LLM.int8()", arXiv:2208.07339, section 2: absmax quantization, vector by vector. The error
+    of a number is at most half a scale, 1/254 of the largest beside it.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: Any):
+        """shape: as above."""
+        super().__init__(shape, np.int8)
+        self.scales = np.zeros((*shape[:-1], 1), dtype)  # (2, G, pages, size, 1)
+
+    def write(self, kind: int, pages: np.ndarray, places: np.ndarray, x: np.ndarray) -> None:
+        """As that of `Numbers`."""
+        scales = np.abs(x).max(axis=-1, keepdims=True) / LARGEST  # (G, N, 1)
+        self.scales[kind][:, pages, places] = scales
+        with np.errstate(invalid="ignore"):  # of a damaged model; its scale is no number either
+            super().write(kind, pages, places, np.rint(x / np.where(scales == 0, 1, scales)))
+
+    def read(self, table: np.ndarray | slice) -> np.ndarray:
+        """As that of `Numbers`."""
+        scales = self.scales[:, :, table]
+        return super().read(table) * scales.reshape(*scales.shape[:2], -1, 1)
+
+    def copy(self, source: int, page: int) -> None:
+        """As that of `Numbers`."""
+        super().copy(source, page)
+        self.scales[:, :, page] = self.scales[:, :, source]
+
+    @staticmethod
+    def bytes(width: int, dtype: Any) -> int:
+        """As that of `Numbers`."""
+        return width + np.dtype(dtype).itemsize
+
+
+STORES: dict[int | None, type[Numbers]] = {None: Numbers, 8: EightBits}  # by the bits of a number; None: as it is
+
 
 class PagedPast:
     """The keys and values of every attention, in pages that sequences point at.
@@ -23,22 +89,26 @@ class PagedPast:
         How many pages, and positions in each.
     dtype
         That of the parameters.
+    bits : int, optional
+        8: keep numbers in 8 bits, in about a quarter of the memory; None: as they are.
     """
 
-    def __init__(self, config: TransformerConfig, count: int, size: int, dtype: Any = np.float32):
-        """config: of the model; count: pages; size: positions in each; dtype: that of the parameters."""
+    def __init__(self, config: TransformerConfig, count: int, size: int, dtype: Any = np.float32, bits: Any = None):
+        """config: of the model; count: pages; size: positions in each; dtype: that of the parameters; bits: see above.
+
+        The memory of a page is taken by the system when it is first written.
+        """
         self.size = size
         self.spans: list[Span] = []
-        self._tables: list[np.ndarray] = []  # of each span, as many pages as it has positions for
+        self._tables: list[np.ndarray | slice] = []  # of each span, as many pages as it has positions for
         self._pages = self._places = np.empty(0, np.int64)  # (N,) where each new position is written
-        shape = (2, config.key_value_heads, count, size, config.head_width)  # keys and values, (G, pages, size, D)
-        self._arrays = {f"blocks.{layer}.attention": np.empty(shape, dtype) for layer in range(config.layers)}
+        shape = (2, config.key_value_heads, count, size, config.head_width)
+        self._stores = {f"blocks.{layer}.attention": STORES[bits](shape, dtype) for layer in range(config.layers)}
 
     @staticmethod
-    def page_bytes(config: TransformerConfig, size: int, dtype: Any = np.float32) -> int:
+    def page_bytes(config: TransformerConfig, size: int, dtype: Any = np.float32, bits: Any = None) -> int:
         """What one page takes in all layers."""
-        numbers = 2 * config.layers * config.key_value_heads * size * config.head_width
-        return numbers * np.dtype(dtype).itemsize
+        return 2 * config.layers * config.key_value_heads * size * STORES[bits].bytes(config.head_width, dtype)
 
     def see(self, sequences: list[tuple[list[int], int, int]]) -> None:
         """What comes next: of each sequence its table of pages, the first new position, and how many there are."""
@@ -47,7 +117,8 @@ class PagedPast:
             positions = np.arange(start, start + count)
             whole = np.array(table[: -(-(start + count) // self.size)])
             self.spans.append(Span(slice(row, row + count), start))
-            self._tables.append(whole)
+            beside = bool((np.diff(whole) == 1).all())
+            self._tables.append(slice(int(whole[0]), int(whole[-1]) + 1) if beside else whole)
             pages.append(whole[positions // self.size])
             places.append(positions % self.size)
             row += count
@@ -57,16 +128,19 @@ class PagedPast:
         self, name: str, key: np.ndarray, value: np.ndarray
     ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
         """Write key, value: (1, G, N, D) of the attention called `name`; yield each span's rows, keys and values."""
-        array = self._arrays[name]
-        array[0][:, self._pages, self._places] = key[0]
-        array[1][:, self._pages, self._places] = value[0]
+        store = self._stores[name]
+        for kind, x in enumerate((key, value)):
+            store.write(kind, self._pages, self._places, x[0])
         for span, table in zip(self.spans, self._tables, strict=True):
             length = span.start + span.rows.stop - span.rows.start
-            whole = array[:, :, table]  # (2, G, pages, size, D), each head's positions one behind the other
-            keys, values = whole.reshape(*whole.shape[:2], 1, -1, whole.shape[-1])[:, :, 0, :length]
-            yield span.rows, keys[None], values[None]
+            keys, values = store.read(table)[:, None, :, :length]  # (1, G, S, D) each
+            yield span.rows, keys, values
+
+    def read(self, name: str, table: Any) -> np.ndarray:
+        """Keys and values of whole pages, (P,), of the attention called `name`: (2, G, P * size, D)."""
+        return self._stores[name].read(np.asarray(table))
 
     def copy(self, source: int, page: int) -> None:
-        """Write the contents of page `source` into `page`."""
-        for array in self._arrays.values():
-            array[:, :, page] = array[:, :, source]
+        """Write the contents of page `source` into `page`, in all layers."""
+        for store in self._stores.values():
+            store.copy(source, page)

@@ -8,9 +8,12 @@ sequences that begin alike have pages in common (section 4.4).
 
 from collections import OrderedDict
 
+import numpy as np
+
 from minigpt.errors import UserError
 
 BEGINNING = 0  # what stands before the first page of every sequence
+SHARE = 16  # kept pages are given up a sixteenth of all at a time, so that free ones lie side by side
 
 
 class Pages:
@@ -21,6 +24,9 @@ class Pages:
     on are equal, whatever a hash may say. A known page that nobody uses any more is kept until its place is needed; the
     one that was used least recently goes first. A page is given up before the one in front of it, so what is known is
     always whole from the beginning.
+
+    A sequence whose pages lie side by side is read without a copy, so it gets the page after its last one where that is
+    free, and begins in the middle of the longest row of free ones, where both it and its neighbour can grow.
 
     Parameters
     ----------
@@ -33,7 +39,8 @@ class Pages:
     def __init__(self, count: int, size: int):
         """count: how many pages; size: positions in each."""
         self.count, self.size = count, size
-        self._free = list(reversed(range(count)))
+        self._free = np.ones(count, bool)
+        self._count_free = count
         self._users = [0] * count
         self._kept: OrderedDict[int, None] = OrderedDict()  # known and unused, least recently used first
         self._pages: dict[tuple[int, bytes], int] = {}  # (what stands before, the tokens) -> page
@@ -43,7 +50,7 @@ class Pages:
     @property
     def available(self) -> int:
         """Pages that can be taken: free, or kept for later."""
-        return len(self._free) + len(self._kept)
+        return self._count_free + len(self._kept)
 
     @property
     def used(self) -> int:
@@ -55,17 +62,27 @@ class Pages:
         """Pages that nobody uses, whose contents are known."""
         return len(self._kept)
 
-    def take(self) -> int:
-        """A page for one user, to be written. `UserError` if all are in use."""
-        if self._free:
-            page = self._free.pop()
-        elif self._kept:
+    def take(self, table: list[int]) -> None:
+        """Put a page at the end of the table, to be written. `UserError` if all are in use."""
+        if not self._count_free:
+            self._give_up(max(1, self.count // SHARE))
+        page = table[-1] + 1 if table else self.count
+        if page >= self.count or not self._free[page]:
+            page = _middle_of_longest(self._free)
+        self._free[page] = False
+        self._count_free -= 1
+        self._users[page] = 1
+        table.append(page)
+
+    def _give_up(self, most: int) -> None:
+        """Free kept pages, the least recently used first."""
+        if not self._kept:
+            raise UserError(f"all {self.count} pages are in use; give the cache more memory")
+        for _ in range(min(most, len(self._kept))):
             page, _ = self._kept.popitem(last=False)
             del self._pages[self._known.pop(page)[1]]
-        else:
-            raise UserError(f"all {self.count} pages are in use; give the cache more memory")
-        self._users[page] = 1
-        return page
+            self._free[page] = True
+            self._count_free += 1
 
     def share(self, page: int) -> None:
         """One user more."""
@@ -85,7 +102,8 @@ class Pages:
                 if page in self._known:
                     self._kept[page] = None
                 else:
-                    self._free.append(page)
+                    self._free[page] = True
+                    self._count_free += 1
 
     def find(self, tokens: bytes, width: int) -> list[int]:
         """The known pages that hold the beginning of `tokens`, of `width` bytes each; nobody uses them for it yet."""
@@ -114,3 +132,12 @@ class Pages:
         self._contents += 1
         self._pages[key] = table[place]
         self._known[table[place]] = self._contents, key
+
+
+def _middle_of_longest(free: np.ndarray) -> int:
+    """The middle of the longest row of True; its beginning if that is where everything begins."""
+    borders = np.flatnonzero(np.diff(free, prepend=False, append=False))  # where rows of True begin and end, in turn
+    starts, ends = borders[::2], borders[1::2]
+    longest = int((ends - starts).argmax())
+    start, end = int(starts[longest]), int(ends[longest])
+    return start if start == 0 else (start + end) // 2

@@ -57,16 +57,25 @@ def next_tokens(logits: np.ndarray, sampling: Sampling, rng: np.random.Generator
     Greedy takes the highest score, of equal ones the lowest id, and needs no rng. Otherwise each row takes one number
     from rng, so the same seed gives the same tokens. `UserError` if the scores are not numbers.
     """
-    if not np.isfinite(logits.max(axis=-1)).all():  # a maximum is NaN when any score is
-        raise UserError("the model's scores are not finite numbers; its parameters are damaged or training diverged")
+    check_scores(logits)
     if sampling.temperature == 0:
         return logits.argmax(axis=-1)
+    return draw(distribution(logits, sampling), rng)
+
+
+def check_scores(logits: np.ndarray) -> None:
+    """`UserError` if the scores, (B, V), are not numbers."""
+    if not np.isfinite(logits.max(axis=-1)).all():  # a maximum is NaN when any score is
+        raise UserError("the model's scores are not finite numbers; its parameters are damaged or training diverged")
+
+
+def draw(probabilities: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+    """One id for each row of probabilities: (B, V), which need not sum to 1. Returns (B,); one number from rng each."""
     if rng is None:
         raise UserError("sampling needs a random generator; pass rng=numpy.random.default_rng(seed) or temperature 0")
-    probabilities = distribution(logits, sampling)
     cumulative = probabilities.cumsum(axis=-1)  # (B, V)
     cumulative /= cumulative[:, -1:]  # ends at exactly 1, above any number that rng gives
-    return (cumulative <= rng.random((len(logits), 1))).sum(axis=-1)  # the first token whose sum is above it
+    return (cumulative <= rng.random((len(probabilities), 1))).sum(axis=-1)  # the first token whose sum is above it
 
 
 def distribution(logits: np.ndarray, sampling: Sampling) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.errors import UserError
+from minigpt.ops.linear import product
 from minigpt.pretrained.quantized import Kind, decode_blocks
 
 PIECE = 1 << 18  # numbers that are decoded at a time: one MB
@@ -83,14 +84,15 @@ class QuantizedMatrix:
         """x @ self: (..., N) to (..., M), decoded a piece at a time."""
         if x.shape[-1] != self.shape[0]:
             raise UserError(f"x has width {x.shape[-1]} but the matrix has {self.shape[0]} rows; they must be equal")
-        y = np.zeros((*x.shape[:-1], self.shape[1]), np.result_type(x.dtype, self.dtype))
-        x = self._scaled(x) if self.transposed else x  # cheaper than to scale the pieces
+        x_rows = x.reshape(-1, x.shape[-1])
+        x_rows = self._scaled(x_rows) if self.transposed else x_rows  # cheaper than to scale the pieces
+        y = np.zeros((len(x_rows), self.shape[1]), np.result_type(x.dtype, self.dtype))
         for rows, piece in self._pieces():
             if self.transposed:
-                y[..., rows] = x @ piece.T
+                y[:, rows] = product(x_rows, piece.T)
             else:
-                y += x[..., rows] @ piece
-        return y if self.transposed else self._scaled(y)
+                y += product(x_rows[:, rows], piece)
+        return (y if self.transposed else self._scaled(y)).reshape(*x.shape[:-1], -1)
 
     def _scaled(self, rows: np.ndarray) -> np.ndarray:
         """(..., columns), multiplied with the factors."""

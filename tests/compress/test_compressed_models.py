@@ -274,7 +274,7 @@ def test_commands_accept_it(tmp_path, capsys):
         ([str(tmp_path / "x"), "--bits", "7"], "bits is 7"),
         ([str(tmp_path / "x"), "--tokens", "9"], "at least 60 are needed|--tokens is 9"),
         (
-            [str(tmp_path / "x"), "--calibrate", str(tmp_path / "text.txt"), "--method", "second-order"],
+            [str(tmp_path / "x"), "--calibrate", str(tmp_path / "short.txt"), "--method", "second-order"],
             "tokens, but at",
         ),
     ):

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigpt.corpus.personal import KINDS, Pseudonyms, Span, find, replace
+from minigpt.corpus.personal.plain import plain
 from minigpt.corpus.personal.span import without_overlaps
 from minigpt.errors import UserError
 
@@ -168,3 +169,44 @@ def test_pseudonyms_have_the_form_and_the_check_digits_of_what_they_replace(seed
     account = pseudonyms.of("iban", "DE89370400440532013000")
     assert int("".join(str(int(c, 36)) for c in account[4:] + account[:4])) % 97 == 1
     assert account.startswith("ZZ")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("card 4111\u00a01111\u00a01111\u00a01111.", "card", "4111\u00a01111\u00a01111\u00a01111"),
+        ("card ４１１１ １１１１ １１１１ １１１１", "card", "４１１１ １１１１ １１１１ １１１１"),
+        (
+            "IBAN DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000",
+            "iban",
+            "DE89\u00a03704\u00a00044\u00a00532\u00a00130\u00a000",
+        ),
+        ("SSN 536\u201122\u20118145", "national_id", "536\u201122\u20118145"),
+        ("call +44\u200f 7700\u200f 900123 now", "phone", "+44\u200f 7700\u200f 900123"),
+        ("phone: ٠١٠٠١٢٣٤٥٦٧", "phone", "٠١٠٠١٢٣٤٥٦٧"),
+        ("電話は03-3224-9999です。", "phone", "03-3224-9999"),
+        ("请拨打我的手机13812345678谢谢", "phone", "13812345678"),
+        ("an e\u0301mile@exa\u0301mple.fr", "email", "e\u0301mile@exa\u0301mple.fr"),
+        ("write anna\u200b.smith@example.org", "email", "anna\u200b.smith@example.org"),
+    ],
+)
+def test_spaces_digits_and_marks_of_any_script_hide_nothing(text, kind, value):
+    assert (kind, value) in found(text, kind)
+    assert value not in replace(text, find(text))
+
+
+@given(st.text(alphabet="a1é漢\u0301\u200f\u00a0１٣ ", max_size=30))
+def test_every_place_of_plain_text_is_one_of_the_text(text):
+    shown, places = plain(text)
+    places = list(range(len(text) + 1)) if places is None else places
+    assert len(places) == len(shown) + 1 and places[-1] == len(text)
+    assert all(first <= second for first, second in pairwise(places))
+    assert shown.replace(" ", "") == "".join(plain(text[place])[0] for place in sorted(set(places[:-1]))).replace(
+        " ", ""
+    )
+
+
+def test_a_value_has_one_pseudonym_whatever_signs_it_is_written_with():
+    pseudonyms = Pseudonyms(b"a secret that is kept")
+    texts = ["4111 1111 1111 1111", "4111\u00a01111\u00a01111\u00a01111", "４１１１ １１１１ １１１１ １１１１"]
+    assert len({replace(text, find(text, ["card"]), pseudonyms) for text in texts}) == 1

@@ -150,7 +150,18 @@ def test_telephone_numbers_that_need_no_cue(number):
     "number", ["5550123456", "84 23 30", "448 2197", "9416 5007", "(59) 106-048", "42-95-00-21", "25 470375"]
 )
 @pytest.mark.parametrize(
-    "text", ["call me at {} now", "Phone: {}\n", "messages to {}. Bye", "my number is {}", "it is {}-Fax", "Mobile:{}"]
+    "text",
+    [
+        "call me at {} now",
+        "Phone: {}\n",
+        "messages to {}. Bye",
+        "my number is {}",
+        "it is {}-Fax",
+        "Mobile:{}",
+        "Mi teléfono es {}",
+        "Zadzwoń: {}",
+        "телефон: {}",
+    ],
 )
 def test_any_row_of_digits_after_a_cue(text, number):
     assert pieces(text.format(number), "phone") == [number]

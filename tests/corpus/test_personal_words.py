@@ -95,6 +95,8 @@ def test_a_list_of_two_addresses_is_not_read_across_its_and():
         "the shop is on Channel 4",
         "zip 101 files",
         "Model B12 3CD",
+        "Room 101, building 7",
+        "PID 12345, PPID 1, UID 1000",
     ],
 )
 def test_numbers_beside_words_are_no_addresses(text):
@@ -205,6 +207,7 @@ def test_names_on_machines(text, name):
         "WHERE id = @id",
         "@name ||= x",
         "login: failed",
+        "login: see the manual",
         "a@b",
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_model import VARIANTS, small_model
 
-from minigpt import Engine, Request, Sampling, UserError
+from minigpt import Call, Engine, Request, Sampling, UserError
 from minigpt.infer import GREEDY, generate
 from minigpt.infer.paged import PagedPast
 
@@ -105,3 +105,211 @@ def test_what_cannot_be_written_is_refused():
         engine.submit(Request(np.arange(8), 4))
     with pytest.raises(UserError, match="max_new_tokens is 0"):
         Request(np.array([1]), 0)
+
+
+def test_a_prompt_in_pieces_does_not_hold_up_the_others():
+    """Those that write get a token at every step, while a long prompt is computed beside them."""
+    model, params = small_model(context=64)
+    engine = engine_of(model, params, piece=4)
+    writer = engine.submit(Request(np.array([1]), 40))
+    engine.step()
+    reader = engine.submit(Request(np.arange(21), 1))
+    for step in range(6):
+        got = [event.request for event in engine.step()]
+        assert got == ([writer] if step < 5 else [writer, reader])
+
+
+def test_samples_share_their_prompt_and_part_when_they_write():
+    """One computation of the prompt; its unfinished page is copied by all but the last that writes into it."""
+    model, params = small_model(context=64)
+    engine = engine_of(model, params)
+    request = Request(np.arange(10), 8, samples=5, seed=3)
+    engine.submit(request)
+    engine.step()
+    assert engine.running == 5 and engine.statistics["prompt_computed"] == 10
+    assert engine.pages.used == 4  # of three positions
+    engine.step()
+    assert engine.pages.used == 3 + 5
+    texts, _ = texts_of(run_to_end(engine))
+    assert engine.statistics["prompt_computed"] == 10
+    assert [texts[1, sample] for sample in range(5)] == [text[2:] for text in alone(model, params, request)]
+
+
+def test_without_copies_the_samples_would_write_over_each_other(monkeypatch):
+    """What copy on write is for: turned off, the texts are wrong."""
+    monkeypatch.setattr("minigpt.infer.pages.Pages.shared", lambda pages, page: False)
+    model, params = small_model(context=64)
+    engine = engine_of(model, params)
+    request = Request(np.arange(10), 8, samples=5, seed=3)
+    engine.submit(request)
+    texts, _ = texts_of(run_to_end(engine))
+    assert [texts[1, sample] for sample in range(5)] != alone(model, params, request)
+
+
+def test_samples_without_a_slot_wait():
+    model, params = small_model(context=64)
+    engine = engine_of(model, params, slots=2)
+    request = Request(np.arange(7), 9, samples=6)
+    engine.submit(request)
+    assert len(engine.step()) == 6  # the first token of each comes from the same scores
+    assert (engine.running, engine.pending) == (2, 4)
+    texts, _ = texts_of(run_to_end(engine))
+    assert [texts[1, sample] for sample in range(6)] == [text[1:] for text in alone(model, params, request)]
+
+
+def test_a_beginning_is_computed_once():
+    model, params = small_model(context=64)
+    engine = engine_of(model, params)
+    shared = np.arange(20) % 23
+    for last in (7, 8):
+        request = Request(np.append(shared, last), 5)
+        engine.submit(request)
+        texts, _ = texts_of(run_to_end(engine))
+        assert [*texts.values()] == alone(model, params, request)
+    statistics = engine.statistics
+    assert (statistics["prompt_computed"], statistics["prompt_reused"]) == (21 + 3, 18)  # six whole pages
+    assert statistics["pages_used"] == 0 and statistics["pages_kept"] > 6
+
+
+def test_kept_pages_make_room_and_what_is_left_is_right():
+    """Prompts that together need more pages than there are: old ones are given up, and texts stay as they were."""
+    model, params = small_model(context=24)
+    engine = engine_of(model, params, pages=9, slots=3)
+    rng = np.random.default_rng(5)
+    prompts = [rng.integers(0, 23, 12) for _ in range(6)]
+    for turn in range(18):
+        request = Request(prompts[turn * 5 % 6], 6, seed=turn)
+        id_ = engine.submit(request)
+        texts, _ = texts_of(run_to_end(engine))
+        assert texts[id_, 0] == alone(model, params, request)[0]
+        assert engine.pages.used == 0
+
+
+def test_who_came_last_makes_room_and_is_computed_again():
+    model, params = small_model(context=24)
+    engine = engine_of(model, params, pages=8, slots=2)
+    requests = [Request(np.arange(10) + first, 14, seed=first) for first in (0, 5)]
+    ids = [engine.submit(request) for request in requests]
+    events = run_to_end(engine)
+    texts, reasons = texts_of(events)
+    for id_, request in zip(ids, requests, strict=True):
+        assert texts[id_, 0] == alone(model, params, request)[0]
+    assert engine.statistics["preempted"] > 0
+    assert list(reasons) == [(ids[0], 0), (ids[1], 0)]  # the first is never kept waiting
+
+
+def test_whoever_leaves_takes_nothing_along():
+    """Hundreds of requests, a third of them called off on the way: every page comes back."""
+    model, params = small_model(layers=1, width=8, heads=2, feed_forward_width=8, context=16)
+    engine = engine_of(model, params, pages=20, slots=8)
+    rng, alive = np.random.default_rng(7), []
+    for _ in range(600):
+        prompt = rng.integers(0, 4, rng.integers(1, 9))
+        alive.append(engine.submit(Request(prompt, int(rng.integers(1, 4)), samples=int(rng.integers(1, 3)))))
+        if rng.random() < 0.3:
+            engine.cancel(alive.pop(rng.integers(len(alive))))
+        if engine.pending > 20:
+            engine.step()
+        assert engine.pages.used <= 20
+    run_to_end(engine)
+    assert engine.pages.used == 0 and engine.pages.available == 20
+    assert len(engine.pages._known) == len(engine.pages._pages) == engine.pages.kept <= 20
+
+
+def test_one_sample_is_called_off_and_the_others_write_on():
+    model, params = small_model()
+    engine = engine_of(model, params)
+    request = Request(np.arange(4), 9, samples=3)
+    id_ = engine.submit(request)
+    events = engine.step()
+    engine.cancel(id_, sample=1)
+    texts, _ = texts_of(events + run_to_end(engine))
+    first, _, third = alone(model, params, request)
+    assert (texts[id_, 0], texts[id_, 2], len(texts[id_, 1])) == (first, third, 1)
+    assert engine.pages.used == 0
+    engine.cancel(id_)  # what has ended cannot be called off, and need not be
+
+
+def test_probabilities_are_those_of_the_model():
+    """The token's and the likeliest ones' against the whole forward, whatever the sampling draws from."""
+    model, params = small_model(context=64)
+    engine = engine_of(model, params)
+    prompt = np.arange(9)
+    engine.submit(Request(prompt, 6, Sampling(0.5, top_k=2), logprobs=4, vocabulary_size=20))
+    events = run_to_end(engine)
+    tokens = np.append(prompt, [event.token for event in events])
+    logits = model.forward(params, tokens[None, :-1])[0][0, 8:, :20]
+    expected = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    for event, row in zip(events, expected, strict=True):
+        assert event.logprob == pytest.approx(row[event.token], abs=1e-12)
+        assert [token for token, _ in event.alternatives] == np.argsort(-row)[:4].tolist()
+        assert [logprob for _, logprob in event.alternatives] == pytest.approx(sorted(row)[::-1][:4], abs=1e-12)
+
+
+def test_single_precision_writes_the_same_text():
+    """Scores differ by rounding alone; a model that is unsure, so that nothing is decided by a wide margin."""
+    model, params = small_model(context=32, dtype=np.float32, seed=2)
+    engine = engine_of(model, params, slots=5)
+    requests = [Request(np.arange(first, 12), 25, Sampling(), seed=first) for first in range(8)]
+    ids = [engine.submit(request) for request in requests]
+    texts, _ = texts_of(run_to_end(engine))
+    assert [[texts[id_, 0]] for id_ in ids] == [alone(model, params, request) for request in requests]
+
+
+def test_a_mixture_of_experts_writes_its_text():
+    model, params = small_model(experts=3, experts_per_token=2)
+    engine = engine_of(model, params, slots=3)
+    requests = [Request(np.arange(first + 1), 20, seed=first) for first in range(4)]
+    ids = [engine.submit(request) for request in requests]
+    texts, _ = texts_of(run_to_end(engine))
+    assert [[texts[id_, 0]] for id_ in ids] == [alone(model, params, request) for request in requests]
+
+
+def test_a_cache_of_eight_bits_is_near_and_small():
+    """Every number is within half a scale, no score moves far, and a copied page is copied with its scales."""
+    model, params = small_model(context=64, width=128, heads=4, dtype=np.float32)
+    params.flat *= 0.3  # so that attention is not all or nothing
+    tokens, table, name = np.random.default_rng(0).integers(0, 23, 50), [3, 1, 4, 0, 5, 2, 6], "blocks.0.attention"
+    pasts = {bits: PagedPast(model.config, 8, 8, np.float32, bits) for bits in (None, 8)}
+    logits = {}
+    for bits, past in pasts.items():
+        parts = []
+        for start in range(0, 50, 5):
+            past.see([(table, start, 5)])
+            parts.append(model.forward(params, tokens[None, start : start + 5], Call(past=past))[0][0])
+        logits[bits] = np.concatenate(parts)
+    exact, rounded = (past.read(name, table)[:, :, :50] for past in pasts.values())
+    most = np.abs(exact).max(axis=-1, keepdims=True)
+    assert (np.abs(rounded - exact) <= most / 253).all() and (np.abs(rounded - exact) > most / 400).any()
+    spread = np.abs(logits[None]).max()
+    expected = model.forward(params, tokens[None])[0][0]
+    np.testing.assert_allclose(logits[None], expected, rtol=0, atol=1e-5 * spread)
+    np.testing.assert_allclose(logits[8], expected, rtol=0, atol=0.03 * spread)
+    sizes = [PagedPast.page_bytes(model.config, 8, np.float32, bits) for bits in (None, 8)]
+    assert sizes[1] < sizes[0] / 3
+    before = pasts[8].read(name, [4])
+    pasts[8].copy(4, 7)
+    np.testing.assert_array_equal(pasts[8].read(name, [7]), before)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"slots": 0}, "slots is 0"),
+        ({"memory": 10}, "memory is 10 bytes, but one page"),
+        ({"memory": 1 << 50}, "give the engine less memory"),
+        ({"cache_bits": 4}, "cache_bits is 4"),
+    ],
+)
+def test_an_engine_that_cannot_be_is_refused(options, message):
+    with pytest.raises(UserError, match=message):
+        Engine(*small_model(), **options)
+
+
+def test_models_that_cannot_write_are_refused():
+    for changes, message in (
+        ({"architecture": "encoder"}, "cannot write"),
+        ({"architecture": "encoder-decoder"}, "enc"),
+    ):
+        with pytest.raises(UserError, match=message):
+            Engine(*small_model(**changes))

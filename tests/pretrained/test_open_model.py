@@ -76,6 +76,12 @@ def test_a_run_and_its_folder_give_the_same_answers(models, tmp_path, text, caps
     (["generate", "decoder", "--beams", "2", "--top-k", "3"], "so --top-k has no effect"),
     (["generate", "both", "--prompt", "x", "--stop", "y"], "--beams and --stop are for models that continue a text"),
     (["generate", "both"], "the text is empty"),
+    (["generate", "both", "--prompt", "x", "--draft", "prompt"], "drafts are for models that continue a text"),
+    (["generate", "decoder", "--draft", "early:9"], "blocks is no shorter way"),
+    (["generate", "decoder", "--draft", "early:one"], "does not say after how many blocks"),
+    (["generate", "decoder", "--draft-tokens", "3"], "--draft-tokens has no effect without --draft"),
+    (["generate", "decoder", "--draft", "prompt", "--beams", "2"], "--beams looks at many texts at once"),
+    (["generate", "decoder", "--draft", "BOTH"], "drafts are for models that continue a text"),
     (["evaluate", "encoder", "TEXT"], "an encoder cannot write"),
     (["evaluate", "both", "TEXT"], "an encoder-decoder is scored on pairs of texts"),
     (["embed", "decoder", "LINES"], "a decoder has no sentence vectors; compare sentences with an encoder, such as"),
@@ -88,7 +94,7 @@ def test_a_run_and_its_folder_give_the_same_answers(models, tmp_path, text, caps
 def test_what_a_model_cannot_do_is_one_sentence(models, tmp_path, text, words, says, capsys):
     lines = tmp_path / "lines.txt"
     lines.write_text("one\ntwo\n", encoding="utf-8")
-    named = {"TEXT": text, "LINES": str(lines)}
+    named = {"TEXT": text, "LINES": str(lines), "BOTH": str(models / "both")}
     assert main([words[0], str(models / words[1]), *(named.get(word, word) for word in words[2:])]) == 2
     error = capsys.readouterr().err
     assert says in error and error.count("\n") == 1
@@ -147,3 +153,24 @@ def test_the_package_offers_it(models):
 def test_only_dtypes_that_can_compute(models):
     with pytest.raises(UserError, match="choose float32 or float64"):
         open_model(models / "decoder", dtype=np.float16)
+
+
+def test_a_draft_changes_the_calls_and_not_the_text(models, tmp_path, capsys):
+    decoder, other = str(models / "decoder"), a_run(tmp_path / "other", byte_pairs(280), **MODERN)
+    words = ["generate", decoder, "--prompt", "The quick brown fox", "--max-new-tokens", "12", "--temperature", "0"]
+    main(words)
+    plain = capsys.readouterr().out
+    for draft, name in (
+        ("prompt", "prompt look-up"),
+        ("early:1", "early exit after 1 blocks"),
+        (decoder, "draft model"),
+    ):
+        assert main([*words, "--draft", draft, "--draft-tokens", "2"]) == 0
+        written = capsys.readouterr()
+        assert written.out == plain
+        assert written.err.startswith(name) and written.err.count("\n") == 1 and "12 tokens in" in written.err
+    assert main([*words, "--draft", decoder, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["speculation"]["acceptance"] == 1 and found["speculation"]["calls"] < 12
+    assert main([*words, "--draft", str(other)]) == 2
+    assert "the draft has another tokenizer than the model" in capsys.readouterr().err

@@ -98,10 +98,11 @@ CORE = (
     rf"{NUMBER},?[ ](?:\d{{1,5}}[ ])?(?:(?:North|South|East|West|[NSEW]\.?|"
     rf"[NS][EW])[ ])?{NAMES}(?i:%s)(?![\w])\.?(?:[ ](?:[NSEW]|[NS][EW])\b)?"
 )
-NO_UNIT = r"(?!(?i:apartment|apt|suite|ste|unit|flat)[ .])"  # "Ann Lee Suite 21" is a name and a unit
+# "Ann Lee Suite 21" is a name and a unit.
+NO_UNIT = r"(?!(?i:apartment|apt|suite|ste|unit|flat|floor|room|rm|building|bldg)[ .])"
 ANY = (
-    rf"(?:{SECONDARY}[ ])?(?:{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?!and[ ])(?:{WORD}|{SMALL})(?:\.?[ ]{WORD}|"
-    rf"[ ]{SMALL}){{0,5}}(?:[ ]{NUMBER})?|"
+    rf"(?:{SECONDARY}[ ])?(?:{NUMBER},?[ ](?:\d{{1,4}}[ ])?(?!and[ ]|[A-Z]{{2,5}}[ ]\d)(?:{WORD}|{SMALL})"
+    rf"(?:\.?[ ]{WORD}|[ ]{SMALL}){{0,5}}(?:[ ]{NUMBER})?|"
     rf"(?![A-ZÀ-Þ]{{2}}){NO_UNIT}{WORD}(?:\.?[ ]{NO_UNIT}{WORD}|[ ]{SMALL}){{0,4}}[ ]{NUMBER})"
 )
 

@@ -1,6 +1,7 @@
 """Finding personal information: one detector for each kind, run over one text."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
 from minigpt.corpus.personal.address import find_addresses
 from minigpt.corpus.personal.birth import find_dates_of_birth
@@ -11,6 +12,7 @@ from minigpt.corpus.personal.money import find_cards, find_ibans
 from minigpt.corpus.personal.names import find_names
 from minigpt.corpus.personal.national import find_national_numbers
 from minigpt.corpus.personal.phone import find_phones
+from minigpt.corpus.personal.plain import plain
 from minigpt.corpus.personal.source import Source
 from minigpt.corpus.personal.span import Span, without_overlaps
 from minigpt.corpus.personal.urls import find_urls
@@ -66,9 +68,12 @@ def find(text: str, kinds: Sequence[str] = KINDS, *, names: Detector = find_name
     check_kinds(kinds)
     if not isinstance(text, str):
         raise UserError(f"personal information is found in text, not in {described(text)}; decode it first")
-    source = Source(text)
-    detectors = DETECTORS | {"name": names}
-    return without_overlaps(span for kind in dict.fromkeys(kinds) for span in detectors[kind](source))
+    shown, places = plain(text)
+    source, detectors = Source(shown), DETECTORS | {"name": names}
+    spans = without_overlaps(span for kind in dict.fromkeys(kinds) for span in detectors[kind](source))
+    if places is None:
+        return spans
+    return [replace(span, start=places[span.start], end=places[span.end]) for span in spans]
 
 
 def check_kinds(kinds: Sequence[str]) -> None:

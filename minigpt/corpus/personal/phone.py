@@ -42,7 +42,7 @@ NOUNS = (
     r"helpline|whatsapp|signal|viber|telegram|sms|voicemail|pager|switchboard|desk|direct[ ]line|"
     r"contact[ ](?:number|no)|telefon(?:nummer)?|handy(?:nummer)?|mobil(?:nummer)?|rufnummer|festnetz|"
     r"t[ée]l[ée]phone|portable|tel[ée]fonos?|m[óo]vil|celular(?:es)?|telefone|cellulare|telefoon(?:nummer)?|"
-    r"telefonnummer|puhelin|telefonszám|ph"
+    r"telefonnummer|puhelin|telefonszám|telefonu|kom[óo]rk[ai]|zadzwo[ńn]|dzwo[ńn]|телефону?|тел|моб|τηλ|ph"
 )
 VERBS = (
     r"call(?:s|ed|ing)?|phon(?:e|ed|ing)|dial(?:s|led|ed|ing)?|ring|rang|text(?:s|ed|ing)?|messag(?:e|es|ed|ing)|"
@@ -53,12 +53,18 @@ TALK = (
     r"(?:[ ](?:me|us|him|her|them|you|back|now|at|on|to|under|via|is|are|was|the|my|our|his|their|your|any|time|"
     r"tomorrow|today|or|and|unter|au|al|em|directly|please))"
 )
+IS = (
+    r"(?:[ ](?:no|nr|number|num|is|are|was|at|on|to|numbers?|me|us|office|home|work|ist|lautet|est|es|[éè]|jest|är|er)"
+    r"\b\.?)"
+)
+# Of scripts without spaces, and of Arabic, whose words carry what others put beside them.
+UNSPACED = r"電話(?:番号)?|电话(?:号码)?|手机号?码?|手機|携帯(?:番号)?|전화(?:번호)?|휴대폰|هاتفي?|جوالي?"
 CUE = re.compile(
-    rf"(?:\b(?:{NOUNS})\b\.?(?:[ ](?:no|nr|number|num|is|are|was|at|on|to|numbers?|me|us|office|home|"
-    rf"work)\b\.?){{0,3}}[\s:=#.(\"'–-]{{0,4}}|\b(?:{VERBS})\b{TALK}{{1,5}}[ :]{{1,2}}|\b(?:can|may|could|please|"
-    rf"to|or|just|should|must|will|and)[ ](?:{VERBS})[ ]|\b(?:registered|answering|reach|dial|"
-    rf"text[ ]\w{{1,12}}[ ]to)[ ]|\b(?:my|his|her|our|their|your)[ ](?:new[ ])?(?:number|no\.?|"
-    rf"nr\.?)(?:[ ]is)?[ :]{{1,3}})$",
+    rf"(?:\b(?:{NOUNS})\b\.?{IS}{{0,3}}[\s:=#.(\"'–-]{{0,4}}|\b(?:{VERBS})\b{TALK}{{1,5}}[ :]{{1,2}}|"
+    rf"\b(?:can|may|could|please|to|or|just|should|must|will|and)[ ](?:{VERBS})[ ]|"
+    rf"\b(?:registered|answering|reach|dial|text[ ]\w{{1,12}}[ ]to)[ ]|"
+    rf"\b(?:my|his|her|our|their|your)[ ](?:new[ ])?(?:number|no\.?|"
+    rf"nr\.?)(?:[ ]is)?[ :]{{1,3}}|(?:{UNSPACED})[は是]?[ :]{{0,3}})$",
     re.IGNORECASE,
 )
 CUE_GROUPED = re.compile(rf"\b(?:{VERBS})[ ]$", re.IGNORECASE)  # enough for a number in groups

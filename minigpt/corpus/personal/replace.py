@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from minigpt.corpus.personal.generalise import year_of
+from minigpt.corpus.personal.plain import plain
 from minigpt.corpus.personal.pseudonyms import Pseudonyms
 from minigpt.corpus.personal.span import Span
 from minigpt.errors import UserError
@@ -47,7 +48,7 @@ def replace(text: str, spans: Sequence[Span], how: str | Pseudonyms = "placehold
     for span in spans:
         if not end <= span.start < span.end <= len(text):
             raise UserError(f"{span} overlaps another, or is not in this text; give what `find` found in it")
-        parts += [text[end : span.start], _instead(text[span.start : span.end], span.kind, how)]
+        parts += [text[end : span.start], _instead(plain(text[span.start : span.end])[0], span.kind, how)]
         end = span.end
     return "".join([*parts, text[end:]])
 

@@ -75,6 +75,7 @@ NO_NAMES = words(
     admin administrator user users username name test guest public shared the your their this that invalid failed
     success successful empty missing error not already taken request self ubuntu runner vagrant jovyan circleci
     travis node app www-data nobody all available unique case correct incorrect wrong used valid also example
+    see please enter use type choose
     """
 )
 
