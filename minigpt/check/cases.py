@@ -106,6 +106,7 @@ def _attention(
     keys: int = 5,
     width: int = 7,
     mask: str | None = None,
+    bias: bool = False,
     dropout: float = 0.0,
     **options: Any,
 ) -> Make:
@@ -122,11 +123,26 @@ def _attention(
             allowed[..., 0] = True  # every query may attend to something
             allowed[0, :, 1] &= mask != "empty row"  # except one
             chosen["mask"] = allowed
+        if bias:
+            chosen["bias"] = rng.standard_normal((heads, queries, keys))
         if dropout:
             chosen.update(rate=dropout, dropout_mask=ops.draw_dropout_mask(rng, (2, heads, queries, keys), dropout))
         return (query, key, value), chosen
 
     return make
+
+
+def _by_rules(rng: np.random.Generator) -> Inputs:
+    """Blockwise attention of which no mask, bias or dropout mask is ever there as an array."""
+    (query, key, value), options = _attention(rows=4, columns=4)(rng)
+    places = np.arange(3, 7), np.arange(2, 7)  # of the queries and of the keys
+    present = np.array([[True] * 5, [True] * 4 + [False]])
+    rules = {
+        "mask": ops.MaskRule(*places, window=2, sinks=3, present=present),
+        "bias": ops.AlibiBias(ops.alibi_slopes(6), *places),
+        "dropout_mask": ops.DropoutRule(seed=5, rate=0.3),
+    }
+    return (query, key, value), {**options, **rules, "rate": 0.3}
 
 
 def _rotary(rng: np.random.Generator) -> Inputs:
@@ -200,6 +216,20 @@ CASES = (
     Case("attention", "dropout", _attention(dropout=0.3)),
     Case("attention", "all at once", _attention(mask="random", dropout=0.3)),
     Case("attention", "long, causal", _attention(heads=2, groups=1, queries=150, keys=170, mask="causal"), samples=8),
+    Case("attention", "bias", _attention(bias=True)),
+    Case("blockwise_attention", "", _attention()),
+    Case("blockwise_attention", "small tiles", _attention(rows=3, columns=2)),
+    Case("blockwise_attention", "one head each", _attention(groups=6, rows=2, columns=3)),
+    Case("blockwise_attention", "T = S, causal", _attention(queries=5, mask="causal", rows=4, columns=2)),
+    Case("blockwise_attention", "T < S, causal", _attention(mask="causal", rows=4, columns=2)),
+    Case("blockwise_attention", "nothing to attend to", _attention(mask="empty row", rows=4, columns=3)),
+    Case("blockwise_attention", "bias", _attention(bias=True, rows=4, columns=3)),
+    Case(
+        "blockwise_attention",
+        "all at once",
+        _attention(mask="random", bias=True, dropout=0.3, scale=0.7, rows=4, columns=3),
+    ),
+    Case("blockwise_attention", "by rules", _by_rules),
     Case("rotary", "", _rotary),
     Case("dropout", "", _dropout),
     Case("cross_entropy", "", _cross_entropy(ignored=False)),

@@ -60,6 +60,17 @@ CONFIGS: dict[str, TransformerConfig] = {
         position="rotary",
         bias=False,
     ),
+    "ALiBi, window and sinks": TransformerConfig(
+        **SMALL, position="alibi", window=3, sinks=1, key_value_heads=2, dropout=0.2
+    ),
+    "YaRN": TransformerConfig(
+        **{**SMALL, "width": 36},
+        position="rotary",
+        rotary_scaling={"kind": "yarn", "factor": 3.0, "original_context": 40, "beta_fast": 4.0},
+    ),
+    "windows in two stacks": TransformerConfig(
+        **SMALL, architecture="encoder-decoder", encoder={"layers": 1, "window": 3}, window=2, position="alibi"
+    ),
     "GEGLU, dropout": TransformerConfig(**SMALL, activation="gelu", gated=True, dropout=0.2, tied=False),
     "experts": TransformerConfig(
         **SMALL, experts=3, experts_per_token=2, load_balancing=0.0, gated=True, activation="silu"

@@ -17,6 +17,7 @@ from minigpt.cli.options import (
     sampling_options,
     visible,
 )
+from minigpt.cli.prompts import prompts_of, prompts_options, wants_many, write_all
 from minigpt.errors import UserError
 from minigpt.files import equal_line_ends
 from minigpt.infer import Sampling, Speculation, beam_search, generate_text, rewrite
@@ -49,6 +50,8 @@ def add(subparsers) -> None:
         "  minigpt generate runs/pydocs-tiny --max-new-tokens 500 --temperature 0.8 --top-p 0.95 --seed 7\n"
         "  minigpt generate runs/pydocs-tiny --prompt 'class ' --temperature 0\n"
         "  minigpt generate smollm2 --prompt 'The capital of France is' --temperature 0 --max-new-tokens 20\n"
+        "  minigpt generate smollm2 --prompt 'Once upon a time' --samples 8\n"
+        "  minigpt generate smollm2 --prompts prompts.txt --json        all at the same time\n"
         "  minigpt generate smollm2 --prompt 'x = [1, 2, 3]; y = [1, 2,' --draft prompt\n"
         "  minigpt generate g2p --prompt shakespeare        the sounds of English words",
     )
@@ -56,6 +59,7 @@ def add(subparsers) -> None:
     parser.add_argument(
         "--prompt", type=equal_line_ends, default="", help="the text to continue (default: start a new document)"
     )
+    prompts_options(parser)
     parser.add_argument("--max-new-tokens", type=positive, default=200, help="how many tokens at most (default 200)")
     sampling_options(parser, temperature=TEMPERATURE)
     parser.set_defaults(temperature=None)  # so that one that was asked for is told from one that was not
@@ -65,7 +69,11 @@ def add(subparsers) -> None:
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before this text (repeatable)")
     draft_options(parser)
     checkpoint_option(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object when done instead of streaming")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print one JSON object when done instead of streaming; of several texts, one in each line",
+    )
 
 
 def execute(arguments) -> int:
@@ -76,7 +84,11 @@ def execute(arguments) -> int:
     check_writes(opened.model)
     check_tokenizer(opened.model, opened.tokenizer)
     sampling = _sampling(arguments, opened)
+    many = wants_many(arguments, opened)
     with blas_threads(threads_for_width(opened.model.config.width)):
+        if many:
+            write_all(opened, prompts_of(arguments, sampling), arguments)
+            return 0
         speculation = speculation_of(arguments, opened)
         pieces = _pieces(opened, arguments, sampling, speculation)
         _show(pieces, arguments, speculation, echo=not opened.model.two_stacks)

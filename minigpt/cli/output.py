@@ -148,9 +148,12 @@ def report_failure(message: str, *, as_json: bool) -> None:
             sys.stdout.flush()
 
 
-def print_json(value: Any) -> None:
-    """For programs: one JSON value on standard output. What is no finite number is null, as JSON has no other word."""
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+def print_json(value: Any, *, indent: int | None = 2) -> None:
+    """For programs: one JSON value on standard output, with indent None on a single line.
+
+    What is no finite number is null, as JSON has no other word.
+    """
+    print(json.dumps(_finite(value), indent=indent, ensure_ascii=False, allow_nan=False), flush=indent is None)
 
 
 def _finite(value: Any) -> Any:

@@ -95,8 +95,8 @@ def datasheet(report: dict[str, Any]) -> str:
     """As Markdown."""
     lines = [
         f"# Datasheet: {_named(report)}, cleaned",
-        "The questions are those of Gebru et al. 2018, arXiv:1803.09010. Every number below was measured by the "
-        "cleaning that wrote this file; `report.json` holds them all.",
+        "The questions are those of Gebru et al. 2018, arXiv:1803.09010. Every number below was counted by the "
+        "cleaning that wrote this file, but for one that is computed and says so; `report.json` holds them all.",
     ]
     for heading, questions in QUESTIONS.items():
         lines.append(f"## {heading}")
@@ -145,8 +145,8 @@ def _noise(report: dict[str, Any]) -> str:
     taken = [f"{entry['name']} {entry['documents']:,}" for entry in report["filters"]]
     near = report["duplicates"]
     left = (
-        f"Of near duplicates with a likeness of {near['threshold']:g}, {1 - near['chance_at_threshold']:.2%} "
-        "are expected to be left."
+        f"Of pairs with a likeness of {near['threshold']:g}, {1 - near['chance_at_threshold']:.2%} are expected to be "
+        "left, of more alike ones fewer (computed from the bands, not measured)."
         if "curve" in near
         else f"Duplicates that were looked for: {near['looked_for']}."
     )

@@ -24,6 +24,10 @@ class Difference(NamedTuple):
         """Whether the interval leaves zero out."""
         return self.low > 0 or self.high < 0
 
+    def within(self, margin: float) -> bool:
+        """Whether the whole interval lies within `margin` of zero: alike, and not only too uncertain to tell apart."""
+        return -margin < self.low and self.high < margin
+
     def __str__(self) -> str:
         return f"{self.mean:+.3f} (95% interval {self.low:+.3f} to {self.high:+.3f})"
 

@@ -86,6 +86,9 @@ class Engine:
         check_writes(model)
         if model.two_stacks:
             raise UserError("an encoder-decoder reads a text of its own for every answer; use minigpt.generate for it")
+        scaling = model.config.rotary_scaling
+        if scaling is not None and scaling.follows_length:
+            raise UserError("with dynamic rotary scaling no keys can be kept; use minigpt.generate for such a model")
         for name, value in (("slots", slots), ("page", page), ("piece", piece)):
             check(name, value, whole(1))
         check("memory", memory, whole(1).or_none())
@@ -128,6 +131,11 @@ class Engine:
             raise UserError(f"the prompt has token {outside[0]}, but the vocabulary ends at {vocabulary - 1}")
         if request.vocabulary_size is not None and request.vocabulary_size > vocabulary:
             raise UserError(f"vocabulary_size is {request.vocabulary_size}, but the model has {vocabulary} tokens")
+        if self.model.config.endless and len(request.prompt) + request.max_new_tokens > self.context:
+            raise UserError(
+                f"{len(request.prompt)} tokens and {request.max_new_tokens} new ones go beyond the context of "
+                f"{self.context}; shorten them, or use minigpt.generate, which goes on with a window"
+            )
         needed = self._pages_for(min(self.context, len(request.prompt) + request.max_new_tokens - 1))
         if needed > self.pages.count:
             raise UserError(

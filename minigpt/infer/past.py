@@ -43,7 +43,7 @@ class KeyValuePast:
 
     def __init__(self, config: TransformerConfig, batch: int, capacity: int, dtype: Any = np.float32):
         """config: of the model; batch: B; capacity: positions to make room for; dtype: that of the parameters."""
-        self.length = 0
+        self.length = self.dropped = 0
         self.spans = None
         self.capacity = capacity
         self._shape = (config.key_value_heads, capacity, config.head_width)  # (G, capacity, D), of one sequence
@@ -63,14 +63,15 @@ class KeyValuePast:
         Every attention of one forward appends at the same place, so `length` moves on only with the last of them: a
         forward that fails half-way leaves nothing behind. `UserError` if they do not fit the capacity.
         """
-        end = self.length + key.shape[2]
+        begin = self.length - self.dropped
+        end = begin + key.shape[2]
         if end > self.capacity:
             raise UserError(f"{end} positions do not fit a past of {self.capacity}; make it with more capacity")
         keys, values = self._arrays[name]
-        keys[:, :, self.length : end] = key
-        values[:, :, self.length : end] = value
+        keys[:, :, begin:end] = key
+        values[:, :, begin:end] = value
         if name == self._last:
-            self.length = end
+            self.length = self.dropped + end
         return keys[:, :, :end], values[:, :, :end]
 
     def stored(self, name: str) -> tuple[np.ndarray, np.ndarray] | None:
@@ -85,13 +86,26 @@ class KeyValuePast:
         """Forget everything from position `length` on. `UserError` if there are not that many."""
         if not 0 <= length <= self.length:
             raise UserError(f"cannot go back to {length} positions; the past holds {self.length}")
-        self.length = length
+        if self.dropped and 0 < length < self.length:
+            raise UserError(f"cannot go back to {length} positions, since {self.dropped} were let go; begin again at 0")
+        self.length, self.dropped = length, self.dropped if length else 0
+
+    def let_go(self, first: int, last: int) -> None:
+        """Keep the first and the last so many positions, when no window will reach those between them again."""
+        held = self.length - self.dropped
+        if held <= first + last:
+            return
+        for arrays in self._arrays.values():
+            for array in arrays:
+                array[:, :, first : first + last] = array[:, :, held - last : held].copy()
+        self.dropped += held - first - last
 
     def select(self, indices: np.ndarray) -> None:
         """Keep the sequences `indices`: (K,) integers, in that order and with repeats; the batch becomes K."""
         for name, arrays in self._arrays.items():
             key, value = (np.empty((len(indices), *self._shape), array.dtype) for array in arrays)
             for new, old in zip((key, value), arrays, strict=True):
-                new[:, :, : self.length] = old[indices, :, : self.length]
+                held = self.length - self.dropped
+                new[:, :, :held] = old[indices, :, :held]
             self._arrays[name] = key, value
         self._stored = {name: (key[indices], value[indices]) for name, (key, value) in self._stored.items()}

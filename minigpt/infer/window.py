@@ -16,6 +16,10 @@ class Window:
     Moving by one token each time would change every position, and so every key and value, at every step; moving by
     half a context costs, over a long text, one extra row per token or less. The rule does not look at the cache, so
     the text is the same with and without it.
+
+    A model that looks no further back than a window, and whose positions are relative, has no need of this: its texts
+    go on, and the cache lets go what no window reaches. With dynamic rotary scaling every token beyond the original
+    context changes all angles, so nothing can be kept there.
     """
 
     def __init__(
@@ -38,11 +42,13 @@ class Window:
         self.memory = model.encode(params, Batch(tokens, source=source))[0] if model.two_stacks else None
         self.model, self.params = model, params
         self.context, self.vocabulary_size = model.config.context, vocabulary_size
-        self.tokens = tokens[:, -self.context :]
+        self.config, self._seen = model.config, model.config.window or self.context
+        self.tokens = tokens if self.config.endless else tokens[:, -self.context :]
         batch, length = self.tokens.shape
         self.past: KeyValuePast | None = None
         if cached:
-            capacity = min(self.context, length + room) if room else self.context
+            most = max(length, self.config.sinks + 2 * self._seen) if self.config.endless else self.context
+            capacity = min(most, length + room) if room else most
             self.past = KeyValuePast(model.config, batch, capacity, params[TOKENS].dtype)
         self.run = Call(past=self.past)
 
@@ -75,21 +81,37 @@ class Window:
 
     @property
     def room(self) -> int:
-        """How many more tokens come into view before it slides."""
-        return self.context - self.tokens.shape[1]
+        """How many more tokens come into view before it slides, or before keys must be let go or made anew."""
+        scaling, past = self.config.rotary_scaling, self.past
+        follows = scaling is not None and scaling.follows_length
+        most = scaling.original(self.context) if follows else self.context
+        if self.config.endless and past is not None:
+            most = 0 if past.dropped else min(most, past.capacity)
+        return max(0, most - self.tokens.shape[1])
 
     def _hidden_states(self, tokens: np.ndarray) -> np.ndarray:
         """Of those of tokens: (B, T) that are not in the past yet, (B, T - seen, C)."""
+        if self.past is not None and self._angles_change(tokens.shape[1]):
+            self.past.truncate(0)
         seen = self.past.length if self.past is not None else 0
         return self.model.hidden_states(self.params, tokens[:, seen:], self.run, memory=self.memory)[0]
 
     def append(self, ids: np.ndarray) -> None:
         """Add ids: (B,), one token to each sequence; slide if the window was full."""
-        if self.tokens.shape[1] == self.context:
+        if self.config.endless:
+            if self.past is not None and self.past.length - self.past.dropped == self.past.capacity:
+                self.past.let_go(self.config.sinks, self._seen - 1)
+        elif self.tokens.shape[1] == self.context:
             self.tokens = self.tokens[:, self.context - max(0, self.context // 2 - 1) :]
             if self.past is not None:
                 self.past.truncate(0)
         self.tokens = np.concatenate([self.tokens, ids[:, None]], axis=1)
+
+    def _angles_change(self, length: int) -> bool:
+        """Whether the keys of a text of this length are not those of the text before its last token."""
+        scaling = self.config.rotary_scaling
+        follows = scaling is not None and scaling.follows_length
+        return follows and length > scaling.original(self.context)
 
     def select(self, indices: np.ndarray) -> None:
         """Keep the sequences `indices`: (K,) integers, in that order and with repeats."""

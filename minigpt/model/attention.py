@@ -4,6 +4,7 @@ Vaswani et al. (2017), arXiv:1706.03762, section 3.2.2. Self-attention and cross
 differ in where keys and values come from, and in the mask.
 """
 
+import math
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -13,7 +14,20 @@ from minigpt.model.call import Call, SpansPast
 from minigpt.model.config import TransformerConfig
 from minigpt.model.params import Gradients, Weights
 from minigpt.model.parts import apply_linears, apply_row_linear, back_linear, back_linears
-from minigpt.ops import attention_backward, attention_forward, draw_dropout_mask, rotary_backward, rotary_forward
+from minigpt.ops import (
+    AlibiBias,
+    DropoutRule,
+    MaskRule,
+    attention_backward,
+    attention_forward,
+    blockwise_attention_backward,
+    blockwise_attention_forward,
+    draw_dropout_mask,
+    rotary_backward,
+    rotary_forward,
+)
+from minigpt.ops.attention import KEPT
+from minigpt.ops.blockwise import BlockwiseAttentionCache
 
 QUERY, KEY_VALUE, QUERY_KEY_VALUE = ("query",), ("key", "value"), ("query", "key", "value")
 
@@ -52,14 +66,15 @@ def attention_block_forward(
     source: np.ndarray,
     *,
     mask: Any,
+    bias: Any,
     rotary: tuple[np.ndarray, np.ndarray] | None,
     call: Call,
 ) -> tuple[np.ndarray, AttentionBlockCache]:
     """Every position of x attends to the positions of `source` that the mask allows.
 
     x: (B, T, C); source: (B, S, C), x itself for self-attention, the encoder's output for cross-attention. mask:
-    booleans that broadcast to (B, H, T, S), or None; a list of one for each span of the past. rotary: (cos, sin) for
-    the positions of x, or None. Returns y: (B, T, C) and the cache.
+    booleans that broadcast to (B, H, T, S), a rule or None; a list of one for each span of the past. bias: numbers in
+    the same way. rotary: (cos, sin) for the positions of x, or None. Returns y: (B, T, C) and the cache.
     """
     (query, key, value), query_cache, source_cache = _project(params, name, x, source, call)
     query, query_rotary = _rotate(_split_heads(query, config.head_width), rotary)
@@ -80,13 +95,9 @@ def attention_block_forward(
         call.hook(f"{name}.value", value),
     )
     if past is not None and past.spans is not None:
-        heads, attention_cache = _attend_in_spans(name, query, key, value, mask, call), None
+        heads, attention_cache = _attend_in_spans(name, query, key, value, (mask, bias), call), None
     else:
-        shape = (*query.shape[:3], key.shape[2])
-        dropout_mask = None if call.rng is None else draw_dropout_mask(call.rng, shape, config.dropout)
-        heads, attention_cache = attention_forward(
-            query, key, value, mask=mask, dropout_mask=dropout_mask, rate=config.dropout, hook=call.hook_of(name)
-        )
+        heads, attention_cache = _attend(name, query, key, value, (mask, bias), call, rate=config.dropout)
     heads = call.hook(f"{name}.heads", heads)  # (B, H, T, D)
     y, output_cache = apply_row_linear(params, f"{name}.output", _merge_heads(heads), call)
     cache = AttentionBlockCache(query_cache, source_cache, (query_rotary, key_rotary), attention_cache, output_cache)
@@ -100,7 +111,10 @@ def attention_block_backward(
     dy = call.hook(f"{name}.doutput", dy)
     dheads = _split_heads(back_linear(grads, f"{name}.output", dy, cache.output), config.head_width)
     dheads = call.hook(f"{name}.dheads", dheads)
-    dquery, dkey, dvalue = attention_backward(dheads, cache.attention, hook=call.hook_of(name))
+    if isinstance(cache.attention, BlockwiseAttentionCache):
+        dquery, dkey, dvalue = blockwise_attention_backward(dheads, cache.attention)
+    else:
+        dquery, dkey, dvalue = attention_backward(dheads, cache.attention, hook=call.hook_of(name))
     dquery, dkey = call.hook(f"{name}.dquery", dquery), call.hook(f"{name}.dkey", dkey)
     dvalue = call.hook(f"{name}.dvalue", dvalue)
     if cache.rotary[0] is not None:
@@ -126,13 +140,32 @@ def _project(
     return (query, key, value), query_cache, source_cache
 
 
+def _attend(
+    name: str, query: np.ndarray, key: np.ndarray, value: np.ndarray, sight: Any, call: Call, *, rate: float = 0.0
+) -> tuple[np.ndarray, Any]:
+    """(B, H, T, D) and the cache. In tiles where there are too many weights to keep, unless somebody looks at them.
+
+    sight: mask and bias, arrays, rules or None.
+    """
+    shape, hook = (*query.shape[:3], key.shape[2]), call.hook_of(name)
+    if math.prod(shape[1:]) > KEPT and hook is None:
+        mask, bias = sight
+        rule = DropoutRule(int(call.rng.integers(1 << 63)), rate) if call.rng is not None and rate else None
+        return blockwise_attention_forward(query, key, value, mask=mask, bias=bias, dropout_mask=rule, rate=rate)
+    mask, bias = (each.array() if isinstance(each, MaskRule | AlibiBias) else each for each in sight)
+    dropout_mask = draw_dropout_mask(call.rng, shape, rate)
+    return attention_forward(query, key, value, mask=mask, bias=bias, dropout_mask=dropout_mask, rate=rate, hook=hook)
+
+
 def _attend_in_spans(
-    name: str, query: np.ndarray, key: np.ndarray, value: np.ndarray, masks: Any, call: Call
+    name: str, query: np.ndarray, key: np.ndarray, value: np.ndarray, sight: Any, call: Call
 ) -> np.ndarray:
     """Attention of every span of the past to its own keys and values, (1, H, T, D); it has no backward."""
     heads, past = np.empty_like(query), cast(SpansPast, call.past)
-    for mask, (rows, keys, values) in zip(masks, past.extend_spans(name, key, value), strict=True):
-        heads[:, :, rows] = attention_forward(query[:, :, rows], keys, values, mask=mask, hook=call.hook_of(name))[0]
+    masks, biases = sight
+    biases = biases or [None] * len(masks)
+    for mask, bias, (rows, keys, values) in zip(masks, biases, past.extend_spans(name, key, value), strict=True):
+        heads[:, :, rows] = _attend(name, query[:, :, rows], keys, values, (mask, bias), call)[0]
     return heads
 
 

@@ -58,7 +58,15 @@ def block_forward(
 
     normed, norm_cache = _norm_if(pre, params, f"{name}.attention_norm", config, x)
     y, inner_cache = attention_block_forward(
-        params, f"{name}.attention", config, normed, normed, mask=sight.mask, rotary=sight.rotary, call=call
+        params,
+        f"{name}.attention",
+        config,
+        normed,
+        normed,
+        mask=sight.mask,
+        bias=sight.bias,
+        rotary=sight.rotary,
+        call=call,
     )
     y, dropout_cache = apply_dropout(config, y, call)
     x, late_cache = _norm_if(not pre, params, f"{name}.attention_norm", config, x + y)
@@ -75,6 +83,7 @@ def block_forward(
             normed,
             sight.memory,
             mask=sight.memory_mask,
+            bias=None,
             rotary=None,
             call=call,
         )

@@ -52,6 +52,7 @@ class Past(Protocol):
     """
 
     length: int
+    dropped: int  # positions that were let go after the sinks, since no window reaches them
     spans: None
 
     def extend(self, name: str, key: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,6 +7,7 @@ from typing import Any
 from minigpt.errors import UserError
 from minigpt.model.head import HEADS, ties_tokens
 from minigpt.model.inputs import INPUTS
+from minigpt.model.scaling import RotaryScaling, scaling_of
 from minigpt.ops import ACTIVATIONS
 from minigpt.values import FLAG, Kind, check, choice, number, shown, whole
 
@@ -18,15 +19,19 @@ CHOICES = {
     "norm": ("layer", "rms"),
     "norm_place": ("pre", "post"),
     "activation": tuple(ACTIVATIONS),
-    "position": ("learned", "sinusoidal", "rotary", "none"),
+    "position": ("learned", "sinusoidal", "rotary", "alibi", "none"),
 }
 SIZE = whole(1)
 KINDS = {  # of every field that is neither a flag nor one of `CHOICES`; see `field_kind`
     **dict.fromkeys(("vocabulary_size", "context", "width", "layers", "heads", "labels", "experts_per_token"), SIZE),
     **dict.fromkeys(("key_value_heads", "head_width", "feed_forward_width", "input_width", "experts"), SIZE),
-    **dict.fromkeys(("segments", "padding"), whole(0)),
+    **dict.fromkeys(("segments", "padding", "sinks"), whole(0)),
+    "window": SIZE,
     **dict.fromkeys(("norm_epsilon", "load_balancing", "init_std"), number(0.0)),
     "rotary_theta": number(1.0),
+    "rotary_scaling": Kind(
+        "a RotaryScaling, or a table of its fields", lambda value: isinstance(value, RotaryScaling | dict)
+    ),
     "dropout": number(0.0, 1.0),
     "encoder": Kind(
         "a configuration, or the fields that differ", lambda value: isinstance(value, TransformerConfig | dict)
@@ -74,6 +79,10 @@ class TransformerConfig:
         Of the heads: classes; tanh(linear(x)) of the pooled token before them; a bias of the last layer.
     norm_epsilon, rotary_theta : float
         Of the norm, and of rotary positions.
+    rotary_scaling : RotaryScaling or dict, optional
+        Rotary positions for longer texts than those of training.
+    window, sinks : int
+        A position sees the last `window` ones, itself among them, and the first `sinks`; None: all.
     gated : bool
         down(activation(gate(x)) * up(x)) instead of down(activation(up(x))).
     segments, embedding_norm, scale_embedding, padding : int, bool, bool, int
@@ -119,8 +128,11 @@ class TransformerConfig:
     norm_epsilon: float = 1e-5
     activation: str = "gelu_tanh"  # one of `minigpt.ops.ACTIVATIONS`
     gated: bool = False  # down(activation(gate(x)) * up(x)) instead of down(activation(up(x)))
-    position: str = "learned"  # learned | sinusoidal | rotary | none
+    position: str = "learned"  # learned | sinusoidal | rotary | alibi | none
     rotary_theta: float = 10000.0
+    rotary_scaling: Any = None  # a `RotaryScaling`, or a table of its fields
+    window: int | None = None  # how many positions one sees, itself among them; None: all
+    sinks: int = 0  # beside the window, the first so many (Xiao et al. 2023, arXiv:2309.17453)
     segments: int = 0  # kinds of segment embedding (BERT has 2)
     embedding_norm: bool = False  # normalize the sum of the embeddings, as BERT and BART do
     experts: int | None = None  # feed-forward networks in each block, of which each token uses some; None: just one
@@ -141,6 +153,7 @@ class TransformerConfig:
             check(field.name, getattr(self, field.name), field_kind(field.name))
         if self.head_width is None and self.width % self.heads:
             raise UserError(f"{self.heads} heads do not divide the width {self.width}; choose heads that do")
+        object.__setattr__(self, "rotary_scaling", scaling_of(self.rotary_scaling, self.context))
         object.__setattr__(self, "encoder", self._encoder())
         self._derive()
         self._check_positions()
@@ -186,6 +199,10 @@ class TransformerConfig:
     def _check_positions(self) -> None:
         if self.position == "rotary" and self.head_width % 2:
             raise UserError(f"rotary positions need an even head width, not {self.width} / {self.heads}; change heads")
+        if self.rotary_scaling is not None and self.position != "rotary":
+            raise UserError(f"rotary_scaling is for rotary positions, but they are {self.position}; leave it out")
+        if self.sinks and self.window is None:
+            raise UserError(f"{self.sinks} sinks stand beside a window, but there is none; give one, or no sinks")
         if self.position == "sinusoidal" and self.width % 2:
             raise UserError(f"sinusoidal positions need an even width, not {self.width}")
         counted = (self.padding is not None, self.architecture, self.input, self.position)
@@ -218,6 +235,14 @@ class TransformerConfig:
     def has_head_bias(self) -> bool:
         """Whether the last linear layer of the head has a bias."""
         return self.head != "language" if self.head_bias is None else self.head_bias
+
+    @property
+    def endless(self) -> bool:
+        """Whether a text may be longer than the context: nobody looks further back than a window (but at the sinks),
+        and a position's number itself says nothing."""
+        relative = self.position in ("rotary", "alibi", "none")
+        moves = self.rotary_scaling is not None and self.rotary_scaling.follows_length
+        return self.window is not None and self.window <= self.context and relative and not moves
 
     @property
     def residual_std(self) -> float:

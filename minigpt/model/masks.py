@@ -9,16 +9,19 @@ import numpy as np
 
 from minigpt.errors import UserError, described
 from minigpt.model.call import Batch
-from minigpt.ops import causal_mask, padding_mask
+from minigpt.model.config import TransformerConfig
+from minigpt.ops import AlibiBias, MaskRule, alibi_slopes, causal_mask, padding_mask
+from minigpt.ops.attention import KEPT
 
 
 class Sight(NamedTuple):
     """Who may look where."""
 
-    mask: Any  # booleans that broadcast to (B, H, T, S), of the text itself; None: everything; a list: of each span
+    mask: Any  # booleans that broadcast to (B, H, T, S), or a `MaskRule`; None: everything; a list: of each span
     rotary: tuple[np.ndarray, np.ndarray] | None = None  # (cos, sin) of its positions
     memory: np.ndarray | None = None  # (B, M, C), what an encoder made of another text
     memory_mask: np.ndarray | None = None  # booleans that broadcast to (B, H, T, M)
+    bias: Any = None  # an `AlibiBias`, or its array (H, T, S); a list: of each span
 
 
 def encoder_sight(present: np.ndarray | None, size: tuple[int, ...]) -> Sight:
@@ -49,6 +52,55 @@ def decoder_sight(batch: Batch, length: int, *, start: int = 0, memory: np.ndarr
         mask = padding if mask is None else mask & padding
     memory_mask = None if memory is None else _padding(batch.source_present, memory.shape[:2])
     return Sight(mask, None, memory, memory_mask)
+
+
+def needs_rules(config: TransformerConfig, length: int, keys: int) -> bool:
+    """Whether arrays do not say all, or there would be too many numbers in them. length: T; keys: S."""
+    return config.window is not None or config.position == "alibi" or _is_long(config, length, keys)
+
+
+def ruled_sight(
+    config: TransformerConfig,
+    batch: Batch,
+    size: tuple[int, int],
+    *,
+    start: int = 0,
+    dropped: int = 0,
+    memory: np.ndarray | None = None,
+) -> Sight:
+    """The same by a rule, of any stack, with a window and ALiBi; the mask as an array where that is not too large.
+
+    size: (B, T), of the positions from `start` on. dropped: how many a cache has let go after the sinks.
+    """
+    queries = np.arange(start, start + size[1])
+    keys = np.arange(start + size[1])
+    keys = np.concatenate([keys[: config.sinks], keys[config.sinks + dropped :]]) if dropped else keys
+    causal = config.architecture != "encoder"
+    if causal and batch.prefix is not None and np.shape(batch.prefix) != (size[0],):
+        raise UserError(f"prefix has shape {np.shape(batch.prefix)}, not ({size[0]},); one length a row")
+    _padding(batch.present, (size[0], len(keys)))  # refuses what does not fit
+    rule = MaskRule(queries, keys, causal, config.window, config.sinks, batch.present, batch.prefix if causal else None)
+    mask = rule if _is_long(config, size[1], len(keys)) else rule.array()
+    memory_mask = None if memory is None else _padding(batch.source_present, memory.shape[:2])
+    bias = AlibiBias(alibi_slopes(config.heads), queries, keys) if config.position == "alibi" else None
+    return Sight(mask, None, memory, memory_mask, bias)
+
+
+def _is_long(config: TransformerConfig, length: int, keys: int) -> bool:
+    """Whether a sequence has more weights than are kept."""
+    return config.heads * length * keys > KEPT
+
+
+def bias_of(bias: Any, heads: slice, dtype: Any) -> Any:
+    """The bias of these heads, a tensor-parallel rank's own; as an array where that is not too large.
+
+    bias: of all heads, or a list of them.
+    """
+    if not isinstance(bias, AlibiBias):
+        return [bias_of(one, heads, dtype) for one in bias] if isinstance(bias, list) else None
+    own = bias._replace(slopes=bias.slopes[heads].astype(dtype))
+    long = len(bias.slopes) * len(bias.queries) * len(bias.keys) > KEPT
+    return own if long else own.array()
 
 
 def _padding(present: np.ndarray | None, size: tuple[int, ...]) -> np.ndarray | None:

@@ -7,14 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model.arrays import Arrays, embedding_array
+from minigpt.model.arrays import Arrays, embedding_array, part
 from minigpt.model.block import block_arrays, block_backward, block_forward
 from minigpt.model.call import Call
 from minigpt.model.config import TransformerConfig
 from minigpt.model.inputs import INPUTS
-from minigpt.model.masks import Sight
+from minigpt.model.masks import Sight, bias_of
 from minigpt.model.params import Gradients, Weights
 from minigpt.model.parts import apply_dropout, apply_norm, back_norm, norm_arrays
+from minigpt.model.scaling import scaled_frequencies
 from minigpt.ops import (
     dropout_backward,
     embedding_backward,
@@ -111,6 +112,7 @@ def stack_forward(
     assert x is not None, "a part after the first needs what the one before it made"
     rotary = rotary_of(config, positions_from(start, x.shape[1]), x.dtype)
     sight = see(x.shape[:2])._replace(rotary=rotary)
+    sight = sight._replace(bias=bias_of(sight.bias, _own_heads(config, call), x.dtype))
     x, blocks = blocks_forward(params, prefix, config, layers, x, sight=sight, call=call)
     if layers.stop == config.layers:
         x, norm_cache = end_forward(params, prefix, config, x, call=call)
@@ -158,7 +160,7 @@ def begin_forward(
     """Inputs, positions and segments to the beginning of the residual stream: (B, T, C), and the cache."""
     x, inputs_cache = INPUTS[config.input].forward(params, prefix, config, inputs, call)
     positions = positions_from(start, x.shape[1])
-    if len(positions) == 0 or positions.max() >= config.context:
+    if len(positions) == 0 or (positions.max() >= config.context and not config.endless):
         count = positions.max(initial=-1) + 1
         raise UserError(f"{count} positions do not fit the context of 1 to {config.context}; shorten the input")
     segments_cache = norm_cache = None
@@ -212,7 +214,27 @@ def rotary_of(config: TransformerConfig, positions: np.ndarray, dtype: Any) -> t
     """(cos, sin) of these positions, which act inside attention; None for the other kinds of position."""
     if config.position != "rotary":
         return None
-    return rotary_angles(positions, config.head_width, theta=config.rotary_theta, dtype=dtype)
+    scaling, length = config.rotary_scaling, int(positions.max()) + 1
+    if (
+        scaling is not None
+        and scaling.follows_length
+        and positions[0] > 0
+        and length > scaling.original(config.context)
+    ):
+        raise UserError(
+            f"with dynamic rotary scaling, {length} positions change the keys of all that came before, so they cannot "
+            "be kept; read the whole text again, or take another kind"
+        )
+    frequencies, factor = scaled_frequencies(scaling, config.head_width, config.rotary_theta, config.context, length)
+    return rotary_angles(positions, config.head_width, frequencies=frequencies, factor=factor, dtype=dtype)
+
+
+def _own_heads(config: TransformerConfig, call: Call) -> slice:
+    """The heads of this tensor-parallel rank."""
+    if call.comm is None:
+        return slice(0, config.heads)
+    own = part(config.heads, call.comm.rank, call.comm.size)
+    return slice(own.start, own.stop)
 
 
 def blocks_forward(

@@ -18,7 +18,7 @@ from minigpt.model.call import Batch, Call, Span
 from minigpt.model.config import TransformerConfig
 from minigpt.model.head import head_arrays, head_backward, head_forward, hook_answers, language_logits, ties_tokens
 from minigpt.model.inputs import TOKENS
-from minigpt.model.masks import Sight, decoder_sight, encoder_sight
+from minigpt.model.masks import Sight, decoder_sight, encoder_sight, needs_rules, ruled_sight
 from minigpt.model.params import Gradients, Params, Weights, check_dtype
 from minigpt.model.stack import (
     StackCache,
@@ -157,7 +157,12 @@ class Transformer:
         if len(batch.source) != len(batch.tokens):
             raise UserError(f"{len(batch.source)} sources cannot go with {len(batch.tokens)} rows of tokens; pair them")
         call = replace(call, past=None)  # what is read as a whole has no past
-        config, see = self.config.encoder, partial(encoder_sight, batch.source_present)
+        config, source = self.config.encoder, Batch(batch.source, present=batch.source_present)
+
+        def see(size: tuple[int, int]) -> Sight:
+            rules = needs_rules(config, size[1], size[1])
+            return ruled_sight(config, source, size) if rules else encoder_sight(source.present, size)
+
         return stack_forward(params, "encoder.", config, range(config.layers), batch.source, see=see, call=call)
 
     def hidden_states(
@@ -179,6 +184,7 @@ class Transformer:
         past: Any = call.past
         spans = None if past is None else past.spans
         start: Any = 0 if past is None else past.length if spans is None else positions_of(spans)
+        sight = partial(self.sight, dropped=past.dropped) if spans is None and past and past.dropped else self.sight
         x, cache = stack_forward(
             params,
             "",
@@ -186,7 +192,7 @@ class Transformer:
             self.layers,
             batch.tokens,
             see=lambda shape: (
-                self.sight(batch, shape, start=start, memory=memory) if spans is None else self._sight_of(spans, batch)
+                sight(batch, shape, start=start, memory=memory) if spans is None else self._sight_of(spans, batch)
             ),
             x=x,
             start=start,
@@ -195,15 +201,29 @@ class Transformer:
         )
         return x, TransformerCache(cache, encoder_cache, memory, None)
 
-    def sight(self, batch: Batch, shape: tuple[int, int], *, start: int = 0, memory: np.ndarray | None = None) -> Sight:
-        """Who may look where, of (B, T) positions. This is all the difference between an encoder and a decoder."""
+    def sight(
+        self,
+        batch: Batch,
+        shape: tuple[int, int],
+        *,
+        start: int = 0,
+        memory: np.ndarray | None = None,
+        dropped: int = 0,
+    ) -> Sight:
+        """Who may look where, of (B, T) positions. This is all the difference between an encoder and a decoder.
+
+        dropped: how many positions a cache has let go after the sinks, since no window reaches them.
+        """
+        if needs_rules(self.config, shape[1], start + shape[1]):
+            return ruled_sight(self.config, batch, shape, start=start, dropped=dropped, memory=memory)
         if self.config.architecture == "encoder":
             return encoder_sight(batch.present, shape)
         return decoder_sight(batch, shape[1], start=start, memory=memory)
 
     def _sight_of(self, spans: list[Span], batch: Batch) -> Sight:
         """Each sequence of a row sees itself, as it would alone: a mask for each span."""
-        return Sight([self.sight(batch, (1, length_of(span)), start=span.start).mask for span in spans])
+        each = [self.sight(batch, (1, length_of(span)), start=span.start) for span in spans]
+        return Sight([one.mask for one in each], bias=[one.bias for one in each])
 
     def logits(self, params: Weights, x: np.ndarray) -> tuple[np.ndarray, Any]:
         """A language head alone: hidden states (..., C) to logits (..., V)."""

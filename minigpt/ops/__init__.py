@@ -16,8 +16,12 @@ True
 from minigpt.ops.activations import ACTIVATIONS as ACTIVATIONS
 from minigpt.ops.activations import Activation as Activation
 from minigpt.ops.activations import activation as activation
+from minigpt.ops.alibi import AlibiBias as AlibiBias
+from minigpt.ops.alibi import alibi_slopes as alibi_slopes
 from minigpt.ops.attention import attention_backward as attention_backward
 from minigpt.ops.attention import attention_forward as attention_forward
+from minigpt.ops.blockwise import blockwise_attention_backward as blockwise_attention_backward
+from minigpt.ops.blockwise import blockwise_attention_forward as blockwise_attention_forward
 from minigpt.ops.convolution import convolution_1d_backward as convolution_1d_backward
 from minigpt.ops.convolution import convolution_1d_forward as convolution_1d_forward
 from minigpt.ops.convolution import convolution_2d_backward as convolution_2d_backward
@@ -25,6 +29,7 @@ from minigpt.ops.convolution import convolution_2d_forward as convolution_2d_for
 from minigpt.ops.cross_entropy import IGNORED as IGNORED
 from minigpt.ops.cross_entropy import cross_entropy_backward as cross_entropy_backward
 from minigpt.ops.cross_entropy import cross_entropy_forward as cross_entropy_forward
+from minigpt.ops.dropout import DropoutRule as DropoutRule
 from minigpt.ops.dropout import draw_dropout_mask as draw_dropout_mask
 from minigpt.ops.dropout import dropout_backward as dropout_backward
 from minigpt.ops.dropout import dropout_forward as dropout_forward
@@ -47,6 +52,7 @@ from minigpt.ops.linear import linear_forward as linear_forward
 from minigpt.ops.linear import weight_gradient as weight_gradient
 from minigpt.ops.low_rank import low_rank_backward as low_rank_backward
 from minigpt.ops.low_rank import low_rank_forward as low_rank_forward
+from minigpt.ops.masks import MaskRule as MaskRule
 from minigpt.ops.masks import causal_mask as causal_mask
 from minigpt.ops.masks import padding_mask as padding_mask
 from minigpt.ops.operation import Operation as Operation

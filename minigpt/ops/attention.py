@@ -31,6 +31,7 @@ class Later(NamedTuple):
     """What it takes to make the `RowsCache` of a piece again."""
 
     mask: np.ndarray | None  # broadcasts to (B, G, H/G, t, S)
+    bias: np.ndarray | None  # broadcasts to (B, G, H/G, t, S)
     dropout_mask: np.ndarray | None  # (B, G, H/G, t, S)
     rate: float
 
@@ -53,22 +54,24 @@ def attention_forward(
     value: np.ndarray,
     *,
     mask: np.ndarray | None = None,
+    bias: np.ndarray | None = None,
     scale: float | None = None,
     dropout_mask: np.ndarray | None = None,
     rate: float = 0.0,
     hook: Hook | None = None,
 ) -> tuple[np.ndarray, AttentionCache]:
-    """y = dropout(softmax(scale * query @ key^T, where mask)) @ value, for every head.
+    """y = dropout(softmax(scale * query @ key^T + bias, where mask)) @ value, for every head.
 
     query: (B, H, T, D); key, value: (B, G, S, D), where G divides H: each group of H/G query heads shares one of the
     G key-value heads. mask: booleans that broadcast to (B, H, T, S), True = may attend; a query that may attend to
-    nothing gives zeros. scale: default 1/sqrt(D), which keeps the scores' variance near one whatever D is.
+    nothing gives zeros. bias: numbers that broadcast to (B, H, T, S), constants. scale: default
+    1/sqrt(D), which keeps the scores' variance near one whatever D is.
     dropout_mask, rate: dropout of the weights, with booleans (B, H, T, S) from `draw_dropout_mask`.
     hook: called as hook("scores", s), masked ones far below all others, and as hook("weights", w), both (B, H, T, S);
     what it returns is used in their place, and the backward treats the difference as a constant. Only looking changes
     no bit. Returns y: (B, H, T, D) and the cache for `attention_backward`. `UserError` if the shapes do not fit.
     """
-    _check_shapes(query, key, value)
+    check_attention_shapes(query, key, value)
     batch, heads, length, width = query.shape
     groups, keys = key.shape[1:3]
     grouped = (batch, groups, heads // groups)
@@ -76,16 +79,15 @@ def attention_forward(
     # Scaling the query is cheaper than scaling the scores.
     query = np.multiply(query, scale, order="C").reshape(*grouped, length, width)
     key, value = _in_one_piece(key)[:, :, None], _in_one_piece(value)[:, :, None]  # (B, G, 1, S, D)
-    if mask is not None:
-        mask = _by_group(np.broadcast_to(mask, (*mask.shape[:-2], length, keys)), groups)
+    mask, bias = (_by_group(array, length, keys, groups) for array in (mask, bias))
     if dropout_mask is not None:
         dropout_mask = dropout_mask.reshape(*grouped, length, keys)
 
     y = np.empty_like(query)
     cache = AttentionCache(query, key, value, [], scale)
     kept = hook is not None or heads * length * keys <= KEPT
-    for rows, own, used in _weights(query, key, mask, hook):
-        later = Later(_of(rows, mask), _of(rows, dropout_mask), rate)
+    for rows, own, used in _weights(query, key, mask, bias, hook):
+        later = Later(_of(rows, mask), _of(rows, bias), _of(rows, dropout_mask), rate)
         one = _rows_cache(own, used, later)
         np.matmul(one.dropped, value[..., : one.dropped.shape[-1], :], out=y[..., rows, :])
         cache.pieces.append((rows, one if kept else later))
@@ -120,17 +122,20 @@ def _pieces(length: int) -> Iterator[slice]:
     return (slice(start, start + QUERIES) for start in range(0, length, QUERIES))
 
 
-def _of(rows: slice, mask: np.ndarray | None) -> np.ndarray | None:
-    """A mask (..., T, S) of these queries."""
-    return None if mask is None else mask[..., rows, :]
+def _of(rows: slice, array: np.ndarray | None) -> np.ndarray | None:
+    """What an array (..., T, S) holds of these queries."""
+    return None if array is None else array[..., rows, :]
 
 
-def _by_group(mask: np.ndarray, groups: int) -> np.ndarray:
-    """A mask (..., H, T, S), (..., 1, T, S) or (T, S) as one that broadcasts to (B, G, H/G, T, S)."""
-    if mask.ndim == 2:
-        return mask
-    *batch, heads, length, keys = mask.shape
-    return mask.reshape(*batch, *((1, 1) if heads == 1 else (groups, heads // groups)), length, keys)
+def _by_group(array: np.ndarray | None, length: int, keys: int, groups: int) -> np.ndarray | None:
+    """A mask or bias (..., H, T, S), (..., 1, T, S) or (T, S) as one that broadcasts to (B, G, H/G, T, S)."""
+    if array is None:
+        return None
+    array = np.broadcast_to(array, (*array.shape[:-2], length, keys))
+    if array.ndim == 2:
+        return array
+    *batch, heads, length, keys = array.shape
+    return array.reshape(*batch, *((1, 1) if heads == 1 else (groups, heads // groups)), length, keys)
 
 
 def _rows_cache(own: np.ndarray, used: np.ndarray, later: Later) -> RowsCache:
@@ -149,32 +154,34 @@ def _made(cache: AttentionCache, rows: slice, one: RowsCache | Later) -> RowsCac
     """
     if isinstance(one, RowsCache):
         return one
-    own = _softmax(_scores(cache.query[..., rows, :], cache.key, one.mask), one.mask)
+    own = _softmax(_scores(cache.query[..., rows, :], cache.key, one.mask, one.bias), one.mask)
     return _rows_cache(own, own, one)
 
 
 def _weights(
-    query: np.ndarray, key: np.ndarray, mask: np.ndarray | None, hook: Hook | None
+    query: np.ndarray, key: np.ndarray, mask: np.ndarray | None, bias: np.ndarray | None, hook: Hook | None
 ) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
     """For every piece of the queries: which they are, their weights (B, G, H/G, t, s), and these after the hook."""
     if hook is None:  # one piece goes all the way before the next begins, so its scores stay in the processor's cache
         for rows in _pieces(query.shape[-2]):
             seen = _of(rows, mask)
-            own = _softmax(_scores(query[..., rows, :], key, seen), seen)
+            own = _softmax(_scores(query[..., rows, :], key, seen, _of(rows, bias)), seen)
             yield rows, own, own
         return
     pieces = [(rows, _of(rows, mask)) for rows in _pieces(query.shape[-2])]
-    scores: Pieces = [(rows, _scores(query[..., rows, :], key, seen)) for rows, seen in pieces]
+    scores: Pieces = [(rows, _scores(query[..., rows, :], key, seen, _of(rows, bias))) for rows, seen in pieces]
     shown = _show(hook, "scores", scores, key.shape[-2], MASKED)
     weights = [(rows, _softmax(piece, seen)) for (rows, piece), (_, seen) in zip(shown, pieces, strict=True)]
     used = _show(hook, "weights", weights, key.shape[-2], 0.0)
     yield from ((rows, own, piece) for (rows, own), (_, piece) in zip(weights, used, strict=True))
 
 
-def _scores(query: np.ndarray, key: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+def _scores(query: np.ndarray, key: np.ndarray, mask: np.ndarray | None, bias: np.ndarray | None) -> np.ndarray:
     """(B, G, H/G, t, s) of a piece of the queries, (B, G, H/G, t, D), scaled: the keys that some of them see."""
     seen = key.shape[-2] if mask is None else _last_seen(mask)
     scores = query @ key[..., :seen, :].swapaxes(-1, -2)
+    if bias is not None:
+        scores += bias[..., :seen]
     if mask is not None:
         scores += np.where(mask[..., :seen], scores.dtype.type(0), scores.dtype.type(MASKED))
     return scores
@@ -243,7 +250,8 @@ def _last_seen(mask: np.ndarray) -> int:
     return int(seen[-1]) + 1 if seen.size else 1
 
 
-def _check_shapes(query: np.ndarray, key: np.ndarray, value: np.ndarray) -> None:
+def check_attention_shapes(query: np.ndarray, key: np.ndarray, value: np.ndarray) -> None:
+    """`UserError` unless queries (B, H, T, D) and keys and values (B, G, S, D) fit."""
     if key.shape != value.shape:
         raise UserError(f"key has shape {key.shape} but value {value.shape}; they must be equal")
     if query.shape[0] != key.shape[0] or query.shape[-1] != key.shape[-1]:

@@ -15,6 +15,19 @@ class DropoutCache(NamedTuple):
     rate: float
 
 
+class DropoutRule(NamedTuple):
+    """A mask of attention weights, (B, H, T, S), that is drawn a tile at a time, and again whenever it is needed."""
+
+    seed: int
+    rate: float
+
+    def tile(self, sequence: int, heads: slice, rows: slice, columns: slice) -> np.ndarray | None:
+        """Booleans (h, t, s), which depend on the seed and on where the tile begins. All slices have both ends."""
+        rng = np.random.default_rng([self.seed, sequence, heads.start, rows.start, columns.start])
+        shape = tuple(place.stop - place.start for place in (heads, rows, columns))
+        return draw_dropout_mask(rng, shape, self.rate)
+
+
 def draw_dropout_mask(rng: np.random.Generator | None, shape: tuple[int, ...], rate: float) -> np.ndarray | None:
     """Which entries to mask: booleans of `shape`, each True with probability 1 - rate.
 

@@ -20,18 +20,26 @@ class RotaryCache(NamedTuple):
 
 
 def rotary_angles(
-    positions: np.ndarray, width: int, *, theta: float = 10000.0, dtype: DTypeLike = np.float32
+    positions: np.ndarray,
+    width: int,
+    *,
+    theta: float = 10000.0,
+    frequencies: np.ndarray | None = None,
+    factor: float = 1.0,
+    dtype: DTypeLike = np.float32,
 ) -> tuple[np.ndarray, np.ndarray]:
     """cos and sin of the angle positions[t] / theta^(2i/D): (T, D/2) each.
 
-    positions: (T,) integers; width: D, even; theta: the base. The angles are computed in float64: in float32 a
-    position of a million would be off by 0.03 radians.
+    positions: (T,) integers; width: D, even; theta: the base. frequencies: (D/2,) numbers in place of theta^(-2i/D);
+    factor: what cos and sin are multiplied by (see `minigpt.model.scaling`). The angles are computed in float64: in
+    float32 a position of a million would be off by 0.03 radians.
     """
     if width % 2:
         raise UserError(f"rotary positions need an even head width, not {width}; change width or heads")
-    frequencies = theta ** (-np.arange(0, width, 2) / width)  # (D/2,)
+    if frequencies is None:
+        frequencies = theta ** (-np.arange(0, width, 2) / width)  # (D/2,)
     angles = np.asarray(positions)[:, None] * frequencies  # (T, D/2)
-    return np.cos(angles).astype(dtype), np.sin(angles).astype(dtype)
+    return (factor * np.cos(angles)).astype(dtype), (factor * np.sin(angles)).astype(dtype)
 
 
 def rotary_forward(x: np.ndarray, *, cos: np.ndarray, sin: np.ndarray) -> tuple[np.ndarray, RotaryCache]:
@@ -43,7 +51,7 @@ def rotary_forward(x: np.ndarray, *, cos: np.ndarray, sin: np.ndarray) -> tuple[
 
 
 def rotary_backward(dy: np.ndarray, cache: RotaryCache) -> np.ndarray:
-    """Gradient of x: (..., T, D). A rotation's transpose is the rotation by the opposite angle."""
+    """Gradient of x: (..., T, D). A rotation's transpose is the rotation by the opposite angle; a factor stays."""
     return _rotate(dy, cache.cos, -cache.sin)
 
 

@@ -16,7 +16,9 @@ def lines_of(report: dict[str, Any]) -> str:
         lines.append(f"  {name:28}{_interval(found['area'])}{_interval(found['hits'], percent=True):>28}")
     lines += [
         "  right: how often a seen piece looks more like one than an unseen piece; 0.5 is chance. If `without the",
-        "  model` is not at chance, the two texts differ by themselves, and nothing above shows memory.",
+        "  model` is not at chance, the two texts differ by themselves, and nothing above shows memory. At chance they",
+        "  may still differ: it knows how well a piece can be compressed, not what it is about. Intervals take pieces",
+        "  for independent; pieces of one document are not quite, so the true ones are wider.",
         "",
         f"After {report['given']} tokens, does it write the rest?{'to the last token':>25}{'each token':>25}",
         *(

@@ -103,6 +103,14 @@ def test_pairs_leave_out_what_a_seed_does_to_both():
             paired_difference(*wrong)
 
 
+def test_alike_is_more_than_not_told_apart():
+    near, unsure = difference([2.41, 2.40, 2.42], [2.41, 2.42, 2.40]), difference([2.9, 2.0, 2.4], [2.1, 2.8, 2.4])
+    assert not near.is_one and not unsure.is_one
+    assert near.within(0.05) and not unsure.within(0.05)
+    assert not difference([2.91, 2.90, 2.92], [2.41, 2.42, 2.40]).within(0.45)
+    assert not difference([2.41, 2.42, 2.40], [2.91, 2.90, 2.92]).within(0.45)
+
+
 def test_a_table_of_seeds():
     shown = spread_table({"with": [1.0, 3.0, 2.0], "without": [4.0, 5.0, 9.0]}, name="arm", digits=1)
     assert [line.split()[-3:] for line in repr(shown).splitlines()[2:]] == [

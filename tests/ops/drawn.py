@@ -1,5 +1,7 @@
 """Arrays of drawn sizes for every operation: what hypothesis varies is the shapes, the seed and the choices."""
 
+from itertools import product
+
 import numpy as np
 from hypothesis import strategies as st
 
@@ -103,7 +105,45 @@ def attention(draw, rng):
         options.update(dropout_mask=ops.draw_dropout_mask(rng, (batch, heads, queries, keys), 0.3), rate=0.3)
     if draw(st.booleans()):
         options["scale"] = 0.5
+    if draw(st.booleans()):
+        options["bias"] = rng.standard_normal((heads, queries, keys))
     return normal(rng, *shapes), options
+
+
+RULES = {"mask", "bias", "dropout_mask"}
+
+
+def array_of_rule(rule, shape, tiles):
+    """What a rule says, (B, H, T, S), put together from tiles of (h, t, s)."""
+    found = np.ones(shape)
+    starts = product(*(range(0, n, step) for n, step in zip(shape[1:], tiles, strict=True)))
+    for sequence, start in product(range(shape[0]), starts):
+        place = tuple(slice(a, min(n, a + step)) for a, n, step in zip(start, shape[1:], tiles, strict=True))
+        tile = rule.tile(sequence, *place)
+        found[sequence, *place] = 1 if tile is None else tile
+    return found if found.min() < 0 else found.astype(bool)
+
+
+def blockwise_attention(draw, rng):
+    """The same in tiles, and with rules in place of arrays."""
+    arrays, options = attention(draw, rng)
+    (batch, heads, queries, _), keys = arrays[0].shape, arrays[1].shape[2]
+    options |= {"rows": draw(st.integers(1, 6)), "columns": draw(st.integers(1, 6))}
+    places = np.arange(queries) + draw(small), np.arange(keys)
+    if draw(st.booleans()):
+        options["mask"] = ops.MaskRule(
+            *places,
+            causal=draw(st.booleans()),
+            window=draw(st.sampled_from([None, 1, 2, 4])),
+            sinks=draw(st.integers(0, 2)),
+            present=draw(st.sampled_from([None, rng.random((batch, keys)) < 0.7])),
+            prefix=draw(st.sampled_from([None, rng.integers(0, keys + 1, batch)])),
+        )
+    if draw(st.booleans()):
+        options["bias"] = ops.AlibiBias(ops.alibi_slopes(heads), *places)
+    if draw(st.booleans()):
+        options |= {"dropout_mask": ops.DropoutRule(draw(small), 0.3), "rate": 0.3}
+    return arrays, options
 
 
 def rotary(draw, rng):
@@ -154,6 +194,7 @@ BUILDERS = {
     "router": routed,
     "load_balancing": routed,
     "attention": attention,
+    "blockwise_attention": blockwise_attention,
     "rotary": rotary,
     "dropout": dropout,
     "cross_entropy": cross_entropy,

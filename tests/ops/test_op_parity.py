@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pytest
 from conftest import optional
-from drawn import BUILDERS, inputs
+from drawn import BUILDERS, RULES, array_of_rule, inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minigpt.check import CASES, OPERATIONS
 from minigpt.check.contract import as_dtype, as_list, floating, upstream
 from minigpt.ops import ACTIVATIONS, IGNORED, causal_mask, rotary_angles
+from minigpt.ops.blockwise import COLUMNS, ROWS
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +29,25 @@ def theirs():
         "identity": lambda x: x,
     }
 
-    def attention(query, key, value, *, mask=None, scale=None, dropout_mask=None, rate=0.0):
+    def attention(query, key, value, *, mask=None, bias=0.0, scale=None, dropout_mask=None, rate=0.0):
         shared = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(shared, 1), value.repeat_interleave(shared, 1)
         scores = query @ key.transpose(-2, -1) * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
+        scores = scores + bias
         if mask is not None:
             attends = mask.any(-1, keepdim=True)
             weights = scores.masked_fill(~mask & attends, -math.inf).softmax(-1) * attends  # -inf in a whole row: nan
         else:
             weights = scores.softmax(-1)
         return (weights if dropout_mask is None else weights * dropout_mask / (1 - rate)) @ value
+
+    def blockwise_attention(query, key, value, *, rows=ROWS, columns=COLUMNS, **options):
+        shape, shared = (*query.shape[:3], key.shape[2]), query.shape[1] // key.shape[1]
+        for name in RULES & options.keys():
+            if isinstance(options[name], tuple):
+                tiles = shared, max(1, rows // shared), columns
+                options[name] = torch.tensor(array_of_rule(options[name], shape, tiles))
+        return attention(query, key, value, **options)
 
     def router(x, *, top):
         values, places = x.topk(top, dim=-1)
@@ -88,6 +98,7 @@ def theirs():
         "router": router,
         "load_balancing": load_balancing,
         "attention": attention,
+        "blockwise_attention": blockwise_attention,
         "rotary": rotary,
         "dropout": lambda x, *, mask, rate: x if mask is None else x * mask / (1 - rate),
         "cross_entropy": cross_entropy,

@@ -19,12 +19,14 @@ class TextbookCache(NamedTuple):
     groups: int
 
 
-def textbook_forward(query, key, value, *, mask=None, scale=None, dropout_mask=None, rate=0.0):
+def textbook_forward(query, key, value, *, mask=None, bias=None, scale=None, dropout_mask=None, rate=0.0):
     """What `attention_forward` computes, in the fewest lines."""
     groups, shared = key.shape[1], query.shape[1] // key.shape[1]
     key, value = (np.repeat(array, shared, axis=1) for array in (key, value))  # (B, H, S, D)
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
     scores = query @ transpose(key) * scale  # (B, H, T, S)
+    if bias is not None:
+        scores = scores + bias
     if mask is not None:
         scores = np.where(mask, scores, scores.dtype.type(-1e30))
     weights, _ = softmax_forward(scores)

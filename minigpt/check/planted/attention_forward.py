@@ -51,6 +51,17 @@ def scale_by_the_width(query, key, value, *, mask=None):
     return textbook_forward(query, key, value, mask=mask, scale=1 / query.shape[-1])
 
 
+def bias_before_the_scale(query, key, value, *, bias):
+    """Your bias is added before the scores are divided by sqrt(D): it comes after."""
+    return textbook_forward(query, key, value, bias=bias / math.sqrt(query.shape[-1]))
+
+
+def bias_after_softmax(query, key, value, *, bias):
+    """Your bias is added to the weights, after softmax: it belongs to the scores."""
+    _, cache = textbook_forward(query, key, value)
+    return (cache.weights + bias) @ cache.value, None
+
+
 def softmax_over_queries(query, key, value):
     """Your softmax runs over the queries; for each query the weights of the keys sum to one, so it runs over the last
     axis."""
@@ -91,5 +102,6 @@ BUGS = (
     *planted("forward", "attention", CAUSAL, mask_after_softmax, mask_one_step_late),
     *planted("forward", "attention", "attention", scale_missing, scale_by_the_width, softmax_over_queries),
     *planted("forward", "attention", "attention", heads_of_a_group_interleaved),
+    *planted("forward", "attention", "attention, bias", bias_before_the_scale, bias_after_softmax),
     *planted("forward", "attention", EMPTY, uniform_where_all_is_masked, minus_infinity_where_all_is_masked),
 )

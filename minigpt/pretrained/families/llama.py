@@ -1,15 +1,12 @@
 """Llama (Touvron et al. 2023, arXiv:2302.13971) and what follows its recipe, SmolLM2 among them: a decoder."""
 
 from collections.abc import Iterable
-from typing import Any
 
-from minigpt.errors import UserError
 from minigpt.model import TransformerConfig
 from minigpt.pretrained.families.family import HEAD, OURS, Family, HeadClass, Link, Setting, linear, norm
-from minigpt.values import TABLE, read, shown
+from minigpt.pretrained.families.rotary_words import lift_rotary, sink_rotary
 
 LAST = {"head": "sequence", "pooled": "last", "pooler": False, "head_bias": False}
-ROPE = {"rope_type": "default", "partial_rotary_factor": 1.0}  # the one kind of rotary positions that we have
 
 
 def links(config: TransformerConfig, base: str) -> Iterable[Link]:
@@ -24,32 +21,6 @@ def links(config: TransformerConfig, base: str) -> Iterable[Link]:
         for part in ("gate", "up", "down"):
             yield from linear(f"{theirs}.mlp.{part}_proj", f"{ours}.feed_forward.{part}")
     yield from norm(f"{base}norm", "final_norm")
-
-
-def lift_rotary(theirs: dict[str, Any]) -> dict[str, Any]:
-    """rope_theta out of `rope_parameters` (of today) or `rope_scaling`. `UserError` for a kind that we do not have."""
-    thetas = [theirs["rope_theta"]] if "rope_theta" in theirs else []
-    for where in ("rope_scaling", "rope_parameters"):  # each must be so: which of them counts depends on the program
-        rope = read(theirs, where, TABLE.or_none(), None) or {}
-        for name, wanted in ROPE.items():
-            for value in (rope.get(name, wanted), rope.get("type", wanted) if name == "rope_type" else wanted):
-                if value != wanted:
-                    raise UserError(
-                        f"rotary positions with {name} = {shown(value)} ({where} in the file) are not supported; "
-                        f"only {wanted!r} is"
-                    )
-        thetas += [rope["rope_theta"]] if "rope_theta" in rope else []
-    if any(theta != thetas[0] for theta in thetas):
-        raise UserError(f"rope_theta is {shown(thetas[0])} and {shown(thetas[-1])} in one file; make them equal")
-    theta = thetas[0] if thetas else 10000.0
-    if theta == 0:
-        raise UserError("rope_theta is 0, but it must be a positive number")
-    return {**theirs, "rope_theta": theta}
-
-
-def sink_rotary(theirs: dict[str, Any]) -> dict[str, Any]:
-    """rope_theta where both older and newer programs look for it."""
-    return {**theirs, "rope_parameters": {"rope_type": "default", "rope_theta": theirs["rope_theta"]}}
 
 
 LLAMA = Family(
@@ -76,6 +47,7 @@ LLAMA = Family(
         Setting("rms_norm_eps", "norm_epsilon", 1e-6),
         Setting("hidden_act", "activation", "silu", OURS),
         Setting("rope_theta", "rotary_theta", 10000.0),
+        Setting("rope_scaling", "rotary_scaling", None),
         Setting("attention_bias", "attention_bias", False),
         Setting("mlp_bias", "feed_forward_bias", False),
         Setting("pad_token_id", "padding", None),
@@ -85,7 +57,7 @@ LLAMA = Family(
     links=links,
     fixed={"norm": "rms", "gated": True, "position": "rotary", "bias": False},
     refused={"pretraining_tp": 1},
-    taken=("rope_scaling", "rope_parameters"),
+    taken=("rope_parameters", "original_max_position_embeddings"),
     harmless=(r".*rotary_emb\.inv_freq",),  # the angles, which follow from rope_theta
     before=lift_rotary,
     after=sink_rotary,
