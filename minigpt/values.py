@@ -3,6 +3,7 @@
 A refusal names the key, the value and what was expected, and, inside of `about`, the file. Every reader asks here.
 """
 
+import json
 import math
 import reprlib
 import sys
@@ -112,6 +113,23 @@ def read(table: Any, key: str, kind: Kind, default: Any = REQUIRED) -> Any:
         return default
     check(key, table[key], kind)
     return table[key]
+
+
+def parse_json(text: str) -> Any:
+    """The JSON value of a text. `UserError` if a table has a name twice, so that one of the values would be lost.
+
+    If it is no JSON, ValueError, also for a number of 5,000 digits, or RecursionError, for tables too deep.
+    """
+    return json.loads(text, object_pairs_hook=_table)
+
+
+def _table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"{shown(twice)} is there twice in one table; leave one of the two")
+    return table
 
 
 @contextmanager

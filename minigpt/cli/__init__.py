@@ -11,6 +11,7 @@ from minigpt.errors import UserError
 
 COMMANDS = {  # the file of a subcommand, and its line in `minigpt --help`
     "train": "train a model on a text",
+    "distill": "train a small model on what a large one says of a text",
     "finetune": "teach a trained model a task from examples",
     "predict": "let a fine-tuned model answer every example of a file",
     "generate": "let a trained model continue a text",

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from minigpt.cli.output import report_failure
 from minigpt.cli.resume import RUNS
 from minigpt.errors import UserError
 from minigpt.finetune import TASKS, Tuned, Wishes, go_on, prepare, prepare_domain, tune
+from minigpt.finetune.domain import DomainTuning
 from minigpt.finetune.named import NAMES
 from minigpt.finetune.prepare import records_of
+from minigpt.finetune.records import Record
 from minigpt.finetune.report import report_lines
 from minigpt.finetune.rivals import beside_rivals
 from minigpt.machine import blas_threads, cores, threads_for_width
@@ -26,6 +29,8 @@ DOMAIN = "go on with texts of a domain (DATA is then a name from `minigpt corpus
 SUMMARIES = [(name, task.summary) for name, task in TASKS.items()]
 COLUMNS = ("text", "second", "label", "words", "tags", "question", "context", "answer", "start", "group", "messages")
 OF_TRAINING = ("epochs", "steps", "batch", "accumulate", "learning_rate", "dropout", "weight_decay")
+OF_DATA = ("validation", "replay", "replay_share", "tokens", "long", "pooled", "balanced", "packed")
+OF_MODEL = ("quantized", "learns", "blocks", "rank", "layers", "adapter_dropout")
 PLAIN = (*OF_TRAINING, "validations", "patience", "seed", "workers")
 
 
@@ -49,20 +54,17 @@ def add(subparsers) -> None:
         help="; ".join(f"{name}: {summary}" for name, summary in [("domain", DOMAIN), *SUMMARIES]),
     )
     parser.add_argument("--replay", metavar="TEXT", help="domain: the old text, on which forgetting is measured")
-    parser.add_argument("--replay-share", type=float, default=0.0, help="domain: of the rows of a batch (default 0)")
+    parser.add_argument("--replay-share", type=float, help="domain: of the rows of a batch (default 0)")
     parser.add_argument("--validation", metavar="DATA", help="examples to validate with (default: a tenth of DATA)")
     parser.add_argument("--test", metavar="DATA", help="examples on which the best model is measured once, at the end")
-    parser.add_argument("--learns", choices=WAYS, default="all", help="which part of the model (default all)")
-    parser.add_argument("--blocks", type=positive, default=1, help="with --learns last: so many blocks (default 1)")
-    parser.add_argument("--rank", type=positive, default=8, help="with --learns low-rank: of the adapters (default 8)")
+    parser.add_argument("--learns", choices=WAYS, help="which part of the model (default all)")
+    parser.add_argument("--blocks", type=positive, help="with --learns last: so many blocks (default 1)")
+    parser.add_argument("--rank", type=positive, help="with --learns low-rank: of the adapters (default 8)")
     parser.add_argument(
         "--layers",
-        default=",".join(Learns().layers),
         help="with --learns low-rank: what gets an adapter (default attention.query,attention.value)",
     )
-    parser.add_argument(
-        "--adapter-dropout", type=float, default=0.0, help="with --learns low-rank: on what goes into them"
-    )
+    parser.add_argument("--adapter-dropout", type=float, help="with --learns low-rank: on what goes into them")
     parser.add_argument(
         "--quantized", action="store_true", help="leave the model, a GGUF file, in its few bits: only parts of it learn"
     )
@@ -74,7 +76,7 @@ def add(subparsers) -> None:
     parser.add_argument("--dropout", type=float, help="share of activations set to zero (default 0)")
     parser.add_argument("--weight-decay", type=float, help="(default 0.01)")
     parser.add_argument("--tokens", type=positive, help="of an example at most (default: what the model sees)")
-    parser.add_argument("--long", choices=("refuse", "cut"), default="refuse", help="what to do with longer ones")
+    parser.add_argument("--long", choices=("refuse", "cut"), help="what to do with longer ones (default refuse)")
     parser.add_argument("--pooled", choices=("first", "last", "mean"), help="classify: which token stands for a text")
     parser.add_argument("--balanced", action="store_true", help="classify: all classes count alike in the loss")
     parser.add_argument("--packed", action="store_true", help="chat: several conversations in one row")
@@ -95,8 +97,8 @@ def execute(arguments: argparse.Namespace) -> int:
     """Prepare or reopen, train, and show what came of it."""
     if arguments.test is not None and arguments.task == "domain":
         raise UserError("a domain is measured on the held-out part of its text; leave --test out")
-    test = None if arguments.test is None else records_of(arguments.test)  # what is wrong with it is said now
-    tuning = _resumed(arguments) if arguments.resume else _fresh(arguments)
+    test = () if arguments.test is None else records_of(arguments.test)
+    tuning = _resumed(arguments, test) if arguments.resume else _fresh(arguments, test)
     path = tuning.folder.path
     print(
         f"fine-tuning in {path}: {tuning.folder.settings.steps:,} steps",
@@ -112,7 +114,7 @@ def execute(arguments: argparse.Namespace) -> int:
         result: dict[str, Any] = {"folder": str(path), "task": tuned.task, **tuned.measured}
         if "before" in tuned.corpus:
             result["before"] = tuned.corpus["before"]
-        if test is not None:
+        if test:
             model = Tuned(path)
             examples = model.examples(test)
             said = model.answers(examples)
@@ -123,7 +125,7 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _fresh(arguments: argparse.Namespace) -> Any:
+def _fresh(arguments: argparse.Namespace, test: Sequence[Record]) -> Any:
     for name in ("model", "data", "task"):
         if getattr(arguments, name) is None:
             raise UserError(f"{name} is missing; say for example: minigpt finetune minilm film --task classify")
@@ -133,18 +135,19 @@ def _fresh(arguments: argparse.Namespace) -> Any:
         if role not in known:
             raise UserError(f"--{role} is no column of the task {arguments.task}; it has {', '.join(known) or 'none'}")
     given = {name: value for name in PLAIN if (value := getattr(arguments, name)) is not None}
+    if "epochs" in given and "steps" in given:
+        raise UserError("--steps stands in place of --epochs; leave one of the two out")
     given.setdefault("workers", cores())
-    layers = tuple(part.strip() for part in arguments.layers.split(","))
     wishes = Wishes(
         task=arguments.task,
         columns=columns,
-        learns=Learns(arguments.learns, arguments.blocks, arguments.rank, layers, arguments.adapter_dropout),
+        learns=_learns(arguments),
         context=arguments.tokens,
         pooled=arguments.pooled,
         balanced=arguments.balanced,
         packed=arguments.packed,
         cut=arguments.long == "cut",
-        replay=arguments.replay_share,
+        replay=arguments.replay_share or 0.0,
         **given,
     )
     below = open_model(arguments.model, quantized=arguments.quantized)
@@ -154,15 +157,35 @@ def _fresh(arguments: argparse.Namespace) -> Any:
         return prepare_domain(_place(arguments), below, wishes, arguments.data, arguments.replay)
     if arguments.replay is not None:
         raise UserError("old text is replayed with --task domain alone; leave --replay out")
-    return prepare(_place(arguments), below, wishes, arguments.data, arguments.validation)
+    return prepare(_place(arguments), below, wishes, arguments.data, arguments.validation, test=test)
 
 
-def _resumed(arguments: argparse.Namespace) -> Any:
+def _learns(arguments: argparse.Namespace) -> Learns:
+    """What learns. `UserError` for a number that would change nothing."""
+    way = arguments.learns or "all"
+    for name, of in (("blocks", "last"), ("rank", "low-rank"), ("layers", "low-rank")):
+        if getattr(arguments, name) is not None and way != of:
+            raise UserError(f"--{name} goes with --learns {of}, and {way} learns; leave it out")
+    layers = Learns().layers if arguments.layers is None else tuple(map(str.strip, arguments.layers.split(",")))
+    return Learns(way, arguments.blocks or 1, arguments.rank or 8, layers, arguments.adapter_dropout or 0.0)
+
+
+def _resumed(arguments: argparse.Namespace, test: Sequence[Record]) -> Any:
     if arguments.out is None:
         raise UserError("--resume needs the folder to go on with; name it with --out")
     if arguments.model is not None or arguments.data is not None:
         raise UserError("--resume takes model and data from the folder; leave both out")
-    return go_on(open_tuned_folder(arguments.out))
+    for name in ("task", *OF_DATA, *OF_MODEL, *PLAIN, *COLUMNS):
+        if getattr(arguments, name) not in (None, False):
+            raise UserError(f"--{name.replace('_', '-')} cannot change, for it goes on as it began; leave it out")
+    tuning = go_on(open_tuned_folder(arguments.out))
+    if test:
+        if isinstance(tuning, DomainTuning):
+            raise UserError(
+                f"{arguments.out} learns a domain, which is measured on its held-out part; leave --test out"
+            )
+        tuning.check(test)
+    return tuning
 
 
 def _place(arguments: argparse.Namespace) -> Path:

@@ -36,10 +36,8 @@ def add(subparsers) -> None:
     parser.add_argument("--prompt", help="ask a decoder that was not fine-tuned: a text with {text} in it")
     parser.add_argument("--choices", help="with --prompt: the answers among which it chooses, with commas between")
     parser.add_argument("--shots", metavar="DATA", help="with --prompt: examples with their answers before each text")
-    parser.add_argument("--text", default="text", metavar="COLUMN", help="with --prompt: of the text (default text)")
-    parser.add_argument(
-        "--label", default="label", metavar="COLUMN", help="with --shots: of its answer (default label)"
-    )
+    parser.add_argument("--text", metavar="COLUMN", help="with --prompt: of the text (default text)")
+    parser.add_argument("--label", metavar="COLUMN", help="with --shots: of its answer (default label)")
     parser.add_argument("--measure", action="store_true", help="print how good the answers are, in place of them")
     parser.add_argument("--out", type=file, help="write a CSV file in place of printing one")
     parser.add_argument("--json", action="store_true", help="print a JSON list, with the probability of every class")
@@ -52,6 +50,8 @@ def execute(arguments: argparse.Namespace) -> int:
         check_place(arguments.out)
         if Path(arguments.out).exists():
             raise UserError(f"{arguments.out} is there already; choose another name for --out")
+        if arguments.json:
+            raise UserError("--out writes a CSV file, --json prints the answers; leave one of the two out")
     if arguments.measure:
         return _measure(arguments)
     said = _tuned(arguments) if arguments.prompt is None else _chosen(arguments)
@@ -69,7 +69,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _tuned(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """The answers of a fine-tuned model."""
-    for name in ("choices", "shots"):
+    for name in ("choices", "shots", "text", "label"):
         if getattr(arguments, name) is not None:
             raise UserError(f"--{name} goes with --prompt; leave it out, or say what to ask")
     tuned = Tuned(arguments.model, arguments.checkpoint)
@@ -79,7 +79,7 @@ def _tuned(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _measure(arguments: argparse.Namespace) -> int:
     """Print what the task measures on records that hold the true answers."""
-    for name in ("prompt", "choices", "shots", "out"):
+    for name in ("prompt", "choices", "shots", "text", "label", "out"):
         if getattr(arguments, name) is not None:
             raise UserError(f"--measure prints what a fine-tuned model reaches; leave --{name} out")
     tuned = Tuned(arguments.model, arguments.checkpoint)
@@ -94,17 +94,22 @@ def _chosen(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     choices = (arguments.choices or "").split(",")
     if len(choices) < 2:
         raise UserError("--prompt needs --choices, at least two with a comma between, such as ' good, bad'")
+    if len({choice.strip() for choice in choices}) < len(choices):
+        raise UserError(f"--choices {arguments.choices!r} has an answer twice; leave one of the two out")
+    if arguments.label is not None and arguments.shots is None:
+        raise UserError("--label is a column of --shots; name these, or leave it out")
+    text, label_column = arguments.text or "text", arguments.label or "label"
     shown = [] if arguments.shots is None else records_of(arguments.shots)
     by_name = {choice.strip(): choice for choice in choices}
     shots = []
     for record in shown:
-        label = record.text(arguments.label).strip()
+        label = record.text(label_column).strip()
         if label not in by_name:
             raise UserError(f"{record.place}: the answer {label!r:.50} is none of the choices {', '.join(by_name)}")
-        shots.append((record.text(arguments.text), by_name[label]))
+        shots.append((record.text(text), by_name[label]))
     template = arguments.prompt.replace("\\n", "\n")
     records = records_of(arguments.data)
-    prompts = [prompt_of(template, record.text(arguments.text), shots) for record in records]
+    prompts = [prompt_of(template, record.text(text), shots) for record in records]
     opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
     with blas_threads(threads_for_width(opened.model.config.width)):
         shares = choose(

@@ -43,6 +43,11 @@ def example_of(record: Record, setup: Setup) -> Example:
     kept = pieces.ids
     if setup.cut:
         kept = kept[: max(0, setup.context - first - len(frame.end))]
+    if not len(kept):
+        raise UserError(
+            f"{record.place}: {setup.context} tokens have no room for the context behind its question; give more with "
+            "--tokens, or shorten the question"
+        )
     ids, segments = frame.row(question, kept)
     check_length(ids, setup.context, record.place)
     target = np.array([IGNORED, IGNORED])
@@ -57,7 +62,7 @@ def _tokens_of(record: Record, context: str, pieces: Pieces, setup: Setup) -> tu
     """The first and the last token of the answer. `UserError` if it does not stand in the context."""
     answer = record.text(setup.column("answer"))
     start = context.find(answer)
-    if "start" in setup.columns:
+    if setup.column("start") in record.values:
         start = _start(record, setup)
         if context[start : start + len(answer)] != answer:
             start = -1
@@ -126,6 +131,7 @@ ANSWER = Task(
     columns=("question", "context", "answer"),
     answered=("answer", "start"),
     optional=("start", "group"),
+    instead=PEOPLE,
     example=example_of,
     batch=with_labels,
     model=model_of,

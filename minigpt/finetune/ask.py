@@ -6,13 +6,28 @@ from typing import Any
 from minigpt.finetune.data import ExampleData
 from minigpt.finetune.examples import Example
 from minigpt.finetune.frames import padding_of
+from minigpt.finetune.records import Record
 from minigpt.finetune.registry import task_of
-from minigpt.finetune.tasks import Setup
+from minigpt.finetune.tasks import Setup, Task
 from minigpt.model import Call, Overlay, Params, Transformer
 from minigpt.pretrained.tuned import TunedFolder
 from minigpt.train.engine import judge_all
+from minigpt.values import ANYTHING, about
 
 ROWS = 64  # of a batch that is judged
+
+
+def examples_of(task: Task, records: Sequence[Record], setup: Setup, *, answered: bool = False) -> list[Example]:
+    """The records as rows of tokens. answered: the true answer must be there. `UserError` names file and line."""
+    needed = [setup.column(role) for role in task.answered if role not in task.optional] if answered else []
+    found = []
+    for record in records:
+        if not task.instead or any(name not in record.values for name in task.instead):
+            for column in needed:
+                record.value(column, ANYTHING)
+        with about(record.place):
+            found.append(task.example(record, setup))
+    return found
 
 
 def measure(folder: TunedFolder, params: Params | Overlay, setup: Setup, examples: Sequence[Example]) -> dict[str, Any]:

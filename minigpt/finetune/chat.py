@@ -16,7 +16,7 @@ from minigpt.finetune.tasks import Setup, Task
 from minigpt.model import TransformerConfig
 from minigpt.ops import IGNORED
 from minigpt.text.chat import conversation_tokens
-from minigpt.values import TABLE, TEXT, about, choice, list_of, read
+from minigpt.values import TABLE, TEXT, about, choice, list_of, read, shown
 
 ROLES = ("system", "user", "assistant")
 
@@ -39,7 +39,12 @@ def messages_of(record: Record, setup: Setup) -> list[dict[str, str]]:
     for number, message in enumerate(messages):
         with about(f"{record.place}, message {number + 1}"):
             read(message, "role", choice(*ROLES))
-            read(message, "content", TEXT)
+            said = read(message, "content", TEXT)
+            for name, value in message.items():
+                if name not in ("role", "content") and value not in (None, [], {}, ""):
+                    raise UserError(f"it has {name} = {shown(value)}, which would not be learnt; take it out")
+            if message["role"] == "assistant" and not said.strip():
+                raise UserError("the assistant's content is empty; leave the conversation out, or write an answer")
             if message["role"] == "system" and number:
                 raise UserError("a system message stands first or nowhere")
     if not any(message["role"] == "assistant" for message in messages):

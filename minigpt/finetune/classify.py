@@ -47,6 +47,8 @@ def example_of(record: Record, setup: Setup) -> Example:
     second = setup.tokenizer.encode(record.text(second_column)) if second_column else None
     if setup.cut:
         first, second = cut_to(setup.context, frame.row(first, second)[0], first, second)
+    if not len(first) or (second is not None and not len(second)):
+        raise UserError(f"{record.place}: no token of its text is among the {setup.context} that are kept; give more")
     ids, segments = frame.row(first, second)
     check_length(ids, setup.context, record.place)
     return Example(ids, number_of(record, setup), segments, record=record)
@@ -72,7 +74,7 @@ def cut_to(
     if excess <= 0:
         return first, second
     if second is None:
-        return first[: len(first) - excess], None
+        return first[: max(0, len(first) - excess)], None
     for _ in range(excess):
         if len(first) > len(second):
             first = first[:-1]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigpt.finetune.examples import Example
+from minigpt.finetune.examples import Example, is_answered
 from minigpt.finetune.tasks import Task
 from minigpt.model import Batch
 from minigpt.objectives import HeldOut
@@ -35,7 +35,7 @@ class ExampleData:
         self._padding, self._segments = padding, segments
         self._epoch = -1
         self._order: list[np.ndarray] = []
-        self._held_out = [HeldOut(one) for one in self.in_batches(validation)]
+        self._held_out = [HeldOut(one) for one in self.in_batches(list(filter(is_answered, validation)))]
 
     @property
     def steps_per_epoch(self) -> int:

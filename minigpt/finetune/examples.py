@@ -19,6 +19,11 @@ class Example(NamedTuple):
     record: Any = None  # what it was made of, for measuring
 
 
+def is_answered(example: Example) -> bool:
+    """Whether anything of it is scored."""
+    return bool(np.any(np.asarray(example.target) != IGNORED))
+
+
 def padded(examples: Sequence[Example], padding: int) -> Batch:
     """The rows as one batch, each padded at its end to the longest of them; without labels and targets."""
     longest = max(len(example.ids) for example in examples)

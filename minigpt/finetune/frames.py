@@ -52,5 +52,5 @@ def check_length(ids: np.ndarray, longest: int, place: str) -> None:
     if len(ids) > longest:
         raise UserError(
             f"{place}: it has {len(ids):,} tokens with its marks, but the model sees {longest:,}; shorten it, choose a "
-            "larger --context if the model has one, or cut all that is too long with --long cut"
+            "larger --tokens if the model sees more, or cut all that is too long with --long cut"
         )

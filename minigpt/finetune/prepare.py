@@ -11,10 +11,10 @@ import numpy as np
 from minigpt.adapt.learns import REMEDY
 from minigpt.errors import UserError
 from minigpt.files import checksum
-from minigpt.finetune.ask import data_of, measure, setup_of
+from minigpt.finetune.ask import data_of, examples_of, measure, setup_of
 from minigpt.finetune.chat import packed
 from minigpt.finetune.data import ExampleData
-from minigpt.finetune.examples import Example
+from minigpt.finetune.examples import Example, is_answered
 from minigpt.finetune.named import named_records, package_of
 from minigpt.finetune.records import Record, read_records
 from minigpt.finetune.registry import task_of
@@ -24,7 +24,7 @@ from minigpt.model import Overlay, Params
 from minigpt.pretrained.opened import OpenedModel
 from minigpt.pretrained.tuned import TunedFolder, has_tuned, part_of, said_of, tokenizer_of
 from minigpt.train.lock import locked
-from minigpt.values import TABLE, TEXT, about, read
+from minigpt.values import ANYTHING, TABLE, TEXT, about, read
 
 HELD_OUT = 0.1  # of the examples, where no others are named for validation
 SPLIT = 11  # the seed of which they are, whatever the run's own
@@ -39,8 +39,15 @@ class Tuning:
     def __init__(self, folder: TunedFolder, tokenizer: Any, records: Sequence[Record], held_out: Sequence[Record]):
         self.folder, self.task = folder, task_of(folder.task)
         self.setup = setup_of(folder, tokenizer)
-        examples = [self.task.example(record, self.setup) for record in records]
-        self.validation = [self.task.example(record, self.setup) for record in held_out]
+        examples, self.validation = (
+            examples_of(self.task, some, self.setup, answered=True) for some in (records, held_out)
+        )
+        for what, some in (("learn from", examples), ("validate with", self.validation)):
+            if not any(map(is_answered, some)):
+                raise UserError(
+                    f"no example to {what} has its answer in {self.setup.context} tokens; give more (--tokens)"
+                )
+        examples = list(filter(is_answered, examples))
         if folder.corpus["balanced"]:
             examples = balanced(examples)
         self.examples = packed(examples, self.setup.context) if folder.corpus["packed"] else examples
@@ -49,24 +56,36 @@ class Tuning:
         """What `minigpt.train.train` is given."""
         return data_of(self.folder, self.setup, self.examples, self.validation)
 
+    def check(self, records: Sequence[Record]) -> None:
+        """`UserError` for examples on which the model could not be measured."""
+        examples_of(self.task, records, self.setup, answered=True)
+
     def measure(self, params: Params | Overlay) -> dict[str, Any]:
         """What the task measures on the examples to validate with."""
         return {"validation": measure(self.folder, params, self.setup, self.validation)}
 
 
 def prepare(
-    path: str | Path, below: OpenedModel, wishes: Wishes, training: str | Path, validation: str | Path | None = None
+    path: str | Path,
+    below: OpenedModel,
+    wishes: Wishes,
+    training: str | Path,
+    validation: str | Path | None = None,
+    *,
+    test: Sequence[Record] = (),
 ) -> Tuning:
     """Check everything, read the examples, and write the folder's tokenizer.json and, last, finetune.json.
 
-    validation: examples to validate with; None: a tenth of those to train on, drawn at random, always the same.
+    validation: examples to validate with; None: a tenth of those to train on, drawn at random, always the same. test:
+    on which it will be measured.
     `UserError` for all that does not fit, and for a folder that holds a fine-tuned model.
     """
     task, path = task_of(wishes.task), Path(path)
     check_below(below, wishes)
     files = {name: file_of(file) for name, file in (("training", training), ("validation", validation)) if file}
-    records, held_out = read_both(files, _group_column(task, wishes.columns))
-    setup = Setup(below.tokenizer, wishes.context or below.model.config.context, (), wishes.columns, wishes.cut)
+    records, held_out = read_both(files, task, wishes.columns)
+    columns = columns_of(task, records, wishes.columns)
+    setup = Setup(below.tokenizer, wishes.context or below.model.config.context, (), columns, wishes.cut)
     labels = task.labels(records, setup)
     changes = {**task.model(below.model.config, labels), "dropout": wishes.dropout}
     if wishes.pooled is not None:
@@ -80,10 +99,11 @@ def prepare(
         below=said_of(below.name, below.params),
         learns=wishes.learns,
         labels=labels,
-        columns=dict(wishes.columns),
+        columns=columns,
         cut=wishes.cut,
     )
     tuning = Tuning(folder, below.tokenizer, records, held_out)
+    tuning.check(test)
     folder = tuning.folder = replace(folder, settings=wishes.settings(len(tuning.examples)))
     part_of(folder, below.params)  # what the model does not have is said now
     with locked(path, make_folder=True):
@@ -104,8 +124,7 @@ def reopen(folder: TunedFolder) -> Tuning:
             path, before = read(file, "path", TEXT), read(file, "checksum", TEXT)
             if file_of(path)["checksum"] != before:
                 raise UserError(f"{path} has changed since then, so training cannot go on with it")
-    group = _group_column(task_of(folder.task), folder.columns)
-    return Tuning(folder, tokenizer_of(folder), *read_both(files, group))
+    return Tuning(folder, tokenizer_of(folder), *read_both(files, task_of(folder.task), folder.columns))
 
 
 def check_below(below: OpenedModel, wishes: Wishes) -> None:
@@ -118,7 +137,7 @@ def check_below(below: OpenedModel, wishes: Wishes) -> None:
         raise UserError(f"the matrices of {below.name} are left in few bits, so they cannot learn; {REMEDY}")
     seen = below.model.config.context
     if wishes.context is not None and wishes.context > seen:
-        raise UserError(f"{below.name} sees {seen} tokens, not {wishes.context}; choose fewer with --context")
+        raise UserError(f"{below.name} sees {seen} tokens, not {wishes.context}; choose fewer with --tokens")
 
 
 def file_of(path: str | Path) -> dict[str, str]:
@@ -132,17 +151,28 @@ def file_of(path: str | Path) -> dict[str, str]:
         raise UserError(f"{path} could not be read ({error.strerror}); check the path") from None
 
 
-def _group_column(task: Task, columns: Mapping[str, str]) -> str | None:
-    """The column that says which examples are alike; None where the task has none."""
-    return columns.get("group", "group") if "group" in task.optional else None
+def columns_of(task: Task, records: Sequence[Record], named: Mapping[str, str]) -> dict[str, str]:
+    """Role -> column: those that were named, and optional ones that all records have under the role's own name.
+
+    `UserError` if an optional one was named and a record lacks it.
+    """
+    for record in records:
+        for role in task.optional:
+            if role in named:
+                record.value(named[role], ANYTHING)
+    there = [role for role in task.optional if all(role in record.values for record in records)]
+    return {role: role for role in there} | dict(named)
 
 
-def read_both(files: dict[str, dict[str, str]], group: str | None = None) -> tuple[list[Record], list[Record]]:
-    """Records to train on, and to validate with. group: a column, see `split`."""
+def read_both(
+    files: dict[str, dict[str, str]], task: Task, columns: Mapping[str, str]
+) -> tuple[list[Record], list[Record]]:
+    """Records to train on, and to validate with."""
     records = records_of(files["training"]["path"])
     if "validation" in files:
         return records, records_of(files["validation"]["path"])
-    return split(records, group)
+    group = columns.get("group", "group") if "group" in task.optional else None
+    return split(records, group, columns.get("label", "label") if "label" in task.answered else None)
 
 
 def records_of(source: str | Path) -> list[Record]:
@@ -150,10 +180,13 @@ def records_of(source: str | Path) -> list[Record]:
     return read_records(source) if package_of(str(source)) is None else named_records(str(source))
 
 
-def split(records: Sequence[Record], group: str | None = None) -> tuple[list[Record], list[Record]]:
+def split(
+    records: Sequence[Record], group: str | None = None, label: str | None = None
+) -> tuple[list[Record], list[Record]]:
     """(to train on, to validate with): a tenth, drawn at random, always the same. `UserError` for fewer than two.
 
     group: a column; where all records have it, a tenth of its values is drawn, and all records that have one of these.
+    label: a column (without group); the last example of a class is not drawn, but trained on.
     """
     keys: Sequence[Any] = range(len(records))
     if group is not None and all(group in record.values for record in records):
@@ -162,7 +195,17 @@ def split(records: Sequence[Record], group: str | None = None) -> tuple[list[Rec
     if len(names) < 2:
         raise UserError("there is one example alone; at least two are needed, one of them to validate with")
     count = max(1, round(HELD_OUT * len(names)))
-    chosen = {names[number] for number in np.random.default_rng(SPLIT).permutation(len(names))[:count]}
+    left = Counter(str(record.values.get(label)).strip() for record in records) if label else Counter()
+    chosen: set[Any] = set()
+    for number in np.random.default_rng(SPLIT).permutation(len(names)):
+        name = str(records[number].values.get(label)).strip() if label else ""
+        if len(chosen) < count and left[name] != 1:
+            chosen.add(names[number])
+            left[name] -= 1
+    if not chosen:
+        raise UserError(
+            "each class has one example alone; give more of them, or others to validate with (--validation)"
+        )
     kept = [record for key, record in zip(keys, records, strict=True) if key not in chosen]
     return kept, [record for key, record in zip(keys, records, strict=True) if key in chosen]
 

@@ -2,14 +2,13 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from minigpt.errors import UserError
 from minigpt.files import read_text
-from minigpt.values import TABLE, TEXT, Kind, about, check, read, shown
+from minigpt.values import TABLE, TEXT, Kind, about, check, parse_json, read, shown
 
 LONGEST_FIELD = 1 << 27  # characters of a field of a CSV file: a whole document may be one
 
@@ -63,12 +62,13 @@ def _read_tsv(path: Path, text: str) -> Iterator[Record]:
 
 
 def _read_table(path: Path, text: str, delimiter: str) -> Iterator[Record]:
-    before = csv.field_size_limit(LONGEST_FIELD)
+    before, line = csv.field_size_limit(LONGEST_FIELD), 1  # where a row begins: a quoted text may have several lines
     try:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         columns = _columns(path, next(rows, []))
+        line = rows.line_num + 1
         for row in rows:
-            place = f"{path}, line {rows.line_num}"
+            place, line = f"{path}, line {line}", rows.line_num + 1
             if not row:
                 continue
             if len(row) != len(columns):
@@ -78,7 +78,7 @@ def _read_table(path: Path, text: str, delimiter: str) -> Iterator[Record]:
                 )
             yield Record(dict(zip(columns, row, strict=True)), place)
     except csv.Error as error:
-        raise UserError(f"{path}, line {rows.line_num}: {error}; mend the quotes of that line") from None
+        raise UserError(f"{path}, line {line}: {error}; mend the quotes of what begins there") from None
     finally:
         csv.field_size_limit(before)
 
@@ -96,10 +96,12 @@ def _read_json_lines(path: Path, text: str) -> Iterator[Record]:
         if not line.strip():
             continue
         place = f"{path}, line {number}"
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{place}: this is no JSON ({error}); each line must be one whole object") from None
         with about(place):
+            try:
+                value = parse_json(line)
+            except UserError:
+                raise
+            except (ValueError, RecursionError) as error:
+                raise UserError(f"this is no JSON ({error}); each line must be one whole object") from None
             check("it", value, TABLE)
         yield Record(value, place)

@@ -31,6 +31,8 @@ def example_of(record: Record, setup: Setup) -> Example:
     """The words as one row; the first token of each has its tag as target, all others have none."""
     words = record.value(setup.column("words"), list_of(TEXT))
     pieces, frame = pieces_of_words(setup.tokenizer, words), frame_of(setup.tokenizer)
+    if not len(pieces.ids):
+        raise UserError(f"{record.place}: none of its {len(words)} words has a token; leave the line out")
     room = setup.context - frame.marks
     ids = frame.row(pieces.ids[:room] if setup.cut else pieces.ids)[0]
     check_length(ids, setup.context, record.place)

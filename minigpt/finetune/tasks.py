@@ -51,3 +51,4 @@ class Task:
     labels: Callable[[Sequence[Record], Setup], tuple[str, ...]] = lambda records, setup: ()
     counted: str = "answers"  # of what the metric of a validation is the accuracy
     optional: tuple[str, ...] = field(default=())  # roles of columns that may be missing
+    instead: tuple[str, ...] = field(default=())  # columns by which examples without a true answer are measured

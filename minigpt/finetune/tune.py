@@ -9,7 +9,7 @@ from typing import Any
 
 from minigpt.adapt import Part
 from minigpt.errors import UserError
-from minigpt.finetune.ask import answers, setup_of
+from minigpt.finetune.ask import answers, examples_of, setup_of
 from minigpt.finetune.domain import DomainTuning
 from minigpt.finetune.examples import Example
 from minigpt.finetune.prepare import Tuning, reopen
@@ -21,6 +21,7 @@ from minigpt.parallel.workers import Workers
 from minigpt.pretrained.opened import begin_tuned, open_tuned
 from minigpt.pretrained.tuned import TunedFolder, open_tuned_folder, trained_params
 from minigpt.train import Engine, Interrupted, OneProcess, TrainSettings, train
+from minigpt.train.metrics import read_metrics
 
 
 class NoBetter(Exception):
@@ -67,7 +68,7 @@ def tune(
     folder, patience = tuning.folder, tuning.folder.corpus["patience"]
     part = begin_tuned(folder)
     engine = engine_of(folder, part)
-    best, worse = engine.progress.best_loss, 0
+    best, worse = engine.progress.best_loss, validations_since_best(folder, engine.progress.step)
 
     def note(_params: Params, row: dict[str, float]) -> None:
         nonlocal best, worse
@@ -77,12 +78,23 @@ def tune(
         if patience is not None and worse >= patience:
             raise NoBetter
 
-    with suppress(NoBetter):
-        train(folder, tuning.data(), engine=engine, on_validation=note, show_progress=show_progress)
+    if patience is not None and worse >= patience:  # it had ended
+        engine.close()
+    else:
+        with suppress(NoBetter):
+            train(folder, tuning.data(), engine=engine, on_validation=note, show_progress=show_progress)
     measured = tuning.measure(trained_params(folder, part, "best"))
     folder = replace(folder, measured={**measured, "steps": engine.progress.step})
     folder.save()
     return folder
+
+
+def validations_since_best(folder: TunedFolder, step: int) -> int:
+    """How many validations up to this step came after the best one; 0 if it has not begun."""
+    if not step:
+        return 0
+    losses = [loss for at, loss in read_metrics(folder.file("metrics.csv"))["validation_loss"] if at <= step]
+    return len(losses) - 1 - losses.index(min(losses)) if losses else 0
 
 
 class Tuned:
@@ -98,8 +110,7 @@ class Tuned:
 
     def examples(self, records: Sequence[Record]) -> list[Example]:
         """The records as rows of tokens."""
-        task = task_of(self.folder.task)
-        return [task.example(record, self.setup) for record in records]
+        return examples_of(task_of(self.folder.task), records, self.setup)
 
     def predict(self, records: Sequence[Record]) -> list[dict[str, Any]]:
         """What it says to each record; the true answers, where the records hold them, are not read."""
@@ -116,7 +127,7 @@ class Tuned:
 
     def evaluate(self, records: Sequence[Record]) -> dict[str, Any]:
         """What the task measures on records that hold the true answers."""
-        examples = self.examples(records)
+        examples = examples_of(task_of(self.folder.task), records, self.setup, answered=True)
         return self.measured(self.answers(examples), examples)
 
     def measured(self, said: Sequence[dict[str, Any]], examples: Sequence[Example]) -> dict[str, Any]:

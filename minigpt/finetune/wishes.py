@@ -101,6 +101,9 @@ class Wishes:
             if getattr(self, name) and self.task != task:
                 raise UserError(f"{name} matters to the task {task} alone, and this is {self.task}; leave it out")
 
+        if self.cut and self.task == "domain":
+            raise UserError("the texts of a domain are read in windows, so none is too long to be cut; leave cut out")
+
     def settings(self, examples: int) -> TrainSettings:
         """The numbers of the training on so many rows."""
         per_epoch = math.ceil(examples / (self.batch * self.accumulate))

@@ -6,6 +6,7 @@ of ours, as GPT-2's c_attn does, theirs has the sum of the ranks, and B is zero 
 """
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,15 @@ from minigpt.model.head import head_arrays
 from minigpt.pretrained.families import Family, HeadClass, family_of, read_params, write_params
 from minigpt.pretrained.families.family import Link
 from minigpt.pretrained.folder import ADAPTER
-from minigpt.values import FLAG, TEXT, about, choice, list_of, number, read, shown, table_of, whole
+from minigpt.values import FLAG, TEXT, Kind, about, choice, list_of, number, read, shown, table_of, whole
 
 TENSORS = "adapter_model.safetensors"
 PREFIX = "base_model.model."  # before every name
 TASKS = {"language": "CAUSAL_LM", "sequence": "SEQ_CLS", "token": "TOKEN_CLS", "span": "QUESTION_ANS"}
+# How arrays began that were trained since. Others, such as PiSSA, begin by changing the matrices of the model below.
+INITIAL = Kind(
+    "True, False, gaussian, eva or orthogonal", lambda value: value in (True, False, "gaussian", "eva", "orthogonal")
+)
 READ = {  # settings that are read
     "peft_type": choice("LORA"),
     "r": whole(1),
@@ -36,10 +41,11 @@ READ = {  # settings that are read
     "alpha_pattern": table_of(number()).or_none(),
     "modules_to_save": list_of(TEXT).or_none(),
     "bias": choice("none"),
+    "init_lora_weights": INITIAL,
 }
 NEEDED = ("peft_type", "r", "lora_alpha")
 SAID = {  # settings that change nothing of what it computes, or repeat what the arrays say
-    *("auto_mapping", "base_model_name_or_path", "revision", "task_type", "inference_mode", "init_lora_weights"),
+    *("auto_mapping", "base_model_name_or_path", "revision", "task_type", "inference_mode"),
     *("lora_dropout", "target_modules", "fan_in_fan_out", "peft_version", "loftq_config", "eva_config", "corda_config"),
     *("megatron_core", "runtime_config", "ephemeral_gpu_offload", "qalora_group_size", "lora_bias", "arrow_config"),
 }
@@ -189,6 +195,9 @@ def _check_settings(config: dict[str, Any]) -> None:
     for name, kind in READ.items():
         if name in config or name in NEEDED:
             read(config, name, kind)
+    for name in (*(config.get("rank_pattern") or ()), *(config.get("alpha_pattern") or ())):
+        if not re.fullmatch(r"\^?[\w.]+", name):
+            raise UserError(f"the adapter has a pattern {shown(name)}, which is more than a name; write names out")
     for name, value in config.items():
         if name not in READ and name not in SAID and value not in (None, False, [], {}, ""):
             raise UserError(f"the adapter has {name} = {shown(value)}, which is not supported here")

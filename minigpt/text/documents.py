@@ -7,7 +7,6 @@ import codecs
 import difflib
 import gzip
 import io
-import json
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 from minigpt.errors import UserError
 from minigpt.files import check_is_file
 from minigpt.text.named_corpora import CORPORA
-from minigpt.values import TEXT, about, read
+from minigpt.values import TEXT, about, parse_json, read
 
 SUFFIXES = {".txt", ".md", ".rst", ".py", ".tex", ".html", ".csv", ".json"}  # what counts as text in a folder
 LINES = {".jsonl", ".ndjson"}  # JSON Lines: a JSON object in every line (jsonlines.org)
@@ -172,10 +171,12 @@ def _record(line: bytes) -> dict[str, Any] | None:
     """The JSON object in a line; None for a blank one."""
     try:
         text = line.decode("utf-8")
-        record = json.loads(text) if text.strip() else None
+        record = parse_json(text) if text.strip() else None
+    except UserError:
+        raise
     except UnicodeDecodeError as error:
         raise UserError(f"byte {error.start} of it is not UTF-8 text; convert the file to UTF-8 first") from None
-    except (ValueError, RecursionError) as error:  # ValueError: no JSON, or a number of 5,000 digits
+    except (ValueError, RecursionError) as error:
         raise UserError(f"it is not JSON ({error}); mend or remove it") from None
     if record is not None and not isinstance(record, dict):
         raise UserError(f"it holds a {type(record).__name__} where a JSON object must be; mend or remove it")

@@ -166,3 +166,75 @@ def test_a_decoder_chooses_without_training(models, tmp_path, capsys):
     assert "--prompt needs --choices" in capsys.readouterr().err
     assert main([*base, "--choices", "a,b", "--shots", str(shots), "--label", "kind"]) == 2
     assert "is none of the choices" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--rank", "4"], "--rank goes with --learns low-rank, and all learns"),
+        (["--blocks", "2", "--learns", "head"], "--blocks goes with --learns last"),
+        (["--layers", "attention.query"], "--layers goes with --learns low-rank"),
+        (["--epochs", "1", "--steps", "2"], "--steps stands in place of --epochs"),
+        (["--tokens", "99"], "choose fewer with --tokens"),
+    ],
+)
+def test_an_option_that_would_change_nothing_is_refused(models, data, tmp_path, capsys, more, message):
+    assert main(words(models, data, tmp_path / "tuned", *more)) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "tuned").exists()
+
+
+def test_going_on_changes_nothing_and_a_prediction_leaves_no_option_out(models, data, tmp_path, capsys):
+    out = str(tmp_path / "tuned")
+    said_by(capsys, *words(models, data, out, "--steps", "2"))
+    for more, message in [
+        (["finetune", "--resume", "--out", out, "--epochs", "9"], "--epochs cannot change"),
+        (["finetune", "--resume", "--out", out, "--task", "chat"], "--task cannot change"),
+        (["predict", out, str(data), "--json", "--out", str(tmp_path / "x.csv")], "leave one of the two out"),
+        (["predict", out, str(data), "--text", "kind"], "--text goes with --prompt"),
+    ]:
+        assert main(more) == 2
+        assert message in capsys.readouterr().err
+
+
+def test_a_test_that_cannot_be_measured_is_refused_before_training(models, data, tmp_path, capsys):
+    for rows, message in [("word,kind\nab,third\n", "line 2: the class 'third'"), ("word\nab\n", "no column 'kind'")]:
+        test = tmp_path / "test.csv"
+        test.write_text(rows, encoding="utf-8")
+        assert main(words(models, data, tmp_path / "tuned", "--test", str(test))) == 2
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "tuned").exists()
+
+
+def test_answers_cannot_be_measured_where_there_are_none(models, data, tmp_path, capsys):
+    said_by(capsys, *words(models, data, tmp_path / "tuned", "--steps", "2"))
+    new = tmp_path / "new.csv"
+    new.write_text("word\nbcd\n", encoding="utf-8")
+    assert main(["predict", str(tmp_path / "tuned"), str(new), "--measure"]) == 2
+    assert "new.csv, line 2: there is no column 'kind'" in capsys.readouterr().err
+
+
+def test_an_answer_cannot_be_a_choice_twice(models, data, capsys):
+    words = ["predict", str(models["decoder"]), str(data), "--prompt", "{text}", "--text", "word", "--choices"]
+    assert main([*words, "a, a"]) == 2
+    assert "has an answer twice" in capsys.readouterr().err
+
+
+def test_a_quote_that_never_ends_is_named_where_it_begins(models, tmp_path, capsys):
+    data = tmp_path / "broken.csv"
+    data.write_text('word,kind\n"a\nb",c\n"d,e\nf,g\nh,i\n', encoding="utf-8")
+    assert main(words(models, data, tmp_path / "tuned")) == 2
+    assert "line 4: unexpected end of data" in capsys.readouterr().err
+
+
+def test_a_table_with_a_name_twice_is_refused(models, tmp_path, capsys):
+    data = tmp_path / "twice.jsonl"
+    data.write_text('{"word": "a", "kind": "x"}\n{"word": "b", "word": "c", "kind": "y"}\n', encoding="utf-8")
+    assert main(words(models, data, tmp_path / "tuned")) == 2
+    assert "line 2: 'word' is there twice" in capsys.readouterr().err
+
+
+def test_a_sign_that_the_tokenizer_lacks_is_named_with_its_line(models, data, tmp_path, capsys):
+    data.write_text(data.read_text(encoding="utf-8") + "漢,first\n", encoding="utf-8")
+    assert main(words(models, data, tmp_path / "tuned")) == 2
+    assert "words.csv, line 62: the character '漢'" in capsys.readouterr().err

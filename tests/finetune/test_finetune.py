@@ -11,6 +11,10 @@ from minigpt import Corpus, generate_text
 from minigpt.adapt import Learns
 from minigpt.errors import UserError
 from minigpt.finetune import Tuned, Wishes, go_on, prepare, prepare_domain, read_records, tune
+from minigpt.finetune.chat import messages_of
+from minigpt.finetune.records import Record
+from minigpt.finetune.tasks import Setup
+from minigpt.finetune.tune import validations_since_best
 from minigpt.pretrained import open_model
 from minigpt.pretrained.tuned import open_tuned_folder
 
@@ -110,6 +114,67 @@ def test_going_on_ends_with_the_same_bits(tmp_path, below, classes, way):
 def test_it_ends_when_it_gets_no_better(tmp_path, below, classes):
     folder = tuned(tmp_path / "m", below(), classes, epochs=40, patience=2, learning_rate=1.0)
     assert folder.measured["steps"] < folder.settings.steps
+
+
+def test_what_had_ended_because_it_got_no_better_does_not_go_on(tmp_path, below, classes):
+    tuning = prepare(
+        tmp_path / "m", below(), Wishes(task="classify", epochs=40, patience=2, learning_rate=1.0), classes
+    )
+    first = tune(tuning, show_progress=False)
+    again = tune(go_on(open_tuned_folder(tmp_path / "m")), show_progress=False)
+    assert again.measured == first.measured
+    assert validations_since_best(again, first.measured["steps"]) == 2
+
+
+def test_a_class_with_one_example_is_trained_on(tmp_path, below):
+    rows = [{"text": "ab", "label": f"{number}" if number < 12 else "often"} for number in range(30)]
+    data = write_lines(tmp_path / "rare.jsonl", rows)
+    tuning = prepare(tmp_path / "m", below(), Wishes(task="classify"), data)
+    assert len(tuning.folder.labels) == 13 and {one.target for one in tuning.validation} == {12}
+    with pytest.raises(UserError, match="each class has one example alone"):
+        prepare(tmp_path / "n", below(), Wishes(task="classify"), write_lines(tmp_path / "few.jsonl", rows[:5]))
+
+
+def test_a_second_text_is_read_where_it_is_there(tmp_path, below):
+    rows, opened = [{"text": "a", "second": "bh"[n % 2], "label": "xy"[n % 2]} for n in range(20)], below()
+    tuning = prepare(tmp_path / "m", opened, Wishes(task="classify"), write_lines(tmp_path / "pairs.jsonl", rows))
+    assert {len({*one.ids.tolist()} & {*opened.tokenizer.encode("ahb").tolist()}) for one in tuning.examples} == {2}
+    assert tuning.folder.columns == {"second": "second"}
+
+
+def test_answers_that_are_cut_off_teach_nothing(tmp_path, below):
+    rows = [{"question": "a", "context": "abcd efgh xyz", "answer": "efgh"}] * 20
+    data = write_lines(tmp_path / "questions.jsonl", rows)
+    with pytest.raises(UserError, match="no example to learn from has its answer in 4 tokens"):
+        prepare(tmp_path / "m", below(), Wishes(task="answer", context=4, cut=True), data)
+    with pytest.raises(UserError, match="line 1: 1 tokens have no room for the context"):
+        prepare(tmp_path / "m", below(), Wishes(task="answer", context=1, cut=True), data)
+    some = write_lines(tmp_path / "some.jsonl", rows + [{**rows[0], "answer": "ab"}] * 20)
+    tuning = prepare(tmp_path / "n", below(), Wishes(task="answer", context=6, cut=True, batch=4), some)
+    assert len(tuning.examples) < 20
+    assert tune(tuning, show_progress=False).measured["validation"]["examples"] == 4
+
+
+def test_the_place_of_an_answer_is_read_where_it_is_there(tmp_path, below):
+    rows = [{"question": "a", "context": "ab cd ab", "answer": "ab", "start": 6}] * 20
+    tuning = prepare(tmp_path / "m", below(), Wishes(task="answer"), write_lines(tmp_path / "places.jsonl", rows))
+    first = tuning.examples[0].record.first  # of the context: its last word is token 5 to 7, the space among them
+    assert {tuple(one.target.tolist()) for one in tuning.examples} == {(first + 5, first + 7)}
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        ({"role": "assistant", "content": "b", "tool_calls": [{"id": 1}]}, "it has tool_calls"),
+        ({"role": "assistant", "content": "b", "weight": 0}, "it has weight = 0"),
+        ({"role": "tool", "content": "b"}, "role is 'tool'"),
+        ({"role": "assistant", "content": " "}, "the assistant's content is empty"),
+    ],
+)
+def test_what_of_a_conversation_would_not_be_learnt_is_refused(message, says):
+    said = [{"role": "user", "content": "a"}, message]
+    with pytest.raises(UserError, match=f"place, message 2.*{says}"):
+        messages_of(Record({"messages": said}, "place"), Setup(None, 24, (), {}))
 
 
 def test_tags_are_learnt_for_words_and_read_back(tmp_path, below):

@@ -104,6 +104,8 @@ def test_what_is_written_is_read_again(tmp_path):
         ({"bias": "all"}, "bias is 'all'"),
         ({"r": 9}, "has rank 4 in its arrays, but 9"),
         ({"layers_to_transform": [0]}, "layers_to_transform"),
+        ({"init_lora_weights": "pissa_niter_4"}, "init_lora_weights is 'pissa_niter_4'"),
+        ({"alpha_pattern": {".*attn": 9.0}}, "a pattern '.*attn', which is more than a name"),
     ],
 )
 def test_an_adapter_of_another_kind_is_refused(tmp_path, change, message):
