@@ -609,10 +609,11 @@ prediction("E16.product_counts", "what counts is copies times passes", same_prod
 prediction("E16.sixteen_are_known", "16 copies are known after 40 passes", known > 9)
 
 # %% [markdown]
-# All three are confirmed. The lines for different numbers of passes lie on one another: it does not matter whether a line
+# (b) and (c) are confirmed. (a) is confirmed only in so far as three seeds cannot tell: the interval holds zero, and two
+# bits as well. The lines for different numbers of passes lie near one another: it matters little whether a line
 # stands there often or is read often. After 40 passes even a line that stands there once is nearly known. So what protects
-# a secret is not that it stands there once, but that it is *read* once. Taking out duplicates and reading less often are
-# the same remedy.
+# a secret is not that it stands there once, but that it is *read* once. Taking out duplicates and reading less often
+# work alike here.
 #
 # ## Part 3. Names are gone, and people are still there
 #
@@ -760,12 +761,14 @@ prediction(
 )
 
 # %% [markdown]
-# Confirmed, nowhere further off than a twentieth: what a model gives away of people without names can be computed from the
+# Confirmed, nowhere further off than about a twentieth: what a model gives away of people without names can be computed from the
 # table, without any model. Counting who is *unique* is too kind to the filter: of two people who share all facts one is still given away. Each
 # step of coarsening helps, and each takes something from those who would use the text in good faith: with decades, regions
 # and no jobs there is not much left to study.
 #
-# k says how weak the weakest place is. As long as one person is alone, k is 1, however few others are.
+# k says how weak the weakest place is. As long as one person is alone, k is 1, however few others are. And it counts only
+# how many *look* alike. If all who look alike had the same number, it would be given away with k as large as one likes
+# (Machanavajjhala et al., 2007). Our numbers are drawn at random, so this does not happen here.
 #
 # ## Part 4. Can a list of sources be checked from outside? (experiment E17)
 #
@@ -1160,16 +1163,16 @@ prediction(
 #
 # (a) is confirmed for ordinary training alone. Those who stand there *once* are hidden by noise: their exposure is that of
 # people who were never there. Those with 16 copies are not. That is no contradiction. The promise is for one row. For
-# sixteen rows $\varepsilon$ is sixteen times as large, and then promises nothing. Who counts as one has to be decided
+# sixteen rows all that it gives is an $\varepsilon$ sixteen times as large, and that is as good as none. Who counts as one has to be decided
 # before: a row, a document, or a person with all that she wrote.
 #
 # The last column asks *strangers* for the same numbers. Those that stand there 16 times are exposed by four bits or so even
 # then: the model knows that they are frequent, not whose they are. Of what noise leaves, that is the larger part.
 #
-# (c) is not confirmed, and this is what the control is for. Ordinary training that was stopped at the same loss exposes
-# no more than noise does, up to the spread of seeds. At this size, what one can *see* of privacy is that less was learnt. What
-# noise adds cannot be seen in any exposure: it is the proof. It holds against attacks that nobody has thought of; early
-# stopping holds against those that were tried.
+# (c) is not confirmed, and this is what the control is for. Whether ordinary training that was stopped at the same loss
+# exposes more than noise does, three seeds cannot say: the interval is several bits wide and holds zero. So most of what
+# one can *see* of privacy here may be that less was learnt. What noise adds for certain is not an exposure but the proof.
+# It holds against attacks that nobody has thought of; early stopping was tried against this one only.
 #
 # ## The strongest objection
 #
@@ -1177,13 +1180,13 @@ prediction(
 # filters *reduce* personal information, and that is true of filters. The difference is not one of words: part 1 shows
 # what a filter does not know, part 3 what stays true of a person when every name is gone. The makers of a widely used
 # detector write that there is no guarantee that it finds everything (Microsoft Presidio). By 1990's census 87% of the
-# United States' people were likely to be unique in postcode, sex and date of birth (Sweeney, 2000); by 2000's it was 63%
-# (Golle, 2006).
+# United States' people were likely to be unique in postcode, sex and date of birth (Sweeney, 2000). Counted again on the
+# next census, it was 63% (Golle, 2006).
 #
 # **"A corpus that is read once and has no duplicates is not learnt by heart".** Our own numbers say so, at one copy and one
 # pass. It is a matter of degree. GPT-2 gave out names and telephone numbers that stood in one document only (Carlini et
 # al., 2021). What is memorised grows with the size of the model, the number of copies and the length of the prompt
-# (Carlini et al., 2023). Taking duplicates out is the cheapest remedy that is known (Kandpal et al., 2022).
+# (Carlini et al., 2023). Taking duplicates out helps (Kandpal et al., 2022).
 #
 # **"A chat model is trained not to tell".** That was tried as well: a prompt that made ChatGPT leave its role had it write
 # out training data at 150 times the usual rate (Nasr et al., 2023).
@@ -1228,8 +1231,8 @@ prediction(
 #   Models*, arXiv:2012.07805; (2023), *Quantifying Memorization Across Neural Language Models*, arXiv:2202.07646. Kandpal,
 #   Wallace, Raffel (2022), *Deduplicating Training Data Mitigates Privacy Risks in Language Models*, arXiv:2202.06539.
 #   Nasr et al. (2023), *Scalable Extraction of Training Data from (Production) Language Models*, arXiv:2311.17035.
-# * Sweeney (2000), *Simple Demographics Often Identify People Uniquely*, Carnegie Mellon; (2002), *k-anonymity*. Golle
-#   (2006), *Revisiting the uniqueness of simple demographics in the US population*. Narayanan & Shmatikov (2008), *Robust
+# * Sweeney (2000), *Simple Demographics Often Identify People Uniquely*, Carnegie Mellon; (2002), *k-anonymity*.
+#   Machanavajjhala et al. (2007), *l-diversity: Privacy beyond k-anonymity*. Golle (2006), *Revisiting the uniqueness of simple demographics in the US population*. Narayanan & Shmatikov (2008), *Robust
 #   De-anonymization of Large Sparse Datasets*, arXiv:cs/0610105. Staab et al. (2023), *Beyond Memorization*,
 #   arXiv:2310.07298.
 # * Membership: Yeom et al. (2018), arXiv:1709.01604; Carlini et al. (2022), *Membership Inference Attacks From First

@@ -590,10 +590,9 @@ prediction(
 # %% [markdown]
 # (a) is *not confirmed*. The adapted model is far ahead of a model from scratch with the same steps on B. But a model from
 # scratch that has as many steps on B as the other had *in all* ends ahead of it. So what pretraining gave here is a head
-# start in steps, and no better end.
+# start in steps. Whether it gives a better end as well, this does not say: that model had far more steps on B.
 #
-# (b) and (c) are confirmed. The loss on A is large: after a shared word the model now expects words of B, and those of A
-# get next to no chance. More of A loses nothing, so it is not the steps. A quarter of replay takes away more than nine
+# (b) and (c) are confirmed. More of A loses nothing, so it is not the steps. A quarter of replay takes away more than nine
 # tenths of the loss, and on B it costs next to nothing. Replay on top of a full batch does the same. So it is the old text
 # that helps, and not that there is less of the new.
 #
@@ -601,14 +600,14 @@ prediction(
 # do at the same rate, and the embeddings *alone* come close. What is new in this domain is words.
 #
 # (e) is *not confirmed*, and the second rate shows why. At the same loss on B the adapter has forgotten less than all at
-# their usual rate, and more than all at the gentler one. How far each step goes decides more than what learns. Whoever
-# compares an adapter with training of all at one rate can find either.
+# their usual rate, and not less than all at the gentler one, as far as three seeds tell. How far each step goes decides as
+# much as what learns. Whoever compares an adapter with training of all at one rate only cannot tell which of the two it was.
 #
 # ## The adapter can be switched off
 #
 # What an adapter has learnt lies in arrays of its own. Take them off, and the old model is back, to the last bit. So an
 # adapter makes forgetting *reversible*. It does not *prevent* it: while it is on, the loss on A is what the table says. A
-# model trained whole can be had back only by who kept a copy, of its full size.
+# model trained whole can be had back only by whoever kept a copy of its full size.
 
 # %%
 base = pretrained[0]
@@ -827,7 +826,7 @@ show(
 # %% [markdown]
 # ## How much rank does a change need?
 #
-# An adapter of rank r can make any change whose matrix has rank r, and no other. So how much rank has the change that
+# An adapter of rank r can make any change whose matrix has a rank of at most r, and no other. So how much rank has the change that
 # training of *all* makes? A matrix is a sum of parts of rank 1, one for each of its singular values. The best change of
 # rank r keeps the r largest (Eckart & Young, 1936). We take the twelve matrices of the blocks after adapting to the field,
 # less those before.

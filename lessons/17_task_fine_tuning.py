@@ -6,7 +6,8 @@
 # **The question.** That was the way of 2018. What does it give, beside asking the model without training it, and beside
 # counting words? How many labels does each way need?
 #
-# **You need.** Lesson 04, the decoder; lesson 07, the encoder; lesson 05, gradients.
+# **You need.** Lesson 02, the causal mask; lesson 04, the decoder; lesson 05, gradients; lesson 07, the encoder; lesson
+# 16, pretraining.
 #
 # **Time.** 100 minutes to read; the code runs in 80 s and takes 0.6 GB.
 
@@ -448,13 +449,13 @@ prediction(
 )
 
 # %% [markdown]
-# (a) and (b) are confirmed. With 16 labels most of the telling words have not been met, and who counts words cannot know
+# (a) and (b) are confirmed, (a) on average: beside the words the interval of three seeds holds zero. With 16 labels most of the telling words have not been met, and who counts words cannot know
 # what the others mean. The pretrained model knows: it has read which words go with which verdict. With 1,024 labels every
 # word has been met, and counting is as good as anything here.
 #
-# (c) is confirmed as far as three seeds go: they cannot tell head and all apart. In one of the three models the head alone
-# is far behind, and its range shows it. A head on a model that was never trained stays far behind always, so the head can
-# use only what pretraining has put there. (d) is confirmed, without a label.
+# (c) could not be refuted, which is less than confirmed: the interval is wide. In two of the three models the head alone
+# does what all does, and in one it is far behind. A head on a model that was never trained stays far behind always, so the head can
+# use only what pretraining has put there. (d) is confirmed on average, without a label.
 #
 # (e) is confirmed, narrowly. Without verdicts likelihood is at chance. Fine-tuning that model gains over a random start, by
 # an interval that just leaves zero out; it is less than half of what the model gains whose text held verdicts. So
@@ -528,11 +529,12 @@ prediction(
 )
 
 # %% [markdown]
-# Both are confirmed. The first token of a decoder tells what a first word tells. BERT's first token may stand for the whole
+# The first is confirmed. The first token of a decoder tells what a first word tells. BERT's first token may stand for the whole
 # text, since an encoder sees both sides; a GPT's may not, so GPT-1 took the last.
 #
-# Examples change nothing that three seeds can show, and wrong verdicts do what right ones do. One of the three models falls
-# to chance with examples before the question, right or wrong ones. In the text of these models reviews follow each other by
+# The second is not, whatever the rule above prints: three seeds that differ so much confirm nothing. Two of the models
+# hardly change. One falls to chance with examples before the question, right or wrong ones, so what counts is that
+# something stands before. Wrong verdicts do what right ones do. In the text of these models reviews follow each other by
 # chance, so there was nothing to be learnt from the ones before.
 #
 # ## How sure, and wrong how?

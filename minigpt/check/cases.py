@@ -164,6 +164,16 @@ def _cross_entropy(ignored: bool = True, **options: Any) -> Make:
     return make
 
 
+def _taught(name: str, **options: Any) -> Make:
+    def make(rng: np.random.Generator) -> Inputs:
+        x, constant = 2 * rng.standard_normal((2, 2, 3, 5))
+        return (x,), {name: constant, **options}
+
+    return make
+
+
+SOME = np.array([[True, False, True], [True, True, False]])
+
 CASES = (
     Case("linear", "", _linear(2, 3, 5, 4)),
     Case("linear", "no bias", _linear(2, 3, 5, 4, bias=False)),
@@ -226,4 +236,8 @@ CASES = (
     Case("cross_entropy", "ignored targets", _cross_entropy()),
     Case("cross_entropy", "smoothing", _cross_entropy(smoothing=0.2)),
     Case("cross_entropy", "count of the whole batch", _cross_entropy(count=20)),
+    Case("soft_targets", "", _taught("teacher", temperature=1.0)),
+    Case("soft_targets", "some rows", _taught("teacher", temperature=2.5, counted=SOME)),
+    Case("squared_error", "", _taught("wanted", count=9)),
+    Case("squared_error", "some rows", _taught("wanted", counted=SOME)),
 )

@@ -24,6 +24,7 @@ def resume_run(arguments: argparse.Namespace) -> RunFolder:
     run.json is as it was.
     """
     folder = open_folder(arguments.out or latest_run())
+    folder.check_alone()
     _refuse_others(folder, arguments)
     changes = {name: value for name in CHANGED if (value := getattr(arguments, name)) is not None}
     if "workers" in changes:

@@ -6,7 +6,7 @@ section 4). A product with 16 rows reads every weight once, where 16 products wi
 is what one row costs.
 """
 
-import math
+import sys
 from bisect import insort
 from collections import Counter
 
@@ -16,7 +16,7 @@ from minigpt.errors import UserError
 from minigpt.infer.paged import STORES, PagedPast
 from minigpt.infer.pages import Pages
 from minigpt.infer.request import Event, Request, Sequence
-from minigpt.infer.sampling import next_tokens
+from minigpt.infer.sampling import likeliest, log_sum, next_tokens
 from minigpt.infer.window import check_writes
 from minigpt.machine import available_memory
 from minigpt.model import Call, Transformer
@@ -33,10 +33,11 @@ TOKEN = np.int64  # how tokens are told apart, by their bytes
 class Engine:
     """Writes the texts of many requests at once, each the same as if it were alone.
 
-    The tokens are those of `minigpt.generate` for the request's seed, also beyond the context. The scores that they are
-    chosen by are equal to it but for rounding, since a matrix product of several rows adds in another order than that
-    of one: in float32 about 1e-5 of the largest score. So a token can differ only where two of them are as near to each
-    other: at a tie of the likeliest, or where the random number falls that close to the border of two tokens.
+    The tokens are those of `minigpt.generate` for the request's seed, also beyond the context. A sequence that runs
+    alone, its prompt computed in one piece, has the same scores to the bit. Among others it has them but for rounding,
+    since a matrix product of several rows adds in another order than that of one: SmolLM2's scores, of up to 30, differ
+    by up to 0.00005. So a token can differ only where it hangs on as little: greedy at a tie of the two likeliest, or
+    drawn where the random number falls that close to the border between two tokens. From there on the text is another.
 
     Not for several threads: one of them calls all methods.
 
@@ -95,7 +96,7 @@ class Engine:
         if cache_bits not in STORES:
             raise UserError(f"cache_bits is {cache_bits}, but a cache has 8 or, with None, what the model has")
         self.model, self.params, self.slots, self.piece = model, params, slots, piece
-        self.context = model.config.context
+        self.context = sys.maxsize if model.config.endless else model.config.context  # see `minigpt.infer.window`
         numbers = params[TOKENS].dtype, cache_bits
         count = _count_pages(model, page, slots, memory, PagedPast.page_bytes(model.config, page, *numbers))
         self.pages, self.past = Pages(count, page), PagedPast(model.config, count, page, *numbers)
@@ -272,8 +273,8 @@ class Engine:
         samples = [sequence, *self._split(sequence)] if sequence.waits_to_split else [sequence]
         logits = logits[: sequence.request.vocabulary_size]
         tokens = [int(next_tokens(logits[None], one.request.sampling, one.rng)[0]) for one in samples]
-        total = _log_sum(logits)
-        best = _likeliest(logits, sequence.request.logprobs, total)
+        total = log_sum(logits)
+        best = tuple((token, float(logits[token]) - total) for token in likeliest(logits, sequence.request.logprobs))
         return [
             Event(one.id, one.sample, token, float(logits[token]) - total, best, self._append(one, token))
             for one, token in zip(samples, tokens, strict=True)
@@ -324,17 +325,3 @@ def _count_pages(model: Transformer, page: int, slots: int, memory: int | None, 
             "or fewer slots"
         )
     return count
-
-
-def _log_sum(logits: np.ndarray) -> float:
-    """log(sum(exp(logits))), of (V,): a score less this is the logarithm of the model's probability."""
-    most = logits.max()
-    return float(most) + math.log(np.exp(logits - most).sum(dtype=np.float64))
-
-
-def _likeliest(logits: np.ndarray, count: int, total: float) -> tuple[tuple[int, float], ...]:
-    """So many of the likeliest tokens, of equal ones the lower ids first, and their logprobs."""
-    if not count:
-        return ()
-    best = np.argsort(-logits, kind="stable")[:count]
-    return tuple((int(token), float(logits[token]) - total) for token in best)

@@ -78,6 +78,17 @@ def draw(probabilities: np.ndarray, rng: np.random.Generator | None) -> np.ndarr
     return (cumulative <= rng.random((len(probabilities), 1))).sum(axis=-1)  # the first token whose sum is above it
 
 
+def log_sum(logits: np.ndarray) -> float:
+    """log(sum(exp(logits))), of (V,): a score less this is the logarithm of the model's probability."""
+    most = logits.max()
+    return float(most) + math.log(np.exp(logits - most).sum(dtype=np.float64))
+
+
+def likeliest(logits: np.ndarray, count: int) -> list[int]:
+    """The ids of so many of the highest of logits: (V,), highest first, of equal ones the lower ids."""
+    return np.argsort(-logits, kind="stable")[:count].tolist() if count else []
+
+
 def distribution(logits: np.ndarray, sampling: Sampling) -> np.ndarray:
     """The probabilities that tokens are drawn with: (B, V) float64, from logits: (B, V). Temperature must not be 0."""
     scores = logits.astype(np.float64)

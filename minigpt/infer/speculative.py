@@ -27,10 +27,7 @@ from minigpt.infer.drafts import NOTHING, Draft, Proposal, check_continues
 from minigpt.infer.sampling import Sampling, distribution, draw, next_tokens
 from minigpt.infer.window import Window
 
-PLAIN_FIRST, PLAIN_EVERY = (
-    3,
-    32,
-)  # calls without a draft, which tell what one costs: those after the prompt, and each 32nd
+PLAIN_EVERY = 32  # calls of which one has no draft, to know what that costs
 RUNNING = 16  # calls that decide whether a draft pays
 
 
@@ -54,6 +51,9 @@ class Speculation:
         How many are guessed at most before the model is asked.
     adapt : bool
         Stop guessing where it makes writing slower; see the module for what this means for the text.
+    plain_first : int
+        Calls without a draft after the prompt's, which tell what one costs; so does each 32nd later. -1: not even the
+        prompt's.
     clock : callable
         Seconds.
 
@@ -79,11 +79,13 @@ class Speculation:
         draft_tokens: int = 4,
         *,
         adapt: bool = True,
+        plain_first: int = 3,
         clock: Callable[[], float] = time.perf_counter,
     ):
         if draft_tokens < 1:
             raise UserError(f"cannot guess {draft_tokens} tokens at a time; ask for 1 or more")
         self.draft, self.draft_tokens, self.adapt, self.clock = draft, draft_tokens, adapt, clock
+        self.plain_first = plain_first
         self.rounds: list[Round] = []
         self.off_after: int | None = None  # the tokens that were written when the draft was switched off
 
@@ -176,7 +178,7 @@ class Speculation:
 
     def _guesses(self) -> bool:
         """Whether the next call has a draft. Some have none even so, and which ones does not depend on the clock."""
-        return self.off_after is None and self.calls > PLAIN_FIRST and self.calls % PLAIN_EVERY > 0
+        return self.off_after is None and self.calls > self.plain_first and self.calls % PLAIN_EVERY < PLAIN_EVERY - 1
 
     def _slower(self) -> bool:
         """Whether the last calls with a draft took longer for a token than those without."""

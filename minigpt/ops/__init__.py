@@ -67,8 +67,12 @@ from minigpt.ops.rotary import rotary_forward as rotary_forward
 from minigpt.ops.silu import silu_backward as silu_backward
 from minigpt.ops.silu import silu_forward as silu_forward
 from minigpt.ops.sinusoidal import sinusoidal_positions as sinusoidal_positions
+from minigpt.ops.soft_targets import soft_targets_backward as soft_targets_backward
+from minigpt.ops.soft_targets import soft_targets_forward as soft_targets_forward
 from minigpt.ops.softmax import softmax_backward as softmax_backward
 from minigpt.ops.softmax import softmax_forward as softmax_forward
+from minigpt.ops.squared_error import squared_error_backward as squared_error_backward
+from minigpt.ops.squared_error import squared_error_forward as squared_error_forward
 from minigpt.ops.tanh import tanh_backward as tanh_backward
 from minigpt.ops.tanh import tanh_forward as tanh_forward
 

@@ -10,6 +10,7 @@
 
 from minigpt.train.checkpoint import load_checkpoint, save_checkpoint
 from minigpt.train.data import TextData, TrainingData, validation_windows
+from minigpt.train.distill import Distiller
 from minigpt.train.engine import Engine, OneProcess, Progress, judge_all, starting_point
 from minigpt.train.fit import fit
 from minigpt.train.folder import OpenedRun, RunFolder, has_run, open_folder, open_run, steps_done
@@ -19,9 +20,12 @@ from minigpt.train.metrics import read_metrics
 from minigpt.train.prepare import Opened, prepare_run
 from minigpt.train.settings import TrainSettings
 from minigpt.train.start import Start, first_checkpoint
+from minigpt.train.student import Distillation, prepare_student
 
 __all__ = [
     "BatchGradient",
+    "Distillation",
+    "Distiller",
     "Engine",
     "Interrupted",
     "OneProcess",
@@ -41,6 +45,7 @@ __all__ = [
     "open_folder",
     "open_run",
     "prepare_run",
+    "prepare_student",
     "read_metrics",
     "save_checkpoint",
     "split_rows",

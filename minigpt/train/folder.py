@@ -47,6 +47,8 @@ class RunFolder:
         Ids of the objective's special tokens, by role.
     start : dict, optional
         The model that it began with, and what was taken of it; None: fresh.
+    teacher : dict, optional
+        The model that it learns from beside the text, and how; None: none.
 
     Examples
     --------
@@ -63,6 +65,7 @@ class RunFolder:
     objective: str = "causal"  # as on the command line
     special: dict[str, int] = field(default_factory=dict)  # ids of the objective's special tokens, by role
     start: dict[str, Any] | None = None  # the model that it began with, and what was taken of it; None: fresh
+    teacher: dict[str, Any] | None = None  # the model that it learns from beside the text, and how; None: none
 
     @property
     def record(self) -> Objective:
@@ -75,6 +78,14 @@ class RunFolder:
             raise UserError(
                 f"{self.path} was trained with the objective {self.objective} ({self.record.summary}), so it does not "
                 "continue a text; train one that does: minigpt train --objective causal"
+            )
+
+    def check_alone(self) -> None:
+        """`UserError`, in one sentence, for the run of a student, which cannot go on without its teacher."""
+        if self.teacher is not None:
+            raise UserError(
+                f"{self.path} learns from {self.teacher.get('name')}, and a distillation that was stopped cannot go "
+                "on; distil again into another folder, or train this model on with --start"
             )
 
     def file(self, name: str) -> Path:
@@ -123,6 +134,8 @@ class RunFolder:
             "special": self.special,
             "start": self.start,
         }
+        if self.teacher is not None:
+            description["teacher"] = self.teacher
         write_json(self.file("run.json"), {"format": FORMAT, **description})
 
 
@@ -146,7 +159,7 @@ def _described(path: Path, value: dict[str, Any]) -> RunFolder:
         value |= {"objective": "causal", "special": {}, "start": None}
     elif format_ != FORMAT:
         raise UserError(f"its format is {shown(format_)}, but this minigpt reads {FORMAT!r}")
-    unknown = set(value) - {"format", "config", "settings", *DESCRIPTION}
+    unknown = set(value) - {"format", "config", "settings", "teacher", *DESCRIPTION}
     if unknown:
         raise UserError(f"{sorted(unknown)[0]} is not known; this minigpt is older than the file?")
     settings = dict(read(value, "settings", TABLE))
@@ -156,6 +169,7 @@ def _described(path: Path, value: dict[str, Any]) -> RunFolder:
     if strange:
         raise UserError(f"the setting {sorted(strange)[0]} is not known; this minigpt is older than the file?")
     described = {name: read(value, name, kind) for name, kind in DESCRIPTION.items()}
+    described["teacher"] = read(value, "teacher", TABLE.or_none(), None)
     for name in COUNTS:
         read(described["corpus"], name, whole(1), None)
     read(described["corpus"], "checksums", table_of(TEXT), None)

@@ -140,6 +140,8 @@ def _begin(folder: RunFolder, start: Start | None, engine: Engine | None) -> Eng
         raise UserError("this engine has its parameters already; call first_checkpoint before it is made")
     if start is not None and not folder.begun:
         first_checkpoint(folder, start)
+    if engine is None:
+        folder.check_alone()
     return engine or OneProcess(folder)
 
 

@@ -8,6 +8,11 @@ from minigpt import Call, Engine, Request, Sampling, UserError
 from minigpt.infer import GREEDY, generate
 from minigpt.infer.paged import PagedPast
 
+ENDLESS = {  # no further back than a window: these never slide, and their texts pass the context
+    "window": {"position": "rotary", "window": 5, "sinks": 1},
+    "alibi": {"position": "alibi", "window": 7, "key_value_heads": 2},
+}
+KINDS = {**VARIANTS, **ENDLESS, "alibi that slides": {"position": "alibi"}}
 PAGE = 3  # does not divide the context of 12 evenly into halves
 
 
@@ -73,12 +78,12 @@ def drawn_request(rng, context=12):
     )
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", KINDS)
 @pytest.mark.parametrize("seed", range(2))
 def test_every_text_is_the_one_written_alone(variant, seed):
     rng = np.random.default_rng(seed)
-    model, params = small_model(seed=3, **VARIANTS[variant])
-    pages = [5, None][seed]
+    model, params = small_model(seed=3, **KINDS[variant])
+    pages = [12 if variant in ENDLESS else 5, 40][seed]
     engine = engine_of(model, params, pages=pages, slots=int(rng.integers(1, 5)), piece=int(rng.integers(1, 20)))
     requests, events = {}, []
     for _ in range(6):
@@ -105,6 +110,22 @@ def test_what_cannot_be_written_is_refused():
         engine.submit(Request(np.arange(8), 4))
     with pytest.raises(UserError, match="max_new_tokens is 0"):
         Request(np.array([1]), 0)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_alone_it_is_the_same_to_the_bit(variant):
+    """Scores of a sequence that nobody shares a step with, across the end of the context."""
+    model, params = small_model(dtype=np.float32, **VARIANTS[variant])
+    engine = engine_of(model, params)
+    said = []
+    logits = model.logits
+    model.logits = lambda params, x: said.append(logits(params, x)) or said[-1]
+    engine.submit(Request(np.arange(5), 20, seed=1))
+    run_to_end(engine)
+    count = len(said)
+    list(generate(model, params, np.arange(5), 20, rng=np.random.default_rng(1)))
+    for (ours, _), (theirs, _) in zip(said[:count], said[count:], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_a_prompt_in_pieces_does_not_hold_up_the_others():

@@ -178,14 +178,11 @@ def exact(monkeypatch, module, model, params, draft, sampling, count):
     paths, found = Paths(), defaultdict(float)
     for name in ("draw", "happens", "next_tokens"):
         monkeypatch.setattr(module, name, getattr(paths, name))
-    monkeypatch.setattr(module, "PLAIN_FIRST", -1)
-    monkeypatch.setattr(module, "PLAIN_EVERY", 10**9)
     monkeypatch.setattr("minigpt.infer.drafts.draw", paths.draw)
     while paths.open:
         paths.begin()
         window = speculative.Window(model, params, PROMPT[None], vocabulary_size=4)
-        speculation = module.Speculation(draft, 2, adapt=False)
-        speculation._guesses = lambda: True
+        speculation = module.Speculation(draft, 2, adapt=False, plain_first=-1)
         ids = [int(one[0]) for one in module.speculate(window, speculation, PROMPT, count, sampling, None, ())]
         found[tuple(ids)] += paths.probability
     return found
@@ -287,13 +284,11 @@ def test_drawn_texts_are_as_near_as_two_direct_samples_are(monkeypatch):
     remember(monkeypatch)
     model, params = unsure_model(seed=4)
     sampling, size = Sampling(0.9, top_k=3), 800
-    monkeypatch.setattr(speculative, "PLAIN_FIRST", -1)
-    monkeypatch.setattr(speculative.Speculation, "_guesses", lambda self: True)
 
     def sample(seed, draft):
         rng, counts = np.random.default_rng(seed), defaultdict(float)
         for _ in range(size):
-            options = {"speculation": Speculation(draft, 2, adapt=False)} if draft else {}
+            options = {"speculation": Speculation(draft, 2, adapt=False, plain_first=-1)} if draft else {}
             counts[tuple(generate(model, params, PROMPT, 2, sampling=sampling, rng=rng, **options))] += 1 / size
         return counts
 

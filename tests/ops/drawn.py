@@ -167,6 +167,18 @@ def cross_entropy(draw, rng):
     return (*normal(rng, (*shape, vocabulary), scale=3), targets), options
 
 
+def taught(name):
+    """A loss against a constant of the same shape."""
+
+    def build(draw, rng):
+        shape = (*rows(draw), draw(small))
+        x, constant = normal(rng, shape, shape, scale=2)
+        options = {name: constant, "counted": draw(st.sampled_from([None, rng.random(shape[:-1]) < 0.6]))}
+        return (x,), options | ({"temperature": draw(st.sampled_from([0.5, 1.0, 4.0]))} if name == "teacher" else {})
+
+    return build
+
+
 BUILDERS = {
     "linear": linear,
     "low_rank": low_rank,
@@ -186,6 +198,8 @@ BUILDERS = {
     "rotary": rotary,
     "dropout": dropout,
     "cross_entropy": cross_entropy,
+    "soft_targets": taught("teacher"),
+    "squared_error": taught("wanted"),
 }
 
 

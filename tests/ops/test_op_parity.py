@@ -72,6 +72,17 @@ def theirs():
         weights = torch.as_tensor(importance).reshape(-1) * (targets != IGNORED)
         return (each * weights).sum() / (count or float(weights.sum()) or 1)
 
+    def mean(rows, counted, count):
+        rows = rows if counted is None else rows * counted
+        return rows.sum() / (count or max(1, rows.numel() if counted is None else int(counted.sum())))
+
+    def soft_targets(logits, *, teacher, temperature, counted=None, count=None):
+        p, q = (logits / temperature).log_softmax(-1), (teacher / temperature).log_softmax(-1)
+        return temperature**2 * mean(f.kl_div(p, q, reduction="none", log_target=True).sum(-1), counted, count)
+
+    def squared_error(x, *, wanted, counted=None, count=None):
+        return mean(f.mse_loss(x, wanted, reduction="none").mean(-1), counted, count)
+
     return {
         **activations,
         "linear": lambda x, weight, bias=None: f.linear(x, weight.T, bias),
@@ -91,6 +102,8 @@ def theirs():
         "rotary": rotary,
         "dropout": lambda x, *, mask, rate: x if mask is None else x * mask / (1 - rate),
         "cross_entropy": cross_entropy,
+        "soft_targets": soft_targets,
+        "squared_error": squared_error,
     }
 
 

@@ -9,7 +9,7 @@ from nasty_text import NASTY
 
 from minigpt import Batch, UserError
 from minigpt.cli import main
-from minigpt.infer import GREEDY, embed, generate
+from minigpt.infer import GREEDY, Engine, Request, Sampling, embed, generate
 from minigpt.pretrained import NAMED, fetch_named, load_pretrained
 from minigpt.text import load_corpus, load_gpt2_files
 from minigpt.text.chat import chat_tokens
@@ -106,6 +106,32 @@ def test_smollm2_equals_transformers():
     ours = list(generate(model, params, ids, 50, sampling=GREEDY, stop_tokens=[2]))
     out = theirs.generate(torch.tensor(ids[None]), max_new_tokens=50, do_sample=False, pad_token_id=2, eos_token_id=2)
     assert ours == out[0, len(ids) :].tolist()
+
+
+@pytest.mark.parametrize(("quantized", "count", "tokens"), [(False, 2, 4), (True, 2, 2)])
+def test_smollm2_writes_many_texts_as_it_writes_one(quantized, count, tokens):
+    """Greedy and drawn, with a beginning in common; in few bits a step decodes the weights once for all."""
+    opened("smollm2")
+    model, params, tokenizer = load_pretrained("smollm2", quantized=quantized)
+    requests = [
+        Request(
+            tokenizer.encode(f"The three laws of motion, which every student of physics learns, say {word}"),
+            tokens,
+            how,
+        )
+        for word, how in [("that", GREEDY), ("it", Sampling()), ("to", Sampling(0.8, top_p=0.9))][:count]
+    ]
+    engine = Engine(model, params, page=4)
+    first = engine.submit(requests[0])
+    events = engine.step()  # the others find the beginning in its pages
+    ids = [first, *map(engine.submit, requests[1:])]
+    while engine.running or engine.pending:
+        events += engine.step()
+    assert engine.statistics["prompt_reused"] == 12 * (count - 1)
+    for id_, request in zip(ids, requests, strict=True):
+        rng = np.random.default_rng(0)
+        expected = list(generate(model, params, request.prompt, tokens, sampling=request.sampling, rng=rng))
+        assert [event.token for event in events if event.request == id_] == expected
 
 
 def test_what_is_typed_never_becomes_a_mark():
