@@ -28,7 +28,7 @@ from minigpt.infer import embed as embed
 from minigpt.infer import generate as generate
 from minigpt.infer import generate_text as generate_text
 from minigpt.measure import evaluate_text as evaluate_text
-from minigpt.measure import loss_by_position as loss_by_position
+from minigpt.measure.long_range import loss_by_position as loss_by_position
 from minigpt.model import PRESETS as PRESETS
 from minigpt.model import Batch as Batch
 from minigpt.model import Call as Call

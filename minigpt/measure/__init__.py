@@ -10,15 +10,6 @@ from minigpt.measure.baselines import (
 from minigpt.measure.evaluation import Evaluation, evaluate_text, mean_loss
 from minigpt.measure.fits import Chinchilla, PowerLaw, bootstrap, confidence_band, fit_chinchilla, fit_power_law
 from minigpt.measure.guesses import Guesses, guesses
-from minigpt.measure.long_range import (
-    induction_score,
-    loss_by_position,
-    needle_texts,
-    needle_tokens,
-    retrieval,
-    stretched,
-    token_losses,
-)
 
 __all__ = [
     "Chinchilla",
@@ -34,14 +25,7 @@ __all__ = [
     "fit_chinchilla",
     "fit_power_law",
     "guesses",
-    "induction_score",
-    "loss_by_position",
     "mean_loss",
-    "needle_texts",
-    "needle_tokens",
-    "retrieval",
-    "stretched",
-    "token_losses",
     "uniform_nats",
     "unigram_nats",
 ]

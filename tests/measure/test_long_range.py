@@ -5,10 +5,10 @@ import pytest
 from infer.small_model import small_model
 
 from minigpt import BytePairTokenizer, UserError
-from minigpt.measure import (
+from minigpt.measure import mean_loss
+from minigpt.measure.long_range import (
     induction_score,
     loss_by_position,
-    mean_loss,
     needle_texts,
     needle_tokens,
     retrieval,
