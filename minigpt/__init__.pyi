@@ -10,6 +10,8 @@ from minigpt.adapt import merge as merge
 from minigpt.check import GradientError as GradientError
 from minigpt.check import check_gradient as check_gradient
 from minigpt.check import check_model as check_model
+from minigpt.compress import Compression as Compression
+from minigpt.compress import compress_model as compress_model
 from minigpt.errors import UserError as UserError
 from minigpt.grade import grade_file as grade_file
 from minigpt.infer import DraftModel as DraftModel

@@ -23,6 +23,7 @@ FLOORS = (
     ("parallel",),
     ("infer",),
     ("pretrained",),
+    ("compress",),
     ("serve",),
     ("measure",),
     ("privacy",),

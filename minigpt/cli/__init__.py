@@ -20,6 +20,7 @@ COMMANDS = {  # the file of a subcommand, and its line in `minigpt --help`
     "embed": "compare the lines of a file by meaning",
     "evaluate": "measure how well a model predicts a text, beside baselines and compressors",
     "audit": "measure what a run gives away of the text that it was trained on",
+    "compress": "round a model's matrices to few bits, so that it needs less room and memory",
     "export": "write a model as transformers (a folder) or llama.cpp (a GGUF file) opens it, with the same answers",
     "gradcheck": "compare every hand-written gradient with numerical derivatives",
     "doctor": "say whether a run, the cache and the installation are sound, and what to do",

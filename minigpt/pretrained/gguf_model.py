@@ -99,6 +99,8 @@ def save_gguf(path: str | Path, model: Transformer, params: Weights, tokenizer: 
     """
     check_value("kind", kind, choice(*WRITTEN))
     config = model.config
+    if not isinstance(params, Params) and kind != "F32":
+        raise UserError(f"these weights are in few bits already, and {kind} would round them again; choose F32")
     architecture = _architecture_for(config)
     said = {theirs: _said(config, ours) for theirs, ours in architecture.sizes.items()}
     settings = {f"{architecture.name}.{name}": value for name, value in {**said, **architecture.said(config)}.items()}

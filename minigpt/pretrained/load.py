@@ -131,3 +131,11 @@ def _check_formats(others: dict[str, str], unused: tuple[str, ...], family: Fami
     for name, kind in others.items():
         if name in family.if_not_zero or not any(re.fullmatch(pattern, name) for pattern in unused):
             raise UserError(f"the array {name!r} is stored as {kind}; F64, F32, F16 and BF16 can be read")
+
+
+def stored_kinds(path_or_name: str | Path) -> list[str]:
+    """The formats of few bits in which a GGUF file holds matrices; none of anything else."""
+    path = fetch_named(str(path_or_name)) if str(path_or_name) in NAMED else Path(path_or_name)
+    if not is_gguf(path):
+        return []
+    return sorted({tensor.kind for tensor in open_gguf(path).tensors.values()} - {"F32", "F16"})

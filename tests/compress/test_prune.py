@@ -1,11 +1,28 @@
 """Pruning: what becomes zero, what goes, and that what stays computes what it computed before."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from minigpt import Call, Params, Transformer, TransformerConfig, UserError, causal_lm, masked_lm
+from minigpt import (
+    Call,
+    CharacterTokenizer,
+    OpenedModel,
+    Params,
+    Transformer,
+    TransformerConfig,
+    UserError,
+    causal_lm,
+    masked_lm,
+    open_model,
+)
+from minigpt.cli import main
+from minigpt.compress import Compression, compress_model, pruned_model
 from minigpt.compress.prune import importance, most_important, prunable, prune_magnitude, prune_structured
+from minigpt.compress.pruned_model import kept_sizes
 from minigpt.objectives import loss
+from minigpt.pretrained.quantized_matrix import StoredWeights
 
 VARIANTS = {
     "gpt2": {},
@@ -170,3 +187,40 @@ def test_refusals():
         prune_structured(*a_model(position="alibi"), batches, heads=2)
     with pytest.raises(UserError, match="experts of a mixture"):
         prune_structured(*a_model(experts=2, experts_per_token=1), batches, feed_forward=2)
+
+
+def test_a_pruned_model_is_compressed_and_opened(tmp_path):
+    tokenizer = CharacterTokenizer("abcdefghijkl")
+    model, params = a_model(width=32, heads=8, feed_forward_width=96, context=64, key_value_heads=4)
+    opened = OpenedModel(model, params.astype(np.float32), tokenizer, "mine")
+    text = np.random.default_rng(0).integers(0, 12, 1000)
+    eight = Compression(bits=8, group=32, symmetric=True)
+    small, said = pruned_model(opened, 0.5, eight, structured=True, text=text)
+    assert said == {"share": 0.5, "kind": "structured", "heads": 4, "feed_forward": 64}
+    report = compress_model(small, tmp_path / "small", eight, pruned=said)
+    found = open_model(tmp_path / "small")
+    assert report["pruned"] == said and found.model.config == small.model.config
+    tokens = text[None, :20]
+    wanted = small.model.forward(small.params, tokens)[0]
+    assert np.abs(found.model.forward(found.params, tokens)[0] - wanted).max() < 0.1 * np.abs(wanted).max()
+    zeros, said = pruned_model(opened, 0.4, eight)
+    compress_model(zeros, tmp_path / "zeros", eight, pruned=said)
+    matrix = np.asarray(open_model(tmp_path / "zeros").params["blocks.0.feed_forward.up.weight"])
+    assert (matrix == 0).mean() >= 0.4
+
+
+def test_pruning_that_compression_would_undo_is_refused(tmp_path):
+    model, params = a_model()
+    opened = OpenedModel(model, params, CharacterTokenizer("abc"), "mine")
+    with pytest.raises(UserError, match="zeros stay zeros with the method nearest and symmetric"):
+        pruned_model(opened, 0.4, Compression(bits=8))
+    with pytest.raises(UserError, match="the share to prune is 1"):
+        kept_sizes(4, 4, 64, 1)
+    with pytest.raises(UserError, match="at least 512 tokens"):
+        pruned_model(opened, 0.4, Compression(), structured=True)
+    with pytest.raises(UserError, match="in few bits already"):
+        pruned_model(replace(opened, params=StoredWeights()), 0.4, Compression())
+    encoder = OpenedModel(*a_model(**VARIANTS["encoder"]), None, "mine")
+    with pytest.raises(UserError, match="what a decoder loses"):
+        pruned_model(encoder, 0.4, Compression(), structured=True)
+    assert main(["compress", "gone", str(tmp_path / "out"), "--structured"]) == 2
