@@ -48,7 +48,8 @@ class Engine:
     slots : int
         How many sequences are written at once at most; others wait.
     memory : int, optional
-        Bytes for keys and values. None: what all slots need for a whole context, but at most 1 GB, or what one needs.
+        Bytes for keys and values. None: what all slots need for a whole context, but at most 1 GB and half of what is
+        free, or what one slot needs.
     page : int
         Positions in a page of the cache.
     piece : int
@@ -161,7 +162,8 @@ class Engine:
     def step(self) -> list[Event]:
         """One forward over all that run, after those that wait have joined as far as there is room.
 
-        Returns a token of each sequence whose prompt is computed; the last one of a text says why it ended.
+        Returns a token of each sequence whose prompt is computed; the last one of a text says why it ended. `UserError`
+        if the scores are no numbers: the model is damaged, and the engine of no more use.
         """
         self._join()
         work = self._plan()
@@ -181,10 +183,11 @@ class Engine:
         return events
 
     def _join(self) -> None:
-        """Sequences that wait get a slot, in order, while there is room for what they have."""
+        """Sequences that wait get a slot, in order, while there is room for what they and those that run have."""
         while self._waiting and len(self._running) < self.slots:
             sequence = self._waiting[0]
-            if self._pages_for(len(sequence.tokens)) > self.pages.available and self._running:
+            wanted = sum(self._pages_for(len(one.tokens)) - len(one.table) for one in [*self._running, sequence])
+            if wanted > self.pages.available and self._running:
                 return
             insort(self._running, self._waiting.pop(0), key=lambda one: one.order)
 
@@ -315,10 +318,11 @@ class Engine:
 def _count_pages(model: Transformer, page: int, slots: int, memory: int | None, size: int) -> int:
     """How many pages of `size` bytes fit the memory. `UserError` if that is none, or more than the machine has."""
     context = -(-model.config.context // page)
-    count = max(context, min(slots * context, MEMORY // size)) if memory is None else memory // size
+    free = available_memory()
+    most = MEMORY if free is None else min(MEMORY, free // 2)
+    count = max(context, min(slots * context, most // size)) if memory is None else memory // size
     if not count:
         raise UserError(f"memory is {memory:,} bytes, but one page of {page} positions takes {size:,}; give more")
-    free = available_memory()
     if free is not None and count * size > free:
         raise UserError(
             f"the cache would take {count * size:,} bytes, but {free:,} are free; give the engine less memory, "
