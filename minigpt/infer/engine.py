@@ -48,7 +48,8 @@ class Engine:
     slots : int
         How many sequences are written at once at most; others wait.
     memory : int, optional
-        Bytes for keys and values. None: what all slots need for a whole context, but at most 1 GB, or what one needs.
+        Bytes for keys and values. None: what all slots need for a whole context, but at most 1 GB and half of what is
+        free, or what one slot needs.
     page : int
         Positions in a page of the cache.
     piece : int
@@ -98,7 +99,8 @@ class Engine:
         self.model, self.params, self.slots, self.piece = model, params, slots, piece
         self.context = sys.maxsize if model.config.endless else model.config.context  # see `minigpt.infer.window`
         numbers = params[TOKENS].dtype, cache_bits
-        count = _count_pages(model, page, slots, memory, PagedPast.page_bytes(model.config, page, *numbers))
+        self._page_bytes = PagedPast.page_bytes(model.config, page, *numbers)
+        count = _count_pages(model, page, slots, memory, self._page_bytes)
         self.pages, self.past = Pages(count, page), PagedPast(model.config, count, page, *numbers)
         self._waiting: list[Sequence] = []  # in order
         self._running: list[Sequence] = []  # in order
@@ -119,10 +121,10 @@ class Engine:
     def statistics(self) -> dict[str, int]:
         """prompt_computed, prompt_reused: tokens of prompts that were computed, and that were found in the cache;
         written: tokens; steps; preempted: sequences that had to make room and were computed again; pages, pages_used,
-        pages_kept: all, in use, and kept for later prompts."""
+        pages_kept: all, in use, and kept for later prompts; page_bytes: what each takes."""
         names = ("prompt_computed", "prompt_reused", "written", "steps", "preempted")
         pages = {"pages": self.pages.count, "pages_used": self.pages.used, "pages_kept": self.pages.kept}
-        return {name: self._counts[name] for name in names} | pages
+        return {name: self._counts[name] for name in names} | pages | {"page_bytes": self._page_bytes}
 
     def submit(self, request: Request) -> int:
         """Queue a request; its events carry the id that is returned. `UserError` if it cannot be written."""
@@ -161,7 +163,8 @@ class Engine:
     def step(self) -> list[Event]:
         """One forward over all that run, after those that wait have joined as far as there is room.
 
-        Returns a token of each sequence whose prompt is computed; the last one of a text says why it ended.
+        Returns a token of each sequence whose prompt is computed; the last one of a text says why it ended. `UserError`
+        if the scores are no numbers: the model is damaged, and the engine of no more use.
         """
         self._join()
         work = self._plan()
@@ -181,10 +184,11 @@ class Engine:
         return events
 
     def _join(self) -> None:
-        """Sequences that wait get a slot, in order, while there is room for what they have."""
+        """Sequences that wait get a slot, in order, while there is room for what they and those that run have."""
         while self._waiting and len(self._running) < self.slots:
             sequence = self._waiting[0]
-            if self._pages_for(len(sequence.tokens)) > self.pages.available and self._running:
+            wanted = sum(self._pages_for(len(one.tokens)) - len(one.table) for one in [*self._running, sequence])
+            if wanted > self.pages.available and self._running:
                 return
             insort(self._running, self._waiting.pop(0), key=lambda one: one.order)
 
@@ -315,10 +319,11 @@ class Engine:
 def _count_pages(model: Transformer, page: int, slots: int, memory: int | None, size: int) -> int:
     """How many pages of `size` bytes fit the memory. `UserError` if that is none, or more than the machine has."""
     context = -(-model.config.context // page)
-    count = max(context, min(slots * context, MEMORY // size)) if memory is None else memory // size
+    free = available_memory()
+    most = MEMORY if free is None else min(MEMORY, free // 2)
+    count = max(context, min(slots * context, most // size)) if memory is None else memory // size
     if not count:
         raise UserError(f"memory is {memory:,} bytes, but one page of {page} positions takes {size:,}; give more")
-    free = available_memory()
     if free is not None and count * size > free:
         raise UserError(
             f"the cache would take {count * size:,} bytes, but {free:,} are free; give the engine less memory, "

@@ -72,11 +72,13 @@ class Answer:
                 place, event = await ticket.next()
                 index = place * self.job.choices + event.sample
                 writing = self._writings[index]
-                if writing.finish_reason is not None:  # a stop string ended it; its other samples go on
+                if writing.finish_reason is not None:  # written before the engine heard that a stop string ended it
                     continue
                 self._count(index)
                 piece = writing.add(event)
-                left -= writing.finish_reason is not None
+                if writing.finish_reason is not None:
+                    left -= 1
+                    worker.end(ticket, place, event.sample)
                 yield index, piece
         finally:
             worker.cancel(ticket)

@@ -8,6 +8,7 @@ import asyncio
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,6 +62,16 @@ def run(app: App, listener: socket.socket, *, grace: float, ready: Callable[[], 
 
     ready: called once requests are answered. Leaves in good order.
     """
+    app.worker.start()
+    try:
+        asyncio.run(server_of(app, grace=grace, ready=ready).serve(sockets=[listener]))
+    finally:
+        app.worker.stop(END)
+        listener.close()
+
+
+def server_of(app: App, *, grace: float, ready: Callable[[], None]) -> Any:
+    """uvicorn's server of the application, with our bounds and signals; see `run`."""
     import uvicorn
 
     config = uvicorn.Config(
@@ -77,12 +88,7 @@ def run(app: App, listener: socket.socket, *, grace: float, ready: Callable[[], 
         timeout_keep_alive=max(1, round(app.limits.read_seconds)),
         timeout_graceful_shutdown=round(END),
     )
-    app.worker.start()
-    try:
-        asyncio.run(_server(config, app, grace, ready).serve(sockets=[listener]))
-    finally:
-        app.worker.stop(END)
-        listener.close()
+    return _server(config, app, grace, ready)
 
 
 def _server(config: Any, app: App, grace: float, ready: Callable[[], None]) -> Any:
@@ -96,6 +102,9 @@ def _server(config: Any, app: App, grace: float, ready: Callable[[], None]) -> A
 
         @contextmanager
         def capture_signals(self) -> Iterator[None]:
+            if threading.current_thread() is not threading.main_thread():  # which alone hears signals
+                yield
+                return
             before = {number: signal.signal(number, self.handle_exit) for number in SIGNALS}
             try:
                 yield

@@ -103,6 +103,10 @@ class Worker:
         """Write no more for this ticket; nothing happens if all has been written."""
         self._commands.put(partial(self._cancel, ticket))
 
+    def end(self, ticket: Ticket, place: int, sample: int) -> None:
+        """Write no more of one sample of the ticket's prompt `place`."""
+        self._commands.put(partial(self._end, ticket, place, sample))
+
     async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """What the function returns, called between two steps."""
         future: Future[Any] = Future()
@@ -167,6 +171,11 @@ class Worker:
             if self._engine is not None:
                 self._engine.cancel(number)
         self.statistics = self._look()
+
+    def _end(self, ticket: Ticket, place: int, sample: int) -> None:
+        for number, asked in self._tickets.items():
+            if asked == (ticket, place) and self._engine is not None:
+                self._engine.cancel(number, sample)
 
     def _deliver(self, events: list[Event]) -> None:
         """Every ticket hears once of all that a step wrote for it."""

@@ -85,17 +85,24 @@ def test_every_text_is_the_one_written_alone(variant, seed):
     model, params = small_model(seed=3, **KINDS[variant])
     pages = [12 if variant in ENDLESS else 5, 40][seed]
     engine = engine_of(model, params, pages=pages, slots=int(rng.integers(1, 5)), piece=int(rng.integers(1, 20)))
-    requests, events = {}, []
+    requests, events, cancelled = {}, [], set()
     for _ in range(6):
         request = drawn_request(rng)
         requests[engine.submit(request)] = request
         for _ in range(int(rng.integers(5))):
             events += engine.step()
+        if rng.random() < 0.2:
+            gone = int(rng.choice([*requests]))
+            cancelled.add(gone)
+            engine.cancel(gone)
     events += run_to_end(engine)
     texts, reasons = texts_of(events)
     for id_, request in requests.items():
         for sample, expected in enumerate(alone(model, params, request)):
-            assert texts[id_, sample] == expected
+            written = texts.get((id_, sample), [])
+            assert written == (expected[: len(written)] if id_ in cancelled else expected)
+            if id_ in cancelled:
+                continue
             ended = expected[-1] in request.stop_tokens
             assert reasons[id_, sample] == ("stop" if ended else "length")
     assert engine.statistics["pages_used"] == 0
@@ -311,6 +318,21 @@ def test_a_cache_of_eight_bits_is_near_and_small():
     before = pasts[8].read(name, [4])
     pasts[8].copy(4, 7)
     np.testing.assert_array_equal(pasts[8].read(name, [7]), before)
+
+
+def test_texts_of_eight_bits_do_not_depend_on_who_else_is_there():
+    """Everybody reads what is stored, also of its own piece, so that pieces, samples and neighbours change nothing."""
+    model, params = small_model(context=24)
+    requests = [Request(np.arange(first, first + 9), 20, seed=first, samples=2) for first in range(4)]
+    texts = []
+    for options in ({"slots": 1, "piece": 30}, {"slots": 5, "piece": 4}):
+        engine = Engine(model, params, page=PAGE, cache_bits=8, **options)
+        for request in requests:
+            engine.submit(request)
+        texts.append(texts_of(run_to_end(engine))[0])
+        assert engine.statistics["page_bytes"] == 2 * 2 * 4 * PAGE * (6 + 8)  # a head: six bytes, and a scale
+    assert texts[0] == texts[1]
+    assert len(set(map(tuple, texts[0].values()))) == 8
 
 
 @pytest.mark.parametrize(
