@@ -91,6 +91,19 @@ def test_no_context_is_too_short(context, cached):
         assert write(model, params, draft, 50, sampling=GREEDY, cached=cached)[0] == plain
 
 
+ENDLESS = {"window": 5, "sinks": 1, "context": 12}
+
+
+@pytest.mark.parametrize("position", ["rotary", "alibi", "none"])
+@pytest.mark.parametrize("draft", ["model", "exit", "repeats"])
+def test_greedy_text_is_the_same_where_the_cache_lets_go_what_no_window_reaches(position, draft):
+    model, params = small_model(seed=8, position=position, **ENDLESS)
+    assert model.config.endless
+    plain = list(generate(model, params, PROMPT, 50, sampling=GREEDY))
+    written, speculation = write(model, params, drafts(model, params)[draft], 50, sampling=GREEDY)
+    assert written == plain and speculation.proposed > 0
+
+
 @pytest.mark.parametrize("draft", ["look-up", "repeats"])
 @pytest.mark.parametrize("sampling", SAMPLINGS.values(), ids=SAMPLINGS)
 def test_what_draws_nothing_keeps_the_text_of_a_seed(draft, sampling):
