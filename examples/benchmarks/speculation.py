@@ -40,12 +40,9 @@ def area_of_rectangle(width, height):
 def area_of_triangle(base, height):
 """
 PROSE = "Once upon a time, in a small village at the foot of a mountain,"
-QUOTING = """<|im_start|>user
-Repeat this list in the same order, word for word, and nothing else:
-red apples from the old orchard, green pears from the market, yellow lemons from the south, blue plums from the hill,
-dark cherries from the garden, sweet melons from the valley<|im_end|>
-<|im_start|>assistant
-"""
+PASSAGE = """Alice brought red apples from the old orchard, Bob sold green pears at the market, Carol sent yellow lemons
+from the south, David found blue plums on the hill, and Emma picked dark cherries in the garden."""
+QUOTING = f"The text:\n{PASSAGE}\n\nThe same text, word for word:\nAlice brought red apples"
 TEXTS = {"code": CODE, "prose": PROSE, "quoting": QUOTING}
 
 
