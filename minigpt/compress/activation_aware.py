@@ -10,7 +10,7 @@ import numpy as np
 
 from minigpt.compress.rounding import Grid, Rounded, nearest
 
-STEPS = 20  # of the search
+STEPS = 10  # of the search
 SMALLEST = 1e-4  # of the largest mean |x|: inputs that are hardly ever used
 
 

@@ -4,11 +4,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from minigpt.errors import UserError
-from minigpt.pretrained.packed import PLANES
-from minigpt.values import FLAG, Kind, check, choice, whole
+from minigpt.pretrained.packed import BITS
+from minigpt.values import FLAG, check, choice, whole
 
 NEAREST, ACTIVATION_AWARE, SECOND_ORDER = METHODS = ("nearest", "activation-aware", "second-order")
-BITS = Kind(f"one of {', '.join(map(str, PLANES))}", lambda value: type(value) is int and value in PLANES)
 LEAST_GROUP = 8
 
 

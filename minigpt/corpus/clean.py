@@ -18,9 +18,9 @@ from minigpt.corpus.source import Source
 from minigpt.corpus.worker import in_order
 from minigpt.corpus.write import NothingLeft, write_corpus
 from minigpt.errors import UserError
-from minigpt.files import read_json, write_json
+from minigpt.files import drop_parts, read_json, write_json
 from minigpt.progress import progress_bar
-from minigpt.text.corpora import CLEANED, CLEANING, FORMAT
+from minigpt.text.corpora import CLEANED, CLEANING, DOCUMENTS, FORMAT
 from minigpt.text.documents import Document
 from minigpt.train.lock import NAME as LOCK
 from minigpt.train.lock import locked
@@ -95,6 +95,7 @@ def clean(
             if (out / CLEANED).exists():  # by another process, just now
                 return _finished(out, asked)
             _check_same(out, asked)
+            drop_parts(out / DOCUMENTS)
             write_json(out / CLEANING / ASKED, asked)
             chunks = _filter(opened, settings, task, total, workers, progress)
             _check_unchanged(source, settings, asked)

@@ -18,16 +18,15 @@ from minigpt.errors import UserError
 from minigpt.files import check_place, unwritable
 from minigpt.model import Transformer, TransformerConfig
 from minigpt.model.params import Weights
-from minigpt.pretrained.packed import PLANES, row_kind
+from minigpt.pretrained.packed import BITS, row_kind
 from minigpt.pretrained.quantized_matrix import QuantizedMatrix, StoredWeights
 from minigpt.text import load_tokenizer
 from minigpt.train.checkpoint import DamagedError, opened_tensors, write_tensors
-from minigpt.values import FLAG, TABLE, TEXT, Kind, read, shown, table_of, whole
+from minigpt.values import FLAG, TABLE, TEXT, read, shown, table_of, whole
 
 FILE, REPORT = "compressed.safetensors", "compression.json"
 FORMAT = "minigpt compressed 1"
 FACTORS = ".factors"  # after the name of a matrix: what its stored rows are multiplied with
-BITS = Kind(f"one of {', '.join(map(str, PLANES))}", lambda value: type(value) is int and value in PLANES)
 
 
 class CompressedModel(NamedTuple):

@@ -13,8 +13,10 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.pretrained.quantized import Kind
+from minigpt.values import Kind as ValueKind
 
 PLANES = {8: (8,), 6: (4, 2), 4: (4,), 3: (2, 1)}  # bits of a code -> widths of its planes, the lowest bits first
+BITS = ValueKind(f"one of {', '.join(map(str, PLANES))}", lambda value: type(value) is int and value in PLANES)
 
 
 def packed_size(count: int, bits: int) -> int:

@@ -34,6 +34,10 @@ def lines_of(report: dict[str, Any]) -> str:
             f"  {row['times']:>6} ({row['in_training']:g} found)          {_interval(row['exposure'])}"
             for row in report["canaries"]
         ]
+        if any(row["times"] for row in report["canaries"]) and not any(
+            row["in_training"] for row in report["canaries"]
+        ):
+            lines.append("  None stands in the training text: they were cleaned away, or planted into another text.")
         lines.append(f"  A number that was never planted has {report['canaries_chance']:.2f} bits on average.")
     return "\n".join(lines)
 

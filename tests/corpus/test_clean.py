@@ -133,6 +133,16 @@ def test_what_was_killed_ends_in_the_same_bytes(folder, small_chunks, draw):
     assert before == {path: path.stat().st_mtime_ns for path in (folder / "out").rglob("*")}
 
 
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path, monkeypatch):
+    write(tmp_path / "in.jsonl", texts(3))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("minigpt.corpus.write.fingerprint", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        clean(tmp_path / "in.jsonl", tmp_path / "out", WITHOUT, progress=False)
+    (tmp_path / "out/documents/.00000.jsonl.4711.part").write_text("half", encoding="utf-8")
+    clean(tmp_path / "in.jsonl", tmp_path / "out", WITHOUT, progress=False)
+    assert [path.name for path in (tmp_path / "out/documents").iterdir()] == ["00000.jsonl"]
+
+
 def test_other_settings_or_input_are_refused_where_something_is(folder):
     clean(folder / "in", folder / "out", WITHOUT, progress=False)
     there = tree(folder / "out")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from small_model import VARIANTS, small_model
 
-from minigpt import CharacterTokenizer, UserError
+from minigpt import CharacterTokenizer, OpenedModel, UserError, open_model
+from minigpt.compress import Compression, compress_model
 from minigpt.infer import (
     GREEDY,
     PURE,
@@ -89,6 +90,19 @@ def test_no_context_is_too_short(context, cached):
     plain = list(generate(model, params, PROMPT, 50, sampling=GREEDY))
     for draft in (early_exit(model, params, 1), DraftModel(*small_model(seed=1, context=5)), PromptLookup(2, 1)):
         assert write(model, params, draft, 50, sampling=GREEDY, cached=cached)[0] == plain
+
+
+ENDLESS = {"window": 5, "sinks": 1, "context": 12}
+
+
+@pytest.mark.parametrize("position", ["rotary", "alibi", "none"])
+@pytest.mark.parametrize("draft", ["model", "exit", "repeats"])
+def test_greedy_text_is_the_same_where_the_cache_lets_go_what_no_window_reaches(position, draft):
+    model, params = small_model(seed=8, position=position, **ENDLESS)
+    assert model.config.endless
+    plain = list(generate(model, params, PROMPT, 50, sampling=GREEDY))
+    written, speculation = write(model, params, drafts(model, params)[draft], 50, sampling=GREEDY)
+    assert written == plain and speculation.proposed > 0
 
 
 @pytest.mark.parametrize("draft", ["look-up", "repeats"])
@@ -390,6 +404,19 @@ def test_stops_as_plain_writing_does():
     ids, _ = write(model, params, DraftModel(*small_model(seed=5, vocabulary_size=9)), vocabulary_size=4,
                    rng=np.random.default_rng(0))  # fmt: skip
     assert set(ids) <= set(range(4)) and len(set(ids)) > 2
+
+
+def test_weights_in_few_bits_draft_and_judge(tmp_path):
+    model, params = small_model(
+        seed=8, dtype=np.float32, width=32, feed_forward_width=64, vocabulary_size=32, context=64
+    )
+    opened = OpenedModel(model, params, CharacterTokenizer("abcdefg"), "mine")
+    compress_model(opened, tmp_path / "small", Compression(bits=8, group=32))
+    few = open_model(tmp_path / "small")
+    plain = list(generate(few.model, few.params, PROMPT, 40, sampling=GREEDY))
+    for draft in (early_exit(few.model, few.params, 1), PromptLookup(shortest=1), DraftModel(few.model, few.params)):
+        written, speculation = write(few.model, few.params, draft, 40, sampling=GREEDY)
+        assert written == plain and speculation.proposed > 0
 
 
 def test_counts_say_what_happened():

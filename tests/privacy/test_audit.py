@@ -13,6 +13,7 @@ from minigpt.privacy import area_under_curve, audit_run, exposure, extracted, pl
 from minigpt.privacy.audit import AuditSettings
 from minigpt.privacy.canaries import Canary, make_canaries, write_canaries
 from minigpt.privacy.membership import hits, token_nats
+from minigpt.privacy.report import lines_of
 from minigpt.train import train
 
 LETTERS = "abcdefgh xyz"
@@ -199,3 +200,12 @@ def test_plant_train_and_audit_from_the_command_line(runs, tmp_path, monkeypatch
     assert "without the model" in said and "held out: the control" in said and "Canaries" not in said
     assert main(["audit", run, "--figure", "audit.png"]) == 2
     assert "audit.png is there already" in capsys.readouterr().err
+
+
+def test_the_report_says_if_no_canary_was_trained_on(tmp_path):
+    path = made_run(tmp_path / "run", 2)
+    known = read_canaries(path / "canaries.json")
+    others = [canary._replace(beginning=canary.beginning.replace("secret", "other")) for canary in known]
+    for canaries, says in ((known, False), (others, True)):
+        report = audit_run(open_model(path, checkpoint="last"), FEW, canaries)
+        assert ("None stands in the training text" in lines_of(report)) is says

@@ -155,9 +155,12 @@ def forward_only_the_total_shrinks(query, key, value, **options):
 
 def forward_shrunk_the_wrong_way(query, key, value, **options):
     """Your sums grow by exp(new maximum - old maximum): they must shrink, by exp(old maximum - new maximum)."""
-    merge = lambda before, now, shrink: (before[0] / shrink + now[0], before[1] / shrink + now[1])  # noqa: E731
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return tiled_forward(query, key, value, merge=merge, **options)
+
+    def merge(before, now, shrink):
+        grown = 1 / np.where(shrink == 0, 1, shrink)  # before the first tile there is nothing to grow
+        return before[0] * grown + now[0], before[1] * grown + now[1]
+
+    return tiled_forward(query, key, value, merge=merge, **options)
 
 
 def forward_mean_of_the_tiles(query, key, value, **options):
