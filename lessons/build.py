@@ -29,7 +29,7 @@ from minigpt.course.claims_page import claims_page
 from minigpt.course.lesson import QUICK, RESULTS
 from minigpt.files import write_json, write_text
 
-SECONDS = 600  # after which a lesson is taken to hang
+SECONDS = 1800  # after which a cell is taken to hang; a busy machine takes its time
 KERNEL_SETTINGS = {
     "OPENBLAS_NUM_THREADS": "1",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",

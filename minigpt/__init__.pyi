@@ -28,11 +28,13 @@ from minigpt.infer import embed as embed
 from minigpt.infer import generate as generate
 from minigpt.infer import generate_text as generate_text
 from minigpt.measure import evaluate_text as evaluate_text
+from minigpt.measure.long_range import loss_by_position as loss_by_position
 from minigpt.model import PRESETS as PRESETS
 from minigpt.model import Batch as Batch
 from minigpt.model import Call as Call
 from minigpt.model import Overlay as Overlay
 from minigpt.model import Params as Params
+from minigpt.model import RotaryScaling as RotaryScaling
 from minigpt.model import Transformer as Transformer
 from minigpt.model import TransformerConfig as TransformerConfig
 from minigpt.model import preset as preset

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_info
 from minigpt.errors import UserError
 from minigpt.files import PART
 from minigpt.machine import available_memory
+from minigpt.model import TransformerConfig
 from minigpt.text import CORPORA
 from minigpt.text.fetch import PACKAGES, cache_folder, is_kept, package_folder
 from minigpt.train import RunFolder, has_run, open_folder, read_metrics, steps_done
@@ -157,7 +158,20 @@ def _try(what: str, look: Callable[[], str], remedy: str) -> tuple[Finding, str 
 
 def _described(run: RunFolder) -> str:
     step, steps = steps_done(run), run.settings.steps
-    return f"{run.objective}, {run.config.architecture} of width {run.config.width}, step {step:,} of {steps:,}"
+    kind = f"{run.config.architecture} of width {run.config.width}{_reach(run.config)}"
+    return f"{run.objective}, {kind}, step {step:,} of {steps:,}"
+
+
+def _reach(config: TransformerConfig) -> str:
+    """How far a position sees and how it is told from others, where that is not as usual."""
+    scaling = config.rotary_scaling
+    said = {
+        "ALiBi": config.position == "alibi",
+        f"a window of {config.window}": config.window is not None,
+        f"{config.sinks} sinks": config.sinks > 0,
+        f"rotary scaling {scaling.kind}:{scaling.factor:g}" if scaling else "": scaling is not None,
+    }
+    return "".join(f", {words}" for words, so in said.items() if so)
 
 
 def _tokens(run: RunFolder, part: str) -> str:

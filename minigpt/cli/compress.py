@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.cli.options import MODEL, add_command, checkpoint_option, folder, positive, print_json, quoted
-from minigpt.compress import METHODS, Compression, compress_model
+from minigpt.compress import METHODS, Compression, compress_model, pruned_model
 from minigpt.compress.calibrate import LEAST
 from minigpt.errors import UserError
 from minigpt.machine import blas_threads, threads_for_width
@@ -28,6 +28,7 @@ def add(subparsers) -> None:
         execute,
         "  minigpt compress smollm2 smollm2-4bit --bits 4 --method second-order\n"
         "  minigpt compress minilm minilm-8bit --bits 8\n"
+        "  minigpt compress runs/large smaller --prune 0.25 --structured --bits 8\n"
         "  minigpt chat smollm2-4bit",
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
@@ -62,6 +63,17 @@ def add(subparsers) -> None:
     parser.add_argument(
         "--tokens", type=positive, default=TOKENS, help=f"of that text, spread evenly (default {TOKENS:,})"
     )
+    parser.add_argument(
+        "--prune",
+        type=float,
+        metavar="SHARE",
+        help="first set this share of the numbers to zero, the smallest of every matrix (needs --symmetric)",
+    )
+    parser.add_argument(
+        "--structured",
+        action="store_true",
+        help="prune whole heads and feed-forward units instead, those that the text needs least",
+    )
     checkpoint_option(parser)
     parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
 
@@ -80,10 +92,18 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UserError(f"{arguments.out} is there already; choose a new folder")
     if arguments.tokens < LEAST:
         raise UserError(f"--tokens is {arguments.tokens}, but at least {LEAST} are needed to calibrate with")
+    if arguments.structured and arguments.prune is None:
+        raise UserError("--structured says how to prune, so it has no effect without --prune; add it or leave both out")
     opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
-    ids, name = _text(arguments, opened) if settings.calibrated or arguments.calibrate else (None, "")
+    read = settings.calibrated or arguments.calibrate or arguments.structured
+    ids, name = _text(arguments, opened) if read else (None, "")
     with blas_threads(threads_for_width(opened.model.config.width)):
-        report = compress_model(opened, arguments.out, settings, text=ids, text_name=name, progress=not arguments.json)
+        pruned = None
+        if arguments.prune is not None:
+            opened, pruned = pruned_model(opened, arguments.prune, settings, structured=arguments.structured, text=ids)
+        report = compress_model(
+            opened, arguments.out, settings, text=ids, text_name=name, pruned=pruned, progress=not arguments.json
+        )
     stored = stored_kinds(arguments.model)
     if arguments.json:
         print_json({**report, "source_formats": stored})

@@ -9,6 +9,7 @@ from minigpt.cli.options import file, positive, print_json, quoted, read_utf8
 from minigpt.errors import UserError
 from minigpt.files import check_place, write_text
 from minigpt.privacy.canaries import make_canaries, plant, write_canaries
+from minigpt.text.documents import TextFile
 
 TIMES = (0, 1, 4, 16, 64)
 
@@ -38,6 +39,9 @@ def execute_plant(arguments: argparse.Namespace) -> int:
         check_place(path)
         if path.exists():
             raise UserError(f"{path} is there already; choose another name for OUT")
+    for name in (arguments.input, arguments.out):
+        if TextFile(Path(name), str(name)).is_json_lines:
+            raise UserError(f"{name} is JSON Lines, between which no sentence may stand; plant into a plain text")
     rng = np.random.default_rng(arguments.seed)
     canaries = make_canaries(arguments.times, arguments.each, rng)
     text = plant(read_utf8(arguments.input), canaries, rng)

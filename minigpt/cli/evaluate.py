@@ -1,10 +1,14 @@
 """`minigpt evaluate`: how well a model predicts a text, beside what guessing, counting and compressing reach."""
 
 import sys
+from typing import Any
+
+import numpy as np
 
 from minigpt.cli.options import MODEL, add_command, checkpoint_option, positive, print_json, read_utf8
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.evaluation import evaluate_text, sample_text
+from minigpt.measure.long_range import loss_by_position, stretched
 from minigpt.pretrained import open_model
 
 MOST = 2_000_000  # characters
@@ -18,7 +22,8 @@ def add(subparsers) -> None:
         execute,
         "  minigpt evaluate runs/pydocs-tiny README.md\n"
         "  minigpt evaluate runs/pydocs-tiny README.md --json\n"
-        "  minigpt evaluate smollm2 README.md",
+        "  minigpt evaluate smollm2 README.md\n"
+        "  minigpt evaluate runs/pydocs-tiny README.md --by-position 256",
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("file", metavar="FILE", help="a UTF-8 text")
@@ -28,6 +33,13 @@ def add(subparsers) -> None:
         default=MOST,
         metavar="N",
         help=f"of a longer text, a sample of about so many is evaluated (default {MOST:,})",
+    )
+    parser.add_argument(
+        "--by-position",
+        type=positive,
+        metavar="T",
+        help="also the loss by position in windows of T tokens, which may be longer than the context if the model's "
+        "positions allow it",
     )
     checkpoint_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
@@ -49,8 +61,24 @@ def execute(arguments) -> int:
         result = evaluate_text(
             opened.model, opened.params, opened.tokenizer, text, training, progress=not arguments.json
         )
+        positions = _by_position(opened, text, arguments.by_position)
     if arguments.json:
-        print_json({**result.to_dict(), "sampled_of_characters": len(whole) if len(text) < len(whole) else None})
+        sampled = {"sampled_of_characters": len(whole) if len(text) < len(whole) else None}
+        print_json({**result.to_dict(), **sampled, **({"by_position": positions} if positions else {})})
     else:
         print(result.table())
+        for row in positions:
+            print(f"{row['start']:>8,} to {row['stop']:>8,}{row['nats']:10.3f}  [{row['low']:.3f}, {row['high']:.3f}]")
     return 0
+
+
+def _by_position(opened: Any, text: str, length: int | None) -> list[dict[str, float]]:
+    """Nats per token of each part of a window of `length` tokens, with its interval; nothing unless asked for."""
+    if length is None:
+        return []
+    model = stretched(opened.model, length)
+    found = loss_by_position(model, opened.params, np.asarray(opened.tokenizer.encode(text)), length=length)
+    return [
+        {"start": one.start, "stop": one.stop, "nats": one.nats.value, "low": one.nats.low, "high": one.nats.high}
+        for one in found
+    ]

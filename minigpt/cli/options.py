@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from minigpt.cli.output import print_json, visible  # noqa: F401  (commands take
 from minigpt.errors import UserError
 from minigpt.files import read_text
 from minigpt.infer import Sampling
+from minigpt.model.scaling import BY_FACTOR
 from minigpt.pretrained import NAMED
 
 MODEL = f"a run's folder, a folder in the Hugging Face layout, a .gguf file, or one of {', '.join(NAMED)}"
@@ -63,6 +65,15 @@ def file(text: str) -> Path:
 def tokenizer(text: str) -> str:
     """A kind of tokenizer or a file, for argparse."""
     return _named(text, "tokenizer")
+
+
+def scaling(text: str) -> str:
+    """A kind of rotary scaling and its factor, KIND:FACTOR, for argparse."""
+    kind, _, factor = text.partition(":")
+    with suppress(ValueError):
+        if kind in BY_FACTOR and float(factor) >= 1:
+            return f"{kind}:{float(factor):g}"
+    raise argparse.ArgumentTypeError(f"{text} is not {', '.join(BY_FACTOR)}, a colon, and a number of at least 1")
 
 
 def _named(text: str, what: str) -> str:

@@ -17,6 +17,7 @@ from minigpt.machine import available_memory, cores
 from minigpt.measure.ledger import predict
 from minigpt.measure.scale import Layout
 from minigpt.model import Transformer
+from minigpt.model.scaling import fields_of
 from minigpt.pretrained import OpenedModel, open_model
 from minigpt.train import RunFolder, TrainSettings, has_run, prepare_run
 from minigpt.train.lock import locked
@@ -36,7 +37,8 @@ def new_run(arguments: argparse.Namespace, check: Callable[[RunFolder], None] = 
     context = arguments.context
     if start is not None and context is None:
         context = min(CONTEXT, start.model.config.context)
-    changes = {"dropout": arguments.dropout, "context": context}
+    changes = {"dropout": arguments.dropout, "context": context, "position": arguments.position}
+    changes |= {"window": arguments.window, "sinks": arguments.sinks, "rotary_scaling": _scaling(arguments, start)}
 
     def check_all(draft: RunFolder) -> None:
         check(draft)
@@ -57,6 +59,17 @@ def new_run(arguments: argparse.Namespace, check: Callable[[RunFolder], None] = 
             check=check_all,
             held=True,
         )
+
+
+def _scaling(arguments: argparse.Namespace, start: OpenedModel | None) -> dict[str, Any] | None:
+    """The fields that --rotary-scaling asks for; the original context is that of the model which is trained on."""
+    if arguments.rotary_scaling is None:
+        return None
+    kind, _, factor = arguments.rotary_scaling.partition(":")
+    fields: dict[str, Any] = {"kind": kind, "factor": float(factor)}
+    if start is not None and "original_context" in fields_of(kind):
+        fields["original_context"] = start.model.config.context
+    return fields
 
 
 def _check_memory(draft: RunFolder, arguments: argparse.Namespace) -> None:
@@ -86,7 +99,7 @@ def _opened(arguments: argparse.Namespace) -> OpenedModel | None:
     """The model of --start. `UserError` beside options that it leaves nothing to say."""
     if arguments.start is None:
         return None
-    for name in ("preset", "tokenizer", "vocabulary"):
+    for name in ("preset", "tokenizer", "vocabulary", "position"):
         if getattr(arguments, name) is not None:
             raise UserError(
                 f"--start brings its own configuration and tokenizer, so --{name} has no effect; leave it out"

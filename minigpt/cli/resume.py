@@ -104,6 +104,12 @@ def _same(one: Tokenizer, other: Tokenizer) -> bool:
     return all(one.decode_bytes([id_]) == other.decode_bytes([id_]) for id_ in range(one.vocabulary_size))
 
 
+def _scaling(folder: RunFolder, _asked: str) -> str:
+    """The run's kind of rotary scaling and its factor."""
+    scaling = folder.config.rotary_scaling
+    return "none" if scaling is None else f"{scaling.kind}:{scaling.factor:g}"
+
+
 FIXED: dict[str, Callable[[RunFolder, Any], Any]] = {  # option -> what the run has, told in the option's words
     "corpus": lambda folder, asked: _named(asked, str(folder.corpus.get("name", "another"))),
     "objective": lambda folder, asked: folder.objective,
@@ -111,6 +117,7 @@ FIXED: dict[str, Callable[[RunFolder, Any], Any]] = {  # option -> what the run 
     "preset": _preset,
     "tokenizer": _tokenizer,
     "vocabulary": _field("vocabulary_size"),
-    **{name: _field(name) for name in ("architecture", "context", "dropout")},
+    **{name: _field(name) for name in ("architecture", "context", "dropout", "position", "window", "sinks")},
+    "rotary_scaling": _scaling,
     **{name: _setting(name) for name in ("batch", "accumulate", "optimizer", "weight_decay", "seed")},
 }

@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from minigpt.cli.options import MODEL, add_command, folder, positive, print_json, quoted, tokenizer
+from minigpt.cli.options import MODEL, add_command, folder, positive, print_json, quoted, scaling, tokenizer
 from minigpt.cli.output import report_failure
 from minigpt.cli.prepare import CONTEXT, CORPUS, FRESH_RATE, START_RATE, new_run
 from minigpt.cli.ranks import add_options, crew_for
@@ -12,6 +12,7 @@ from minigpt.cli.reports import Samples, final_report
 from minigpt.cli.resume import resume_run
 from minigpt.model import PRESETS
 from minigpt.model.config import CHOICES
+from minigpt.model.scaling import BY_FACTOR
 from minigpt.objectives import OBJECTIVES
 from minigpt.train import Interrupted, RunFolder, TextData, steps_done, train
 from minigpt.train.settings import OPTIMIZERS
@@ -28,6 +29,7 @@ def add(subparsers) -> None:
         "  minigpt train shakespeare --tokenizer characters --steps 2000\n"
         "  minigpt train my_notes/ --preset small --workers 2 --out runs/notes\n"
         "  minigpt train my_notes/ --start smollm2 --context 64 --batch 4\n"
+        "  minigpt train my_notes/ --position alibi --window 128\n"
         "  minigpt train --resume --out runs/notes          go on after Ctrl-C\n"
         "  mpiexec -n 2 python -m mpi4py -m minigpt train --data-parallel 2 --zero 1",
     )
@@ -60,6 +62,16 @@ def add(subparsers) -> None:
         "--context",
         type=positive,
         help=f"tokens that the model sees (default: the preset's; with --start its own, at most {CONTEXT})",
+    )
+    parser.add_argument("--position", choices=CHOICES["position"], help="what says where a token stands (the preset's)")
+    parser.add_argument("--window", type=positive, help="a token sees so many, itself among them (default: all)")
+    parser.add_argument("--sinks", type=positive, help="and the first so many of the text (default 0)")
+    parser.add_argument(
+        "--rotary-scaling",
+        metavar="KIND:FACTOR",
+        type=scaling,
+        help=f"rotary positions for texts so many times longer: {', '.join(BY_FACTOR)}; such as yarn:4, and say "
+        "--context too",
     )
     parser.add_argument("--dropout", type=float, help="share of activations set to zero (default 0)")
     parser.add_argument(

@@ -31,6 +31,7 @@ def compress_model(
     *,
     text: np.ndarray | None = None,
     text_name: str = "",
+    pruned: dict[str, Any] | None = None,
     progress: bool = False,
 ) -> dict[str, Any]:
     """Write a compressed model into a new folder, which `open_model` opens.
@@ -47,6 +48,8 @@ def compress_model(
         Token ids to calibrate with; needed by activation-aware and second-order.
     text_name : str
         What that text is called in the report.
+    pruned : dict, optional
+        What was taken out of the opened model before, for the report.
     progress : bool
         Draw a bar.
 
@@ -84,7 +87,12 @@ def compress_model(
         write_compressed(folder, opened.model, params, matrices, opened.tokenizer, made)
         if (Path(opened.name) / TUNED).exists():  # for the commands that ask what it was tuned for
             (folder / TUNED).write_bytes((Path(opened.name) / TUNED).read_bytes())
-        report = made | _sizes(opened.params, params, (folder / FILE).stat().st_size) | {"matrices": rows}
+        report = (
+            made
+            | {"pruned": pruned}
+            | _sizes(opened.params, params, (folder / FILE).stat().st_size)
+            | {"matrices": rows}
+        )
         write_json(folder / REPORT, report)
     return report
 

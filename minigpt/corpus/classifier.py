@@ -35,6 +35,8 @@ class Quality(NamedTuple):
         for name, texts in (("good", good), ("bad", bad)):
             if len(texts) < FEWEST:
                 raise UserError(f"there are {len(texts)} {name} texts; a classifier needs {FEWEST} of each kind")
+        if set(good) == set(bad):
+            raise UserError("the good and the bad texts are the same, so nothing tells them apart; give others")
         rows = features([*good, *bad])
         is_good = np.arange(len(good) + len(bad)) < len(good)
         held = np.concatenate([rng.permutation(len(some)) < HELD_OUT * len(some) for some in (good, bad)])

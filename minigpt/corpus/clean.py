@@ -8,7 +8,6 @@ last `corpus.json`, by which a cleaned corpus is known.
 import json
 import shutil
 from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from minigpt.errors import UserError
 from minigpt.files import read_json, write_json
 from minigpt.progress import progress_bar
 from minigpt.text.corpora import CLEANED, CLEANING, FORMAT
+from minigpt.text.documents import Document
 from minigpt.train.lock import NAME as LOCK
 from minigpt.train.lock import locked
 
@@ -123,7 +123,6 @@ def _count(opened: Source, settings: CleanSettings, progress: bool) -> tuple[int
 
     So everything is read once before anything is written, and a broken line is named before hours of work.
     """
-    others = (Source.open(path).documents() for path in settings.against)
     with progress_bar(desc="reading", unit=" documents", disable=not progress) as bar:
         total = characters = 0
         has_text = False
@@ -132,16 +131,33 @@ def _count(opened: Source, settings: CleanSettings, progress: bool) -> tuple[int
             total, characters = total + 1, characters + len(document.text)
             has_text = has_text or bool(document.text.strip())
             fields.update(document.fields)
+            _check_kept(document, settings.keep)
             bar.update()
         if not has_text:
             raise UserError(f"{opened.name} is empty; choose a corpus with text in it")
         if missing := [name for name in settings.keep if name not in fields]:
             there = ", ".join(sorted(fields)[:8]) or "none"
             raise UserError(f"no document of {opened.name} has a field {missing[0]!r} to keep; there are: {there}")
-        for document in chain.from_iterable(others):
-            total, characters = total + 1, characters + len(document.text)
-            bar.update()
+        for path in settings.against:
+            before = characters
+            for document in Source.open(path).documents():
+                total, characters = total + 1, characters + len(document.text.strip())
+                bar.update()
+            if characters == before:
+                raise UserError(f"{path} is empty, so there is nothing to compare with; leave it out")
     return total, characters
+
+
+def _check_kept(document: Document, names: tuple[str, ...]) -> None:
+    """`UserError` for a number in a field to keep that JSON has no word for: Python's reader takes NaN and 1e999."""
+    kept = {name: document.fields[name] for name in names if name in document.fields}
+    try:
+        json.dumps(kept, allow_nan=False)
+    except ValueError:
+        raise UserError(
+            f"{document.source}, line {document.line}: a number in {', '.join(kept)} is not finite, which JSON cannot "
+            "say; mend it, or do not keep that field"
+        ) from None
 
 
 def _asked(opened: Source, settings: CleanSettings) -> dict[str, Any]:

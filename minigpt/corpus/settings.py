@@ -136,7 +136,7 @@ class CleanSettings:
             wanted=self.language,
             quality=self._classifier(),
             least_quality=self.min_quality,
-            others=[Overlap(_texts(path)) for path in self.against],
+            others=[Overlap(document.text for document in Source.open(path).documents()) for path in self.against],
             kinds=self.personal,
             how=Pseudonyms(_secret(self.secret)) if self.secret else self.how,
             names=self._names(),
@@ -162,7 +162,7 @@ def _check(name: str, value: Any, kind: Any) -> None:
 
 
 def _texts(path: str) -> list[str]:
-    """The first texts of a corpus, as many as are looked at."""
+    """The first texts of a corpus, as many as a classifier is trained on."""
     documents = Source.open(path).documents()
     return [document.text for _, document in zip(range(MOST_EXAMPLES), documents, strict=False)]
 

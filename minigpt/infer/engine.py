@@ -99,7 +99,8 @@ class Engine:
         self.model, self.params, self.slots, self.piece = model, params, slots, piece
         self.context = sys.maxsize if model.config.endless else model.config.context  # see `minigpt.infer.window`
         numbers = params[TOKENS].dtype, cache_bits
-        count = _count_pages(model, page, slots, memory, PagedPast.page_bytes(model.config, page, *numbers))
+        self._page_bytes = PagedPast.page_bytes(model.config, page, *numbers)
+        count = _count_pages(model, page, slots, memory, self._page_bytes)
         self.pages, self.past = Pages(count, page), PagedPast(model.config, count, page, *numbers)
         self._waiting: list[Sequence] = []  # in order
         self._running: list[Sequence] = []  # in order
@@ -120,10 +121,10 @@ class Engine:
     def statistics(self) -> dict[str, int]:
         """prompt_computed, prompt_reused: tokens of prompts that were computed, and that were found in the cache;
         written: tokens; steps; preempted: sequences that had to make room and were computed again; pages, pages_used,
-        pages_kept: all, in use, and kept for later prompts."""
+        pages_kept: all, in use, and kept for later prompts; page_bytes: what each takes."""
         names = ("prompt_computed", "prompt_reused", "written", "steps", "preempted")
         pages = {"pages": self.pages.count, "pages_used": self.pages.used, "pages_kept": self.pages.kept}
-        return {name: self._counts[name] for name in names} | pages
+        return {name: self._counts[name] for name in names} | pages | {"page_bytes": self._page_bytes}
 
     def submit(self, request: Request) -> int:
         """Queue a request; its events carry the id that is returned. `UserError` if it cannot be written."""

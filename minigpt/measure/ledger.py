@@ -83,8 +83,8 @@ def block_numbers(config: TransformerConfig, shard: TransformerConfig) -> float:
     hidden = activation.kept
     if config.gated:  # up and the product; and gate, which lies beside up
         hidden += 2 if activation.keeps_input else 3
-    kept = shard.heads * config.context**2 <= KEPT  # more of them are computed again
-    weights = shard.heads * mean_seen(config.context) if kept else 0.0
+    kept = shard.heads * config.context**2 <= KEPT  # more of them are computed again, in tiles
+    weights = shard.heads * mean_seen(config.context) if kept else queries + shard.heads  # the answers, log-sum-exp
     return 4 * config.width + 2 + 2 * queries + 2 * keys + weights + hidden * shard.feed_forward_width
 
 

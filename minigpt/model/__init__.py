@@ -5,6 +5,7 @@ from minigpt.model.call import Batch, Call
 from minigpt.model.config import TransformerConfig
 from minigpt.model.params import Overlay, Params, Place, Weights
 from minigpt.model.presets import PRESETS, preset
+from minigpt.model.scaling import RotaryScaling
 from minigpt.model.transformer import Transformer
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Overlay",
     "Params",
     "Place",
+    "RotaryScaling",
     "Transformer",
     "TransformerConfig",
     "Weights",

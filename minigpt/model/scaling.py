@@ -181,6 +181,7 @@ KINDS: dict[str, Callable[..., tuple[np.ndarray, float]]] = {
     "llama3": _llama3,
     "divided": _divided,
 }
+BY_FACTOR = tuple(kind for kind in KINDS if kind != "divided")  # what a kind and a factor say all of
 FIELDS: dict[str, Kind] = {
     "kind": choice(*KINDS),
     "factor": number(1.0),

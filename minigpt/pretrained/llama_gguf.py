@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.errors import UserError
 from minigpt.model import TransformerConfig
 from minigpt.model.inputs import TOKENS
-from minigpt.pretrained.gguf import GGUF, Tensor
+from minigpt.pretrained.gguf import GGUF
 from minigpt.pretrained.gguf_places import Architecture, Place
+from minigpt.pretrained.gguf_rotary import FREQUENCIES, read_scaling, said_scaling, understood
 from minigpt.pretrained.gguf_settings import has_bias, read_sizes, refuse_settings, vocabulary_size
 
 BLOCK = {  # llama.cpp's words for the layers of a block -> ours
@@ -34,7 +34,6 @@ SIZES = {  # llama.cpp's settings -> our fields
     "rope.freq_base": "rotary_theta",
 }
 LEFT_OUT: dict[str, Any] = {"key_value_heads": None, "head_width": None, "rotary_theta": 10000.0}  # what that means
-FREQUENCIES = "rope_freqs.weight"
 
 
 def _places(config: TransformerConfig) -> Iterator[Place]:
@@ -53,8 +52,11 @@ def _places(config: TransformerConfig) -> Iterator[Place]:
 
 
 def _config(file: GGUF) -> TransformerConfig:
+    fields = read_sizes(file.metadata, "llama", SIZES, LEFT_OUT)
+    divisors = file.tensors.get(FREQUENCIES)
     config = TransformerConfig(
-        **read_sizes(file.metadata, "llama", SIZES, LEFT_OUT),
+        **fields,
+        rotary_scaling=read_scaling(file.metadata, None if divisors is None else divisors.decode(), fields),
         vocabulary_size=vocabulary_size(file),
         norm="rms",
         activation="silu",
@@ -65,8 +67,8 @@ def _config(file: GGUF) -> TransformerConfig:
         feed_forward_bias=has_bias(file, "ffn_"),
         tied="output.weight" not in file.tensors,
     )
-    refuse_settings(file.metadata, "llama", SIZES, _neutral(file.metadata, config))
-    _refuse_frequencies(file.tensors.get(FREQUENCIES))
+    known = {**SIZES, **dict.fromkeys(understood(file.metadata), "rotary_scaling")}
+    refuse_settings(file.metadata, "llama", known, _neutral(file.metadata, config))
     return config
 
 
@@ -93,12 +95,8 @@ def _said(config: TransformerConfig) -> dict[str, Any]:
         "vocab_size": config.vocabulary_size,
         "rope.dimension_count": config.head_width,
         "attention.value_length": config.head_width,
+        **said_scaling(config.rotary_scaling),
     }
-
-
-def _refuse_frequencies(factors: Tensor | None) -> None:
-    if factors is not None and not (factors.decode() == 1).all():
-        raise UserError(f"models with {FREQUENCIES}, rotary angles that are stretched, are not supported")
 
 
 LLAMA = Architecture("llama", "llama", SIZES, _config, _places, _said)

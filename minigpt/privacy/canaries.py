@@ -20,6 +20,7 @@ from minigpt.values import TEXT, about, read, whole
 FORMAT = "minigpt canaries 1"
 DIGITS = 6
 SYLLABLES = ("ba", "de", "fi", "go", "ku", "la", "me", "ni", "po", "ru", "sa", "te", "vi", "wo", "zu", "ky")
+MOST_SENTENCES, MOST_PLANTED = 10_000, 1_000_000  # there are 65,536 names
 PLACE = 0.8  # of the text: what comes later may be held out from training
 CHANCE = 1 / math.log(2)  # bits, the mean of -log2 of a number between 0 and 1
 
@@ -39,10 +40,16 @@ class Canary(NamedTuple):
 
 def make_canaries(times: Sequence[int], each: int, rng: np.random.Generator) -> list[Canary]:
     """`each` canaries for every number of `times`, of people who do not exist, no two alike."""
+    sentences, planted = each * len(times), each * sum(times)
     if each < 1 or not times or min(times) < 0:
         raise UserError(f"{each} canaries planted {list(times)} times cannot be made; give at least 1, and 0 or more")
+    if sentences > MOST_SENTENCES or planted > MOST_PLANTED:
+        raise UserError(
+            f"{sentences:,} sentences planted {planted:,} times are too many; at most {MOST_SENTENCES:,} are made, and "
+            f"planted {MOST_PLANTED:,} times together"
+        )
     names: dict[str, None] = {}
-    while len(names) < each * len(times):
+    while len(names) < sentences:
         names["".join(rng.choice(SYLLABLES, 4)).capitalize()] = None
     secrets = (f" {number:0{DIGITS}d}" for number in rng.integers(0, 10**DIGITS, len(names)))
     often = (count for count in times for _ in range(each))

@@ -7,6 +7,7 @@ import codecs
 import difflib
 import gzip
 import io
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,12 +61,27 @@ def text_files(path: str | Path) -> list[TextFile]:
     if not path.is_dir():
         return [TextFile(path, path.name)]
     known = SUFFIXES | LINES
-    files = [TextFile(file, file.relative_to(path).as_posix()) for file in path.rglob("*") if _suffix(file) in known]
-    files = [file for file in files if file.path.is_file() and not _is_hidden(file.name)]
+    files = [TextFile(file, file.relative_to(path).as_posix()) for file in _below(path) if _suffix(file) in known]
+    files = [file for file in files if not _is_hidden(file.name)]
+    for file in files:
+        if not file.path.exists():
+            raise UserError(f"{file.path} is a link that leads nowhere; mend or remove it")
+    files = [file for file in files if file.path.is_file()]
     if not files:
         kinds = ", ".join(sorted(known))
         raise UserError(f"the folder {path} has no text files ({kinds}, or these with {GZIP}); choose another")
     return sorted(files, key=lambda file: file.path)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """The files in a folder and the folders in it, but for hidden ones. Links to folders are not followed."""
+
+    def unreadable(error: OSError) -> None:
+        raise UserError(f"{error.filename} could not be read ({error.strerror}); ask for the right to, or leave it out")
+
+    for where, folders, names in os.walk(folder, onerror=unreadable):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        yield from (Path(where, name) for name in names)
 
 
 def read_documents(file: TextFile, *, field: str = FIELD, longest: int | None = None) -> Iterator[Document]:

@@ -152,8 +152,10 @@ def _continued(
     if architecture not in (None, config.architecture):
         raise UserError(f"{start.name} is a model of architecture {config.architecture}, which cannot be changed")
     draft = replace(config, **record.model, **(changes or {}))
-    if draft.context > config.context:
-        raise UserError(f"{start.name} was made for {config.context} tokens, not {draft.context}; choose fewer")
+    scaling = draft.rotary_scaling if draft.rotary_scaling != config.rotary_scaling else None
+    most = config.context if scaling is None else int(config.context * scaling.factor)
+    if draft.context > most:
+        raise UserError(f"{start.name} was made for {most} tokens, not {draft.context}; choose fewer")
     return draft
 
 

@@ -213,6 +213,13 @@ BAD = {  # what is in the file, options, and what is said
     "one of two": (b'{"text": "a"}\n', ["--good", "x"], "give both"),
     "secret": (b'{"text": "a"}\n', ["--how", "pseudonym"], "need a secret"),
     "other": (b'{"text": "a"}\n', ["--against", "nowhere"], "there is no corpus or file nowhere"),
+    "twice": (b'{"text": "a", "text": "b"}\n', [], "line 1: 'text' is there twice in one table"),
+    "no number": (b'{"text": "a", "id": [NaN]}\n', ["--keep", "id"], "line 1: a number in id is not finite"),
+    "the same": (
+        b"".join(b'{"text": "word %d"}\n' % n for n in range(20)),
+        ["--good", "bad.jsonl", "--bad", "bad.jsonl"],
+        "the good and the bad texts are the same",
+    ),
 }
 
 
@@ -225,6 +232,20 @@ def test_bad_input_is_one_sentence_and_nothing_is_written(what, tmp_path, capsys
     error = capsys.readouterr().err.splitlines()
     assert len(error) == 1 and says in error[0]
     assert [path.name for path in tmp_path.iterdir()] == ["bad.jsonl"]
+
+
+def test_every_document_of_a_test_set_is_compared_with_and_an_empty_one_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("minigpt.corpus.settings.MOST_EXAMPLES", 2)
+    some = texts(6, seed=3)
+    write(tmp_path / "test.jsonl", some[:4])
+    write(tmp_path / "in.jsonl", [f"Read this. {some[3]}", some[5]])
+    settings = CleanSettings(duplicates="none", against=(str(tmp_path / "test.jsonl"),))
+    report = clean(tmp_path / "in.jsonl", tmp_path / "out", settings, progress=False)
+    assert [(entry["name"], entry["documents"]) for entry in report["filters"]] == [("contamination", 1)]
+    (tmp_path / "none.jsonl").write_text("", encoding="utf-8")
+    other = ["--against", str(tmp_path / "none.jsonl")]
+    assert main(["corpus", "clean", str(tmp_path / "in.jsonl"), str(tmp_path / "new"), *other]) == 2
+    assert "none.jsonl is empty, so there is nothing to compare with" in capsys.readouterr().err
 
 
 def test_a_folder_without_text_or_within_itself_is_refused(folder, capsys):

@@ -320,6 +320,21 @@ def test_a_cache_of_eight_bits_is_near_and_small():
     np.testing.assert_array_equal(pasts[8].read(name, [7]), before)
 
 
+def test_texts_of_eight_bits_do_not_depend_on_who_else_is_there():
+    """Everybody reads what is stored, also of its own piece, so that pieces, samples and neighbours change nothing."""
+    model, params = small_model(context=24)
+    requests = [Request(np.arange(first, first + 9), 20, seed=first, samples=2) for first in range(4)]
+    texts = []
+    for options in ({"slots": 1, "piece": 30}, {"slots": 5, "piece": 4}):
+        engine = Engine(model, params, page=PAGE, cache_bits=8, **options)
+        for request in requests:
+            engine.submit(request)
+        texts.append(texts_of(run_to_end(engine))[0])
+        assert engine.statistics["page_bytes"] == 2 * 2 * 4 * PAGE * (6 + 8)  # a head: six bytes, and a scale
+    assert texts[0] == texts[1]
+    assert len(set(map(tuple, texts[0].values()))) == 8
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

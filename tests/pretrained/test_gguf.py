@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from minigpt import Transformer, UserError
+from minigpt.model.scaling import RotaryScaling
 from minigpt.pretrained import load_pretrained
 from minigpt.pretrained.gguf import open_gguf
+from minigpt.pretrained.gguf_rotary import read_scaling
 from minigpt.pretrained.quantized import KINDS
 from minigpt.text.printable import GPT2_BYTE_ORDER, spell
 
@@ -258,7 +260,11 @@ def test_settings_that_change_nothing_are_accepted(settings, tmp_path):
 
 @pytest.mark.parametrize(("settings", "message"), [
     ({"llama.rope.scaling.type": "yarn"}, "llama.rope.scaling.type = 'yarn' are not supported"),
-    ({"llama.rope.scaling.factor": 4.0}, "llama.rope.scaling.factor = 4.0"),
+    ({"llama.rope.scaling.type": "longrope", "llama.rope.scaling.factor": 4.0}, "llama.rope.scaling.type = 'longrope'"),
+    ({"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 4.0, "llama.rope.scaling.yarn_beta_fast": 3.0},
+     "llama.rope.scaling.yarn_beta_fast = 3.0"),
+    ({"llama.rope.scaling.factor": "four"}, "llama.rope.scaling.factor is 'four'"),
+    ({"llama.rope.scaling.factor": 0.5}, "rotary_scaling.factor is 0.5"),
     ({"llama.rope.dimension_count": 2}, "llama.rope.dimension_count = 2"),
     ({"llama.attention.value_length": 2}, "llama.attention.value_length = 2"),
     ({"llama.attention.scale": 0.25}, "llama.attention.scale = 0.25"),
@@ -284,7 +290,7 @@ def test_settings_that_we_cannot_do_are_named(settings, message, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "array", "message"), [
-    ("rope_freqs.weight", np.array([1, 2], "<f4"), "rope_freqs.weight, rotary angles that are stretched"),
+    ("rope_freqs.weight", np.array([1, 0], "<f4"), "rope_freqs.weight, rotary angles that are stretched"),
     ("blk.0.attn_q_norm.weight", np.ones(4, "<f4"), "an array 'blk.0.attn_q_norm.weight'"),
     ("blk.0.attn_sub_norm.weight", np.ones(8, "<f4"), "an array 'blk.0.attn_sub_norm.weight'"),
     ("blk.0.attn_q.bias", np.ones(5, "<f4"), "blk.0.attn_q.bias has the shape"),
@@ -292,6 +298,39 @@ def test_settings_that_we_cannot_do_are_named(settings, message, tmp_path):
 def test_arrays_that_we_cannot_use_are_named(name, array, message, tmp_path):
     with pytest.raises(UserError, match=message):
         load_pretrained(save(tmp_path, little_llama(arrays={name: array})))
+
+
+def test_scaled_rotary_positions_are_read_in_each_of_their_words(tmp_path):
+    def scaling(settings=None, arrays=None):
+        return load_pretrained(save(tmp_path, little_llama(settings, arrays=arrays))).model.config.rotary_scaling
+
+    names = {
+        name: f"llama.rope.scaling.{name}" for name in ("type", "factor", "original_context_length", "attn_factor")
+    }
+    linear = RotaryScaling(kind="linear", factor=4.0)
+    assert scaling({names["factor"]: 4.0}) == scaling({names["type"]: "linear", names["factor"]: 4.0}) == linear
+    assert scaling({"llama.rope.scale_linear": 4.0}) == linear
+    yarn = {names["type"]: "yarn", names["factor"]: 4.0, names["original_context_length"]: 5}
+    assert scaling(yarn) == RotaryScaling(kind="yarn", factor=4.0, original_context=5)
+    sharper = scaling({**yarn, names["attn_factor"]: 0.5}).attention_factor
+    assert sharper == pytest.approx(0.5 * (0.1 * np.log(4) + 1))
+    divided = scaling(arrays={"rope_freqs.weight": np.array([1, 2.5], "<f4")})
+    assert divided == RotaryScaling(kind="divided", factor=2.5, divisors=(1.0, 2.5))
+    with pytest.raises(UserError, match="scale rotary angles twice"):
+        scaling({names["factor"]: 4.0}, {"rope_freqs.weight": np.array([1, 2.5], "<f4")})
+
+
+@pytest.mark.parametrize("factor", [8.0, 32.0])
+def test_the_divisors_of_llama_3_are_recognized(factor):
+    """As llama.cpp's converter writes them, in float32."""
+    frequencies = 500000.0 ** (-np.arange(0, 64, 2) / 64)
+    wavelengths, divisors = 2 * np.pi / frequencies, []
+    for wavelength in wavelengths:
+        smooth = np.clip((8192 / wavelength - 1) / 3, 0, 1)
+        divisors.append(1 / ((1 - smooth) / factor + smooth))
+    fields = {"context": 131072, "head_width": 64, "rotary_theta": 500000.0}
+    found = read_scaling({}, np.array(divisors, np.float32), fields)
+    assert found == RotaryScaling(kind="llama3", factor=factor, original_context=8192)
 
 
 def test_frequencies_that_are_one_change_nothing(tmp_path):

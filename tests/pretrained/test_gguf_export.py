@@ -17,6 +17,11 @@ CHOICES = {
     "llama": LLAMA,
     "llama with biases": {**LLAMA, "attention_bias": True, "feed_forward_bias": True, "tied": False},
     "llama of wide heads": {**LLAMA, "head_width": 16, "rotary_theta": 500.0},
+    "llama, linear": {**LLAMA, "rotary_scaling": {"kind": "linear", "factor": 2.0}},
+    "llama, YaRN": {
+        **LLAMA,
+        "rotary_scaling": {"kind": "yarn", "factor": 2.0, "original_context": 7, "attention_factor": 1.25},
+    },
     "gpt2": {"width": 32, "feed_forward_width": 64},
     "gpt2 with a head": {"width": 32, "feed_forward_width": 96, "tied": False},
 }
@@ -33,6 +38,7 @@ def exported(tmp_path, kind="F32", tokenizer=None, **choices):
 def test_what_is_written_in_32_bits_is_read_again_to_the_bit(name, tmp_path):
     run, path = exported(tmp_path, **CHOICES[name])
     again = open_model(path)
+    assert again.model.config.rotary_scaling == run.model.config.rotary_scaling
     for array, values in run.params.items():
         assert np.array_equal(again.params[array], values), array
     tokens = np.random.default_rng(0).integers(0, 300, (2, 9))

@@ -181,6 +181,13 @@ def test_plant_train_and_audit_from_the_command_line(runs, tmp_path, monkeypatch
     assert [canary.times for canary in read_canaries("planted.canaries.json")] == [0, 0, 3, 3]
     assert main(["corpus", "plant", "my.txt", "planted.txt"]) == 2
     assert "planted.txt is there already" in capsys.readouterr().err
+    (tmp_path / "my.jsonl").write_text('{"text": "a"}\n' * 9, encoding="utf-8")
+    assert main(["corpus", "plant", "my.jsonl", "other.txt"]) == 2
+    assert "my.jsonl is JSON Lines" in capsys.readouterr().err
+    for more in (["--each", "20000"], ["--times", "1000000000"]):
+        assert main(["corpus", "plant", "my.txt", "other.txt", *more]) == 2
+        assert "are too many; at most" in capsys.readouterr().err
+    assert not (tmp_path / "other.txt").exists()
     few = ["--pieces", "20", "--length", "24", "--given", "8", "--others", "15"]
     run, listed = str(runs["begun"]), str(runs["begun"] / "canaries.json")
     assert main(["audit", run, *few, "--canaries", listed, "--figure", "audit.png", "--json"]) == 0

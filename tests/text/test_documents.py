@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 
 import pytest
 
@@ -89,3 +90,29 @@ def test_a_folder_gives_its_text_files_in_order_and_no_hidden_ones(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="has no text files"):
         text_files(tmp_path / "empty")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
+def test_a_link_that_leads_nowhere_is_refused_and_one_that_leads_back_is_not_followed(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "a.txt").write_text("a", encoding="utf-8")
+    (tmp_path / "in" / "back").symlink_to(tmp_path)
+    assert [file.name for file in text_files(tmp_path)] == ["a.txt"]
+    (tmp_path / "in" / "b.txt").symlink_to(tmp_path / "gone.txt")
+    with pytest.raises(UserError, match=r"b.txt is a link that leads nowhere"):
+        text_files(tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / "a.txt").write_text("a", encoding="utf-8")
+    (tmp_path / "closed").mkdir()
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UserError, match=r"closed could not be read \(Permission denied\)"):
+        text_files(tmp_path)
