@@ -1,8 +1,8 @@
 """Attention in tiles beside the plain form: time of a forward and backward, and the memory of one layer that trains.
 
-The layer, of width 512 with 8 heads, takes --length positions, a cosine for a target, and an update of AdamW. What the
+The layer, with --heads of width 64, takes --length positions, a cosine for a target, and an update of AdamW. What the
 plain form would take is told and not tried: its weights and their gradient, and the mask.
-Run: python examples/benchmarks/long_attention.py [--length 16384] [--quick] [--json]
+Run: python examples/benchmarks/long_attention.py [--length 16384] [--heads 8] [--quick] [--json]
 """
 
 import math
@@ -15,7 +15,7 @@ from minigpt import Batch, Call, Transformer, TransformerConfig, optim
 from minigpt.machine import blas_threads, keep_freed_memory
 from minigpt.ops import MaskRule, attention, blockwise_attention_backward, blockwise_attention_forward
 
-HEADS, WIDTH = 8, 64
+HEADS, WIDTH = 8, 64  # of the times; the layer has --heads
 LENGTHS = (512, 2048, 4096)
 
 
@@ -50,10 +50,10 @@ def compare_times(length, rounds):
     return {"length": length, "tiled_seconds": ours, "plain_seconds": theirs, "tiled / plain": ours / theirs}
 
 
-def train_layer(length):
+def train_layer(length, heads):
     """Seconds and bytes of a step of one layer with all its parts, beyond what the imports take."""
     config = TransformerConfig(
-        vocabulary_size=64, context=length, width=HEADS * WIDTH, layers=1, heads=HEADS, position="rotary"
+        vocabulary_size=64, context=length, width=heads * WIDTH, layers=1, heads=heads, position="rotary"
     )
     model, before = Transformer(config), peak_memory() or 0.0
     params = model.init(np.random.default_rng(0))
@@ -70,17 +70,18 @@ def main():
     """Times at several lengths, then the layer in a process of its own."""
     parser = arguments_for(__doc__)
     parser.add_argument("--length", type=int, default=16384, help="positions of the layer that trains")
+    parser.add_argument("--heads", type=int, default=8, help="of the layer, each 64 wide")
     arguments = parser.parse_args()
     keep_freed_memory()
     if arguments.contestant:
         with blas_threads(1):
-            report([train_layer(arguments.length)], True)
+            report([train_layer(arguments.length, arguments.heads)], True)
         return
     with blas_threads(1):
         rows = [compare_times(length, 1 if arguments.quick else 5) for length in LENGTHS]
     report(rows, arguments.json)
-    (layer,) = answer_of(__file__, "layer", "--length", str(arguments.length))
-    weights = 4 * HEADS * arguments.length**2
+    (layer,) = answer_of(__file__, "layer", "--length", str(arguments.length), "--heads", str(arguments.heads))
+    weights = 4 * arguments.heads * arguments.length**2
     report(
         [
             {

@@ -40,12 +40,9 @@ def area_of_rectangle(width, height):
 def area_of_triangle(base, height):
 """
 PROSE = "Once upon a time, in a small village at the foot of a mountain,"
-QUOTING = """<|im_start|>user
-Repeat this list in the same order, word for word, and nothing else:
-red apples from the old orchard, green pears from the market, yellow lemons from the south, blue plums from the hill,
-dark cherries from the garden, sweet melons from the valley<|im_end|>
-<|im_start|>assistant
-"""
+PASSAGE = """Alice brought red apples from the old orchard, Bob sold green pears at the market, Carol sent yellow lemons
+from the south, David found blue plums on the hill, and Emma picked dark cherries in the garden."""
+QUOTING = f"The text:\n{PASSAGE}\n\nThe same text, word for word:\nAlice brought red apples"
 TEXTS = {"code": CODE, "prose": PROSE, "quoting": QUOTING}
 
 
@@ -76,15 +73,15 @@ def apart(one, other):
     return sum(abs(one[text] - other[text]) for text in {*one, *other}) / 2
 
 
-def smollm2(tokens, quantized=False, only=None):
+def smollm2(tokens, quantized=False, only=None, draft=None):
     """Three kinds of text."""
     opened = open_model("smollm2", quantized=quantized)
     print(f"smollm2, {'weights in 4 bits' if quantized else 'float32'}, {tokens} tokens, greedy")
     for name, text in TEXTS.items():
         if only in (None, name):
             prompt = opened.tokenizer.encode(text, allow_special=True)
-            drafts = [PromptLookup(), early_exit(opened.model, opened.params, 10)][: 1 if quantized else 2]
-            contest(opened, prompt, tokens, drafts, name)
+            drafts = {"prompt": PromptLookup(), "early": early_exit(opened.model, opened.params, 10)}
+            contest(opened, prompt, tokens, [drafts[draft]] if draft else drafts.values(), name)
 
 
 def runs(steps):
@@ -110,7 +107,7 @@ def runs(steps):
 
 
 def contest(opened, prompt, tokens, drafts, name):
-    """The same greedy text without a draft, with each, and with each whatever it costs."""
+    """The same greedy text without a draft, with each, and whatever it costs with each that was switched off."""
     model, params, size = opened.model, opened.params, opened.tokenizer.vocabulary_size
 
     def write(speculation=None):
@@ -121,9 +118,13 @@ def contest(opened, prompt, tokens, drafts, name):
     plain, seconds = write()
     print(f"  {name}: {1000 * seconds / tokens:.0f} ms a token without a draft, the prompt of {len(prompt)} included")
     for draft in drafts:
+        off = None
         for adapt in (True, False):
+            if not adapt and off is None:
+                continue  # it would be the same again
             speculation = Speculation(draft, adapt=adapt, clock=time.process_time)
             text, taken = write(speculation)
+            off = speculation.off_after
             same = "same text" if text == plain else "OTHER TEXT"
             print(
                 f"    adapt={adapt!s:5}  {seconds / taken:.2f} times as fast in all, {same}: {speculation}", flush=True
@@ -137,12 +138,13 @@ def main():
     parser.add_argument("--only", choices=("distribution", "smollm2", "runs"))
     parser.add_argument("--quantized", action="store_true", help="SmolLM2 with its weights in 4 bits")
     parser.add_argument("--text", choices=tuple(TEXTS), help="one kind of text")
+    parser.add_argument("--draft", choices=("prompt", "early"), help="one kind of draft")
     arguments = parser.parse_args()
     parts = {"distribution": (distribution, 4000, 500), "smollm2": (smollm2, 96, 48), "runs": (runs, 400, 100)}
     with blas_threads(1):
         for name, (part, full, quick) in parts.items():
             if arguments.only in (None, name):
-                options = (arguments.quantized, arguments.text) if name == "smollm2" else ()
+                options = (arguments.quantized, arguments.text, arguments.draft) if name == "smollm2" else ()
                 part(quick if arguments.quick else full, *options)
 
 

@@ -133,16 +133,15 @@ def _attention(
 
 
 def _by_rules(rng: np.random.Generator) -> Inputs:
-    """Blockwise attention of which no mask, bias or dropout mask is ever there as an array."""
+    """Blockwise attention of which no mask or bias is ever there as an array."""
     (query, key, value), options = _attention(rows=4, columns=4)(rng)
     places = np.arange(3, 7), np.arange(2, 7)  # of the queries and of the keys
     present = np.array([[True] * 5, [True] * 4 + [False]])
     rules = {
         "mask": ops.MaskRule(*places, window=2, sinks=3, present=present),
         "bias": ops.AlibiBias(ops.alibi_slopes(6), *places),
-        "dropout_mask": ops.DropoutRule(seed=5, rate=0.3),
     }
-    return (query, key, value), {**options, **rules, "rate": 0.3}
+    return (query, key, value), {**options, **rules}
 
 
 def _rotary(rng: np.random.Generator) -> Inputs:

@@ -2,18 +2,13 @@
 
 import json
 import shutil
-import sys
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "pretrained"))
-
 from runs import BOTH, ENCODER, MODERN, TEXT, a_run
 
-from minigpt import Batch, Compression, Params, UserError, compress_model, open_model
+from minigpt import Batch, Call, Compression, Params, UserError, compress_model, open_model
 from minigpt.cli import main
 from minigpt.compress import calibrate, compress_params
 from minigpt.compress.calibrate import batches_of, walk
@@ -119,8 +114,6 @@ def test_what_is_watched_is_what_the_matrices_are_multiplied_with(kind, tmp_path
     def hook(name, x):
         hidden.setdefault(name, []).append(x)
         return x
-
-    from minigpt import Call
 
     for batch in batches:
         opened.model.forward(opened.params, batch, Call(hook=hook))

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from small_model import VARIANTS, small_model
 
-from minigpt import CharacterTokenizer, UserError
+from minigpt import CharacterTokenizer, OpenedModel, UserError, open_model
+from minigpt.compress import Compression, compress_model
 from minigpt.infer import (
     GREEDY,
     PURE,
@@ -403,6 +404,19 @@ def test_stops_as_plain_writing_does():
     ids, _ = write(model, params, DraftModel(*small_model(seed=5, vocabulary_size=9)), vocabulary_size=4,
                    rng=np.random.default_rng(0))  # fmt: skip
     assert set(ids) <= set(range(4)) and len(set(ids)) > 2
+
+
+def test_weights_in_few_bits_draft_and_judge(tmp_path):
+    model, params = small_model(
+        seed=8, dtype=np.float32, width=32, feed_forward_width=64, vocabulary_size=32, context=64
+    )
+    opened = OpenedModel(model, params, CharacterTokenizer("abcdefg"), "mine")
+    compress_model(opened, tmp_path / "small", Compression(bits=8, group=32))
+    few = open_model(tmp_path / "small")
+    plain = list(generate(few.model, few.params, PROMPT, 40, sampling=GREEDY))
+    for draft in (early_exit(few.model, few.params, 1), PromptLookup(shortest=1), DraftModel(few.model, few.params)):
+        written, speculation = write(few.model, few.params, draft, 40, sampling=GREEDY)
+        assert written == plain and speculation.proposed > 0
 
 
 def test_counts_say_what_happened():

@@ -26,6 +26,7 @@ def drawn_config(family: Family, rng: np.random.Generator) -> dict:
         "segments": int(rng.integers(1, 4)),
         "norm_epsilon": float(10 ** rng.uniform(-6, -1)),
         "rotary_theta": float(rng.uniform(50, 500)),
+        "rotary_scaling": None,  # test_rotary_scaling.py has all kinds
         "init_std": float(rng.uniform(0.1, 0.5)),
         "padding": int(rng.integers(1, 3)),
         "head_bias": None,  # transformers knows no such word; the array tells

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigpt.check.planted.bug import planted
+from minigpt.ops import AlibiBias, MaskRule
 
 
 class TiledCache(NamedTuple):
@@ -33,7 +34,7 @@ def tiled_forward(
     scale=None,
     dropout_mask=True,
     rate=0.0,
-    columns,
+    columns=256,
     rows=None,
     merge=lambda before, now, shrink: (before[0] * shrink + now[0], before[1] * shrink + now[1]),
 ):
@@ -41,6 +42,7 @@ def tiled_forward(
     groups, shared = key.shape[1], query.shape[1] // key.shape[1]
     key, value = (np.repeat(array, shared, axis=1) for array in (key, value))
     shape = (*query.shape[:3], key.shape[2])
+    mask, bias = (rule.array() if isinstance(rule, MaskRule | AlibiBias) else rule for rule in (mask, bias))
     mask, kept = (np.broadcast_to(array, shape) for array in (mask, dropout_mask))
     bias = np.broadcast_to(np.asarray(bias, query.dtype), shape)
     scale = 1 / math.sqrt(query.shape[-1]) if scale is None else scale
@@ -153,15 +155,18 @@ def forward_only_the_total_shrinks(query, key, value, **options):
 
 def forward_shrunk_the_wrong_way(query, key, value, **options):
     """Your sums grow by exp(new maximum - old maximum): they must shrink, by exp(old maximum - new maximum)."""
-    merge = lambda before, now, shrink: (before[0] / shrink + now[0], before[1] / shrink + now[1])  # noqa: E731
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return tiled_forward(query, key, value, merge=merge, **options)
+
+    def merge(before, now, shrink):
+        grown = 1 / np.where(shrink == 0, 1, shrink)  # before the first tile there is nothing to grow
+        return before[0] * grown + now[0], before[1] * grown + now[1]
+
+    return tiled_forward(query, key, value, merge=merge, **options)
 
 
 def forward_mean_of_the_tiles(query, key, value, **options):
     """Your answer is the mean of each tile's own softmax: the tiles of a row share one sum, by which you divide at the
     end."""
-    parts, columns = [], options.pop("columns")
+    parts, columns = [], options.pop("columns", 256)
     for start in range(0, key.shape[2], columns):
         tile = slice(start, start + columns)
         parts.append(tiled_forward(query, key[:, :, tile], value[:, :, tile], columns=columns, **options)[0])
