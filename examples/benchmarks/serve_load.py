@@ -31,10 +31,10 @@ TOKENS = 12
 
 def small_model(folder: Path) -> Path:
     """Write a model with a chat template."""
-    tokenizer = minigpt.BytePairTokenizer.train(
-        ["the cat and the hat sat on the mat. " * 9], 280, special_tokens=["<|im_start|>", "<|im_end|>"]
-    )
-    model = minigpt.Transformer(minigpt.preset("gpt2", vocabulary_size=280, width=64, heads=4, layers=2, context=256))
+    text = "the cat and the hat sat on the mat; a dog ran round the old house and barked at them all day. " * 9
+    tokenizer = minigpt.BytePairTokenizer.train([text], 280, special_tokens=["<|im_start|>", "<|im_end|>"])
+    sizes = {"width": 64, "heads": 4, "layers": 2, "context": 256}
+    model = minigpt.Transformer(minigpt.preset("gpt2", vocabulary_size=280, **sizes))
     params = model.init(np.random.default_rng(0))
     params.flat += 0.1 * np.random.default_rng(1).standard_normal(params.flat.shape, np.float32)
     minigpt.save_pretrained(folder, model, params, "gpt2", "GPT2LMHeadModel", tokenizer=tokenizer)
@@ -60,7 +60,7 @@ class Load:
     def ask(self, number: int) -> tuple[str, int]:
         """One request. Returns its kind and the status of the answer."""
         draw = random.Random(number)
-        kind, prompt, seed = draw.choice(KINDS), draw.choice(PROMPTS), draw.randrange(200)
+        kind, prompt, seed = draw.choice(KINDS), draw.choice(PROMPTS), draw.randrange(100)
         route, body = "/v1/completions", {"model": self.model, "prompt": prompt, "seed": seed, "max_tokens": TOKENS}
         if kind == "chat":
             del body["prompt"]

@@ -26,6 +26,15 @@ from minigpt.values import shown
 
 MODELS, MODEL = "/v1/models", "/v1/models/"
 ALLOWED = {"Access-Control-Allow-Methods": "GET, POST", "Access-Control-Allow-Headers": "authorization, content-type"}
+ENGINE = {  # of `Engine.statistics`, for /metrics
+    "prompt_computed": "tokens of prompts that were computed",
+    "prompt_reused": "tokens of prompts that were found in the cache",
+    "steps": "forwards of the model",
+    "preempted": "answers that made room for others and were computed again",
+    "pages": "pages of keys and values",
+    "pages_used": "pages that answers use",
+    "pages_kept": "pages that are kept for later prompts",
+}
 
 
 class App:
@@ -196,11 +205,7 @@ class App:
         gauges = {
             "queued": ("answers that wait for their turn", max(0, self.places - now["running"])),
             "running": ("answers that are being written", now["running"]),
-            **{
-                name: (name.replace("_", " ") + " of the engine", value)
-                for name, value in now.items()
-                if name not in ("running", "pending")
-            },
+            **{name: (help, now[name]) for name, help in ENGINE.items() if name in now},
         }
         text = self.metrics.text(gauges)
         await exchange.reply_bytes(200, text.encode(), "text/plain; version=0.0.4; charset=utf-8")
