@@ -1,5 +1,6 @@
 """Every lesson runs, its numbers lie in their bands, and its notebook is what its source gives."""
 
+import ast
 import json
 import os
 import runpy
@@ -90,6 +91,20 @@ def test_the_notebook_is_that_of_the_source(source):
     for row in recorded():
         if row["lesson"] == source.stem:
             assert f"{row['name']} = {row['value']:.4g} " in said
+
+
+@lessons
+def test_the_source_that_a_notebook_shows_is_the_librarys(source):
+    cells = json.loads(source.with_suffix(".ipynb").read_text(encoding="utf-8"))["cells"]
+    code = [("".join(cell["source"]).strip(), cell) for cell in cells if cell["cell_type"] == "code"]
+    nodes = [node for text, _ in code for node in ast.parse(text).body]
+    imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {}
+    exec(compile(ast.Module(imports, []), "imports", "exec"), names)
+    for text, cell in code:
+        if text.startswith("show_source(") and "\n" not in text:
+            shown = "".join(cell["outputs"][0]["data"]["text/plain"])
+            assert shown == repr(eval(text, names)).rstrip(), f"{text}: build the lesson again"
 
 
 @lessons
