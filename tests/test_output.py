@@ -136,6 +136,7 @@ def test_whatever_fails_is_one_sentence(name, as_json, monkeypatch, capsys):
 
 COMMANDS_WITH_JSON = {
     "train": ["nothing.txt"],
+    "distill": ["nothing"],
     "finetune": ["nothing", "nothing.csv", "--task", "classify"],
     "predict": ["nothing", "nothing.csv"],
     "generate": ["nothing"],
@@ -143,6 +144,7 @@ COMMANDS_WITH_JSON = {
     "evaluate": ["nothing", "nothing.txt"],
     "audit": ["nothing"],
     "export": ["nothing", "folder"],
+    "compress": ["nothing", "folder"],
     "corpus": ["fetch", "nothing"],
     "grade": ["nothing.py"],
     "scale": ["--layers", "0"],

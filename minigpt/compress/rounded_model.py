@@ -70,7 +70,7 @@ def compress_model(
     >>> params = model.init(np.random.default_rng(0))
     >>> report = minigpt.compress_model(minigpt.OpenedModel(model, params, tokenizer, "mine"), "small")
     >>> report["bits_per_weight"], minigpt.open_model("small").params["blocks.0.feed_forward.up.weight"].nbytes
-    (4.59, 25344)
+    (4.67, 25344)
     """
     settings = Compression() if settings is None else settings
     with new_folder(out) as folder:

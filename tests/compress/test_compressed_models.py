@@ -68,7 +68,8 @@ def test_it_says_what_its_rounded_weights_say(kind, method, tmp_path):
     wanted, found = (answers(opened, params, batch) for params in (plain, small.params))
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
     before = answers(opened, opened.params, batch)
-    assert 1e-4 < np.abs(found - before).max() / np.abs(before).max() < 0.35
+    # On average: where a score of the router is close, rounding may send a token to another expert.
+    assert 1e-4 < np.abs(found - before).mean() / np.abs(before).mean() < 0.35
     for name, values in opened.params.items():
         if name not in rounded:
             assert np.array_equal(small.params[name], values)

@@ -136,7 +136,7 @@ def test_a_client_that_closes_its_stream_stops_the_writing():
         stream.close()
         assert client.completions.create(model="tiny", prompt="a", max_tokens=2).usage.completion_tokens == 2
         for _ in range(500):
-            if not app.places:
+            if not app.places and not app.worker.waiting and not app.worker.statistics["pages_used"]:
                 break
             threading.Event().wait(0.01)
         assert app.places == app.worker.waiting == 0 and app.worker.statistics["pages_used"] == 0

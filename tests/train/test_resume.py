@@ -201,6 +201,10 @@ OTHERS = {
     "--optimizer": ["sgd"],
     "--weight-decay": ["0.5"],
     "--seed": ["1"],
+    "--position": ["alibi"],
+    "--window": ["8"],
+    "--sinks": ["2"],
+    "--rotary-scaling": ["linear:2"],
 }
 
 
