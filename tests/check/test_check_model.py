@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from conftest import thorough
 
 from minigpt import Transformer, TransformerConfig
 from minigpt.check import CONFIGS, GradientError, check_model
@@ -38,6 +39,7 @@ def test_every_arrangement_has_right_gradients(choices):
     assert max(argument.max_relative_error for argument in report.arguments) < 1e-6
 
 
+@thorough
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_array_is_checked_and_moves_the_loss(name):
     config = CONFIGS[name]

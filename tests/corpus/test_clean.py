@@ -77,6 +77,7 @@ def test_a_corpus_with_planted_copies_comes_back_as_it_was(folder, small_chunks)
     assert len(report["input"]["files"]) == 12
 
 
+@thorough
 def test_it_can_be_cleaned_again_and_trained_on(folder, capsys):
     clean(folder / "in", folder / "out", WITHOUT, progress=False)
     report = clean(folder / "out", folder / "again", WITHOUT, progress=False)
@@ -349,6 +350,7 @@ def test_names_are_found_by_the_tagger_that_is_asked_for(tmp_path, monkeypatch):
         CleanSettings(name_tagger="nowhere").fingerprint()
 
 
+@thorough
 @pytest.mark.parametrize("suffix", ["json", "npz", "signatures", "jsonl"])
 def test_a_chunk_whose_files_were_damaged_is_made_again(folder, small_chunks, monkeypatch, suffix):
     module = sys.modules["minigpt.corpus.clean"]

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import thorough
 
 import minigpt
 from lessons.sources import LESSONS
@@ -240,6 +241,7 @@ def test_a_wrong_forward_shows_in_the_loss_of_the_whole(tmp_path):
     assert "the loss of the whole is wrong: yours" in found.gradient
 
 
+@thorough
 @pytest.mark.parametrize(("code", "message"), [
     ("while True: pass", "took longer than 2 seconds and was stopped"),
     ("np.ones(10**12)", "needs more than 300 MB of memory in line"),

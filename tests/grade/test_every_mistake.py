@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from conftest import thorough
 from recorded import FILE, record
 
 from minigpt.check import CASES, CONFIGS, OPERATIONS, PLANTED, diagnose_model, diagnose_optimizer, find_case
@@ -37,6 +38,7 @@ def test_there_are_many():
     assert len(MISTAKES) >= 25
 
 
+@thorough
 @bugs("backward")
 def test_wrong_backwards(bug):
     forward = bug.forward or OPERATIONS[bug.operation].forward

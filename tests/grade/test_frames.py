@@ -8,6 +8,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from conftest import thorough
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -151,6 +152,7 @@ def random_value(rng, depth=0):
     return value
 
 
+@thorough
 @pytest.mark.parametrize("value", [
     {(1, 1): np.eye(2)}, [np.eye(2)] * 3, (np.eye(2), [np.eye(3)]), 10**400, {"a": {"b": [np.nan]}}, np.array(["x"]),
     [[[[[[[1]]]]]]], np.array(True), np.zeros((0,)), float("nan"), 1 << 4000, {10**400}, {0: 10**400}, [10**400] * 14,

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from conftest import thorough
 
 from minigpt import Corpus, TrainSettings, UserError, causal_lm, objectives, open_model, prepare_run
 from minigpt.cli import main
@@ -55,6 +56,7 @@ def audited(path, **options):
     return audit_run(open_model(path, checkpoint="last"), FEW, read_canaries(path / "canaries.json"), **options)
 
 
+@thorough
 def test_a_text_that_is_known_by_heart_is_told_and_one_that_is_not_is_not(runs):
     knows, begun = audited(runs["by heart"]), audited(runs["begun"])
     for guess in ("loss", "loss over compressed size", "least likely tokens"):

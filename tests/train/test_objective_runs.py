@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from conftest import thorough
 from objective_run import objective_run
 
 from minigpt import UserError
@@ -24,6 +25,7 @@ def last(path):
     return open_run(path, "last").params.flat
 
 
+@thorough
 @pytest.mark.parametrize("objective", OBJECTIVES)
 def test_it_learns_more_than_guessing_reaches(objective, tmp_path):
     steps = LONGER.get(objective, 120)
@@ -42,6 +44,7 @@ def test_it_learns_more_than_guessing_reaches(objective, tmp_path):
     assert bool(metrics["validation_bits_per_byte"]) == (objective == "causal")
 
 
+@thorough
 @pytest.mark.parametrize("objective", ["causal", "masked", "next-sentence", "infilling", "mixture"])
 def test_stopped_and_resumed_on_two_threads_gives_the_same_bits(objective, tmp_path):
     settings = {"workers": 2, "accumulate": 2}
