@@ -4,7 +4,7 @@ Each compressed model is measured in a process of its own, beside the model as i
 held-out part of corpora, in windows of 128 tokens, with 95% intervals of the paired differences (windows are drawn
 again), and tokens written a second. An encoder: the correlation of the similarities of all pairs of some sentences.
 Folders that are there already are measured as they are, so that a long table can be made in pieces.
-Run: python examples/benchmarks/compression.py smollm2 /tmp/small [--only 4:second-order 3:nearest] [--tokens 1024]
+Run: python examples/benchmarks/compression.py smollm2 small [--only 4:second-order 3:nearest] [--tokens 1024]
 """
 
 import json

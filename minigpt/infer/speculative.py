@@ -221,29 +221,20 @@ def speculate(
     Around the context's end nothing changes: no guess reaches beyond it, and the full window slides as it always does.
     `UserError` for several texts, an encoder-decoder, and a draft that does not fit.
     """
-    speculation.begin(window, max_new_tokens)
-    return _rounds(window, speculation, prompt, max_new_tokens, sampling, rng, stop_tokens)
+    speculation.begin(window, max_new_tokens)  # now, not when the first token is asked for
 
+    def rounds() -> Iterator[np.ndarray]:
+        text, length = np.concatenate([prompt, np.empty(max_new_tokens, np.int64)]), len(prompt)
+        while length < len(text):
+            ids = speculation.write(window, text[:length], len(text) - length, sampling, rng)
+            text[length : length + len(ids)] = ids
+            length += len(ids)
+            for id_ in ids:
+                yield np.array([id_])
+                if id_ in stop_tokens:
+                    return
 
-def _rounds(
-    window: Window,
-    speculation: Speculation,
-    prompt: np.ndarray,
-    max_new_tokens: int,
-    sampling: Sampling,
-    rng: np.random.Generator | None,
-    stop_tokens: Collection[int],
-) -> Iterator[np.ndarray]:
-    """The ids of `speculate`, as they come."""
-    text, length = np.concatenate([prompt, np.empty(max_new_tokens, np.int64)]), len(prompt)
-    while length < len(text):
-        ids = speculation.write(window, text[:length], len(text) - length, sampling, rng)
-        text[length : length + len(ids)] = ids
-        length += len(ids)
-        for id_ in ids:
-            yield np.array([id_])
-            if id_ in stop_tokens:
-                return
+    return rounds()
 
 
 def judge(logits: np.ndarray, proposal: Proposal, sampling: Sampling, rng: np.random.Generator | None) -> list[int]:
