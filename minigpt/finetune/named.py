@@ -1,8 +1,8 @@
-"""Examples that anyone can fetch: texts whose sentiment people rated, and questions with a context.
+"""Examples that anyone can fetch: texts whose sentiment people rated, posts to newsgroups, questions with a context.
 
 Hutto & Gilbert (2014), "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social Media Text", ICWSM:
 twenty people rated each text from -4 to 4. Here the sign of the mean is the class, and texts rated between -0.5 and
-0.5 are left out. Of each of these sets, 1,000 examples drawn at random, always the same, are its test.
+0.5 are left out. Of each of their sets, 1,000 examples drawn at random, always the same, are its test.
 """
 
 import math
@@ -16,6 +16,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.finetune.bbq import BBQ, read_bbq
+from minigpt.finetune.newsgroups import NEWSGROUPS, read_medical, read_newsgroups
 from minigpt.finetune.records import Record
 from minigpt.measure.vader import VADER
 from minigpt.text.fetch import Package, fetch_package
@@ -84,7 +85,9 @@ NAMED = {
         BBQ,
         read_bbq,
         (TRAINING, "test", "ambiguous"),
-    )
+    ),
+    "newsgroups": Examples("posts, and to which of 20 groups", NEWSGROUPS.licence, NEWSGROUPS, read_newsgroups),
+    "medical": Examples("posts on science, medicine or other", NEWSGROUPS.licence, NEWSGROUPS, read_medical),
 }
 NAMES = tuple(f"{name}-{part}".removesuffix("-") for name, entry in NAMED.items() for part in entry.parts)
 
