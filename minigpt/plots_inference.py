@@ -13,7 +13,8 @@ def bytes_read(axes: Axes, rows: Sequence[tuple[str, float, float]]) -> None:
     rows: name, bytes of weights, bytes of keys and values.
     """
     names = [name for name, _, _ in rows]
-    weights, cache = ([row[column] / 1e6 for row in rows] for column in (1, 2))
+    weights = [own / 1e6 for _, own, _ in rows]
+    cache = [kept / 1e6 for _, _, kept in rows]
     axes.barh(names, weights, color=BLUE, label="weights")
     axes.barh(names, cache, left=weights, color=ORANGE, hatch="///", edgecolor="white", label="keys and values")
     longest = max(one + other for one, other in zip(weights, cache, strict=True))

@@ -6,7 +6,7 @@ import numpy as np
 def cached_attention(
     query: np.ndarray, key: np.ndarray, value: np.ndarray, keys: np.ndarray, values: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Attention of one new token, whose earlier positions are kept.
+    """Attention of one new token, with the keys and values that are kept of the earlier ones.
 
     query: (H, D), of the new token. key, value: (G, D), its own, where G divides H: query heads 0 to H / G - 1 share
     key-value head 0, the next H / G share head 1, and so on. keys, values: (G, S, D), of the S earlier tokens, from
@@ -19,7 +19,9 @@ def cached_attention(
     keys = np.concatenate([keys, key[:, None]], axis=1)
     values = np.concatenate([values, value[:, None]], axis=1)
     shared = len(query) // len(keys)
-    scores = np.einsum("hd,hsd->hs", query, np.repeat(keys, shared, axis=0)) / np.sqrt(query.shape[1])
+    scores = np.einsum("hd,hsd->hs", query, np.repeat(keys, shared, axis=0)) / np.sqrt(
+        query.shape[1]
+    )
     weights = np.exp(scores - scores.max(axis=1, keepdims=True))
     weights /= weights.sum(axis=1, keepdims=True)
     return np.einsum("hs,hsd->hd", weights, np.repeat(values, shared, axis=0)), keys, values

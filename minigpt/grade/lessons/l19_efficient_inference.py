@@ -161,7 +161,7 @@ def always_accepted(p, q):
 
 
 def guess_ignored(p, q):
-    """You draw from p whatever the guess was; that is right, and saves nothing: a guess must be kept where it can be."""
+    """You draw from p whatever the guess was; that is right and saves nothing: keep a guess where it can be kept."""
     return np.tile(p, (len(p), 1))
 
 
@@ -197,7 +197,7 @@ def upside_down(p, q):
 
 
 def rest_of_nothing(p, q):
-    """Where p and q are equal your max(0, p - q) is zero everywhere, and you divide by its sum; nothing is refused there."""
+    """Where p and q are equal you divide max(0, p - q), all zero, by its sum; nothing is refused there."""
     return judge_guesses(p, q) if np.maximum(0, p - q).any() else np.full((len(p), len(p)), np.nan)
 
 
