@@ -233,9 +233,9 @@ def test_what_goes_on_measures_the_test_as_what_never_stopped(models, data, tmp_
 
 
 def test_of_a_model_that_writes_the_test_measures_the_loss(tmp_path, capsys):
-    corpus = Corpus("letters", (string.printable * 4,), ("abcd" * 20,))
+    corpus = Corpus("letters", (string.printable * 4,), ("abcd" * 40,))
     tokenizer = CharacterTokenizer.train(corpus.documents, special_tokens=("<|im_start|>", "<|im_end|>"))
-    changes, settings = {"layers": 1, "width": 8, "heads": 1, "context": 32}, TrainSettings(steps=1, batch=2)
+    changes, settings = {"layers": 1, "width": 8, "heads": 1, "context": 128}, TrainSettings(steps=1, batch=2)
     below = prepare_run(tmp_path / "b", corpus, tokenizer=tokenizer, changes=changes, settings=settings, progress=False)
     train(below, show_progress=False)
     talks = tmp_path / "talks.jsonl"
