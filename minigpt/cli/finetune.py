@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.adapt import WAYS, Learns
-from minigpt.cli.options import MODEL, add_command, folder, positive, print_json, quoted
-from minigpt.cli.output import report_failure
-from minigpt.cli.resume import RUNS
+from minigpt.cli.options import MODEL, add_command, folder, positive, print_json
+from minigpt.cli.resume import RUNS, STOPPED, report_stopped
 from minigpt.errors import UserError
 from minigpt.finetune import TASKS, Wishes, go_on, prepare, prepare_domain, tune
 from minigpt.finetune.named import NAMES
@@ -103,9 +102,8 @@ def execute(arguments: argparse.Namespace) -> int:
         try:
             tuned = tune(tuning, show_progress=True)
         except Interrupted as stopped:
-            again = f"minigpt finetune --resume --out {quoted(path)}"
-            report_failure(f"saved at step {stopped.step}; go on with\n  {again}", as_json=arguments.json)
-            return 130
+            report_stopped(stopped.step, "finetune", path, as_json=arguments.json)
+            return STOPPED
         result: dict[str, Any] = {"folder": str(path), "task": tuned.task, **tuned.measured}
         if "before" in tuned.corpus:
             result["before"] = tuned.corpus["before"]
