@@ -77,8 +77,8 @@ class EightBits(Numbers):
 def _untouched(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Zeros that take memory where they are written first, a few kilobytes at a time.
 
-    NumPy's own large arrays ask Linux for 2 MB at a time: sequences that lie apart would soon have all of it filled with
-    zeros, which took as long as writing 30 tokens.
+    NumPy's own large arrays ask Linux for 2 MB at a time: sequences that lie apart would soon have all of it filled
+    with zeros, which took as long as writing 30 tokens.
     """
     size = math.prod(shape) * np.dtype(dtype).itemsize
     return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
