@@ -45,8 +45,8 @@ from minigpt.course import (
 from minigpt.objectives import causal_lm, loss, loss_and_gradient
 from minigpt.ops import softmax_forward
 from minigpt.optim import constant
-from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
-from minigpt.plots_corpus import marked_texts, seed_lines
+from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, seed_lines
+from minigpt.plots_corpus import marked_texts
 from minigpt.privacy import (
     Canary,
     PrivateGradient,
