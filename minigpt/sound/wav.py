@@ -158,8 +158,8 @@ def _form(path: Path, chunk: bytes) -> tuple[int, int, Coding]:
         coding = CODINGS.get(tag, f"coding {tag}")
         coding = f"whole numbers of {bits} bits" if tag == PCM else f"floats of {bits} bits" if tag == FLOAT else coding
         raise UserError(
-            f"{path} holds {coding}; whole numbers of 8, 16, 24 or 32 bits and floats of 32 or 64 are read; convert it: "
-            f"{convert_with(path)}"
+            f"{path} holds {coding}; whole numbers of 8, 16, 24 or 32 bits and floats of 32 or 64 are read; "
+            f"convert it: {convert_with(path)}"
         )
     for what, value, least, most in (
         ("samples a second", rate, LEAST_RATE, MOST_RATE),
