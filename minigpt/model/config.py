@@ -232,7 +232,7 @@ class TransformerConfig:
     def _check_input(self) -> None:
         if (self.input in ("patches", "frames")) != (self.input_width is not None):
             raise UserError(
-                f"input_width is {self.input_width} for {self.input}; patches and frames need one, tokens and images not"
+                f"input_width is {self.input_width} for {self.input}; patches and frames need one, others not"
             )
         if self.class_token and self.input not in ("patches", "images"):
             raise UserError(f"class_token is for patches; {self.input} have no need of it")

@@ -24,7 +24,7 @@ def sinusoidal_positions(positions: np.ndarray, width: int, *, dtype: DTypeLike 
 def sinusoidal_grid(rows: int, columns: int, width: int, *, dtype: DTypeLike = np.float32) -> np.ndarray:
     """table[r * columns + c] = the sinusoidal position of r and, behind it, that of c, C/2 numbers each.
 
-    width: C, a multiple of 4. Returns (rows * columns, C), row after row as an image is read. `UserError` for another C.
+    width: C, a multiple of 4. Returns (rows * columns, C), row after row as one reads. `UserError` for another C.
     """
     if width % 4:
         raise UserError(f"sinusoidal positions on a grid need a width that 4 divides, not {width}")
