@@ -15,6 +15,7 @@ from minigpt.ops import IGNORED, activation
 from minigpt.pretrained import load_pretrained
 from minigpt.pretrained.families import FAMILIES, write_params
 from minigpt.pretrained.families.family import OURS
+from minigpt.pretrained.load import todays_name
 
 B, S = 3, LENGTH
 TOLERANCE = 1e-9
@@ -67,6 +68,11 @@ class Case(NamedTuple):
     rng: np.random.Generator
 
 
+def as_in_files(family, arrays):
+    """What they have in memory, under the names that they give it in a file."""
+    return {todays_name(name, FAMILIES[family]): array for name, array in arrays.items()}
+
+
 def links_of(family, cls, config):
     found = FAMILIES[family].classes[cls]
     base = "" if config.head == "none" else found.base or FAMILIES[family].base
@@ -91,7 +97,7 @@ def their_model(torch, family, cls, draw):
         for name, buffer in model.named_buffers():
             if name == "final_logits_bias" and draw:
                 buffer.copy_(torch.randn_like(buffer))
-        arrays = dict(model.named_parameters())
+        arrays = as_in_files(family, dict(model.named_parameters()))
         for link in links_of(family, cls, TransformerConfig(**FAMILIES[family].read_config(drawn, found))):
             for name in {link.theirs, *link.also} & arrays.keys():
                 arrays[name].copy_(arrays[link.theirs if link.theirs in arrays else name])
@@ -100,7 +106,11 @@ def their_model(torch, family, cls, draw):
 
 def question(case):
     """A batch for us, and the same as keyword arguments for them."""
-    config, rng, padding = case.config, case.rng, case.theirs.config.pad_token_id
+    config, rng = case.config, case.rng
+    if config.input == "images":
+        images = rng.standard_normal((B, *config.image))
+        return Batch(images), {"pixel_values": images}
+    padding = case.theirs.config.pad_token_id
     batch = Batch(rng.integers(END + 1, config.vocabulary_size, (B, S)), present=PRESENT)
     if config.head == "sequence" or config.architecture == "encoder-decoder":
         batch = batch._replace(tokens=np.where(PRESENT, batch.tokens, padding))
@@ -122,6 +132,8 @@ def question(case):
 
 def answers(case, batch):
     config, rng = case.config, case.rng
+    if config.head == "none":
+        return batch
     if config.head == "span":
         return batch._replace(labels=SPANS)
     if config.head == "sequence":
@@ -181,7 +193,10 @@ def test_equals_transformers(torch, monkeypatch, tmp_path, family, cls, draw):
         reference.backward()
         assert value == pytest.approx(float(reference), abs=TOLERANCE)
     links = links_of(family, cls, model.config)
-    by_name, theirs_by_name = write_params(grads, links, also=True), dict(theirs.named_parameters())
+    by_name, theirs_by_name = (
+        write_params(grads, links, also=True),
+        as_in_files(family, dict(theirs.named_parameters())),
+    )
     for link in links:
         parameters = [theirs_by_name[name] for name in (link.theirs, *link.also) if name in theirs_by_name]
         gradients = [parameter.grad.numpy() for parameter in parameters if parameter.grad is not None]
@@ -190,7 +205,7 @@ def test_equals_transformers(torch, monkeypatch, tmp_path, family, cls, draw):
                 by_name[link.theirs], sum(gradients), rtol=0, atol=TOLERANCE, err_msg=link.theirs
             )
     assert not [n for n, p in theirs_by_name.items() if p.grad is not None and n not in by_name], "all are compared"
-    assert set(by_name) <= set(theirs.state_dict()), "every array of ours is one of theirs"
+    assert set(by_name) <= set(as_in_files(family, theirs.state_dict())), "every array of ours is one of theirs"
 
 
 @pytest.mark.filterwarnings("ignore")
