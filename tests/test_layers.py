@@ -22,6 +22,7 @@ FLOORS = (
     ("train",),
     ("parallel",),
     ("infer",),
+    ("vision",),
     ("pretrained",),
     ("compress",),
     ("serve",),
