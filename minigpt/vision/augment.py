@@ -16,7 +16,7 @@ from minigpt.values import FLAG, Kind, check, number, whole
 KINDS: dict[str, Kind] = {
     "shift": whole(0, 1 << 15),
     "crop": number(0.0, 1.0),
-    "turn": number(0.0, 180.0),
+    "turn": number(0.0, 360.0),
     "flip": FLAG,
 }
 

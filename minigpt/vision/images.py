@@ -48,7 +48,7 @@ class Images(NamedTuple):
 
 
 def classes_of(images: Images) -> tuple[str, ...]:
-    """The names of the classes, numbers in their order, words in that of the alphabet. `UserError` for fewer than two."""
+    """The names of the classes: numbers in order, words in that of the alphabet. `UserError` for fewer than two."""
     found = {label for label in images.labels if label is not None}
     if len(found) < 2:
         raise UserError(

@@ -14,7 +14,8 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.files import checksum, read_json, replacing, write_json
 from minigpt.model import TransformerConfig
-from minigpt.train import RunFolder, TrainSettings
+from minigpt.train import RunFolder
+from minigpt.train.folder import read_settings
 from minigpt.values import TABLE, TEXT, about, list_of, number, read, shown, table_of
 from minigpt.vision.augment import UNCHANGED, Augmentation
 from minigpt.vision.images import Images
@@ -129,15 +130,13 @@ def open_image_folder(path: str | Path) -> ImageFolder:
             raise UserError(f"{name} is not known; this minigpt is older than the file?")
         found = {name: read(value, name, kind) for name, kind in DESCRIPTION.items()}
         config = TransformerConfig.from_dict(read(value, "config", TABLE))
-        settings = dict(read(value, "settings", TABLE))
-        for name in sorted(set(settings) - {one.name for one in fields(TrainSettings)}):
-            raise UserError(f"the setting {name} is not known; this minigpt is older than the file?")
+        settings = read_settings(read(value, "settings", TABLE))
         read(found["data"], "checksums", table_of(TEXT))
         _check(config, found)
         return ImageFolder(
             path,
             config,
-            TrainSettings(**settings),
+            settings,
             found["data"],
             labels=tuple(found["labels"]),
             mean=tuple(map(float, found["mean"])),
