@@ -147,14 +147,15 @@ class Speculation:
         cost = median(one.draft_seconds + one.call_seconds for one in drafted) / self.plain_seconds
         return break_even(cost, fmean(one.drafted for one in drafted))
 
-    def begin(self, window: Window, room: int) -> None:
-        """Forget what was, and prepare the draft for the text in the window."""
+    def begin(self, window: Window, prompt: np.ndarray, room: int) -> None:
+        """Forget what was, and prepare the draft for a text that begins with the prompt, (T,), of which the window may
+        hold the end alone."""
         check_continues(window.model)
         if len(window.tokens) != 1:
             raise UserError(f"a draft is for one text at a time, not {len(window.tokens)}; write them one by one")
         self.rounds, self.off_after = [], None
         vocabulary_size = window.vocabulary_size or window.model.config.vocabulary_size
-        self.draft.begin(window.tokens[0], room, vocabulary_size)
+        self.draft.begin(prompt, room, vocabulary_size)
 
     def write(
         self, window: Window, tokens: np.ndarray, left: int, sampling: Sampling, rng: np.random.Generator | None
@@ -221,7 +222,7 @@ def speculate(
     Around the context's end nothing changes: no guess reaches beyond it, and the full window slides as it always does.
     `UserError` for several texts, an encoder-decoder, and a draft that does not fit.
     """
-    speculation.begin(window, max_new_tokens)  # now, not when the first token is asked for
+    speculation.begin(window, prompt, max_new_tokens)  # now, not when the first token is asked for
 
     def rounds() -> Iterator[np.ndarray]:
         text, length = np.concatenate([prompt, np.empty(max_new_tokens, np.int64)]), len(prompt)
