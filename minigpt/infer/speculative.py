@@ -120,8 +120,12 @@ class Speculation:
 
         Guesses after the first wrong one are not judged, so this is more than accepted / proposed.
         """
-        judged = sum(one.accepted + (one.accepted < one.drafted) for one in self.rounds)
-        return self.accepted / judged if judged else None
+        return self.accepted / self.judged if self.judged else None
+
+    @property
+    def judged(self) -> int:
+        """How many guesses the large model was asked about: those up to the first wrong one of each call."""
+        return sum(one.accepted + (one.accepted < one.drafted) for one in self.rounds)
 
     @property
     def plain_seconds(self) -> float | None:
@@ -201,8 +205,11 @@ class Speculation:
         said += f", {self.tokens / self.calls:.2f} a call" if self.calls else ""
         if self.acceptance is None:
             return f"{said}; nothing was guessed"
-        even = "no acceptance pays" if self.break_even is None else f"break-even at {self.break_even:.2f}"
-        said += f"; {self.accepted} of {self.proposed} guesses accepted, acceptance {self.acceptance:.2f} ({even})"
+        even = (
+            "at this cost no share would pay" if self.break_even is None else f"they pay from {self.break_even:.2f} on"
+        )
+        said += f"; {self.proposed} guessed, {self.judged} judged, {self.accepted} of these accepted, a share of "
+        said += f"{self.acceptance:.2f} ({even})"
         said += "" if self.ratio is None else f"; {self.ratio:.2f} times as fast as without"
         off = f"; slower than without, so switched off after {self.off_after} tokens"
         return said + (off if self.off_after is not None else "")

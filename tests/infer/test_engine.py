@@ -269,7 +269,8 @@ def test_samples_are_called_off_before_they_begin(gone):
     for sample in gone:
         engine.cancel(id_, sample)
     texts, _ = texts_of(run_to_end(engine))
-    assert texts == {(id_, place): text for place, text in enumerate(alone(model, params, request)) if place not in gone}
+    wanted = enumerate(alone(model, params, request))
+    assert texts == {(id_, place): text for place, text in wanted if place not in gone}
     assert engine.pages.used == 0
 
 

@@ -438,6 +438,9 @@ def test_counts_say_what_happened():
     assert counts["tokens"] == len(ids) == 100 and counts["calls"] == len(speculation.rounds)
     assert 0 <= counts["accepted"] <= counts["proposed"] and counts["off_after"] is None
     assert f"100 tokens in {speculation.calls} calls" in str(speculation)
+    assert counts["accepted"] < speculation.judged < counts["proposed"]
+    judged = f"{speculation.judged} judged, {speculation.accepted} of these accepted"
+    assert f"{judged}, a share of {speculation.acceptance:.2f}" in str(speculation)
     _, silent = write(model, params, PromptLookup(20, 20), 3, sampling=GREEDY)
     assert silent.acceptance is None and "nothing was guessed" in str(silent)
 
