@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from minigpt.cli.image_runs import evaluate_images
 from minigpt.cli.options import MODEL, add_command, checkpoint_option, positive, print_json, read_utf8
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.evaluation import evaluate_text, sample_text
 from minigpt.measure.long_range import loss_by_position, stretched
 from minigpt.pretrained import open_model
+from minigpt.vision import has_images
 
 MOST = 2_000_000  # characters
 PARTS = 8  # of a window
@@ -24,10 +26,11 @@ def add(subparsers) -> None:
         "  minigpt evaluate runs/pydocs-tiny README.md\n"
         "  minigpt evaluate runs/pydocs-tiny README.md --json\n"
         "  minigpt evaluate smollm2 README.md\n"
+        "  minigpt evaluate runs/mnist-vit mnist-test\n"
         "  minigpt evaluate runs/pydocs-tiny README.md --by-position 256",
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
-    parser.add_argument("file", metavar="FILE", help="a UTF-8 text")
+    parser.add_argument("file", metavar="FILE", help="a UTF-8 text; of a model of images: images")
     parser.add_argument(
         "--most-characters",
         type=positive,
@@ -48,6 +51,8 @@ def add(subparsers) -> None:
 
 def execute(arguments) -> int:
     """Print the measurements."""
+    if has_images(arguments.model):
+        return evaluate_images(arguments)
     whole = read_utf8(arguments.file)
     text = sample_text(whole, arguments.most_characters)
     if len(text) < len(whole):
