@@ -58,9 +58,8 @@ from minigpt.infer.sampling import distribution, draw
 from minigpt.infer.speculative import break_even, choose, judge
 from minigpt.objectives import causal_lm, loss, loss_and_gradient
 from minigpt.optim import warmup_cosine
-from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
+from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, seed_lines
 from minigpt.plots_inference import bytes_read
-from minigpt.plots_tuning import with_spread
 from minigpt.pretrained.quantized_matrix import StoredWeights
 from minigpt.text import BatchSampler, BytePairTokenizer, load_corpus
 from minigpt.train import Distillation, fit
@@ -1092,7 +1091,7 @@ expect(
 # %%
 figure, axes = plt.subplots(figsize=(8, 3.9), layout="constrained")
 taught = np.array([[one[0] for one in measured["taught", guesses]] for guesses in GUESSES]).T
-with_spread(axes, GUESSES, taught, color=BLUE, label="taught student")
+seed_lines(axes, GUESSES, {"taught student": (taught, BLUE)})
 for name, color, marker, place in (
     ("alone", ORANGE, "s", 3.9),
     ("alone, as long", GREEN, "D", 4.1),

@@ -2,23 +2,17 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from minigpt.adapt import WAYS, Learns
-from minigpt.cli.options import MODEL, add_command, folder, positive, print_json, quoted
-from minigpt.cli.output import report_failure
-from minigpt.cli.resume import RUNS
+from minigpt.cli.options import MODEL, add_command, folder, positive, print_json
+from minigpt.cli.resume import RUNS, STOPPED, report_stopped
 from minigpt.errors import UserError
-from minigpt.finetune import TASKS, Tuned, Wishes, go_on, prepare, prepare_domain, tune
-from minigpt.finetune.domain import DomainTuning
+from minigpt.finetune import TASKS, Wishes, go_on, prepare, prepare_domain, tune
 from minigpt.finetune.named import NAMES
-from minigpt.finetune.prepare import records_of
-from minigpt.finetune.records import Record
 from minigpt.finetune.report import report_lines
-from minigpt.finetune.rivals import beside_rivals
 from minigpt.machine import blas_threads, cores, threads_for_width
 from minigpt.pretrained import open_model
 from minigpt.pretrained.tuned import open_tuned_folder
@@ -27,7 +21,19 @@ from minigpt.train import Interrupted
 DATA = f"a .csv, .tsv or .jsonl file, or one of {', '.join(NAMES)}"
 DOMAIN = "go on with texts of a domain (DATA is then a name from `minigpt corpus list`, or a path)"
 SUMMARIES = [(name, task.summary) for name, task in TASKS.items()]
-COLUMNS = ("text", "second", "label", "words", "tags", "question", "context", "answer", "start", "group", "messages")
+COLUMNS = {  # role -> what stands in the column
+    "text": "the text",
+    "second": "the second text of a pair",
+    "label": "the class",
+    "words": "the list of words",
+    "tags": "the tag of each word",
+    "question": "the question",
+    "context": "the text in which the answer stands",
+    "answer": "the answer",
+    "start": "the character of the context at which the answer begins, from 0",
+    "group": "what questions that are alike have in common",
+    "messages": "the list of messages",
+}
 OF_TRAINING = ("epochs", "steps", "batch", "accumulate", "learning_rate", "dropout", "weight_decay")
 OF_DATA = ("validation", "replay", "replay_share", "tokens", "long", "pooled", "balanced", "packed")
 OF_MODEL = ("quantized", "learns", "blocks", "rank", "layers", "adapter_dropout")
@@ -56,7 +62,11 @@ def add(subparsers) -> None:
     parser.add_argument("--replay", metavar="TEXT", help="domain: the old text, on which forgetting is measured")
     parser.add_argument("--replay-share", type=float, help="domain: of the rows of a batch (default 0)")
     parser.add_argument("--validation", metavar="DATA", help="examples to validate with (default: a tenth of DATA)")
-    parser.add_argument("--test", metavar="DATA", help="examples on which the best model is measured once, at the end")
+    parser.add_argument(
+        "--test",
+        metavar="DATA",
+        help="examples on which the best model is measured once, at the end; --resume remembers them",
+    )
     parser.add_argument("--learns", choices=WAYS, help="which part of the model (default all)")
     parser.add_argument("--blocks", type=positive, help="with --learns last: so many blocks (default 1)")
     parser.add_argument("--rank", type=positive, help="with --learns low-rank: of the adapters (default 8)")
@@ -86,8 +96,8 @@ def add(subparsers) -> None:
     parser.add_argument(
         "--workers", type=positive, help="processes that share the rows of a batch (default: one for each core)"
     )
-    for role in COLUMNS:
-        parser.add_argument(f"--{role}", metavar="COLUMN", help=f"the column of {role} (default {role})")
+    for role, what in COLUMNS.items():
+        parser.add_argument(f"--{role}", metavar="COLUMN", help=f"which column has {what} (default {role})")
     parser.add_argument("--out", type=folder, help="the model's folder (default: a new one below runs/)")
     parser.add_argument("--resume", action="store_true", help="go on with the fine-tuning in --out")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
@@ -97,35 +107,23 @@ def execute(arguments: argparse.Namespace) -> int:
     """Prepare or reopen, train, and show what came of it."""
     if arguments.test is not None and arguments.task == "domain":
         raise UserError("a domain is measured on the held-out part of its text; leave --test out")
-    test = () if arguments.test is None else records_of(arguments.test)
-    tuning = _resumed(arguments, test) if arguments.resume else _fresh(arguments, test)
+    tuning = _resumed(arguments) if arguments.resume else _fresh(arguments)
     path = tuning.folder.path
-    print(
-        f"fine-tuning in {path}: {tuning.folder.settings.steps:,} steps",
-        file=sys.stderr,
-    )
+    print(f"fine-tuning in {path}: {tuning.folder.settings.steps:,} steps", file=sys.stderr)
     with blas_threads(threads_for_width(tuning.folder.config.width)):
         try:
             tuned = tune(tuning, show_progress=True)
         except Interrupted as stopped:
-            again = f"minigpt finetune --resume --out {quoted(path)}"
-            report_failure(f"saved at step {stopped.step}; go on with\n  {again}", as_json=arguments.json)
-            return 130
+            report_stopped(stopped.step, "finetune", path, as_json=arguments.json)
+            return STOPPED
         result: dict[str, Any] = {"folder": str(path), "task": tuned.task, **tuned.measured}
         if "before" in tuned.corpus:
             result["before"] = tuned.corpus["before"]
-        if test:
-            model = Tuned(path)
-            examples = model.examples(test)
-            said = model.answers(examples)
-            result["test"] = model.measured(said, examples)
-            if tuned.task == "classify":
-                result["rivals"] = beside_rivals(tuning.examples, examples, said, tuning.setup)
     print_json(result) if arguments.json else print("\n".join(report_lines(result)))
     return 0
 
 
-def _fresh(arguments: argparse.Namespace, test: Sequence[Record]) -> Any:
+def _fresh(arguments: argparse.Namespace) -> Any:
     for name in ("model", "data", "task"):
         if getattr(arguments, name) is None:
             raise UserError(f"{name} is missing; say for example: minigpt finetune minilm film --task classify")
@@ -157,7 +155,7 @@ def _fresh(arguments: argparse.Namespace, test: Sequence[Record]) -> Any:
         return prepare_domain(_place(arguments), below, wishes, arguments.data, arguments.replay)
     if arguments.replay is not None:
         raise UserError("old text is replayed with --task domain alone; leave --replay out")
-    return prepare(_place(arguments), below, wishes, arguments.data, arguments.validation, test=test)
+    return prepare(_place(arguments), below, wishes, arguments.data, arguments.validation, arguments.test)
 
 
 def _learns(arguments: argparse.Namespace) -> Learns:
@@ -170,7 +168,7 @@ def _learns(arguments: argparse.Namespace) -> Learns:
     return Learns(way, arguments.blocks or 1, arguments.rank or 8, layers, arguments.adapter_dropout or 0.0)
 
 
-def _resumed(arguments: argparse.Namespace, test: Sequence[Record]) -> Any:
+def _resumed(arguments: argparse.Namespace) -> Any:
     if arguments.out is None:
         raise UserError("--resume needs the folder to go on with; name it with --out")
     if arguments.model is not None or arguments.data is not None:
@@ -178,14 +176,7 @@ def _resumed(arguments: argparse.Namespace, test: Sequence[Record]) -> Any:
     for name in ("task", *OF_DATA, *OF_MODEL, *PLAIN, *COLUMNS):
         if getattr(arguments, name) not in (None, False):
             raise UserError(f"--{name.replace('_', '-')} cannot change, for it goes on as it began; leave it out")
-    tuning = go_on(open_tuned_folder(arguments.out))
-    if test:
-        if isinstance(tuning, DomainTuning):
-            raise UserError(
-                f"{arguments.out} learns a domain, which is measured on its held-out part; leave --test out"
-            )
-        tuning.check(test)
-    return tuning
+    return go_on(open_tuned_folder(arguments.out), arguments.test)
 
 
 def _place(arguments: argparse.Namespace) -> Path:

@@ -4,17 +4,18 @@ import argparse
 import sys
 from typing import Any
 
-from minigpt.cli.options import MODEL, add_command, folder, positive, print_json, quoted, scaling, tokenizer
-from minigpt.cli.output import report_failure
+from minigpt.cli.images import add_options as add_image_options
+from minigpt.cli.images import is_of_images
+from minigpt.cli.options import MODEL, add_command, folder, positive, print_json, scaling, tokenizer
 from minigpt.cli.prepare import CONTEXT, CORPUS, FRESH_RATE, START_RATE, new_run
 from minigpt.cli.ranks import add_options, crew_for
 from minigpt.cli.reports import Samples, final_report
-from minigpt.cli.resume import resume_run
+from minigpt.cli.resume import STOPPED, is_finished, report_stopped, resume_run
 from minigpt.model import PRESETS
 from minigpt.model.config import CHOICES
 from minigpt.model.scaling import BY_FACTOR
 from minigpt.objectives import OBJECTIVES
-from minigpt.train import Interrupted, RunFolder, TextData, steps_done, train
+from minigpt.train import Interrupted, RunFolder, TextData, train
 from minigpt.train.settings import OPTIMIZERS
 
 
@@ -30,6 +31,7 @@ def add(subparsers) -> None:
         "  minigpt train my_notes/ --preset small --workers 2 --out runs/notes\n"
         "  minigpt train my_notes/ --start smollm2 --context 64 --batch 4\n"
         "  minigpt train my_notes/ --position alibi --window 128\n"
+        "  minigpt train mnist --task classify              handwritten digits, a vision transformer\n"
         "  minigpt train --resume --out runs/notes          go on after Ctrl-C\n"
         "  mpiexec -n 2 python -m mpi4py -m minigpt train --data-parallel 2 --zero 1",
     )
@@ -94,11 +96,16 @@ def add(subparsers) -> None:
         "--validate-every and --workers may be changed",
     )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    add_image_options(parser)
     add_options(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Prepare or reopen the run, train it, and show what came of it."""
+    if is_of_images(arguments):
+        from minigpt.cli.image_runs import train_on_images
+
+        return train_on_images(arguments)
     crew = crew_for(arguments)
     with crew.ending_together():
         return _train(arguments, crew)
@@ -109,22 +116,14 @@ def _train(arguments: argparse.Namespace, crew: Any) -> int:
         print("reading the text ...", file=sys.stderr, flush=True)
     run = crew.prepare(lambda check: resume_run(arguments) if arguments.resume else new_run(arguments, check))
     data = TextData(run)
-    if arguments.resume and steps_done(run) >= run.settings.steps:
-        if crew.speaks:
-            say = f"{run.path} is finished: all {run.settings.steps} steps are done; --steps asks for more"
-            print(say, file=sys.stderr, flush=True)
-    else:
+    if not is_finished(run, speaks=crew.speaks):
         try:
             _steps(arguments, crew, run, data)
         except Interrupted as stopped:
             if crew.speaks:
-                report_failure(
-                    f"saved at step {stopped.step} of {run.settings.steps}; go on with\n"
-                    f"  minigpt train --resume --out {quoted(run.path)}",
-                    as_json=arguments.json,
-                )
+                report_stopped(stopped.step, "train", run.path, as_json=arguments.json)
             crew.finish()
-            return 130
+            return STOPPED
     if crew.speaks:
         result = final_report(run, data)
         print_json(result.to_dict()) if arguments.json else print(result.text(), flush=True)
