@@ -138,9 +138,10 @@ spread_table(
 #
 # ## What is read for one token
 #
-# To write a token a processor multiplies every weight once, and it must fetch every weight from memory first. Fetching
-# takes longer than multiplying, by far: that is why writing is slow, and what the methods of this lesson attack. Beside
-# the weights it reads the keys and values of all earlier tokens.
+# To write a token a processor multiplies with every weight once, the table of tokens too, which is the head as well;
+# and it must fetch every weight from memory first. In a large model that writes one text, fetching takes longer than
+# multiplying, by far: that is why writing is slow, and what the methods of this lesson attack. Beside the weights it
+# reads the keys and values of all earlier tokens.
 #
 # Here are real sizes, those of SmolLM2-135M, a published model: 30 blocks of width 576, nine query heads, three key-value
 # heads. Weights and cache are in 16 bits, and 1,000 tokens have been written.
@@ -577,6 +578,11 @@ comparisons = {
     ),
     "trained longer minus shorter": difference(plain, of_barely, paired=True),
 }
+errors = [
+    np.linalg.norm(rounded(params, 3, 32, read).flat - params.flat)
+    for read in (None, "documentation")
+]
+print(f"the second-order errors of the first model are {errors[1] / errors[0]:.2f} times as large")
 for name, found in comparisons.items():
     print(f"{name}: {found.mean:+.4f} (95% interval {found.low:+.4f} to {found.high:+.4f})")
 
@@ -819,9 +825,9 @@ table(
 show_source(choose, docstring=False)
 
 # %% [markdown]
-# Summed over all guesses a draft makes, the share that is accepted is the sum of min(p, q), the area that the two
-# distributions have in common. So a draft is as good as it is *like* the large model, and what it costs is nobody's truth
-# but time.
+# Over all guesses that a draft may make, the share that is accepted is the sum of min(p, q), the area that the two
+# distributions have in common. So a draft is as good as it is *like* the large model. A poor one costs time; it never
+# changes the distribution of the text.
 #
 # ### Is the distribution kept? By enumeration, and by samples
 #
@@ -1048,6 +1054,8 @@ more_often = {
     name: difference(acceptance["taught"], acceptance[name], paired=True)
     for name in ("alone", "alone, as long")
 }
+as_a_draft = difference(acceptance["alone, as long"], acceptance["alone"], paired=True)
+print("acceptance, alone, as long minus alone:", as_a_draft)
 for name, found in more_often.items():
     print(f"acceptance, taught minus {name}:", found)
 expect(
@@ -1125,11 +1133,11 @@ show(
 
 # %% [markdown]
 # (a), (b), (c) and (d) are confirmed. The taught draft writes more than three tokens for each call of the large model,
-# the random one hardly more than one. The student that learnt alone for as long is *no* better a draft than the one
-# that learnt alone for a third of the time, though it knows the text far better: a draft need not be good, it must be
-# like the large model. That is what distillation is for here (Zhou et al., 2023), and here it pays after all. (Between
-# the taught one and the one that learnt as long the interval of three seeds reaches just below zero; the taught one is
-# ahead in each.)
+# the random one hardly more than one. The student that learnt alone for as long knows the text far better than the one
+# that learnt alone for a third of the time; as a draft it is not told apart from it. A draft need not be good, it must
+# be like the large model, and that is what distillation teaches (Zhou et al., 2023). So the teacher that did not pay
+# above pays here, in calls. (Between the taught one and the one that learnt as long the interval of three seeds reaches
+# just below zero; the taught one is ahead in each.)
 #
 # Each draft gave texts of the same distribution. They differ in calls, and in seconds: here all of them lose time, the
 # random one most.
@@ -1213,12 +1221,12 @@ table(
 # everybody can guess: an untrained draft, and a look-up that knows nothing. So whoever reports an acceptance should say
 # what kind of text it was, and what a draft that knows nothing reaches there.
 #
-# The second table says what decides in seconds: the cost of a guess. Our student costs about half a call, and cannot
-# pay. A draft that costs a twentieth of a call would make writing more than twice as fast. That is the case for large
-# models, where published gains are two- to threefold (Leviathan et al., 2023), and the draft is a hundred times
-# smaller. The library's `Speculation` measures both and switches a draft off that makes writing slower. With SmolLM2 in
-# float32 on one core, look-up was 1.2 times as fast in a text that repeats a passage
-# (`examples/benchmarks/speculation.py`).
+# The second table says what decides in seconds: the cost of a guess. Our student costs about half a call, and a call
+# that judges five rows costs more than one for a single row; so it cannot pay. A draft that costs a twentieth of a call
+# would make writing more than twice as fast. That is how it is where a draft is far smaller than its model, and
+# published gains are two- to threefold (Leviathan et al., 2023). The library's `Speculation` measures both and switches
+# a draft off that makes writing slower. With SmolLM2 in float32 on one core, look-up was 1.2 times as fast in a text
+# that repeats a passage (`examples/benchmarks/speculation.py`).
 #
 # ## Fifth method: many texts at once
 #
@@ -1226,8 +1234,9 @@ table(
 # batching** texts join and leave between any two calls. The library's engine does that, with the caches of all texts in
 # pages of one memory.
 #
-# **Prediction.** (a) With 16 texts the bytes of weights that are read for a token are exactly a sixteenth. (b) Tokens per
-# second grow at least twofold from 1 text to 16, and by less than 16. (c) What each text says is the same as alone.
+# **Prediction.** (a) With 16 texts the bytes of weights that are read for a token are exactly a sixteenth. (b) Tokens
+# per second grow by half at least from 1 text to 16, and less than 16 times. (c) What each text says is the same as
+# alone.
 
 # %%
 TOGETHER = (1, 4, 16) if quick() else (1, 2, 4, 8, 16, 32)
@@ -1283,7 +1292,7 @@ expect("E27.batched_same", agree, above=0.9, against={"none": 0})
 # %% [markdown]
 # What does a call cost that one row does not? Two things: reading the weights, and the call itself, Python and all. Our
 # model has 1.6 MB of weights, which stay in the processor's own memory, so here it is mostly the second. To see the first
-# alone we take a single product, with a matrix of 64 MB that no processor's own memory holds, beside a small one.
+# alone we take a single product, with a matrix of 64 MB, more than most processors hold, beside a small one.
 
 # %%
 rows = (1, 2, 4, 8, 16, 32)
@@ -1374,7 +1383,7 @@ expect(
 # * **C35, efficient inference as work for the future:** contradicted by date. GPT-2's code of 2019 keeps keys and
 #   values (`past`). LLM.int8() and FlashAttention are of 2022, speculative decoding of 2023. gpt-oss, of 2025, has
 #   its experts' weights in 4 bits. The announcement of GPT-5.5 itself reports faster serving. Five such methods fit
-#   in this lesson, and each did what its paper says, at a cost that could be measured.
+#   in this lesson, and what each saves and costs can be measured.
 #
 # ## What this does not show
 #
@@ -1386,8 +1395,8 @@ expect(
 #
 # ## Exercises
 #
-# Write them in `exercises/19_efficient_inference.py`, in this notebook's folder, then run there `minigpt grade
-# exercises/19_efficient_inference.py`.
+# Write them in `exercises/19_efficient_inference.py`, in this notebook's folder, then run there
+# `minigpt grade exercises/19_efficient_inference.py`.
 #
 # 1. `cached_attention(query, key, value, keys, values)` (4 points): one token, and what is kept.
 # 2. `round_in_groups(rows, bits, group)` (3 points): a matrix in few bits.
