@@ -38,6 +38,7 @@ FLOORS = (
     ("plots_sight",),
     ("plots_corpus",),
     ("plots_tuning",),
+    ("plots_inference",),
     ("corpus",),
     ("doctor",),
     ("grade",),
