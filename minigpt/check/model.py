@@ -139,7 +139,6 @@ CONFIGS: dict[str, TransformerConfig] = {
         architecture="encoder-decoder",
         encoder_ahead=True,
         encoder={**IMAGES, "context": 7, "class_token": True, "width": 12, "heads": 3, "layers": 1, "position": "none"},
-        dropout=0.2,
     ),
     "Whisper": TransformerConfig(**SMALL, **TWO_STACKS | {"encoder": WHISPER}, activation="gelu", attention_bias=False),
 }

@@ -138,9 +138,9 @@ def stack_backward(
 ) -> np.ndarray:
     """Write the gradients of a stack, or of a part, into `grads`; that of the tokens is added to the table's.
 
-    dx: (B, T, C), of the hidden states. dmemory: (B, S, C), to which that of an encoder's states is added, or of the
-    vectors that stood ahead; a decoder that has one is walked down to its first block, since all of it is needed. Returns the gradient of what went
-    into the first block that was reached, (B, T, C).
+    dx: (B, T, C), of the hidden states. dmemory: (B, S, C), to which that of an encoder's states is added, or that of
+    the vectors ahead; a decoder that has one is walked down to its first block, since the encoder needs all of it.
+    Returns the gradient of what went into the first block that was reached, (B, T, C).
     """
     first = layers.start == 0
     if layers.stop == config.layers:

@@ -291,9 +291,10 @@ class Transformer:
         if not self.last:
             return doutput
         dx = head_backward(grads, self.config, hook_answers(self.config, doutput, call, "d"), cache.head, call)
-        if cache.projector is None:
+        if cache.projector is None or cache.memory is None:
             return dx
-        return np.concatenate([np.zeros((len(dx), cache.memory.shape[1], dx.shape[2]), dx.dtype), dx], axis=1)
+        silent = np.zeros((len(dx), cache.memory.shape[1], dx.shape[2]), dx.dtype)
+        return np.concatenate([silent, dx], axis=1)
 
     def _no_gradient_yet(self, cache: TransformerCache) -> Any:
         """Zeros, to which every use of the encoder's states adds: (B, S, C); None without an encoder."""
