@@ -12,6 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "minigpt"
 FLOORS = (
     ("errors",),
     ("files", "machine", "progress", "values"),
+    ("sound",),
     ("ops",),
     ("model",),
     ("optim",),
