@@ -1,7 +1,7 @@
 """What an encoder made, ahead of a decoder's tokens: a prefix of vectors that all of them see, as if it were read.
 
-Tsimpoukelli et al. (2021), "Multimodal Few-Shot Learning with Frozen Language Models", arXiv:2106.13884; one linear layer,
-the projector, takes the encoder's width to the decoder's (Liu et al. 2023, "Visual Instruction Tuning",
+Tsimpoukelli et al. (2021), "Multimodal Few-Shot Learning with Frozen Language Models", arXiv:2106.13884; one
+linear layer, the projector, takes the encoder's width to the decoder's (Liu et al. 2023, "Visual Instruction Tuning",
 arXiv:2304.08485). As every vector of an image may see every other, they are a prefix in the sense of `Batch.prefix`.
 """
 
