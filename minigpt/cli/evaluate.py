@@ -14,6 +14,7 @@ from minigpt.pretrained import open_model
 from minigpt.vision import has_images
 
 MOST = 2_000_000  # characters
+PARTS = 8  # of a window
 
 
 def add(subparsers) -> None:
@@ -72,8 +73,11 @@ def execute(arguments) -> int:
         print_json({**result.to_dict(), **sampled, **({"by_position": positions} if positions else {})})
     else:
         print(result.table())
+        if positions:
+            print(f"\n{'position in the window':23}nats per token  (95% interval)")
         for row in positions:
-            print(f"{row['start']:>8,} to {row['stop']:>8,}{row['nats']:10.3f}  [{row['low']:.3f}, {row['high']:.3f}]")
+            places = f"{row['start']:,} to {row['stop'] - 1:,}"
+            print(f"{places:>22}{row['nats']:15.3f}  ({row['low']:.3f} to {row['high']:.3f})")
     return 0
 
 
@@ -82,7 +86,9 @@ def _by_position(opened: Any, text: str, length: int | None) -> list[dict[str, f
     if length is None:
         return []
     model = stretched(opened.model, length)
-    found = loss_by_position(model, opened.params, np.asarray(opened.tokenizer.encode(text)), length=length)
+    found = loss_by_position(
+        model, opened.params, np.asarray(opened.tokenizer.encode(text)), length=length, bins=min(PARTS, length)
+    )
     return [
         {"start": one.start, "stop": one.stop, "nats": one.nats.value, "low": one.nats.low, "high": one.nats.high}
         for one in found

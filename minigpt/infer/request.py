@@ -116,6 +116,7 @@ class Sequence:
     gone: int = 0  # pages behind those of the sinks that were let go, since no window reaches them
     computed: int = 0  # tokens whose keys and values are in them
     sealed: int = 0  # pages that are full and known
+    unwanted: set[int] = field(default_factory=set)  # samples that were called off before they began
 
     @property
     def order(self) -> tuple[int, int]:
