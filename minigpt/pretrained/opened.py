@@ -144,11 +144,14 @@ def begin_tuned(folder: TunedFolder) -> Part:
     if folder.learns.whole and folder.begun:
         model = Transformer(folder.config)
         return Part(None, Params(model.arrays()))
-    below = open_model(folder.below["name"], quantized=folder.below.get("bits") == AS_STORED)
+    name = folder.below["name"]
+    if name not in NAMED and not Path(name).exists():
+        raise UserError(f"{folder.path} was trained on top of {name}, which is not there; put it back")
+    below = open_model(name, quantized=folder.below.get("bits") == AS_STORED)
     found = checksum_of(below.params)
     if found != folder.below["checksum"]:
         raise UserError(
-            f"{folder.path} was trained on top of {folder.below['name']} as it was then (checksum "
+            f"{folder.path} was trained on top of {name} as it was then (checksum "
             f"{folder.below['checksum']}), but that has other values now ({found}); put the former model back"
         )
     return part_of(folder, below.params)

@@ -16,6 +16,7 @@ from minigpt.errors import UserError
 from minigpt.files import read_json, write_json
 from minigpt.model import Overlay, Params, Transformer, TransformerConfig
 from minigpt.model.params import Weights, checksum_of
+from minigpt.pretrained.named import NAMED
 from minigpt.pretrained.quantized_matrix import StoredWeights
 from minigpt.text import Tokenizer, load_tokenizer
 from minigpt.train import RunFolder
@@ -121,9 +122,10 @@ def open_tuned_folder(path: str | Path) -> TunedFolder:
 
 
 def said_of(name: str, params: Weights) -> dict[str, str]:
-    """What finetune.json says of the model below, so that it is opened in the same way again."""
+    """What finetune.json says of the model below, so that it is opened in the same way again, from any folder."""
     bits = {} if isinstance(params, Params) else {"bits": AS_STORED}
-    return {"name": name, "checksum": checksum_of(params), **bits}
+    is_path = name not in NAMED and Path(name).exists()
+    return {"name": str(Path(name).resolve()) if is_path else name, "checksum": checksum_of(params), **bits}
 
 
 def part_of(folder: TunedFolder, below: Weights) -> Part:

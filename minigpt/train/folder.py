@@ -139,6 +139,17 @@ class RunFolder:
         write_json(self.file("run.json"), {"format": FORMAT, **description})
 
 
+def check_free(path: str | Path, tokens: str) -> None:
+    """`UserError` for a folder without a run in which a run would overwrite a file, or lie among a published model's.
+
+    tokens: the first file that preparing writes; where it is, a killed process left what else preparing makes.
+    """
+    prepared = (Path(path) / tokens).exists()
+    for name in ("config.json", "metrics.csv", "loss.png", *(() if prepared else ("tokenizer.json",))):
+        if (Path(path) / name).exists():
+            raise UserError(f"{path} holds {name} already, and nothing is overwritten; choose another folder")
+
+
 def has_run(path: str | Path) -> bool:
     """Whether there is a run in the folder."""
     return (Path(path) / "run.json").exists()
