@@ -135,6 +135,9 @@ CONFIGS: dict[str, TransformerConfig] = {
         bias=False,
     ),
     "Whisper": TransformerConfig(**SMALL, **TWO_STACKS | {"encoder": WHISPER}, activation="gelu", attention_bias=False),
+    "Whisper, keys without bias": TransformerConfig(
+        **SMALL, **TWO_STACKS | {"encoder": {**WHISPER, "gated": False}}, activation="gelu", key_bias=False
+    ),
 }
 
 
