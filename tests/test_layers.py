@@ -24,6 +24,7 @@ FLOORS = (
     ("parallel",),
     ("infer",),
     ("pretrained",),
+    ("speech",),
     ("compress",),
     ("serve",),
     ("measure",),
