@@ -55,8 +55,8 @@ class TogetherCache(NamedTuple):
     def apart(self) -> list[Any]:
         """The cache of each layer, as if it had made a product of its own."""
         x, weight, _ = self.linear
-        pairs = zip(self.columns, self.biased, strict=True)
-        linears = [type(self.linear)(x, weight[:, columns], biased) for columns, biased in pairs]
+        alone = zip(self.columns, self.biased, strict=True)
+        linears = [type(self.linear)(x, weight[:, columns], biased) for columns, biased in alone]
         pairs = zip(linears, self.adapters, strict=True)
         return [linear if adapter is None else AdaptedCache(linear, adapter) for linear, adapter in pairs]
 

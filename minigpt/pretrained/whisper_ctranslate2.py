@@ -54,9 +54,9 @@ def model_of_ctranslate2(folder: Path, tokenizer: Tokenizer | None, *, dtype: An
 def _without_settings(tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The arrays of weights. `UserError` for a setting of another value, and for weights in few bits."""
     for name, wanted in WANTED.items():
-        found = tensors.get(name, np.array(wanted))
-        if found.shape != () or found != wanted:
-            raise UserError(f"its {name} is {found}, which is not supported; {wanted} is")
+        value = tensors.get(name, np.array(wanted))
+        if value.shape != () or value != wanted:
+            raise UserError(f"its {name} is {value}, which is not supported; {wanted} is")
     found = {name: array for name, array in tensors.items() if name not in WANTED and not name.endswith("/num_heads")}
     for name, array in found.items():
         if array.dtype.kind != "f" and "/alignment_" not in name:
@@ -97,7 +97,10 @@ def _apart(name: str, array: np.ndarray) -> Iterable[tuple[str, np.ndarray]]:
     if not crossed and not name.endswith(FUSED):
         yield name, array
         return
-    parts = dict(zip(("key", "value") if crossed else ("query", "key", "value"), np.split(array, 2 if crossed else 3)))
+    names = ("key", "value") if crossed else ("query", "key", "value")
+    if array.ndim != 1 or len(array) % len(names):
+        raise UserError(f"its {name} has the shape {array.shape}, which is not that of {len(names)} biases")
+    parts = dict(zip(names, np.split(array, len(names)), strict=True))
     if np.any(parts.pop("key")):
         raise UserError(f"its {name} has a bias for keys, which Whisper has not")
     for part, bias in parts.items():

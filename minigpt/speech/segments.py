@@ -1,5 +1,6 @@
 """From the tokens of a window to pieces of text with their times, and to where the next window begins."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from minigpt.speech.special import STEP, Special
@@ -29,7 +30,7 @@ def pieces_of(tokens: list[int], special: Special, seconds: float) -> tuple[list
     is_whole = tokens[-1] >= zero and tokens[-2] < zero
     cuts = [0, *pairs, *([len(tokens)] if is_whole else [])]
     found = []
-    for first, last in zip(cuts, cuts[1:], strict=False):
+    for first, last in pairwise(cuts):
         start, end = ((token - zero) * STEP for token in (tokens[first], tokens[last - 1]))
         found.append(_piece(tokens[first:last], special, start, end))
     return found, seconds if is_whole else (tokens[pairs[-1] - 1] - zero) * STEP

@@ -12,8 +12,28 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.model import Transformer
 
-SIGNS = [*"\"#()*+/:;<=>@[\\]^_`{|}~「」『』"]
-SIGNS += "<< >> <<< >>> -- --- -( -[ (' (\" (( )) ((( ))) [[ ]] {{ }} ♪♪ ♪♪♪".split()
+SIGNS = [*'"#()*+/:;<=>@[\\]^_`{|}~「」『』']
+SIGNS += [
+    "<<",
+    ">>",
+    "<<<",
+    ">>>",
+    "--",
+    "---",
+    "-(",
+    "-[",
+    "('",
+    '("',
+    "((",
+    "))",
+    "(((",
+    ")))",
+    "[[",
+    "]]",
+    "{{",
+    "}}",
+]
+SIGNS += ["♪♪", "♪♪♪"]
 NOTES = [*"♩♪♫♬♭♮♯"]  # of these the first token counts, where they have more
 INSIDE = (" -", " '")  # may stand inside of words only, where they have no space before them
 ASKING = ("startoftranscript", "translate", "transcribe", "startoflm", "startofprev")

@@ -88,7 +88,9 @@ def _attempt(
             break
         tokens.append(token)
         states = model.hidden_states(params, np.array([[token]]), call, memory=memory)[0]
-    return Written(tokens, total / (len(tokens) + 1), compression_of(tokens, tokenizer, special), no_speech, temperature)
+    return Written(
+        tokens, total / (len(tokens) + 1), compression_of(tokens, tokenizer, special), no_speech, temperature
+    )
 
 
 def compression_of(tokens: list[int], tokenizer: Any, special: Special) -> float:

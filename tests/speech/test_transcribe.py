@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-import time
+import wave
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from minigpt.speech import transcribe
 from minigpt.speech.special import special_of
 
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
-ASTERISK = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
+ASTERISK = Path("/usr/share/asterisk/sounds/en")
 SECOND = np.arange(RATE) / RATE
 
 
@@ -54,7 +54,8 @@ def samples_of(path):
 
 
 def words_of(text):
-    return re.sub(r"[^a-z' ]", " ", text.lower().replace("-", " ")).split()
+    words = re.sub(r"[^a-z' ]", " ", text.lower().replace("-", " ")).split()
+    return ["mister" if word == "mr" else word for word in words]
 
 
 def wrong_words(said, wanted):
@@ -87,7 +88,8 @@ def theirs(whisper, tmp_path_factory):
         "bos_token_id": special.end,
         "max_length": 448,
     }
-    model.generation_config.update(**settings)
+    for name, value in settings.items():
+        setattr(model.generation_config, name, value)
     return model
 
 
@@ -99,9 +101,9 @@ def their_features(samples):
 def their_tokens(whisper, theirs, samples, timestamps):
     special = special_of(whisper.model, whisper.tokenizer)
     with optional("torch").no_grad():
-        found = theirs.generate(
-            their_features(samples), return_timestamps=timestamps, force_unique_generate_call=True
-        )[0].tolist()
+        found = theirs.generate(their_features(samples), return_timestamps=timestamps, force_unique_generate_call=True)[
+            0
+        ].tolist()
     return [token for token in found if token not in (special.start, special.no_times, special.end)]
 
 
@@ -113,18 +115,30 @@ def test_the_tokens_of_a_clip_are_those_of_transformers(whisper, theirs, number,
     wanted = their_tokens(whisper, theirs, samples_of(path), timestamps)
     segments = list(transcribe(whisper, open_wav(path), timestamps=timestamps))
     assert segments[0].window_tokens == wanted and len(wanted) > 5
-    assert sum(wrong_words(words_of("".join(s.text for s in segments)), words_of(transcripts()[path.stem])) for _ in "x") <= 3
+    assert (
+        sum(wrong_words(words_of("".join(s.text for s in segments)), words_of(transcripts()[path.stem])) for _ in "x")
+        <= 3
+    )
+
+
+@thorough
+def test_few_words_are_wrong(whisper):
+    wrong = total = 0
+    for path in clips():
+        wanted = words_of(transcripts()[path.stem])
+        wrong += wrong_words(words_of("".join(s.text for s in transcribe(whisper, open_wav(path)))), wanted)
+        total += len(wanted)
+    assert (total, wrong) == (71, 3)  # of 71 words, as many as transformers gets wrong
 
 
 @thorough
 @pytest.mark.filterwarnings("ignore")
 def test_the_tokens_of_recordings_of_a_telephone_are_those_of_transformers(whisper, theirs):
-    names = ("vm-instructions", "demo-congrats", "vm-goodbye")
     found = {path.stem: path for path in recordings(ASTERISK, "asterisk-core-sounds-en-wav")}
-    for name in names:
+    for name in ("vm-options", "vm-goodbye", "demo-thanks", "conf-waitforleader"):
+        assert open_wav(found[name]).rate == 8_000
         segments = list(transcribe(whisper, open_wav(found[name])))
-        if open_wav(found[name]).seconds <= 30:
-            assert segments[0].window_tokens == their_tokens(whisper, theirs, samples_of(found[name]), False)
+        assert segments[0].window_tokens == their_tokens(whisper, theirs, samples_of(found[name]), False)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -142,13 +156,16 @@ def music():
     time_ = np.arange(8 * RATE) / RATE
     notes = [261.6, 329.6, 392.0, 220.0, 277.2, 329.6, 293.7, 349.2]
     beat = np.exp(-3 * (time_ % 1))
-    sound = sum(np.sin(2 * np.pi * notes[(int(t) + k) % 8] * m * time_) / m for t in (0,) for k in (0, 2, 4) for m in (1, 2, 3))
+    sound = sum(
+        np.sin(2 * np.pi * notes[(int(t) + k) % 8] * m * time_) / m for t in (0,) for k in (0, 2, 4) for m in (1, 2, 3)
+    )
     return 0.1 * beat * sound
 
 
 QUIET = {
     "nothing at all": lambda: np.zeros(3 * RATE),
     "a hiss that nobody hears": lambda: 1e-4 * np.random.default_rng(0).standard_normal(3 * RATE),
+    "music": music,
     "noise": lambda: 0.05 * np.random.default_rng(0).standard_normal(5 * RATE),
 }
 
@@ -165,8 +182,6 @@ def test_any_rate_channels_and_a_cut_give_the_same_words(whisper, tmp_path, caps
     fast = Resampler(RATE, 44_100).all_of(samples)
     stereo = np.stack([fast, 0.5 * fast], axis=1)
     raw = np.rint(np.clip(stereo, -1, 1) * 32767).astype("<i2").tobytes()
-    import wave
-
     with wave.open(str(tmp_path / "stereo.wav"), "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
@@ -257,5 +272,4 @@ def test_an_interrupt_keeps_what_was_written(whisper, tmp_path):
         process.send_signal(signal.SIGINT)
         rest, error = process.communicate(timeout=60)
     assert process.returncode == 130 and "interrupted" in error
-    assert words_of(first)[:3] == ["and", "mr", "john"] and rest.count("\n") < 60
-    assert time.monotonic() > 0
+    assert words_of(first)[:3] == ["and", "mister", "john"] and rest.count("\n") < 60
