@@ -23,6 +23,7 @@ FLOORS = (
     ("train",),
     ("parallel",),
     ("infer",),
+    ("vision",),
     ("pretrained",),
     ("speech",),
     ("compress",),

@@ -154,10 +154,13 @@ class Engine:
         """Write no more of a request, or of one of its samples; nothing happens if it has ended."""
 
         def goes(one: Sequence) -> bool:
+            if one.id == request and sample is not None and one.waits_to_split:
+                one.unwanted.add(sample)
+                return one.unwanted.issuperset(range(one.request.samples))
             return one.id == request and sample in (None, one.sample)
 
         self._waiting = [one for one in self._waiting if not goes(one)]
-        for one in filter(goes, list(self._running)):
+        for one in [one for one in self._running if goes(one)]:
             self._leave(one)
 
     def step(self) -> list[Event]:
@@ -275,6 +278,8 @@ class Engine:
     def _write(self, sequence: Sequence, logits: np.ndarray) -> list[Event]:
         """Choose the next token of a sequence by logits: (V,), and of all samples if they begin here."""
         samples = [sequence, *self._split(sequence)] if sequence.waits_to_split else [sequence]
+        if sequence.sample in sequence.unwanted:
+            self._leave(samples.pop(0))
         logits = logits[: sequence.request.vocabulary_size]
         tokens = [int(next_tokens(logits[None], one.request.sampling, one.rng)[0]) for one in samples]
         total = log_sum(logits)
@@ -287,7 +292,7 @@ class Engine:
     def _split(self, first: Sequence) -> list[Sequence]:
         """The other samples, which begin with the pages of the first. What they write differs, so writing copies."""
         others = []
-        for sample in range(1, first.request.samples):
+        for sample in sorted({*range(1, first.request.samples)} - first.unwanted):
             for page in first.table:
                 self.pages.share(page)
             rng = np.random.default_rng(first.request.seed + sample)

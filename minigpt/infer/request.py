@@ -115,6 +115,7 @@ class Sequence:
     table: list[int] = field(default_factory=list)  # the pages of its keys and values
     computed: int = 0  # tokens whose keys and values are in them
     sealed: int = 0  # pages that are full and known
+    unwanted: set[int] = field(default_factory=set)  # samples that were called off before they began
 
     @property
     def order(self) -> tuple[int, int]:

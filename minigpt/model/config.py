@@ -222,6 +222,8 @@ class TransformerConfig:
             raise UserError(f"rotary positions need an even head width, not {self.width} / {self.heads}; change heads")
         if self.rotary_scaling is not None and self.position != "rotary":
             raise UserError(f"rotary_scaling is for rotary positions, but they are {self.position}; leave it out")
+        if self.rotary_scaling is not None and self.rotary_scaling.kind == "yarn" and self.rotary_theta == 1:
+            raise UserError("rotary_theta is 1, so no pair turns faster than another, which yarn needs; choose more")
         if self.sinks and self.window is None:
             raise UserError(f"{self.sinks} sinks stand beside a window, but there is none; give one, or no sinks")
         if self.position == "sinusoidal" and self.width % 2:

@@ -27,6 +27,8 @@ from minigpt.pretrained.tuned import (
     whole_params,
 )
 from minigpt.train import RunFolder, has_run, open_run
+from minigpt.train.folder import newest
+from minigpt.vision import has_images, open_image_folder
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,11 @@ def open_model(
         params = whole_params(folder.config, found)
         params = params if params.flat.dtype == dtype else params.astype(dtype)
         return OpenedModel(Transformer(folder.config), params, tokenizer, name)
+    if name not in NAMED and has_images(name) and not quantized:
+        images = open_image_folder(name)
+        params, _ = newest(images, checkpoint)
+        params = params if params.flat.dtype == dtype else params.astype(dtype)
+        return OpenedModel(Transformer(images.config), params, None, name)
     path = Path(name)
     known = name in NAMED or quantized or not path.is_dir() or (path / CONFIG).exists() or is_ctranslate2(path)
     if not known:
@@ -140,11 +147,14 @@ def begin_tuned(folder: TunedFolder) -> Part:
     if folder.learns.whole and folder.begun:
         model = Transformer(folder.config)
         return Part(None, Params(model.arrays()))
-    below = open_model(folder.below["name"], quantized=folder.below.get("bits") == AS_STORED)
+    name = folder.below["name"]
+    if name not in NAMED and not Path(name).exists():
+        raise UserError(f"{folder.path} was trained on top of {name}, which is not there; put it back")
+    below = open_model(name, quantized=folder.below.get("bits") == AS_STORED)
     found = checksum_of(below.params)
     if found != folder.below["checksum"]:
         raise UserError(
-            f"{folder.path} was trained on top of {folder.below['name']} as it was then (checksum "
+            f"{folder.path} was trained on top of {name} as it was then (checksum "
             f"{folder.below['checksum']}), but that has other values now ({found}); put the former model back"
         )
     return part_of(folder, below.params)

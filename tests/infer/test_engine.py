@@ -258,6 +258,22 @@ def test_one_sample_is_called_off_and_the_others_write_on():
     engine.cancel(id_)  # what has ended cannot be called off, and need not be
 
 
+@pytest.mark.parametrize("gone", [(0,), (1,), (2, 0), (0, 1, 2)])
+def test_samples_are_called_off_before_they_begin(gone):
+    """The prompt is computed by the first sample, which may be the one that nobody wants."""
+    model, params = small_model()
+    engine = engine_of(model, params, piece=2)
+    request = Request(np.arange(5), 6, samples=3)
+    id_ = engine.submit(request)
+    assert not engine.step()  # it has begun with the prompt
+    for sample in gone:
+        engine.cancel(id_, sample)
+    texts, _ = texts_of(run_to_end(engine))
+    wanted = enumerate(alone(model, params, request))
+    assert texts == {(id_, place): text for place, text in wanted if place not in gone}
+    assert engine.pages.used == 0
+
+
 def test_probabilities_are_those_of_the_model():
     """The token's and the likeliest ones' against the whole forward, whatever the sampling draws from."""
     model, params = small_model(context=64)

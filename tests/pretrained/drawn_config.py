@@ -33,6 +33,7 @@ def drawn_config(family: Family, rng: np.random.Generator) -> dict:
         "rotary_scaling": None,  # test_rotary_scaling.py has all kinds
         "init_std": float(rng.uniform(0.1, 0.5)),
         "padding": int(rng.integers(1, 3)),
+        "window": int(rng.integers(2, LENGTH - 1)),
         "head_bias": None,  # transformers knows no such word; the array tells
     }
     theirs = {setting.theirs: _drawn(setting, values, rng) for setting in family.settings}

@@ -9,6 +9,7 @@ from conftest import optional
 from drawn_config import LENGTH, drawn_config
 
 from minigpt import Batch, TransformerConfig
+from minigpt.infer.window import Window
 from minigpt.objectives import loss_and_gradient
 from minigpt.ops import IGNORED, activation
 from minigpt.pretrained import load_pretrained
@@ -209,6 +210,27 @@ def test_equals_transformers(torch, monkeypatch, tmp_path, family, cls, draw):
             )
     assert not [n for n, p in theirs_by_name.items() if p.grad is not None and n not in by_name], "all are compared"
     assert set(by_name) <= set(as_in_files(family, theirs.state_dict())), "every array of ours is one of theirs"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_cached_mistral_writes_on_across_its_window(torch, monkeypatch, tmp_path):
+    """Token by token, with the cache and without, and as transformers without one; also beyond the context."""
+    theirs, rng = their_model(torch, "mistral", "MistralForCausalLM", 0)
+    double_precision(torch, importlib.import_module(type(theirs).__module__), monkeypatch)
+    theirs.save_pretrained(tmp_path)
+    model, params, _ = load_pretrained(tmp_path, dtype=np.float64)
+    assert model.config.window < LENGTH and model.config.endless
+    tokens = rng.integers(END + 1, model.config.vocabulary_size, (2, model.config.context + 7))
+    reference = theirs(input_ids=torch.tensor(tokens)).logits.detach().numpy()
+    cached, plain = (Window(model, params, tokens[:, :2], cached=cached) for cached in (True, False))
+    for position in range(1, tokens.shape[1]):
+        found, without = cached.logits(), plain.logits()
+        np.testing.assert_allclose(found, without, rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(found, reference[:, position], rtol=0, atol=TOLERANCE)
+        if position + 1 < tokens.shape[1]:
+            cached.append(tokens[:, position + 1])
+            plain.append(tokens[:, position + 1])
+    assert cached.past.dropped > 0
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -3,6 +3,7 @@
 import json
 import os
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -36,6 +37,8 @@ CASES = [
     ("bart", "BartForConditionalGeneration", {**BOTH, "activation": "gelu", "encoder": {"layers": 1}}),
     ("llama", "LlamaForCausalLM", {**MODERN, "tied": False, "norm_epsilon": 1e-6}),
     ("llama", "LlamaForSequenceClassification", {**MODERN, "tied": False, "norm_epsilon": 1e-6, "padding": 7}),
+    ("mistral", "MistralForCausalLM", {**MODERN, "tied": False, "norm_epsilon": 1e-6, "window": 3}),
+    ("mistral", "MistralForSequenceClassification", {**MODERN, "window": 4, "norm_epsilon": 1e-6, "padding": 7}),
     ("roberta", "RobertaForMaskedLM", {**ENCODER, "activation": "gelu", "norm_epsilon": 1e-12}),
     ("vit", "ViTForImageClassification", {**IMAGES, "labels": 3}),
     ("vit", "ViTModel", IMAGES),
@@ -374,6 +377,42 @@ def test_a_setting_may_go_by_its_other_name(tmp_path):
         config[alias] = config.pop(name)
     (path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     assert load_pretrained(path).model.config == plain.model.config
+
+
+WINDOWED = {**MODERN, "tied": False, "norm_epsilon": 1e-6, "window": 3}
+
+
+@pytest.mark.parametrize(("values", "message"), [
+    ({"attention_bias": True}, "attention_bias = True are not supported"),
+    ({"layer_types": ["full_attention", "sliding_attention"]}, "layer_types = .* are not supported"),
+    ({"sliding_window": 0}, "window is 0"),
+    ({"sliding_window": "long"}, "window is 'long' .sliding_window in the file"),
+    ({"use_sliding_window": True}, "use_sliding_window = True are not supported"),
+    ({"rope_scaling": {"rope_type": "longrope"}}, "rope_type = 'longrope'"),
+    ({"head_dim": 4}, "has the shape"),
+    ({"num_local_experts": 8}, "num_local_experts = 8 are not supported"),
+])  # fmt: skip
+def test_of_a_mistral_what_is_not_understood_is_refused_by_name(tmp_path, values, message):
+    save_pretrained(tmp_path, *made("mistral", "MistralForCausalLM", WINDOWED), "mistral", "MistralForCausalLM")
+    change(tmp_path, **values)
+    with pytest.raises(UserError, match=message):
+        load_pretrained(tmp_path)
+
+
+def test_the_window_of_a_mistral_may_be_none_or_left_out(tmp_path):
+    model, params = made("mistral", "MistralForCausalLM", WINDOWED)
+    save_pretrained(tmp_path, model, params, "mistral", "MistralForCausalLM")
+    assert fitting_class(model.config) == ("mistral", "MistralForCausalLM")
+    change(tmp_path, sliding_window=None)
+    assert load_pretrained(tmp_path).model.config.window is None
+    assert fitting_class(load_pretrained(tmp_path).model.config) == ("llama", "LlamaForCausalLM")
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    del config["sliding_window"]
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert load_pretrained(tmp_path).model.config.window == 4096
+    with pytest.raises(UserError, match="cannot describe this model: its sinks is 2, not 0"):
+        with_sinks = Transformer(replace(model.config, sinks=2))
+        save_pretrained(tmp_path / "x", with_sinks, params, "mistral", "MistralForCausalLM")
 
 
 def test_settings_that_change_no_answer_are_accepted(tmp_path):

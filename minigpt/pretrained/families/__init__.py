@@ -9,11 +9,12 @@ from minigpt.pretrained.families.bert import BERT
 from minigpt.pretrained.families.family import Family, HeadClass, resolved
 from minigpt.pretrained.families.gpt2 import GPT2
 from minigpt.pretrained.families.llama import LLAMA
+from minigpt.pretrained.families.mistral import MISTRAL
 from minigpt.pretrained.families.roberta import ROBERTA
 from minigpt.pretrained.families.vit import VIT
 from minigpt.pretrained.families.whisper import WHISPER
 
-FAMILIES = {family.name: family for family in (GPT2, BERT, BART, LLAMA, ROBERTA, VIT, WHISPER)}
+FAMILIES = {family.name: family for family in (GPT2, BERT, BART, LLAMA, MISTRAL, ROBERTA, VIT, WHISPER)}
 
 
 def family_of(name: Any) -> Family:
