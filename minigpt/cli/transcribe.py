@@ -25,7 +25,7 @@ def add(subparsers) -> None:
         execute,
         "  minigpt transcribe speech.wav\n"
         "  minigpt transcribe speech.wav --timestamps\n"
-        "  minigpt transcribe lecture.wav --srt > lecture.srt",
+        "  minigpt transcribe lecture.wav --srt",
     )
     parser.add_argument("file", help="a WAV file: any rate, width and length, mono or not")
     parser.add_argument("--model", default="whisper", help=f"an English Whisper (default whisper): {MODEL}")
