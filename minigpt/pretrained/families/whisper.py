@@ -7,7 +7,7 @@ numbers are those of the file, and `Batch.source` is as many frames as the table
 from collections.abc import Iterable
 
 from minigpt.model import TransformerConfig
-from minigpt.pretrained.families.bart import PARTS
+from minigpt.pretrained.families.bart import block_links
 from minigpt.pretrained.families.family import HEAD, OURS, Family, HeadClass, Link, Setting, linear, norm
 
 CONVOLUTIONS = {"conv1": "convolution_1", "conv2": "convolution_2"}
@@ -24,15 +24,7 @@ def links(config: TransformerConfig, base: str) -> Iterable[Link]:
 
 def _stack(stack: str, prefix: str, config: TransformerConfig, attentions: dict[str, str]) -> Iterable[Link]:
     yield Link(f"{stack}.embed_positions.weight", (f"{prefix}position_embedding.weight",))
-    for layer in range(config.layers):
-        theirs, ours = f"{stack}.layers.{layer}", f"{prefix}blocks.{layer}"
-        for their_attention, our_attention in attentions.items():
-            for our_part, their_part in PARTS.items():
-                yield from linear(f"{theirs}.{their_attention}.{their_part}", f"{ours}.{our_attention}.{our_part}")
-            yield from norm(f"{theirs}.{their_attention}_layer_norm", f"{ours}.{our_attention}_norm")
-        yield from linear(f"{theirs}.fc1", f"{ours}.feed_forward.up")
-        yield from linear(f"{theirs}.fc2", f"{ours}.feed_forward.down")
-        yield from norm(f"{theirs}.final_layer_norm", f"{ours}.feed_forward_norm")
+    yield from block_links(stack, prefix, config, attentions)
     yield from norm(f"{stack}.layer_norm", f"{prefix}final_norm")
 
 
