@@ -128,7 +128,8 @@ def test_when_a_text_is_believed():
     def written(log_probability, compression, no_speech):
         return Written([1], log_probability, compression, no_speech, 0.0)
 
-    assert not written(-0.9, 2.3, 0.9).is_doubtful and not written(-0.9, 2.3, 0.9).is_silence
+    assert not written(-0.9, 2.3, 0.7).is_doubtful and not written(-0.9, 2.3, 0.7).is_silence
+    assert written(-0.1, 1.0, 0.8).is_silence, "sure of it"
     assert written(-1.1, 1.0, 0.1).is_doubtful and not written(-1.1, 1.0, 0.1).is_silence
     assert written(-0.1, 2.5, 0.0).is_doubtful
     assert written(-1.1, 1.0, 0.7).is_silence

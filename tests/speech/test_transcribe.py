@@ -23,7 +23,6 @@ from minigpt.speech.special import special_of
 
 LIBRIVOX = Path("/usr/share/pocketsphinx/test/data/librivox")
 ASTERISK = Path("/usr/share/asterisk/sounds/en")
-SECOND = np.arange(RATE) / RATE
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +165,7 @@ QUIET = {
     "nothing at all": lambda: np.zeros(3 * RATE),
     "a hiss that nobody hears": lambda: 1e-4 * np.random.default_rng(0).standard_normal(3 * RATE),
     "music": music,
+    "a hum": lambda: 0.1 * np.sin(2 * np.pi * 50 * np.arange(4 * RATE) / RATE),
     "noise": lambda: 0.05 * np.random.default_rng(0).standard_normal(5 * RATE),
 }
 
