@@ -407,9 +407,7 @@ def nearest_by_hand(numbers, bits):
 def symmetric_by_hand(numbers, bits):
     """The same with codes on both sides of zero, so that there is one scale and no least number to keep."""
     middle = 2 ** (bits - 1)
-    largest = numbers[
-        np.abs(numbers).argmax()
-    ]  # in size; it gets the code 0, and zero the one in the middle
+    largest = numbers[np.abs(numbers).argmax()]  # in size; its code is 0, that of zero the middle
     step = np.float16(largest / -middle).astype(np.float32)
     codes = np.rint((numbers + middle * step) * (1 / step)).clip(0, 2 * middle - 1)
     return (codes - middle) * step
