@@ -69,8 +69,8 @@ def audit_run(
         Plain values: `membership` (for each guess the area under its curve and its hits at 1% false alarms),
         `extraction` (of pieces of the training text and of pieces that were held out), `times_read` (tokens that the
         run has read, for each of its training text: if few, many pieces of it were never read), `canaries` (exposure
-        in bits for each number of times), `held_out_in_training` (the share of held-out pieces that stand in the training text word for
-        word). Every measure has a 95% interval.
+        in bits for each number of times), `held_out_in_training` (the share of held-out pieces that stand in the
+        training text word for word). Every measure has a 95% interval.
 
     Raises
     ------

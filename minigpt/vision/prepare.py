@@ -17,7 +17,7 @@ from minigpt.vision.named import split
 from minigpt.vision.run import ImageFolder, has_images, write_parts
 
 # ViT's recipe, so that a run can be written as a folder that transformers opens (Dosovitskiy et al. 2021, section 3.1).
-MODEL: dict[str, Any] = {"width": 96, "layers": 6, "heads": 6, "class_token": True, "activation": "gelu"}
+MODEL: dict[str, Any] = {"width": 64, "layers": 6, "heads": 4, "class_token": True, "activation": "gelu"}
 FINEST = 7  # patches beside each other at least, where nobody says their size
 TEST, MOST_TEST = 0.2, 1000  # of images without a test of their own
 VALIDATION, MOST_VALIDATION = 0.05, 1000  # of the others

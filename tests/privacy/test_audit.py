@@ -197,9 +197,10 @@ def test_plant_train_and_audit_from_the_command_line(runs, tmp_path, monkeypatch
         assert main(["corpus", "plant", "my.txt", "other.txt", *more]) == 2
         assert "are too many; at most" in capsys.readouterr().err
     assert not (tmp_path / "other.txt").exists()
-    few = ["--pieces", "20", "--length", "24", "--given", "8", "--others", "15"]
+    few = ["--pieces", "20", "--length", "24", "--given", "8"]
     run, listed = str(runs["begun"]), str(runs["begun"] / "canaries.json")
-    assert main(["audit", run, *few, "--canaries", listed, "--figure", "audit.png", "--json"]) == 0
+    canaries = ["--canaries", listed, "--others", "15"]
+    assert main(["audit", run, *few, *canaries, "--figure", "audit.png", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["pieces"] == 20 and len(report["canaries"]) == 2
     assert (tmp_path / "audit.png").read_bytes().startswith(b"\x89PNG")
