@@ -39,6 +39,7 @@ FLOORS = (
     ("plots_sight",),
     ("plots_corpus",),
     ("plots_tuning",),
+    ("plots_inference",),
     ("corpus",),
     ("doctor",),
     ("grade",),
