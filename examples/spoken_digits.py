@@ -4,8 +4,8 @@ python examples/spoken_digits.py                    three seeds, about two minut
 python examples/spoken_digits.py --words numbers    28 words: zero to twenty, thirty to ninety
 
 The voices are espeak-ng's (Debian's package of that name, or the library in the package espeakng-loader), the person
-speaks in Debian's asterisk-core-sounds-en-wav, on a telephone. Beside the encoder stands a linear model of the same frames:
-what it can do without attention. Voices that neither has heard tell what of the loss is the person's.
+speaks in Debian's asterisk-core-sounds-en-wav, on a telephone. A linear model of the same frames stands beside: what
+can be done without attention. Voices that neither has heard tell how much of the loss is the person's.
 """
 
 import argparse
