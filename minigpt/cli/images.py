@@ -6,14 +6,20 @@ from minigpt.cli.options import positive
 from minigpt.errors import UserError
 from minigpt.vision import has_images
 from minigpt.vision.named import NAMES
+from minigpt.vision.questions import QUESTION_SETS
 
 OF_IMAGES = ("task", "test", "augment", "patch", "label")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of training on images."""
-    group = parser.add_argument_group("images: DATA is then a folder, a .csv, .npz or one of " + ", ".join(NAMES))
-    group.add_argument("--task", choices=("classify",), help="name the class of each image")
+    group = parser.add_argument_group("images")
+    group.add_argument(
+        "--task",
+        choices=("classify", "ask"),
+        help=f"classify: name the class of each image of a folder, .csv, .npz or of {', '.join(NAMES)}; ask: answer "
+        f"the questions about pictures of a .jsonl (image, question, answer) or one of {', '.join(QUESTION_SETS)}",
+    )
     group.add_argument("--test", metavar="DATA", help="on which the best model is measured (default: held out of DATA)")
     group.add_argument(
         "--augment",
@@ -28,8 +34,9 @@ def is_of_images(arguments: argparse.Namespace) -> bool:
     """Whether the words ask for training on images. `UserError` for what belongs to images beside texts."""
     if arguments.task is not None or (arguments.resume and arguments.out is not None and has_images(arguments.out)):
         return True
-    if arguments.corpus in NAMES:
-        raise UserError(f"{arguments.corpus} is a set of images; add --task classify")
+    for task, names in (("classify", NAMES), ("ask", QUESTION_SETS)):
+        if arguments.corpus in names:
+            raise UserError(f"{arguments.corpus} is a set of images; add --task {task}")
     for name in OF_IMAGES:
         if getattr(arguments, name) is not None:
             raise UserError(f"--{name} is about images; add --task classify, or leave it out")

@@ -120,7 +120,8 @@ def open_model(
         images = open_image_folder(name)
         params, _ = newest(images, checkpoint)
         params = params if params.flat.dtype == dtype else params.astype(dtype)
-        return OpenedModel(Transformer(images.config), params, None, name)
+        tokenizer = images.tokenizer() if images.task == "ask" else None
+        return OpenedModel(Transformer(images.config), params, tokenizer, name)
     if name not in NAMED and not quantized and Path(name).is_dir() and not (Path(name) / CONFIG).exists():
         raise UserError(
             f"{name} is no folder of a model: it has no run.json, as `minigpt train` writes, and no {CONFIG}, "

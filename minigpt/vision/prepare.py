@@ -1,10 +1,9 @@
 """From images to the folder of a run that can begin."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import TransformerConfig
@@ -14,7 +13,7 @@ from minigpt.vision.augment import UNCHANGED, Augmentation
 from minigpt.vision.data import ImageData
 from minigpt.vision.images import Images, classes_of
 from minigpt.vision.named import split
-from minigpt.vision.run import ImageFolder, has_images, write_parts
+from minigpt.vision.run import ImageFolder, has_images, pixel_statistics, write_parts
 
 # ViT's recipe, so that a run can be written as a folder that transformers opens (Dosovitskiy et al. 2021, section 3.1).
 MODEL: dict[str, Any] = {"width": 64, "layers": 6, "heads": 4, "class_token": True, "activation": "gelu"}
@@ -60,19 +59,18 @@ def prepare_images(
     for part in parts.values():
         part.targets(labels)  # a class that is not known is said now
     config = config_of(images.size, len(labels), patch, changes or {})
-    seen = training.pixels.astype(np.float64)
-    deviation = np.maximum(seen.std(axis=(0, 1, 2)), 1e-6)
+    mean, deviation = pixel_statistics(training.pixels)
     folder = ImageFolder(
         path,
         config,
         settings,
         {"name": name, **{part: len(some.pixels) for part, some in parts.items()}},
         labels=labels,
-        mean=tuple(seen.mean(axis=(0, 1, 2)).tolist()),
-        deviation=tuple(deviation.tolist()),
+        mean=mean,
+        deviation=deviation,
         augment=augment,
     )
-    with _held(path, held):
+    with nullcontext() if held else locked(path, make_folder=True):
         if has_images(path) and folder.begun:
             raise UserError(f"{path} holds a model that was trained; choose another folder, or remove that one first")
         folder.corpus["checksums"] = write_parts(path, parts, labels)
@@ -111,9 +109,3 @@ def _apart(images: Images, count: int) -> tuple[Images, Images]:
     """The rest, and `count` of them that are held out."""
     held_out, rest = split(len(images.pixels), count)
     return images.take(rest), images.take(held_out)
-
-
-def _held(path: Path, held: bool) -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext() if held else locked(path, make_folder=True)
