@@ -25,7 +25,7 @@ from minigpt.vision import Augmentation, ImageFolder, Seen, has_images, open_ima
 from minigpt.vision.asked import Asked, by_first_word
 from minigpt.vision.asking import asking_config, prepare_asking, questions_of
 from minigpt.vision.named import NAMES, TEST, named_set
-from minigpt.vision.prepare import config_of
+from minigpt.vision.prepare import MODERN, config_of
 from minigpt.vision.questions import QUESTION_SETS, blind_answers, read_questions
 from minigpt.vision.seen import images_of
 
@@ -33,7 +33,7 @@ OF_TEXTS: tuple[str, ...] = ("objective", "architecture", "start", "preset", "to
 OF_TEXTS += ("window", "sinks", "rotary_scaling")
 RANKS = ("data_parallel", "tensor_parallel", "pipeline_parallel")
 ASKED = 4  # times that each question is asked
-EPOCHS, BATCH, RATE, DECAY, VALIDATIONS = 40, 64, 2e-3, 0.05, 10
+EPOCHS, BATCH, RATE, DECAY, VALIDATIONS = 60, 64, 2e-3, 0.05, 10
 
 
 def train_on_images(arguments: argparse.Namespace) -> int:
@@ -68,16 +68,17 @@ def _fresh(arguments: argparse.Namespace) -> ImageFolder:
     if test is None and named is not None and not arguments.corpus.endswith(TEST):
         test = arguments.corpus + TEST
     changes = {name: value for name in ("dropout", "position") if (value := getattr(arguments, name)) is not None}
-    patch = arguments.patch or (named.patch if named else None)
     settings = _settings(arguments, len(images.pixels))
-    _check_memory(config_of(images.size, 2, patch, changes), settings)
+    recipe = arguments.recipe or MODERN
+    _check_memory(config_of(images.size, 2, arguments.patch, recipe, changes), settings)
     with reserved_folder(arguments, f"{Path(arguments.corpus).stem}-vit", has_images) as path:
         return prepare_images(
             path,
             images,
             None if test is None else images_of(test, arguments.label),
             name=arguments.corpus,
-            patch=patch,
+            patch=arguments.patch,
+            recipe=recipe,
             augment=augment,
             changes=changes,
             settings=settings,
@@ -86,7 +87,7 @@ def _fresh(arguments: argparse.Namespace) -> ImageFolder:
 
 
 def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
-    for name in ("augment", "label", "position", "dropout"):
+    for name in ("augment", "label", "position", "dropout", "recipe"):
         if getattr(arguments, name) is not None:
             raise UserError(f"--{name} goes with --task classify; leave it out")
     test = arguments.test
@@ -173,7 +174,7 @@ def final_report(run: ImageFolder) -> dict[str, Any]:
 
 
 def asking_report(run: ImageFolder) -> dict[str, Any]:
-    """How often the best checkpoint writes exactly the answer, also by the question's first word, beside who is blind."""
+    """How often the best checkpoint writes exactly the answer, also by the first word of the question."""
     asked, test = Asked(run.path), questions_of(run, "test")
     with blas_threads(threads_for_width(run.config.width)):
         right = asked.right(test)
@@ -240,7 +241,7 @@ def measure_predictions(arguments: argparse.Namespace) -> int:
 def _lines(result: dict[str, Any]) -> list[str]:
     data = result["data"]
     what = "images" if result["task"] == "classify" else "questions"
-    counts = f"{data['training']:,} {what} to learn from, {data['validation']:,} to validate, {data['test']:,} to test"
+    counts = f"{data['training']:,} {what} to learn from, {data['validation']:,} to validate, {data['test']:,} asked"
     model = f"{result['parameters']:,} parameters, {result['steps']:,} steps, {result['seconds']:.0f} s"
     kinds = [
         f"  {kind + ' ...?':18} {one['exact_match']:.3f}   of {one['examples']:,}; the question alone {one['blind']:.3f}"

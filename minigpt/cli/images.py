@@ -6,9 +6,10 @@ from minigpt.cli.options import positive
 from minigpt.errors import UserError
 from minigpt.vision import has_images
 from minigpt.vision.named import NAMES
+from minigpt.vision.prepare import RECIPES
 from minigpt.vision.questions import QUESTION_SETS
 
-OF_IMAGES = ("task", "test", "augment", "patch", "label")
+OF_IMAGES = ("task", "test", "augment", "patch", "recipe", "label")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,7 +27,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="HOW",
         help="change images at random: shift:2,crop:0.1,turn:10,flip or none (default none)",
     )
-    group.add_argument("--patch", type=positive, help="pixels of a patch's side (default: a seventh of the image's)")
+    group.add_argument("--patch", type=positive, help="pixels of a patch's side (default: a quarter of the image's)")
+    group.add_argument(
+        "--recipe", choices=tuple(RECIPES), help="classify: what the model is made of (default modern); vit is exported"
+    )
     group.add_argument("--label", metavar="COLUMN", help="of a .csv or .npz: what names the classes (default label)")
 
 

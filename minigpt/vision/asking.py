@@ -18,12 +18,12 @@ from minigpt.text import BytePairTokenizer, Tokenizer, document_end
 from minigpt.train import TrainSettings
 from minigpt.train.lock import locked
 from minigpt.vision.named import split
+from minigpt.vision.prepare import eye_of
 from minigpt.vision.questions import Questions, check_size
 from minigpt.vision.run import SEEN_PARTS, ImageFolder, has_images, pixel_statistics, write_array
 
 DECODER: dict[str, Any] = {"width": 96, "layers": 3, "heads": 4, "init_std": 0.1}  # of the recipe `tiny`
-ENCODER: dict[str, Any] = {"width": 64, "layers": 2, "heads": 4, "position": "learned", "input": "images"}
-PATCHES = 4  # beside each other, where nobody says how large they are
+ENCODER: dict[str, Any] = {"width": 64, "layers": 2, "heads": 4, "position": "learned"}
 VOCABULARY = 512
 VALIDATION, MOST_VALIDATION = 0.05, 200  # of the pictures, with all their questions
 ROWS = 200  # questions that are judged together
@@ -152,16 +152,11 @@ def prepare_asking(
 
 def asking_config(size: tuple[int, ...], vocabulary: int, longest: int, patch: int | None) -> TransformerConfig:
     """An encoder of pictures, a projector and a decoder. size: Y, X, Z of a picture; longest: tokens of a sentence."""
-    height, width, channels = size
-    side = patch or max(1, min(height, width) // PATCHES)
-    if side > min(height, width):
-        raise UserError(f"a patch of {side} pixels does not fit into {height} x {width}; choose a smaller one")
-    patches = (height // side) * (width // side)
-    seen = {**ENCODER, "image": (channels, height, width), "patch": (side, side), "context": patches}
+    seen = {**ENCODER, **eye_of(size, patch)}
     return preset(
         "tiny",
         vocabulary_size=vocabulary,
-        **{**DECODER, "context": patches + longest},
+        **{**DECODER, "context": seen["context"] + longest},
         architecture="encoder-decoder",
         encoder_ahead=True,
         encoder=seen,
