@@ -244,7 +244,7 @@ def _lines(result: dict[str, Any]) -> list[str]:
     counts = f"{data['training']:,} {what} to learn from, {data['validation']:,} to validate, {data['test']:,} asked"
     model = f"{result['parameters']:,} parameters, {result['steps']:,} steps, {result['seconds']:.0f} s"
     kinds = [
-        f"  {kind + ' ...?':18} {one['exact_match']:.3f}   of {one['examples']:,}; the question alone {one['blind']:.3f}"
+        f"  {kind + ' ...?':18} {one['exact_match']:.3f}   of {one['examples']:,}; blind {one['blind']:.3f}"
         for kind, one in result.get("kinds", {}).items()
     ]
     return [f"\n{data['name']}: {counts}", model, *kinds, *report_lines(result)]
