@@ -142,6 +142,7 @@ COMMANDS_WITH_JSON = {
     "ask": ["nothing", "nothing.png", "what?"],
     "generate": ["nothing"],
     "embed": ["nothing", "nothing.txt"],
+    "transcribe": ["nothing.wav"],
     "evaluate": ["nothing", "nothing.txt"],
     "audit": ["nothing"],
     "export": ["nothing", "folder"],
