@@ -3,8 +3,8 @@
     python examples/image_in_a_text_model.py [--steps 300] [--seeds 3]
 
 Three arms, each with as many steps: blind (the images are blank); a language model that was trained on captions and
-then frozen under a new eye and a new projector (Tsimpoukelli et al. 2021, arXiv:2106.13884); all trained together. Chance is
-1/8 for the glyph and 1/4 for the quarter.
+then frozen under a new eye and a new projector (Tsimpoukelli et al. 2021, arXiv:2106.13884); all trained together.
+Chance is 1/8 for the glyph and 1/4 for the quarter.
 """
 
 import argparse

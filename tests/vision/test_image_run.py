@@ -9,6 +9,7 @@ import pytest
 
 from minigpt import UserError, open_model
 from minigpt.cli import main
+from minigpt.doctor import examine_run
 from minigpt.train import Interrupted, OneProcess, TrainSettings, steps_done, train
 from minigpt.train.folder import newest
 from minigpt.vision import Augmentation, Images, Seen, open_image_folder, prepare_images, train_images
@@ -219,6 +220,15 @@ def test_changed_files_are_refused(file, finished, tmp_path):
     folder, part = open_image_folder(tmp_path / "run"), file.split(".")[0].split("_")[0]
     with pytest.raises(UserError, match="has changed since training began"):
         (folder.targets if "targets" in file else folder.pixels)(part)
+
+
+def test_the_doctor_looks_at_it(finished, tmp_path, capsys):
+    assert main(["doctor", str(finished), "--json"]) in (0, 1)
+    shutil.copytree(finished, tmp_path / "run")
+    findings = {one.what: one for one in examine_run(tmp_path / "run")}
+    assert all(one.sound for one in findings.values()) and "46 images, 46 classes" in findings["training.npy"].said
+    (tmp_path / "run" / "test_targets.npy").write_bytes(b"")
+    assert [one.what for one in examine_run(tmp_path / "run") if not one.sound] == ["test.npy"]
 
 
 BAD = [None, 7, "x", [], {}, [1], float("nan"), -1]
