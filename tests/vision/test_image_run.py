@@ -72,6 +72,13 @@ def test_every_image_is_seen_once_an_epoch_changed_anew_and_the_same_again(tmp_p
                           np.sort(folder.targets("training")))  # fmt: skip
 
 
+def test_an_image_is_changed_in_another_way_each_time(tmp_path):
+    data = ImageData(prepared(tmp_path, augment=Augmentation(turn=5.0), batch=46))
+    (first,), (second,) = data.batches(0), data.batches(1)
+    assert np.array_equal(first.labels, second.labels), "the same images in the same order"
+    assert all(not np.array_equal(one, two) for one, two in zip(first.tokens, second.tokens, strict=True))
+
+
 def test_what_the_model_sees_has_mean_0_and_deviation_1(tmp_path):
     folder = prepared(tmp_path)
     scaled = folder.scaled(np.asarray(folder.pixels("training")))
