@@ -141,6 +141,9 @@ CONFIGS: dict[str, TransformerConfig] = {
         encoder={**IMAGES, "context": 7, "class_token": True, "width": 12, "heads": 3, "layers": 1, "position": "none"},
     ),
     "Whisper": TransformerConfig(**SMALL, **TWO_STACKS | {"encoder": WHISPER}, activation="gelu", attention_bias=False),
+    "Whisper, keys without bias": TransformerConfig(
+        **SMALL, **TWO_STACKS | {"encoder": {**WHISPER, "gated": False}}, activation="gelu", key_bias=False
+    ),
 }
 
 

@@ -43,6 +43,7 @@ class Span(NamedTuple):
 
     rows: slice  # which T of the row's positions are new ones of this sequence
     start: int  # how many positions it has already: that of the first new one
+    gone: slice = slice(0, 0)  # those whose keys and values were let go, since no window reaches them
 
 
 class Past(Protocol):
@@ -126,6 +127,10 @@ class Call:
     comm: Any = None
     vocabulary_offset: int = 0
     share: float = 1.0
+
+    def forward_only(self) -> "Call":
+        """The same call, to which no backward will come: nothing is kept for one."""
+        return replace(self, recompute=True)
 
     def hook_of(self, name: str) -> Callable[[str, np.ndarray], np.ndarray] | None:
         """The hook of an operation, whose activations are called NAME.LAST; None where nobody looks."""

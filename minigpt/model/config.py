@@ -110,8 +110,8 @@ class TransformerConfig:
         Whether that token takes a position of its own; in RoBERTa it does not.
     experts, experts_per_token, load_balancing : int, int, float
         Feed-forward networks in each block; those that a token uses; how much training minds uneven use.
-    bias, attention_bias, feed_forward_bias : bool
-        Of linear layers and layer norms; in attention and in the feed-forward network, None: as `bias`.
+    bias, attention_bias, feed_forward_bias, key_bias : bool
+        Of linear layers and layer norms; in attention and in the feed-forward network, None: as `bias`; of the key.
     tied : bool
         The output head is the token embedding.
     dropout, init_std : float
@@ -162,6 +162,7 @@ class TransformerConfig:
     load_balancing: float = 0.01  # how much training minds that experts are used unevenly
     bias: bool = True  # of linear layers and layer norms
     attention_bias: bool | None = None  # of the linear layers in attention; None: as `bias`
+    key_bias: bool = True  # of the key, where attention has biases; Whisper has none: softmax would not see it
     feed_forward_bias: bool | None = None  # of the linear layers in the feed-forward network; None: as `bias`
     tied: bool = True  # the output head is the token embedding
     scale_embedding: bool = False  # multiply token embeddings by sqrt(C), as the 2017 transformer does

@@ -195,7 +195,9 @@ class Transformer:
             seen = memory
         spans = None if past is None else past.spans
         start: Any = 0 if past is None else past.length if spans is None else positions_of(spans)
-        sight = partial(self.sight, dropped=past.dropped) if spans is None and past and past.dropped else self.sight
+        sight = self.sight
+        if spans is None and past and past.dropped:
+            sight = partial(sight, gone=slice(self.config.sinks, self.config.sinks + past.dropped))
         x, cache = stack_forward(
             params,
             "",
@@ -221,21 +223,21 @@ class Transformer:
         *,
         start: int = 0,
         memory: np.ndarray | None = None,
-        dropped: int = 0,
+        gone: slice = slice(0, 0),
     ) -> Sight:
         """Who may look where, of (B, T) positions. This is all the difference between an encoder and a decoder.
 
-        dropped: how many positions a cache has let go after the sinks, since no window reaches them.
+        gone: positions that a cache has let go, since no window reaches them.
         """
         if needs_rules(self.config, shape[1], start + shape[1]):
-            return ruled_sight(self.config, batch, shape, start=start, dropped=dropped, memory=memory)
+            return ruled_sight(self.config, batch, shape, start=start, gone=gone, memory=memory)
         if self.config.architecture == "encoder":
             return encoder_sight(batch.present, shape)
         return decoder_sight(batch, shape[1], start=start, memory=memory)
 
     def _sight_of(self, spans: list[Span], batch: Batch) -> Sight:
         """Each sequence of a row sees itself, as it would alone: a mask for each span."""
-        each = [self.sight(batch, (1, length_of(span)), start=span.start) for span in spans]
+        each = [self.sight(batch, (1, length_of(span)), start=span.start, gone=span.gone) for span in spans]
         return Sight([one.mask for one in each], bias=[one.bias for one in each])
 
     def logits(self, params: Weights, x: np.ndarray) -> tuple[np.ndarray, Any]:

