@@ -57,11 +57,10 @@ def main():
 
 def student(root, corpus, opened, arm, seed, settings):
     """The held-out loss of a student, in nats a letter."""
-    how = ARMS[arm]
     settings = replace(settings, seed=seed)
     path = Path(root) / f"{arm}-{seed}".replace(" ", "-")
-    folder = prepare_student(path, opened, corpus, how, settings=settings, progress=False)
-    return train(folder, engine=Distiller(folder, opened, how), show_progress=False)[1].best_loss
+    folder = prepare_student(path, opened, corpus, ARMS[arm], settings=settings, progress=False)
+    return train(folder, engine=Distiller(folder, opened), show_progress=False)[1].best_loss
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@
 #
 # **You need.** Lesson 05: the gradient.
 #
-# **Time.** 95 minutes to read; the code runs in 120 s and takes 0.3 GB.
+# **Time.** 95 minutes to read; the code runs in 60 s and takes 0.3 GB.
 
 # %%
 import matplotlib.pyplot as plt
@@ -407,7 +407,7 @@ expect("L06.l2_does_not", apart_l2.mean, above=0.2, against={"AdamW": apart.mean
 prediction(
     "L06.decay_prediction",
     "AdamW shrinks both alike, L2 leaves those with large gradients",
-    not apart.is_one and apart_l2.low > 0.2,
+    apart.within(0.05) and apart_l2.low > 0.2,
 )
 
 # %% [markdown]
@@ -604,7 +604,7 @@ prediction(
 # The same model, text and number of steps for all. Every optimizer tries rates on one seed, each twice the one before.
 # The best must not lie at an end of its grid. Then it is trained with three other seeds.
 #
-# **Prediction.** Plain SGD is far behind AdamW, by a fifth of a nat or more. Adam and AdamW cannot be told apart. Muon is
+# **Prediction.** Plain SGD is far behind AdamW, by a fifth of a nat or more. Adam and AdamW are alike, to within a tenth of a nat. Muon is
 # ahead of both. With all matrices zero nothing is learnt at all: the gradient of a product of zeros is zero, for ever.
 
 
@@ -761,8 +761,8 @@ prediction(
 )
 prediction(
     "L06.adams_alike",
-    "Adam and AdamW cannot be told apart",
-    not quick() and not difference(reached["Adam"], reached["AdamW"]).is_one,
+    "Adam and AdamW are alike, to within a tenth of a nat",
+    not quick() and difference(reached["Adam"], reached["AdamW"]).within(0.1),
 )
 prediction(
     "L06.muon_leads",
@@ -773,8 +773,8 @@ prediction(
 # %% [markdown]
 # The first prediction is not confirmed. Plain SGD with its best rate is hardly further from AdamW than the seeds differ. A
 # part of that is clipping, which all of them have: without it SGD wants a smaller rate and is a tenth of a nat behind.
-# Momentum was no help to SGD here, and its seeds lie far apart; why is not shown. Adam and AdamW cannot be told apart: in so
-# few steps a decay of 0.01 hardly moves anything.
+# Momentum was no help to SGD here, and its seeds lie far apart; why is not shown. Adam and AdamW are alike: the whole
+# interval lies within a tenth of a nat. In so few steps a decay of 0.01 hardly moves anything.
 #
 # Muon leads clearly. It differs from AdamW in three things: orthogonal updates, a momentum of its own, and AdamW with
 # $\beta_2 = 0.95$ for the rest of the parameters. The third alone gives nothing, as its row shows; which of the other two

@@ -9,7 +9,7 @@
 #
 # **You need.** Lesson 01, characters as tokens and nats; lesson 04, a GPT; lesson 05, gradients; lesson 06, AdamW.
 #
-# **Time.** 145 minutes to read; the code runs in 133 s and takes 0.2 GB.
+# **Time.** 180 minutes to read; the code runs in 60 s and takes 0.2 GB.
 #
 # All people, numbers and addresses in this lesson are invented.
 
@@ -19,6 +19,7 @@ import re
 import tempfile
 from itertools import product
 from pathlib import Path
+from statistics import NormalDist
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -45,8 +46,8 @@ from minigpt.course import (
 from minigpt.objectives import causal_lm, loss, loss_and_gradient
 from minigpt.ops import softmax_forward
 from minigpt.optim import constant
-from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
-from minigpt.plots_corpus import marked_texts, seed_lines
+from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, seed_lines
+from minigpt.plots_corpus import marked_texts
 from minigpt.privacy import (
     Canary,
     PrivateGradient,
@@ -221,12 +222,16 @@ table(
 # **Recall** is the share of what is there that was found. **Precision** is the share of what was found that is right. Both
 # need text in which everything is labelled. We make some: sentences with slots, filled from invented people. The
 # same people write in two ways. In *forms* everything stands as a form asks for it. In *chat* people write as they
-# talk: names in small letters, numbers in words, addresses of mail spelled out so that no machine reads them. A third
-# style tells sentences from values: the sentences of chat with the values of forms. And then there is text that only looks
-# personal: version numbers, log lines, book numbers, sums.
+# talk: names in small letters, numbers in words, addresses of mail spelled out so that no machine reads them. Two more
+# styles tell sentences from values: the sentences of one with the values of the other. And then there is text that only
+# looks personal: version numbers, log lines, book numbers, sums.
 #
-# **Prediction.** (a) In forms more than 90% of all labelled characters are covered. (b) In chat less than half.
-# (c) Text that only looks personal gives hardly an alarm, below 2%.
+# One control is easily left out. In such short texts much of what is written is labelled, so whoever takes out a lot hits a
+# lot. **Removal at random** of as many characters covers, on average, the share that was taken out of the whole text.
+#
+# **Prediction.** (a) In forms more than 90% of all labelled characters are covered, and removal at random covers at least
+# a quarter less. (b) In chat less than half. (c) Text that only looks personal gives hardly an alarm, below 2%. (d) It is
+# the values: either kind of sentence is covered if it has the values of forms, and neither with those of chat.
 
 # %%
 GIVEN = re.findall(r"\w+", "Anna Omar Linda Peter Maria Ivan Julia Thomas Sofia Carlos Emma David")
@@ -296,12 +301,15 @@ IN_CHAT = {
     ),
 }
 COUNT = 60 if quick() else 400
+SLOTS_OF_CHAT = {f"{{{{{slot}}}}}" for slot in IN_CHAT}
+FORMS_OF_BOTH = [text for text in FORMS if set(re.findall(r"{{\w+}}", text)) <= SLOTS_OF_CHAT]
 STYLES = {
     "forms": (FORMS, {}),
-    "sentences of chat, values of forms": (CHAT, {}),
+    "chat, values of forms": (CHAT, {}),
+    "forms, values of chat": (FORMS_OF_BOTH, IN_CHAT),
     "chat": (CHAT, IN_CHAT),
 }
-covered, kinds, missed, alarms = {}, {}, {}, []
+covered, at_random, kinds, missed, alarms = {}, {}, {}, {}, []
 for seed in SEEDS:
     for style, (sentences, extra) in STYLES.items():
         templates = Templates(sentences, IDENTITIES, ["Acme"])
@@ -309,6 +317,8 @@ for seed in SEEDS:
         made = [fill(str(rng.choice(sentences)), templates, rng, extra) for _ in range(COUNT)]
         result = evaluate(made, rng=rng, resamples=10)
         covered.setdefault(style, []).append(result.covered)
+        taken = [sum(span.end - span.start for span in find(one.text)) for one in made]
+        at_random.setdefault(style, []).append(sum(taken) / sum(len(one.text) for one in made))
         missed.setdefault(style, result.missed)
         for kind, score in result.kinds.items():
             if score.labels:
@@ -318,6 +328,7 @@ for seed in SEEDS:
 spread_table(
     {
         **{f"{style}: labelled characters found": values for style, values in covered.items()},
+        "forms: removal at random of as many characters": at_random["forms"],
         "only looks personal: texts with an alarm": alarms,
     }
 )
@@ -342,14 +353,24 @@ for style, some in missed.items():
     print(style)
     for kind, text in some[:: max(1, len(some) // 6)][:6]:
         print("   missed", kind, repr(text))
-by_values = np.mean(covered["sentences of chat, values of forms"])
-expect("E16.found_by_values", by_values, above=0.85, against={"chat": np.mean(covered["chat"])})
+of_style = {style: float(np.mean(values)) for style, values in covered.items()}
+expect(
+    "E16.found_by_values",
+    of_style["chat, values of forms"],
+    above=0.85,
+    against={
+        "forms, values of chat": of_style["forms, values of chat"],
+        "removal at random": np.mean(at_random["chat, values of forms"]),
+    },
+)
 expect(
     "E16.found_in_forms",
-    np.mean(covered["forms"]),
+    of_style["forms"],
     above=0.85,
-    against={"chat": np.mean(covered["chat"])},
+    against={"chat": of_style["chat"], "removal at random": np.mean(at_random["forms"])},
 )
+beyond_chance = paired_difference(covered["forms"], at_random["forms"])
+print("covered in forms, beyond removal at random:", beyond_chance)
 expect(
     "E16.found_in_chat",
     np.mean(covered["chat"]),
@@ -357,14 +378,25 @@ expect(
     against={"forms": np.mean(covered["forms"])},
 )
 expect("E16.false_alarms", np.mean(alarms), below=0.02, against={"one text in ten": 0.1})
-prediction("E16.forms_are_found", "in forms more than 90% is covered", min(covered["forms"]) > 0.9)
+prediction(
+    "E16.forms_are_found",
+    "in forms more than 90% is covered, a quarter more than at random",
+    min(covered["forms"]) > 0.9 and beyond_chance.low > 0.25,
+)
 prediction("E16.chat_is_not", "in chat less than half is covered", max(covered["chat"]) < 0.5)
+prediction(
+    "E16.values_decide",
+    "values of forms are found in either kind of sentence, values of chat in neither",
+    min(covered["forms"] + covered["chat, values of forms"]) > 0.85
+    and max(covered["chat"] + covered["forms, values of chat"]) < 0.15,
+)
 
 # %% [markdown]
-# Confirmed. In forms nine characters of ten are found. What is missed are names that are on no list, and a user's
-# name in a line of a log. In chat next to nothing is found. The third style tells why: in the sentences of chat, but
-# with values as forms have them, as much is found as in forms. It is the way in which a number or a name is *written*.
-# Real text lies between the two.
+# Confirmed. In forms nine characters of ten are found; removal at random, that takes as much, hits little more than half.
+# What is missed are names that are on no list, and a user's name in a line of a log. In chat next to nothing is found. The
+# two crossed styles tell why: in the sentences of chat with values as forms have them most is found, and in forms
+# that were filled in as people talk nothing. It is the way in which a number or a name is *written*. Real text lies
+# between the two.
 #
 # How far to trust it? Forms and rules were written by the same hands. The table is of sentences that others wrote: 210
 # templates and 3,000 invented identities of Microsoft's presidio-evaluator. It was not made by this notebook, which
@@ -411,6 +443,10 @@ prediction(
 # the first of 1,000, the model knows it. The **exposure** of a canary is the logarithm, to base 2, of how many numbers there are,
 # less that of the rank of the planted one. Each bit halves what a guesser has to try. A number that was never planted has
 # any rank alike, so its exposure is 1.44 bits on average.
+#
+# What else could expose a number? The model may have learnt that 831 is a frequent number, and give it after *any*
+# name. Then something is known, but not of whom. So each planted number is also asked for behind names that were
+# never planted. And a second model, of other text of the same kind, has never seen any of the numbers.
 #
 # Ours are lines such as `Bafidego: 831.` in real text. With three digits all 1,000 numbers can be ranked at once:
 
@@ -465,17 +501,21 @@ show_source(exposure, docstring=False)
 
 # %% [markdown]
 # Now the experiment. The text is 64 lines of Python's documentation, of 160 characters, chosen at random out of 128; the
-# others are kept for part 4. Canaries stand in it 0, 1, 4 or 16 times, four of each. The model reads everything again and
-# again, and we look after 1, 4, 16 and 40 passes.
+# others are kept for part 4. Canaries stand in it 0, 1, 4 or 16 times. The model reads everything again and
+# again, and we look after 1, 4, 16 and 40 passes. The other model reads 640 other lines four times, as many characters
+# in all, without canaries.
 #
-# **Predictions.** (a) After one pass a canary that stands there once cannot be told from one that was never planted.
-# (b) What counts is the *product* of copies and passes: 4 copies after 4 passes are as exposed as 16 copies after one,
-# within two bits. (c) After 40 passes 16 copies are known outright: above 9 bits, where 9.97 is the most.
+# **Predictions.** (a) After one pass a canary that stands there once is as exposed as the same number behind names that
+# were never planted, within half a bit. (b) What counts is the *product* of copies and passes: 4 copies after 4 passes are
+# as exposed as 16 copies after one, and 16 after 4 as 4 after 16, within two bits. (c) After 40 passes 16 copies are
+# known outright: above 9 bits, where 9.97 is the most. (d) They are known with their names: behind other names the same
+# numbers are exposed by three bits less, at least.
 
 # %%
-LINE, EACH = 160, 4
-LINES = 20 if quick() else 64
-COPIES = (0, 1, 4, 16)
+LINE = 160
+LINES, SPARE = (20, 40) if quick() else (64, 640)
+EACH = {0: 4, 1: 4, 4: 2, 16: 2} if quick() else {0: 12, 1: 12, 4: 8, 16: 8}  # copies: canaries
+COPIES = tuple(EACH)
 PASSES = (1, 2) if quick() else (1, 4, 16, 40)
 
 
@@ -487,30 +527,46 @@ def lines_of(texts, rng):
 
 
 def canaries_of(rng):
-    """EACH canaries for every number of copies."""
+    """As many canaries as EACH says for every number of copies."""
     syllables = re.findall("..", "badefigokulameniporusateviwozuky")
+    often = np.repeat(COPIES, list(EACH.values()))
     names = set()
-    while len(names) < EACH * len(COPIES):
+    while len(names) < len(often):
         names.add("".join(rng.choice(syllables, 4)).capitalize())
+    names = rng.permutation(sorted(names))
     numbers = rng.integers(0, 1000, len(names))
-    often = np.repeat(COPIES, EACH)
     return [
         Canary(f"{name}:", f" {number:03}", int(times))
-        for name, number, times in zip(sorted(names), numbers, often, strict=True)
+        for name, number, times in zip(names, numbers, often, strict=True)
     ]
 
 
-def read_again_and_again(text, params, rng, kept):
-    """Batches of all of the text, pass after pass, each cut in other places; keeps the parameters after some."""
+def read_again_and_again(text, params, rng, passes, kept):
+    """Train on all of the text, pass after pass, each cut in other places; keeps the parameters after some."""
     ids = text_tokens.encode(text).astype(int)
-    for number in range(1, PASSES[-1] + 1):
-        start = rng.integers(CONTEXT)
-        count = (len(ids) - start - 1) // CONTEXT
-        places = start + CONTEXT * rng.permutation(count)[:, None] + np.arange(CONTEXT + 1)
-        for first in range(0, count, 16):
-            yield causal_lm(ids[places[first : first + 16]])
-        if number in PASSES:
-            kept[number] = params.copy()
+
+    def batches():
+        for number in range(1, passes + 1):
+            start = rng.integers(CONTEXT)
+            count = (len(ids) - start - 1) // CONTEXT
+            places = start + CONTEXT * rng.permutation(count)[:, None] + np.arange(CONTEXT + 1)
+            for first in range(0, count, 16):
+                yield causal_lm(ids[places[first : first + 16]])
+            if number in PASSES:
+                kept[number] = params.copy()
+
+    fit(reader, params, batches(), constant(8e-3, warmup=10))
+
+
+def exposures(params, canaries):
+    """Of each canary's number: behind its own name, and on average behind names never planted: (N, 2) bits."""
+    nats = [number_nats(reader, params, prefix_of(one), digits) for one in canaries]
+    never = [row for row, one in enumerate(canaries) if one.times == 0]
+    found = []
+    for row, one in enumerate(canaries):
+        others = [bits_of(nats[other], int(one.secret)) for other in never if other != row]
+        found.append((bits_of(nats[row], int(one.secret)), np.mean(others)))
+    return np.array(found)
 
 
 def line_nats(params, lines):
@@ -524,73 +580,88 @@ def line_nats(params, lines):
 
 
 all_lines = lines_of(documents, np.random.default_rng(2))
-bits, guesses, held_out = {}, {}, {}
+bits, guesses, held_out = {}, {}, {}  # bits: (passes, copies) -> (own name, other names) a seed
 for seed in SEEDS:
     rng = np.random.default_rng(seed)
-    both = [all_lines[i] for i in rng.permutation(len(all_lines))[: 2 * LINES]]
-    members, others = both[:LINES], both[LINES:]
+    shuffled = [all_lines[i] for i in rng.permutation(len(all_lines))[: 2 * LINES + SPARE]]
+    members, others, spare = shuffled[:LINES], shuffled[LINES : 2 * LINES], shuffled[2 * LINES :]
     canaries = canaries_of(rng)
     text = plant("\n".join(members) + "\n", canaries, rng)
-    params, kept = reader.init(rng), {}
+    params, reference, kept = reader.init(rng), reader.init(rng), {}
     kept[0] = params.copy()
-    fit(reader, params, read_again_and_again(text, params, rng, kept), constant(8e-3, warmup=10))
+    read_again_and_again(text, params, rng, PASSES[-1], kept)
+    read_again_and_again("\n".join(spare), reference, rng, 1 if quick() else 4, {})
+    hardness = [line_nats(reference, some) for some in (members, others)]
+    for passes, snapshot in {**kept, "without": reference}.items():
+        found = exposures(snapshot, canaries)
+        for copies in COPIES:
+            chosen = [one.times == copies for one in canaries]
+            bits.setdefault((passes, copies), []).append(found[chosen].mean(axis=0))
     for passes, snapshot in kept.items():
-        for canary in canaries:
-            nats = number_nats(reader, snapshot, prefix_of(canary), digits)
-            found = bits_of(nats, int(canary.secret))
-            bits.setdefault((passes, canary.times), {}).setdefault(seed, []).append(found)
-        nats = {"in": line_nats(snapshot, members), "out": line_nats(snapshot, others)}
-        held_out.setdefault(passes, []).append(float(nats["out"].mean()))
-        as_bytes = [[line.encode() for line in some] for some in (members, others)]
-        seen, unseen = (
-            membership_scores(n, t) for n, t in zip(nats.values(), as_bytes, strict=True)
-        )
-        for name in seen:
-            area = area_under_curve(seen[name], unseen[name])
+        nats = [line_nats(snapshot, some) for some in (members, others)]
+        held_out.setdefault(passes, []).append(float(nats[1].mean()))
+        scores = []
+        for some, of_text, of_reference in zip((members, others), nats, hardness, strict=True):
+            found = membership_scores(of_text, [line.encode() for line in some])
+            found["loss less a reference's"] = (of_reference - of_text).mean(axis=1)
+            scores.append(found)
+        for name in scores[0]:
+            area = area_under_curve(scores[0][name], scores[1][name])
             guesses.setdefault(name, {}).setdefault(passes, []).append(area)
-mean_bits = {
-    key: [float(np.mean(values)) for values in found.values()] for key, found in bits.items()
-}
-spread_table(
-    {
-        f"{passes} passes, {times} copies": mean_bits[passes, times]
-        for passes in PASSES
-        for times in COPIES
-    },
-    name="exposure (bits; at most 9.97)",
+bits = {key: np.array(values) for key, values in bits.items()}  # (seeds, 2)
+table(
+    ["passes", "copies", "exposure", "(lowest to highest)", "behind other names", "difference"],
+    [
+        (
+            str(passes),
+            copies,
+            float(own.mean()),
+            f"{own.min():.1f} to {own.max():.1f}",
+            float(other.mean()),
+            str(paired_difference(own, other)),
+        )
+        for (passes, copies), (own, other) in ((key, values.T) for key, values in bits.items())
+        if passes
+    ],
     digits=2,
 )
 
 # %%
-figure, axes = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
+figure, panels = plt.subplots(1, 2, figsize=(9.5, 3.7), layout="constrained", sharey=True)
 colors = dict(zip(PASSES, (SKY, GREEN, ORANGE, VERMILION), strict=False))
 for passes, color in colors.items():
-    values = np.array([mean_bits[passes, times] for times in COPIES[1:]]).T  # (seeds, copies)
-    seed_lines(
-        axes, [passes * times for times in COPIES[1:]], {f"{passes} passes": (values, color)}
-    )
-axes.set(xscale="log", ylim=(0, 10.3))
-axes.axhline(1 / math.log(2), color=GREY, linestyle=":")
-axes.text(90, 1.6, "never planted: 1.44", color=GREY)
-axes.set(xlabel="copies x passes", ylabel="exposure (bits)")
-axes.set_title("How often a line was read decides how well it is known")
-axes.legend(frameon=False, loc="upper left")
+    values = np.stack([bits[passes, times] for times in COPIES[1:]], axis=1)  # (seeds, copies, 2)
+    read = [passes * times for times in COPIES[1:]]
+    for part, panel in enumerate(panels):
+        seed_lines(panel, read, {f"{passes} passes": (values[..., part], color)})
+for panel in panels:
+    panel.axhline(1 / math.log(2), color=GREY, linestyle=":")
+    panel.set(xscale="log", ylim=(0, 10.3), xlabel="copies x passes")
+panels[1].text(60, 0.6, "never planted: 1.44", color=GREY)
+panels[0].set(ylabel="exposure (bits)", title="Behind its own name: read often, known well")
+panels[1].set_title("Behind other names: a part is known of nobody")
+panels[0].legend(frameon=False, loc="upper left")
 show(
     figure,
-    "Exposure in bits against the product of copies and passes, one line for each number of passes. It rises from chance, "
-    "1.44 bits, where a line was read a few times, to nearly ten bits, where it was read a hundred times.",
+    "Two panels of exposure in bits against the product of copies and passes, a line for each number of passes. Behind their "
+    "own names numbers rise from chance, 1.44 bits, to nearly ten bits where they were read a hundred times. Behind names "
+    "that were never planted the same numbers rise as well, but less far.",
 )
 
 # %%
 last = PASSES[-1]
-known, never = np.mean(mean_bits[last, 16]), np.mean(mean_bits[last, 0])
-once = paired_difference(mean_bits[PASSES[0], 1], mean_bits[PASSES[0], 0])
-print("one pass, one copy minus none:", once)
+(known, elsewhere), (never, _) = bits[last, COPIES[-1]].mean(axis=0), bits[last, 0].mean(axis=0)
+once = paired_difference(*bits[PASSES[0], 1].T)
+unseen = paired_difference(bits[PASSES[0], 1][:, 0], bits["without", 1][:, 0])
+whose = paired_difference(*bits[last, 16].T)
+print("one pass, one copy, own name minus other names:    ", once)
+print("the same, minus a model that never saw the numbers:", unseen)
+print(f"{last} passes, 16 copies, own name minus other names:", whose)
 expect(
     "E16.exposure_of_16_copies",
     known,
-    above=8,
-    against=unless_quick(never_planted=never),
+    above=9,
+    against=unless_quick(never_planted=never, behind_other_names=elsewhere),
     full_only=True,
 )
 expect(
@@ -600,20 +671,47 @@ expect(
     against=unless_quick(of_16_copies=known),
     full_only=True,
 )
-same_product = abs(np.mean(mean_bits[4, 4]) - np.mean(mean_bits[1, 16])) if not quick() else 0.0
-print(
-    "4 copies in 4 passes, and 16 copies in one, differ by", round(float(same_product), 2), "bits"
+same_product = []
+if not quick():
+    for first, second in (((4, 4), (1, 16)), ((4, 16), (16, 4))):
+        same_product.append(paired_difference(bits[first][:, 0], bits[second][:, 0]))
+        print(f"passes and copies {first} minus {second}:", same_product[-1])
+prediction(
+    "E16.once_is_not_seen",
+    "read once, a number is as exposed behind its own name as behind others",
+    once.within(0.5),
 )
-prediction("E16.once_is_not_seen", "one copy after one pass is as good as none", not once.is_one)
-prediction("E16.product_counts", "what counts is copies times passes", same_product < 2)
-prediction("E16.sixteen_are_known", "16 copies are known after 40 passes", known > 9)
+prediction(
+    "E16.product_counts",
+    "what counts is copies times passes, within two bits",
+    bool(same_product) and all(one.within(2) for one in same_product),
+    text_says=False,
+)
+prediction(
+    "E16.sixteen_are_known",
+    "16 copies are known after 40 passes",
+    bits[last, 16][:, 0].min() > 9,
+)
+prediction(
+    "E16.known_with_their_names",
+    "behind other names they are exposed by three bits less",
+    whose.low > 3,
+)
 
 # %% [markdown]
-# (b) and (c) are confirmed. (a) is confirmed only in so far as three seeds cannot tell: the interval holds zero, and two
-# bits as well. The lines for different numbers of passes lie near one another: it matters little whether a line
-# stands there often or is read often. After 40 passes even a line that stands there once is nearly known. So what protects
-# a secret is not that it stands there once, but that it is *read* once. Taking out duplicates and reading less often
-# work alike here.
+# (a) is confirmed, and closely. The usual comparison, with a model that never saw the numbers, would have left it open: how
+# likely a number is *anyway* is luck, and the interval is wide. Behind other names the number is the same, and the luck
+# falls out. (b) is not confirmed. On average 16 copies in one pass are more exposed than 4 copies in 4, by more than a bit,
+# and three seeds do not say whether by more than two. That a line is known the better the more often it was read, in
+# whatever way, is all that the left panel shows.
+#
+# (c) and (d) are confirmed, but look at the right panel. After one pass 16 copies are well exposed, and behind other
+# names just as well. So what the model knows then is that this number is frequent, and not whose it is. That comes
+# later. And at the end more than half of the bits are still of nobody. Exposure alone does not tell one from the other:
+# whoever reports it without this control reports both together.
+#
+# After 40 passes even a line that stands there once is exposed, and behind its own name. So what protects a secret is not
+# that it stands there once, but that it is *read* once.
 #
 # ## Part 3. Names are gone, and people are still there
 #
@@ -627,6 +725,10 @@ prediction("E16.sixteen_are_known", "16 copies are known after 40 passes", known
 # **Prediction.** A model that knows its text by heart gives the number of a person who is unique. Of m people who look
 # alike it can be right about one. So it gives away (combinations in the table) / (people), at every level. With all
 # facts kept that is nearly as much as with names.
+#
+# Coarsening takes text away, and so does a fact crossed out at random. So the last step, which leaves out the job of
+# everybody, has a control: *one fact of each person, drawn at random*, is left out instead. Just as many facts go.
+# **Prediction.** It protects less, by a tenth of the people at least.
 
 # %%
 PEOPLE = 40 if quick() else 120
@@ -638,6 +740,7 @@ LEVELS = {
     "age to a decade": {"age": "age"},
     "and postcode to its first digits": {"age": "age", "postcode": "postcode"},
     "and no job": {"age": "age", "postcode": "postcode", "job": "drop"},
+    "instead, one fact at random": {"age": "age", "postcode": "postcode"},
 }
 FACTS = ("age", "postcode", "job")
 
@@ -678,12 +781,15 @@ small = Transformer(
 
 # %%
 TIMES = 4 if quick() else 100
-given_away, alike = {}, {}
+given_away, alike, of_others = {}, {}, []
 for level, rules in LEVELS.items():
     for seed in SEEDS:
         records = people(np.random.default_rng(seed))
         quasi = ("name", *FACTS) if level == "names kept" else FACTS
         coarse = generalise(records, rules)
+        if level == "instead, one fact at random":
+            gone = np.random.default_rng(90 + seed).choice(FACTS, len(coarse))
+            coarse = [{**one, fact: "?"} for one, fact in zip(coarse, gone, strict=True)]
         if level != "names kept":
             coarse = [{**record, "name": ("<NAME>", "<NAME>")} for record in coarse]
         counted = k_anonymity(coarse, quasi)
@@ -694,6 +800,9 @@ for level, rules in LEVELS.items():
         given_away.setdefault(level, []).append(
             float(extracted(small, params, rows, FACTS_END).mean())
         )
+        if level == "names gone":  # the number of somebody else, which is as often in the text
+            others = np.hstack([rows[:, :FACTS_END], np.roll(rows[:, FACTS_END:], 1, axis=0)])
+            of_others.append(float(extracted(small, params, others, FACTS_END).mean()))
         alike.setdefault(level, []).append((counted.k, counted.unique, counted.risk))
 mean_alike = {level: np.mean(values, axis=0) for level, values in alike.items()}
 table(
@@ -723,13 +832,13 @@ axes.plot([], [], color=GREY, label="share that is unique")
 axes.set_yticks(range(len(given_away)), list(given_away))
 axes.invert_yaxis()
 axes.set(xlabel="share of numbers that the model gives away", xlim=(0, 1.15))
-axes.set_title("Without names nearly as much is given away; coarser facts help")
+axes.set_title("Coarser facts help; as many facts crossed out at random help little")
 axes.legend(frameon=False, loc="lower right")
 axes.spines[["top", "right"]].set_visible(False)
 show(
     figure,
     "Bars of the share of numbers that a model gives away. With names all of them, without names nearly all, with coarser "
-    "facts less and less. A red line beside each bar, combinations over people, and a grey one, the share of unique people.",
+    "facts less and less, and with one fact of each person at random in place of the job more again. A red line beside each bar, combinations over people, and a grey one, the share of unique people.",
 )
 
 # %%
@@ -744,15 +853,29 @@ expect(
     "E16.extracted_without_names",
     np.mean(gone),
     above=0.5,
-    against={"chance": 0.001, **(unless_quick(coarse=np.mean(given_away["and no job"])) or {})},
+    against={
+        "number of another": np.mean(of_others),
+        **(unless_quick(coarse=np.mean(given_away["and no job"])) or {}),
+    },
     full_only=True,
 )
 expect(
     "E16.extracted_when_coarse",
     np.mean(given_away["and no job"]),
     below=0.1,
-    against=unless_quick(names_gone=np.mean(gone)),
+    against=unless_quick(
+        names_gone=np.mean(gone), at_random=np.mean(given_away["instead, one fact at random"])
+    ),
     full_only=True,
+)
+at_random_more = paired_difference(
+    given_away["instead, one fact at random"], given_away["and no job"]
+)
+print("one fact at random minus no job:", at_random_more)
+prediction(
+    "E16.random_removal_protects_less",
+    "one fact at random protects less than the job of all",
+    at_random_more.low > 0.1,
 )
 prediction(
     "E16.combinations_over_people",
@@ -765,6 +888,10 @@ prediction(
 # table, without any model. Counting who is *unique* is too kind to the filter: of two people who share all facts one is still given away. Each
 # step of coarsening helps, and each takes something from those who would use the text in good faith: with decades, regions
 # and no jobs there is not much left to study.
+#
+# It matters what is taken, and not only how much. One fact of each person at random is as much as all jobs, and leaves a
+# third of the people exposed, where the jobs leave one in twenty. A filter that reports how many characters it took has
+# not said whom it protects.
 #
 # k says how weak the weakest place is. As long as one person is alone, k is 1, however few others are. And it counts only
 # how many *look* alike. If all who look alike had the same number, it would be given away with k as large as one likes
@@ -794,12 +921,17 @@ expect("L14.area_by_hand", abs(area(seen, unseen) - area_under_curve(seen, unsee
 # The models of part 2 have read 64 lines and not the other 64. Lines were dealt out at random, so nothing but training
 # can tell them apart. The control is a guess that never asks the model: how well a line can be compressed.
 #
-# **Predictions.** (a) Before training, and without the model, all guesses are at chance: 0.45 to 0.55. (b) After one
-# pass, which is how large corpora are read, the area is below 0.6: of no use for a single text. (c) After 40 passes it is
-# above 0.9.
+# A low loss may also mean that a line is *easy*. That hides what was seen, and a weak guess proves little about what a better
+# one could tell. So there is a stronger guess, the loss less that of a **reference model**, which has read neither (Watson
+# et al., 2022): what is easy for both falls out. Ours is the one that read 640 other lines.
+#
+# **Predictions.** (a) Before training, and without the model, guesses are at chance: 0.45 to 0.55 on average. (b) After
+# one pass, which is how large corpora are read, the area is below 0.7 for either guess, with its whole interval: of little
+# use for a single text. (c) After 40 passes it is above 0.9. (d) After 4 passes the reference helps.
 
 # %%
 names = {
+    "loss less a reference's": "loss less a reference's",
     "loss": "loss",
     "loss over compressed size": "loss over compressed size",
     "without the model": "without the model: the control",
@@ -826,17 +958,17 @@ seed_lines(
     columns,
     {
         names[name]: (np.array([guesses[name][passes] for passes in columns]).T, color)
-        for name, color in zip(names, (BLUE, SKY, GREY), strict=True)
+        for name, color in zip(names, (VERMILION, BLUE, SKY, GREY), strict=True)
     },
 )
 axes.axhline(0.5, color=GREY, linestyle=":")
 axes.set(xlabel="passes over the text", ylabel="area under the curve", ylim=(0.4, 1.03))
-axes.set_title("One pass tells next to nothing, forty tell much")
+axes.set_title("One pass tells little, forty tell all; a reference tells earlier")
 axes.legend(frameon=False, loc="center right")
 show(
     figure,
-    "The area under the curve against the number of passes. Guessing by loss rises from a half to nearly one; the control "
-    "that never asks the model stays near a half.",
+    "The area under the curve against the number of passes. Guessing by loss rises from a half to nearly one, sooner if the "
+    "loss of a reference model is taken off; the control that never asks the model stays near a half.",
 )
 
 # %%
@@ -866,10 +998,62 @@ prediction(
     "before training and without the model the guess is at chance",
     all(0.45 <= value <= 0.55 for value in [after[0], np.mean(control)]),
 )
-prediction("E17.one_pass_is_weak", "after one pass the area is below 0.6", after[PASSES[0]] < 0.6)
-prediction("E17.forty_passes_tell", "after 40 passes it is above 0.9", after[last] > 0.9)
+coin = [0.5] * len(SEEDS)
+one_pass = {
+    name: paired_difference(guesses[name][PASSES[0]], coin)
+    for name in ("loss", "loss less a reference's")
+}
+for name, beyond in one_pass.items():
+    print(f"area after one pass, by {name}, minus 0.5: {beyond}")
+helped = None
+if not quick():
+    helped = paired_difference(guesses["loss less a reference's"][4], guesses["loss"][4])
+    print("after 4 passes, what the reference adds:", helped)
+prediction(
+    "E17.one_pass_is_weak",
+    "after one pass the area is below 0.7, by either guess",
+    all(beyond.high < 0.2 for beyond in one_pass.values()),
+)
+prediction(
+    "E17.forty_passes_tell", "after 40 passes it is above 0.9", min(guesses["loss"][last]) > 0.9
+)
+prediction(
+    "E17.reference_helps", "after 4 passes the reference helps", bool(helped) and helped.low > 0
+)
 
 # %% [markdown]
+# All four are confirmed. But (b) has changed its meaning by the stronger guess. By the loss alone one pass cannot be told
+# from chance. With a reference model it can: the interval leaves 0.5 out. It is little for a single line. What the loss did
+# not show was a weak guess, and not that nothing was there.
+#
+# Nobody who asks for a list of *sources* has one line alone. Guesses about texts of one source can be added up. If texts
+# were independent, and their scores spread as the bell curve does, an area $A$ for one text would be
+# $\Phi(\sqrt n\,\Phi^{-1}(A))$ for sources of $n$ texts each, where $\Phi$ is the bell curve's share below a place:
+
+# %%
+bell = NormalDist()
+beyond_one = [value for value in guesses["loss less a reference's"][PASSES[0]]]
+table(
+    ["texts of a source", "area after one pass, if they add up", "lowest seed", "highest seed"],
+    [
+        (
+            n,
+            *(
+                bell.cdf(math.sqrt(n) * bell.inv_cdf(min(0.999, f(beyond_one))))
+                for f in (np.mean, min, max)
+            ),
+        )
+        for n in (1, 16, 100, 1000)
+    ],
+    digits=2,
+)
+
+# %% [markdown]
+# So one pass does not make a long list of sources safe from being checked. This is arithmetic: lines of one document are
+# not independent, and our seeds differ. But tests of whole data sets rest on it, and succeed where tests of single texts
+# fail (Maini et al., 2024). They need three things: the probabilities that a model gives, a reference model, and texts of
+# the *same* kind that were surely not read. The next section is about the third.
+#
 # ### The trap
 #
 # In practice nobody deals texts out at random. One takes what was surely in, old pages, and what surely was not, new ones.
@@ -877,10 +1061,12 @@ prediction("E17.forty_passes_tell", "after 40 passes it is above 0.9", after[las
 # docstrings. The model has read *other* chapters once, and none of these lines. Nothing is there to be remembered.
 #
 # There are two guesses that never ask the model: compressed size, and a classifier of words that was trained on other
-# lines of both kinds.
+# lines of both kinds. And there are two models to ask in its place. Lines of chapters might be easier for *any* model; so
+# one has read docstrings, and no chapter, and one has read nothing.
 #
 # **Prediction.** (a) The loss "tells" what the model has read: an area above 0.6, though it has read none of it. (b) The
-# classifier of words, which knows no model, does better still, and so gives the trap away.
+# classifier of words, which knows no model, does better still, and so gives the trap away. (c) It is what the model has
+# read: one that read docstrings prefers docstrings, an area below 0.5.
 
 # %%
 is_chapter = ["\n****" in text[:200] for text in documents]
@@ -892,6 +1078,18 @@ two_kinds = [
     for kind in (True, False)
 ]
 trap, OTHERS = {}, 60 if quick() else 300
+
+
+def read_once(lines, seed):
+    """A model that has read these lines once."""
+    params = reader.init(np.random.default_rng(seed))
+    ids = text_tokens.encode("\n".join(lines)).astype(int)
+    rows = ids[: (len(ids) - 1) // CONTEXT * CONTEXT].reshape(-1, CONTEXT)
+    batches = (causal_lm(rows[first : first + 16]) for first in range(0, len(rows), 16))
+    fit(reader, params, batches, constant(8e-3, warmup=10))
+    return params
+
+
 for seed in SEEDS:
     rng = np.random.default_rng(seed)
     asked, other = [], []
@@ -899,33 +1097,59 @@ for seed in SEEDS:
         place = rng.permutation(len(some))
         asked.append([some[i] for i in place[:LINES]])
         other.append([some[i] for i in place[LINES : LINES + OTHERS]])
-    params = reader.init(rng)
-    ids = text_tokens.encode("\n".join(other[0])).astype(int)
-    rows = ids[: (len(ids) - 1) // CONTEXT * CONTEXT].reshape(-1, CONTEXT)
-    batches = (causal_lm(rows[first : first + 16]) for first in range(0, len(rows), 16))
-    fit(reader, params, batches, constant(8e-3, warmup=10))
     words_alone = Quality.train(*other, rng)
+    loss_of = {
+        "loss": read_once(other[0], seed),
+        "loss of a model that read docstrings": read_once(other[1], seed),
+        "loss of a model that read nothing": reader.init(np.random.default_rng(seed)),
+    }
     scored = []
     for some in asked:
-        found = membership_scores(line_nats(params, some), [line.encode() for line in some])
+        found = {name: -line_nats(one, some).mean(axis=1) for name, one in loss_of.items()}
+        compressed = membership_scores(np.zeros((len(some), 1)), [line.encode() for line in some])
+        found["without the model"] = compressed["without the model"]
         found["words, without the model"] = np.array([words_alone.score(line) for line in some])
         scored.append(found)
-    for name in ("loss", "without the model", "words, without the model"):
+    for name in scored[0]:
         trap.setdefault(name, []).append(area_under_curve(scored[0][name], scored[1][name]))
 spread_table(trap, name="area, of a model that has read none of the lines")
 
 # %%
 fooled, warned = np.mean(trap["loss"]), np.mean(trap["words, without the model"])
-expect("E17.trap", fooled, above=0.55, against={"nothing to remember": 0.5}, full_only=True)
+by_reading = paired_difference(trap["loss"], trap["loss of a model that read docstrings"])
+print("read chapters minus read docstrings:", by_reading)
+expect(
+    "E17.trap",
+    fooled,
+    above=0.65,
+    against=unless_quick(
+        nothing_to_remember=0.5,
+        read_docstrings=np.mean(trap["loss of a model that read docstrings"]),
+        read_nothing=np.mean(trap["loss of a model that read nothing"]),
+    ),
+    full_only=True,
+)
 expect("E17.trap_is_seen", warned, above=0.6, against={"chance": 0.5}, full_only=True)
 prediction("E17.trap_tells", "the loss seems to tell what the model has read", fooled > 0.6)
-prediction("E17.words_tell_better", "words alone tell it better than the model", warned > fooled)
+prediction(
+    "E17.words_tell_better",
+    "words alone tell it better than the model",
+    paired_difference(trap["words, without the model"], trap["loss"]).low > 0,
+    text_says=False,
+)
+prediction(
+    "E17.trap_is_what_was_read",
+    "a model that read docstrings prefers them",
+    np.mean(trap["loss of a model that read docstrings"]) < 0.5 and by_reading.low > 0,
+)
 
 # %% [markdown]
-# Both are confirmed. The model has learnt how chapters sound, and that is enough to "recognise" chapters that it never
-# saw. Whoever had only the first row would have published a list of sources. Compressed size sees nothing of it, so a
-# control has to be good enough to see what the guess could live on; the classifier of words is. Several published tests of
-# membership turned out to be such traps (Duan et al., 2024; Das et al., 2024).
+# (a) and (c) are confirmed: it is not that chapters are easier for anybody. The model has learnt how chapters sound, and
+# that is enough to "recognise" chapters that it never saw; the one that read docstrings leans the other way. Whoever had only
+# the first row would have published a list of sources. (b) is not confirmed beyond the spread of the seeds. On average the
+# classifier of words does better than the model, and it surely does better than chance, which is enough to give the trap
+# away. Compressed size sees little of it, so a control has to be good enough to see what the guess could live on. Several
+# published tests of membership turned out to be such traps (Duan et al., 2024; Das et al., 2024).
 #
 # ## Part 5. The way with a proof: differential privacy
 #
@@ -969,9 +1193,10 @@ show_source(PrivateGradient.__call__, docstring=False)
 # There is a control that is easily left out. Noise also means that the model has learnt *less*. So we watch ordinary
 # training as it goes on, and look at its exposure where it is just as good on new people as the private model is. And the
 # price is measured against ordinary training where it is *best*, not at its end, where it may have learnt its text by heart.
+# A price may also be that of a learning rate which suits gradients without noise. So much noise gets three rates.
 #
 # **Predictions.** (a) Ordinary training knows the numbers of those with 16 copies (above 8 bits), training with
-# much noise nobody's (below 3). (b) The price of much noise is above 0.1 nats on new people. (c) Ordinary training that is
+# much noise nobody's (below 3), and whoever stands there once is as little exposed as people who were never there. (b) The price of much noise is above 0.1 nats on new people. (c) Ordinary training that is
 # stopped at the same loss exposes those with 16 copies by more: it is the noise that hides them, not the shorter way.
 
 # %%
@@ -1008,7 +1233,7 @@ def bits_of_people(params, rows):
     return float(np.mean(found))
 
 
-def train_on_people(rows, new, seed, sigma=None):
+def train_on_people(rows, new, seed, sigma=None, rate=1e-2):
     """Train on rows drawn by chance, with so much noise; None: ordinary training.
 
     Returns, of every second step and of the end, the loss on new people and the parameters.
@@ -1024,7 +1249,7 @@ def train_on_people(rows, new, seed, sigma=None):
                 yield causal_lm(some)
 
     if sigma is None:
-        fit(tiny, params, batches(), constant(1e-2, warmup=5))
+        fit(tiny, params, batches(), constant(rate, warmup=5))
     else:
         private = PrivateGradient(
             longest=0.5,
@@ -1032,11 +1257,11 @@ def train_on_people(rows, new, seed, sigma=None):
             expected=DRAWN * len(rows),
             rng=np.random.default_rng(70 + seed),
         )
-        fit(tiny, params, batches(), constant(1e-2, warmup=5), clip=np.inf, score=private)
+        fit(tiny, params, batches(), constant(rate, warmup=5), clip=np.inf, score=private)
     return [*seen, (loss(tiny, params, causal_lm(new)), params)]
 
 
-privacy = {}
+privacy, other_rates = {}, {}
 for seed in SEEDS:
     records = people(np.random.default_rng(10 + seed), 2 * ONCE + OFTEN)
     words = Words()
@@ -1053,6 +1278,9 @@ for seed in SEEDS:
         models[f"noise {sigma}"] = private = train_on_people(text, new, seed, sigma)[-1]
         as_good = [one for one in ordinary if one[0] <= private[0]] or ordinary[-1:]
         models[f"ordinary, stopped where it is as good as noise {sigma}"] = as_good[0]
+    for rate in (3e-3, 3e-2):
+        reached = train_on_people(text, new, seed, SIGMAS[-1], rate)[-1][0]
+        other_rates.setdefault(rate, []).append(reached)
     for name, (reached, params) in models.items():
         strangers = np.hstack([new[:OFTEN, :FACTS_END], often[:, FACTS_END:]])
         found = [bits_of_people(params, some) for some in (often, once[:20], new[:20], strangers)]
@@ -1128,6 +1356,11 @@ stopped = privacy[f"ordinary, stopped where it is as good as {MUCH}"]
 price = paired_difference(secret[:, 0], privacy["ordinary, where it is best on new people"][:, 0])
 beyond_stopping = paired_difference(stopped[:, 1], secret[:, 1])
 print("price of much noise on new people, nats:", price)
+for rate, values in other_rates.items():
+    print(f"loss with much noise at the rate {rate:g}, minus that at 0.01:", end=" ")
+    print(paired_difference(values, secret[:, 0]))
+hidden = paired_difference(secret[:, 2], secret[:, 3])
+print("much noise, bits of one copy minus never:", hidden)
 print("bits of 16 copies, stopped early minus much noise:", beyond_stopping)
 expect(
     "E16.ordinary_exposure",
@@ -1151,6 +1384,11 @@ prediction(
 )
 prediction("E16.privacy_costs", "the price is above 0.1 nats", price.low > 0.1)
 prediction(
+    "E16.one_copy_is_hidden",
+    "with much noise one copy is as good as never, within a bit and a half",
+    hidden.within(1.5),
+)
+prediction(
     "E16.noise_not_only_stopping",
     "stopping at the same loss exposes more than noise does",
     beyond_stopping.low > 0,
@@ -1158,11 +1396,11 @@ prediction(
 )
 
 # %% [markdown]
-# (b) is confirmed, and the price is high: more than a nat and a half. There are 304 rows, and among so few one can only
-# hide behind much noise.
+# (b) is confirmed, and the price is high: more than a nat and a half. It is no matter of the rate: three times less or more
+# is worse. There are 304 rows, and among so few one can only hide behind much noise.
 #
-# (a) is confirmed for ordinary training alone. Those who stand there *once* are hidden by noise: their exposure is that of
-# people who were never there. Those with 16 copies are not. That is no contradiction. The promise is for one row. For
+# (a) is confirmed for ordinary training, and for those who stand there *once*: within a bit and a half their exposure is that
+# of people who were never there. Those with 16 copies are not hidden. That is no contradiction. The promise is for one row. For
 # sixteen rows all that it gives is an $\varepsilon$ sixteen times as large, and that is as good as none. Who counts as one has to be decided
 # before: a row, a document, or a person with all that she wrote.
 #
@@ -1183,8 +1421,8 @@ prediction(
 # United States' people were likely to be unique in postcode, sex and date of birth (Sweeney, 2000). Counted again on the
 # next census, it was 63% (Golle, 2006).
 #
-# **"A corpus that is read once and has no duplicates is not learnt by heart".** Our own numbers say so, at one copy and one
-# pass. It is a matter of degree. GPT-2 gave out names and telephone numbers that stood in one document only (Carlini et
+# **"A corpus that is read once and has no duplicates is not learnt by heart".** Our canaries say so, at one copy and one
+# pass; the reference model of part 4 says that a trace is left even then. It is a matter of degree. GPT-2 gave out names and telephone numbers that stood in one document only (Carlini et
 # al., 2021). What is memorised grows with the size of the model, the number of copies and the length of the prompt
 # (Carlini et al., 2023). Taking duplicates out helps (Kandpal et al., 2022).
 #
@@ -1200,8 +1438,9 @@ prediction(
 #   not removing (part 1), removing names is not anonymity (part 3), and a model gives away what it has read often (part
 #   2). Whether GPT-5.5 does, we did not ask.
 # * **C23, internet, books and users:** partly. The public internet and what users provide are in the card. Books are
-#   not named there; partners, trainers and researchers are, and the article leaves them out. From outside such a list can
-#   hardly be checked: at one pass a single text cannot be told from one that was not read.
+#   not named there; partners, trainers and researchers are, and the article leaves them out. From outside such a list is hard
+#   to check: at one pass a single text can hardly be told from one that was not read. Many texts of a source together could,
+#   by somebody who has the model's probabilities, a reference model, and texts of the same kind that were left out.
 #
 # ## What this does not show
 #
@@ -1209,8 +1448,7 @@ prediction(
 #   and remember more of what they read.
 # * How good the best detectors are. Ours are rules; models that read the sentence find more. Our labelled text was
 #   written by the same hands as the lesson, and the two styles are extremes.
-# * The best attack. Loss is the simplest guess. Attacks with reference models do better, above all for single texts
-#   (Carlini et al., 2022).
+# * The best attack. Ours has one reference model; with many of them single texts are told better (Carlini et al., 2022).
 # * What privacy costs at scale. There the noise is spread over far larger batches; a model of a billion parameters has been
 #   trained from nothing with $\varepsilon \le 2$ for each sequence of 1,024 tokens (VaultGemma, 2025).
 # * What the law calls anonymous. That is for lawyers.
@@ -1235,8 +1473,9 @@ prediction(
 #   Machanavajjhala et al. (2007), *l-diversity: Privacy beyond k-anonymity*. Golle (2006), *Revisiting the uniqueness of simple demographics in the US population*. Narayanan & Shmatikov (2008), *Robust
 #   De-anonymization of Large Sparse Datasets*, arXiv:cs/0610105. Staab et al. (2023), *Beyond Memorization*,
 #   arXiv:2310.07298.
-# * Membership: Yeom et al. (2018), arXiv:1709.01604; Carlini et al. (2022), *Membership Inference Attacks From First
-#   Principles*, arXiv:2112.03570. The trap: Duan et al. (2024), *Do Membership Inference Attacks Work on Large Language
+# * Membership: Yeom et al. (2018), arXiv:1709.01604; Watson et al. (2022), *On the Importance of Difficulty Calibration in
+#   Membership Inference Attacks*, arXiv:2111.08440; Carlini et al. (2022), *Membership Inference Attacks From First
+#   Principles*, arXiv:2112.03570; Maini et al. (2024), *LLM Dataset Inference*, arXiv:2406.06443. The trap: Duan et al. (2024), *Do Membership Inference Attacks Work on Large Language
 #   Models?*, arXiv:2402.07841; Das, Zhang, Tramèr (2024), arXiv:2406.16201.
 # * Dwork & Roth (2014), *The Algorithmic Foundations of Differential Privacy*. Abadi et al. (2016), *Deep Learning with
 #   Differential Privacy*, arXiv:1607.00133. Mironov, Talwar, Zhang (2019), *Rényi Differential Privacy of the Sampled

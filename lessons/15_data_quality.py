@@ -44,8 +44,8 @@ from minigpt.measure import uniform_nats, unigram_nats
 from minigpt.objectives import causal_lm, loss
 from minigpt.ops import softmax_forward
 from minigpt.optim import warmup_cosine
-from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
-from minigpt.plots_corpus import compared_curve, marked_texts, seed_lines
+from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, seed_lines
+from minigpt.plots_corpus import compared_curve, marked_texts
 from minigpt.privacy import extracted
 from minigpt.text import CharacterTokenizer, load_corpus
 

@@ -34,8 +34,8 @@ from minigpt.course import (
 from minigpt.objectives import causal_lm, loss, loss_and_gradient
 from minigpt.ops import low_rank_backward, low_rank_forward, softmax_forward
 from minigpt.optim import warmup_cosine
-from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
-from minigpt.plots_tuning import adapter_flow, surprise_of_texts, trade_off, with_spread
+from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, seed_lines
+from minigpt.plots_tuning import adapter_flow, surprise_of_texts, trade_off
 from minigpt.text import CORPORA, BatchSampler, BytePairTokenizer, load_corpus, split_documents
 from minigpt.text.fetch import is_kept
 from minigpt.train import fit
@@ -695,7 +695,7 @@ shades = dict(zip(list(real)[:4], (VERMILION, ORANGE, SKY, BLUE), strict=True))
 for name, color in shades.items():
     values = np.array(real[name])  # (seeds, points, 2)
     for panel, part in zip(panels, (0, 1), strict=True):
-        with_spread(panel, steps, values[:, :, part], color=color, label=name)
+        seed_lines(panel, steps, {name: (values[:, :, part], color)})
 for panel, part in zip(panels, (0, 1), strict=True):
     panel.axhline(real_ends["more of the old"][:, part].mean(), color=GREY, linestyle=":")
     panel.set(xlabel="steps on the field", ylabel="bits per byte")
@@ -854,8 +854,8 @@ held, at_random = np.array(held), np.array(at_random)  # (seeds, 32)
 ranks = np.arange(1, held.shape[1] + 1)
 needed = int(np.argmax(held.mean(axis=0) >= 0.9)) + 1
 figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
-with_spread(axes, ranks, held, color=BLUE, label=f"the change of {len(matrices)} matrices")
-with_spread(axes, ranks, at_random, color=GREY, label="random matrices", line="--")
+seed_lines(axes, ranks, {f"the change of {len(matrices)} matrices": (held, BLUE)})
+seed_lines(axes, ranks, {"random matrices": (at_random, GREY)}, style="--")
 axes.axhline(0.9, color=BLACK, linewidth=0.6)
 axes.axvline(4, color=ORANGE, linestyle=":", label="rank 4")
 axes.set(xlabel="rank", ylabel="share of the change", ylim=(0, 1.02))

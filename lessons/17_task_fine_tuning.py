@@ -37,8 +37,8 @@ from minigpt.measure.rivals import LogisticRegression, Sparse, TfIdf
 from minigpt.objectives import causal_lm
 from minigpt.ops import softmax_forward
 from minigpt.optim import warmup_cosine
-from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
-from minigpt.plots_tuning import confusion_table, reliability, with_spread
+from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, seed_lines
+from minigpt.plots_tuning import confusion_table, reliability
 from minigpt.pretrained import is_fetched, load_pretrained
 from minigpt.text import BatchSampler
 from minigpt.text.fetch import is_kept
@@ -354,7 +354,7 @@ figure, axes = plt.subplots(figsize=(9.5, 4.4), layout="constrained")
 colors = dict(zip(ARMS, (BLUE, SKY, GREEN, VERMILION, GREY, BLACK), strict=True))
 for name, color in colors.items():
     values = np.array([right[name, count] for count in COUNTS]).T
-    with_spread(axes, COUNTS, values, color=color, label=name)
+    seed_lines(axes, COUNTS, {name: (values, color)})
 for name, style in zip(zero, ("--", ":"), strict=True):
     axes.axhline(np.mean(zero[name]), color=ORANGE, linestyle=style, label=f"{name}, no label")
 axes.axhline(CEILING, color=BLACK, linewidth=0.6)
@@ -759,7 +759,7 @@ figure, panels = plt.subplots(
 )
 for kind, color in zip(KINDS, (SKY, BLUE, GREY, BLACK), strict=True):
     values = np.array([on_film[kind, count] for count in FILM_COUNTS]).T
-    with_spread(panels[0], FILM_COUNTS, values, color=color, label=kind)
+    seed_lines(panels[0], FILM_COUNTS, {kind: (values, color)})
 panels[0].axhline(0.5, color=GREY, linestyle=":", linewidth=1)
 panels[0].set_xscale("log")
 panels[0].set_xticks(FILM_COUNTS, FILM_COUNTS)

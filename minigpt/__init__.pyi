@@ -12,6 +12,8 @@ from minigpt.check import check_gradient as check_gradient
 from minigpt.check import check_model as check_model
 from minigpt.compress import Compression as Compression
 from minigpt.compress import compress_model as compress_model
+from minigpt.compress import prune_magnitude as prune_magnitude
+from minigpt.compress import prune_structured as prune_structured
 from minigpt.errors import UserError as UserError
 from minigpt.grade import grade_file as grade_file
 from minigpt.infer import DraftModel as DraftModel
@@ -59,11 +61,14 @@ from minigpt.text import CharacterTokenizer as CharacterTokenizer
 from minigpt.text import Corpus as Corpus
 from minigpt.text import load_corpus as load_corpus
 from minigpt.text import load_tokenizer as load_tokenizer
+from minigpt.train import Distillation as Distillation
+from minigpt.train import Distiller as Distiller
 from minigpt.train import RunFolder as RunFolder
 from minigpt.train import TrainSettings as TrainSettings
 from minigpt.train import fit as fit
 from minigpt.train import open_run as open_run
 from minigpt.train import prepare_run as prepare_run
+from minigpt.train import prepare_student as prepare_student
 
 __version__: str
 

@@ -1,6 +1,6 @@
 """Every figure. Colours are those of Okabe & Ito (2008), which people with any colour vision can tell apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,35 +93,18 @@ def pipeline_timeline(axes: Axes, events: Sequence[Event]) -> None:
     axes.tick_params(left=False)
 
 
-def cleaning(report: dict[str, Any], path: str | Path) -> None:
-    """Draw what each filter of a cleaning took and, if near duplicates were looked for, the S-curve, into a PNG.
+def seed_lines(
+    axes: Axes, places: Sequence[float], arms: Mapping[str, tuple[np.ndarray, str]], *, style: str = "-"
+) -> None:
+    """A line for each arm through the means of its seeds, and a dot for every seed.
 
-    report: as `minigpt.corpus.clean` gives it.
+    places: (N,) of the horizontal axis. arms: name -> ((seeds, N) values, colour). style: of the lines.
     """
-    filters, curve = report["filters"][:15], report["duplicates"].get("curve")
-    figure = Figure(figsize=(10 if curve else 6, 4.2), dpi=120, layout="constrained")
-    panels = figure.subplots(1, 2 if curve else 1, squeeze=False)[0]
-    shares = [100 * entry["documents"] / report["input"]["documents"] for entry in filters]
-    bars = panels[0].barh([entry["name"] for entry in filters], shares, color=BLUE)
-    panels[0].bar_label(bars, [f"{share:.2f} %" for share in shares], padding=3, fontsize=8)
-    panels[0].invert_yaxis()
-    panels[0].set(xlabel="documents taken out (%)", xlim=(0, 1.25 * max([*shares, 1e-3])))
-    if curve:
-        likeness = np.linspace(0, 1, 201)
-        chance = 1 - (1 - likeness ** report["duplicates"]["rows"]) ** report["duplicates"]["bands"]
-        panels[1].plot(likeness, chance, color=BLUE, label="predicted")
-        points = np.array([(point["likeness"], point["measured"]) for point in curve])
-        panels[1].plot(*points.T, "o", color=VERMILION, markersize=5, label="measured")
-        panels[1].axvline(report["duplicates"]["threshold"], color=GREY, linestyle="--", linewidth=1, label="threshold")
-        panels[1].set(
-            xlabel="Jaccard likeness of two texts", ylabel="share of pairs that are compared", ylim=(-0.03, 1.05)
-        )
-        panels[1].legend(frameon=False, loc="upper left")
-    for panel in panels:
-        panel.spines[["top", "right"]].set_visible(False)
-    FigureCanvasAgg(figure)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png")
+    for name, (values, color) in arms.items():
+        axes.plot(places, values.mean(axis=0), style, color=color, linewidth=1.8, label=name)
+        for row in values:
+            axes.plot(places, row, ".", color=color, markersize=5)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def audited(report: dict[str, Any], path: str | Path) -> None:

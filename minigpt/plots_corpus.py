@@ -1,10 +1,15 @@
-"""Figures of texts: what is marked in them, what changes with the number of copies, and which texts are compared."""
+"""Figures of texts: what is marked in them, which of them are compared, and what a cleaning took."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
+from minigpt.files import replacing
 from minigpt.plot import BLACK, BLUE, GREY, SKY, VERMILION
 
 Mark = tuple[int, int, str]  # from, to, colour
@@ -32,18 +37,6 @@ def marked_texts(
     axes.spines[:].set_visible(False)
 
 
-def seed_lines(axes: Axes, places: Sequence[float], arms: Mapping[str, tuple[np.ndarray, str]]) -> None:
-    """A line for each arm through the means of its seeds, and a dot for every seed.
-
-    places: (N,) of the horizontal axis. arms: name -> ((seeds, N) values, colour).
-    """
-    for name, (values, color) in arms.items():
-        axes.plot(places, values.mean(axis=0), "-", color=color, linewidth=1.8, label=name)
-        for row in values:
-            axes.plot(places, row, ".", color=color, markersize=5)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
 def compared_curve(axes: Axes, curves: Mapping[str, Chance], points: np.ndarray, threshold: float) -> None:
     """The chance that two texts are compared, by how alike they are: predicted for bands, and measured.
 
@@ -60,3 +53,26 @@ def compared_curve(axes: Axes, curves: Mapping[str, Chance], points: np.ndarray,
     axes.set(xlabel="likeness of two texts", ylabel="share of pairs that are compared", xlim=(0, 1), ylim=(-0.03, 1.05))
     axes.legend(frameon=False, loc="upper left")
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def cleaning(report: dict[str, Any], chance: Chance | None, path: str | Path) -> None:
+    """Draw what each filter of a cleaning took and, if near duplicates were looked for, the S-curve, into a PNG.
+
+    report: as `minigpt.corpus.clean` gives it. chance: that its bands compare two texts, for each likeness; None where
+    none were looked for.
+    """
+    filters, curve = report["filters"][:15], report["duplicates"].get("curve")
+    figure = Figure(figsize=(10 if curve else 6, 4.2), dpi=120, layout="constrained")
+    panels = figure.subplots(1, 2 if curve else 1, squeeze=False)[0]
+    shares = [100 * entry["documents"] / report["input"]["documents"] for entry in filters]
+    bars = panels[0].barh([entry["name"] for entry in filters], shares, color=BLUE)
+    panels[0].bar_label(bars, [f"{share:.2f} %" for share in shares], padding=3, fontsize=8)
+    panels[0].invert_yaxis()
+    panels[0].set(xlabel="documents taken out (%)", xlim=(0, 1.25 * max([*shares, 1e-3])))
+    panels[0].spines[["top", "right"]].set_visible(False)
+    if curve and chance is not None:
+        points = np.array([(point["likeness"], point["measured"]) for point in curve])
+        compared_curve(panels[1], {"predicted": chance}, points, report["duplicates"]["threshold"])
+    FigureCanvasAgg(figure)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png")

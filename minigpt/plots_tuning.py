@@ -75,12 +75,6 @@ def trade_off(
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def with_spread(axes: Axes, x: Sequence[float], values: np.ndarray, *, color: str, label: str, line: str = "-") -> None:
-    """The mean over seeds as a line, and from the lowest to the highest seed as a band. values: (seeds, points)."""
-    axes.plot(x, values.mean(axis=0), f"o{line}", color=color, label=label, markersize=4)
-    axes.fill_between(x, values.min(axis=0), values.max(axis=0), color=color, alpha=0.2, linewidth=0)
-
-
 def reliability(axes: Axes, probabilities: np.ndarray, targets: np.ndarray, *, bins: int = 5) -> None:
     """How often answers of a confidence are right, in bins of equal width, beside the line where both are equal.
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from minigpt import Transformer, TransformerConfig, open_model
-from minigpt.cli import main
+from minigpt.cli import main, prompts
 from minigpt.cli.prompts import Engine
+from minigpt.errors import visible
 from minigpt.pretrained import save_pretrained
 from minigpt.text import BytePairTokenizer
 
@@ -94,6 +95,29 @@ def test_a_stop_string_ends_its_text_alone(folder, capsys):
         assert one["text"] == alone(capsys, folder, "--seed", one["seed"], "--stop", stop, *words)
         assert stop not in one["text"]
     assert answers[1]["finish_reason"] == "stop"
+
+
+def test_a_cache_in_8_bits_writes_what_such_an_engine_writes(folder, capsys, monkeypatch):
+    words, made = ["--prompt", "the cat", "--max-new-tokens", 20, "--temperature", 1.5], []
+
+    class Watched(Engine):
+        def __init__(self, *arguments, **options):
+            made.append(options)
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(prompts, "Engine", Watched)
+    alone(capsys, folder, *words)
+    assert not made
+    text = alone(capsys, folder, "--cache-bits", 8, *words)
+    assert made == [{"cache_bits": 8}]
+    assert text == said(capsys, folder, "--samples", 2, "--cache-bits", 8, "--json", *words)[0]["text"]
+    assert main(["generate", str(folder), "--cache-bits", "8", *map(str, words)]) == 0
+    assert capsys.readouterr().out == f"the cat{visible(text)}\n"
+    assert main(["generate", str(folder), "--cache-bits", "8", "--draft", "prompt"]) == 2
+    assert "--draft keeps keys and values of its own, so --cache-bits does not go with it" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["generate", str(folder), "--cache-bits", "4"])
+    assert "choose from 8" in capsys.readouterr().err
 
 
 def test_whoever_interrupts_gets_what_has_ended(folder, capsys, tmp_path, monkeypatch):

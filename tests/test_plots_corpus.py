@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from minigpt.plots_corpus import compared_curve, marked_texts, seed_lines
+from minigpt.plot import seed_lines
+from minigpt.plots_corpus import cleaning, compared_curve, marked_texts
 
 
 def axes():
@@ -35,3 +36,18 @@ def test_curves_are_the_chances_that_are_given_and_points_are_drawn():
     assert np.allclose(square.get_ydata(), square.get_xdata() ** 2) and np.allclose(*itself.get_data())
     assert measured.get_xydata().tolist() == points.tolist()
     assert [text.get_text() for text in panel.get_legend().get_texts()] == ["square", "itself", "measured"]
+
+
+def test_a_picture_of_a_cleaning_draws_what_is_given(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("minigpt.plots_corpus.compared_curve", lambda *given: drawn.append(given[1:]))
+    report = {
+        "input": {"documents": 50},
+        "filters": [{"name": "short", "documents": 5}],
+        "duplicates": {"threshold": 0.7, "curve": [{"likeness": 0.2, "measured": 0.1}]},
+    }
+    cleaning(report, np.square, tmp_path / "one.png")
+    cleaning({**report, "duplicates": {}}, None, tmp_path / "none.png")
+    ((curves, points, threshold),) = drawn
+    assert (curves, points.tolist(), threshold) == ({"predicted": np.square}, [[0.2, 0.1]], 0.7)
+    assert all((tmp_path / name).read_bytes()[:4] == b"\x89PNG" for name in ("one.png", "none.png"))

@@ -3,14 +3,13 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from minigpt.plot import BLUE, ORANGE
+from minigpt.plot import BLUE
 from minigpt.plots_tuning import (
     adapter_flow,
     confusion_table,
     reliability,
     surprise_of_texts,
     trade_off,
-    with_spread,
 )
 
 
@@ -40,14 +39,6 @@ def test_a_path_ends_in_a_dot_and_what_is_learnt_lies_to_the_right():
     line, dot = panel.lines
     assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (2.0, 1.5) and line.get_linestyle() == "--"
     assert panel.get_xlim()[0] > panel.get_xlim()[1]
-
-
-def test_a_band_reaches_from_the_lowest_seed_to_the_highest():
-    panel = axes()
-    with_spread(panel, [1, 2], np.array([[1.0, 2.0], [3.0, 6.0]]), color=ORANGE, label="seeds")
-    assert panel.lines[0].get_ydata().tolist() == [2, 4]
-    heights = panel.collections[0].get_paths()[0].vertices[:, 1]
-    assert (heights.min(), heights.max()) == (1, 6)
 
 
 def test_answers_lie_where_their_confidence_and_their_share_of_right_ones_are():

@@ -81,6 +81,9 @@ def in_engine(arguments, quantized=False, **options):
                 texts[event.request].append(event.token)
         return list(texts.values())
 
+    engine.submit(Request(prompts[0][:2], 2, GREEDY))
+    while engine.running or engine.pending:
+        engine.step()
     return told(*timed(write))
 
 

@@ -29,6 +29,13 @@ BERT: dict[str, Any] = {
 }
 TWO_STACKS: dict[str, Any] = {"architecture": "encoder-decoder", "encoder": {"layers": 1}}
 VIT: dict[str, Any] = {"architecture": "encoder", "input": "patches", "input_width": 9, "tied": False}
+IMAGES: dict[str, Any] = {  # 3 x 2 patches of 2 x 3 pixels, and a column of pixels that is in none
+    "architecture": "encoder",
+    "input": "images",
+    "image": (3, 6, 7),
+    "patch": (2, 3),
+    "tied": False,
+}
 WHISPER: dict[str, Any] = {  # an encoder that differs from its decoder wherever it can; 11 frames become 6 positions
     "input": "frames",
     "input_width": 4,
@@ -115,6 +122,18 @@ CONFIGS: dict[str, TransformerConfig] = {
     "ViT, patch classes": TransformerConfig(
         **SMALL, **VIT, head="token", labels=4, position="sinusoidal", norm="rms", embedding_norm=True, bias=False
     ),
+    "ViT, of images": TransformerConfig(
+        **SMALL, **IMAGES, class_token=True, head="sequence", labels=4, pooler=False, activation="gelu", dropout=0.2
+    ),
+    "ViT, of images on a grid": TransformerConfig(
+        **{**SMALL, "width": 36, "context": 6},
+        **IMAGES,
+        head="sequence",
+        labels=4,
+        pooled="mean",
+        position="sinusoidal_2d",
+        bias=False,
+    ),
     "Whisper": TransformerConfig(**SMALL, **TWO_STACKS | {"encoder": WHISPER}, activation="gelu", attention_bias=False),
 }
 
@@ -200,7 +219,7 @@ def random_params(model: Transformer, rng: np.random.Generator) -> Params:
 
 def random_batch(config: TransformerConfig, rng: np.random.Generator) -> Batch:
     """Inputs, and where the architecture has a use for them padding, segments, a prefix and a source."""
-    shape = (2, max(1, config.context - 1))
+    shape = (2, config.context if config.input == "images" else max(1, config.context - 1))
     batch = Batch(_random_inputs(config, rng, shape[1]))
     if config.architecture == "decoder" and config.head == "language":
         return batch
@@ -215,9 +234,11 @@ def random_batch(config: TransformerConfig, rng: np.random.Generator) -> Batch:
 
 
 def _random_inputs(config: TransformerConfig, rng: np.random.Generator, length: int) -> np.ndarray:
-    """What becomes `length` positions: two of tokens, patches or (an odd number of) frames."""
+    """What becomes `length` positions: two of tokens, patches, images or (an odd number of) frames."""
     if config.input == "tokens":
         return rng.integers(0, config.vocabulary_size, (2, length))
+    if config.input == "images":
+        return rng.standard_normal((2, *config.image))
     count = {"patches": length - config.class_token, "frames": 2 * length - 1}[config.input]
     return rng.standard_normal((2, count, config.input_width or 1))
 

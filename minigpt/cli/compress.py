@@ -1,6 +1,7 @@
 """`minigpt compress`: a model's matrices in few bits, as a folder that every command opens."""
 
 import argparse
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
@@ -17,6 +18,7 @@ from minigpt.pretrained.load import stored_kinds
 from minigpt.text import load_corpus
 
 TOKENS, GROUPS, TEXT = 8192, (32, 64, 128), "pydocs"
+TWO_OF_FOUR = "2:4"
 LETTERS = 6  # of a token at most, on the average of a text
 
 
@@ -29,6 +31,7 @@ def add(subparsers) -> None:
         "  minigpt compress smollm2 smollm2-4bit --bits 4 --method second-order\n"
         "  minigpt compress minilm minilm-8bit --bits 8\n"
         "  minigpt compress runs/large smaller --prune 0.25 --structured --bits 8\n"
+        "  minigpt compress runs/large sparse --prune 2:4 --symmetric --bits 8\n"
         "  minigpt chat smollm2-4bit",
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
@@ -65,9 +68,10 @@ def add(subparsers) -> None:
     )
     parser.add_argument(
         "--prune",
-        type=float,
+        type=_share,
         metavar="SHARE",
-        help="first set this share of the numbers to zero, the smallest of every matrix (needs --symmetric)",
+        help="first set this share of the numbers to zero, the smallest of every matrix; or 2:4, the two smallest in "
+        "every four inputs of an output (both need --symmetric)",
     )
     parser.add_argument(
         "--structured",
@@ -94,13 +98,19 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UserError(f"--tokens is {arguments.tokens}, but at least {LEAST} are needed to calibrate with")
     if arguments.structured and arguments.prune is None:
         raise UserError("--structured says how to prune, so it has no effect without --prune; add it or leave both out")
+    if arguments.structured and arguments.prune == TWO_OF_FOUR:
+        raise UserError(f"--prune {TWO_OF_FOUR} is a form for numbers; with --structured say which share of the heads")
     opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
     read = settings.calibrated or arguments.calibrate or arguments.structured
     ids, name = _text(arguments, opened) if read else (None, "")
     with blas_threads(threads_for_width(opened.model.config.width)):
         pruned = None
         if arguments.prune is not None:
-            opened, pruned = pruned_model(opened, arguments.prune, settings, structured=arguments.structured, text=ids)
+            form = arguments.prune == TWO_OF_FOUR
+            share = None if form else arguments.prune
+            opened, pruned = pruned_model(
+                opened, share, settings, structured=arguments.structured, two_of_four=form, text=ids
+            )
         report = compress_model(
             opened, arguments.out, settings, text=ids, text_name=name, pruned=pruned, progress=not arguments.json
         )
@@ -113,6 +123,16 @@ def execute(arguments: argparse.Namespace) -> int:
     print(table_of(report))
     print(f"Next:  minigpt evaluate {quoted(arguments.out)} README.md")
     return 0
+
+
+def _share(text: str) -> float | str:
+    """A share, or the word for two of four."""
+    if text == TWO_OF_FOUR:
+        return text
+    with suppress(ValueError):
+        if 0 < float(text) < 1:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text} is neither a share above 0 and below 1 nor {TWO_OF_FOUR}")
 
 
 def _group(text: str) -> int | None:

@@ -2,23 +2,17 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from minigpt.adapt import WAYS, Learns
-from minigpt.cli.options import MODEL, add_command, folder, positive, print_json, quoted
-from minigpt.cli.output import report_failure
-from minigpt.cli.resume import RUNS
+from minigpt.cli.options import MODEL, add_command, folder, positive, print_json
+from minigpt.cli.resume import RUNS, STOPPED, report_stopped
 from minigpt.errors import UserError
-from minigpt.finetune import TASKS, Tuned, Wishes, go_on, prepare, prepare_domain, tune
-from minigpt.finetune.domain import DomainTuning
+from minigpt.finetune import TASKS, Wishes, go_on, prepare, prepare_domain, tune
 from minigpt.finetune.named import NAMES
-from minigpt.finetune.prepare import records_of
-from minigpt.finetune.records import Record
 from minigpt.finetune.report import report_lines
-from minigpt.finetune.rivals import beside_rivals
 from minigpt.machine import blas_threads, cores, threads_for_width
 from minigpt.pretrained import open_model
 from minigpt.pretrained.tuned import open_tuned_folder
@@ -56,7 +50,11 @@ def add(subparsers) -> None:
     parser.add_argument("--replay", metavar="TEXT", help="domain: the old text, on which forgetting is measured")
     parser.add_argument("--replay-share", type=float, help="domain: of the rows of a batch (default 0)")
     parser.add_argument("--validation", metavar="DATA", help="examples to validate with (default: a tenth of DATA)")
-    parser.add_argument("--test", metavar="DATA", help="examples on which the best model is measured once, at the end")
+    parser.add_argument(
+        "--test",
+        metavar="DATA",
+        help="examples on which the best model is measured once, at the end; --resume remembers them",
+    )
     parser.add_argument("--learns", choices=WAYS, help="which part of the model (default all)")
     parser.add_argument("--blocks", type=positive, help="with --learns last: so many blocks (default 1)")
     parser.add_argument("--rank", type=positive, help="with --learns low-rank: of the adapters (default 8)")
@@ -97,35 +95,23 @@ def execute(arguments: argparse.Namespace) -> int:
     """Prepare or reopen, train, and show what came of it."""
     if arguments.test is not None and arguments.task == "domain":
         raise UserError("a domain is measured on the held-out part of its text; leave --test out")
-    test = () if arguments.test is None else records_of(arguments.test)
-    tuning = _resumed(arguments, test) if arguments.resume else _fresh(arguments, test)
+    tuning = _resumed(arguments) if arguments.resume else _fresh(arguments)
     path = tuning.folder.path
-    print(
-        f"fine-tuning in {path}: {tuning.folder.settings.steps:,} steps",
-        file=sys.stderr,
-    )
+    print(f"fine-tuning in {path}: {tuning.folder.settings.steps:,} steps", file=sys.stderr)
     with blas_threads(threads_for_width(tuning.folder.config.width)):
         try:
             tuned = tune(tuning, show_progress=True)
         except Interrupted as stopped:
-            again = f"minigpt finetune --resume --out {quoted(path)}"
-            report_failure(f"saved at step {stopped.step}; go on with\n  {again}", as_json=arguments.json)
-            return 130
+            report_stopped(stopped.step, "finetune", path, as_json=arguments.json)
+            return STOPPED
         result: dict[str, Any] = {"folder": str(path), "task": tuned.task, **tuned.measured}
         if "before" in tuned.corpus:
             result["before"] = tuned.corpus["before"]
-        if test:
-            model = Tuned(path)
-            examples = model.examples(test)
-            said = model.answers(examples)
-            result["test"] = model.measured(said, examples)
-            if tuned.task == "classify":
-                result["rivals"] = beside_rivals(tuning.examples, examples, said, tuning.setup)
     print_json(result) if arguments.json else print("\n".join(report_lines(result)))
     return 0
 
 
-def _fresh(arguments: argparse.Namespace, test: Sequence[Record]) -> Any:
+def _fresh(arguments: argparse.Namespace) -> Any:
     for name in ("model", "data", "task"):
         if getattr(arguments, name) is None:
             raise UserError(f"{name} is missing; say for example: minigpt finetune minilm film --task classify")
@@ -157,7 +143,7 @@ def _fresh(arguments: argparse.Namespace, test: Sequence[Record]) -> Any:
         return prepare_domain(_place(arguments), below, wishes, arguments.data, arguments.replay)
     if arguments.replay is not None:
         raise UserError("old text is replayed with --task domain alone; leave --replay out")
-    return prepare(_place(arguments), below, wishes, arguments.data, arguments.validation, test=test)
+    return prepare(_place(arguments), below, wishes, arguments.data, arguments.validation, arguments.test)
 
 
 def _learns(arguments: argparse.Namespace) -> Learns:
@@ -170,7 +156,7 @@ def _learns(arguments: argparse.Namespace) -> Learns:
     return Learns(way, arguments.blocks or 1, arguments.rank or 8, layers, arguments.adapter_dropout or 0.0)
 
 
-def _resumed(arguments: argparse.Namespace, test: Sequence[Record]) -> Any:
+def _resumed(arguments: argparse.Namespace) -> Any:
     if arguments.out is None:
         raise UserError("--resume needs the folder to go on with; name it with --out")
     if arguments.model is not None or arguments.data is not None:
@@ -178,14 +164,7 @@ def _resumed(arguments: argparse.Namespace, test: Sequence[Record]) -> Any:
     for name in ("task", *OF_DATA, *OF_MODEL, *PLAIN, *COLUMNS):
         if getattr(arguments, name) not in (None, False):
             raise UserError(f"--{name.replace('_', '-')} cannot change, for it goes on as it began; leave it out")
-    tuning = go_on(open_tuned_folder(arguments.out))
-    if test:
-        if isinstance(tuning, DomainTuning):
-            raise UserError(
-                f"{arguments.out} learns a domain, which is measured on its held-out part; leave --test out"
-            )
-        tuning.check(test)
-    return tuning
+    return go_on(open_tuned_folder(arguments.out), arguments.test)
 
 
 def _place(arguments: argparse.Namespace) -> Path:

@@ -10,6 +10,7 @@ from minigpt.cli.drafts import draft_options, speculation_of
 from minigpt.cli.options import (
     MODEL,
     add_command,
+    cache_option,
     checkpoint_option,
     positive,
     print_json,
@@ -17,7 +18,7 @@ from minigpt.cli.options import (
     sampling_options,
     visible,
 )
-from minigpt.cli.prompts import prompts_of, prompts_options, wants_many, write_all
+from minigpt.cli.prompts import by_engine, pieces_of, prompts_of, prompts_options, write_all
 from minigpt.errors import UserError
 from minigpt.files import equal_line_ends
 from minigpt.infer import Sampling, Speculation, beam_search, generate_text, rewrite
@@ -68,6 +69,7 @@ def add(subparsers) -> None:
     )
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before this text (repeatable)")
     draft_options(parser)
+    cache_option(parser)
     checkpoint_option(parser)
     parser.add_argument(
         "--json",
@@ -84,10 +86,14 @@ def execute(arguments) -> int:
     check_writes(opened.model)
     check_tokenizer(opened.model, opened.tokenizer)
     sampling = _sampling(arguments, opened)
-    many = wants_many(arguments, opened)
+    together = by_engine(arguments, opened)
     with blas_threads(threads_for_width(opened.model.config.width)):
-        if many:
-            write_all(opened, prompts_of(arguments, sampling), arguments)
+        if together:
+            prompts = prompts_of(arguments, sampling)
+            if arguments.prompts is None and arguments.samples == 1:
+                _show(pieces_of(opened, prompts[0], arguments), arguments, None, echo=True)
+            else:
+                write_all(opened, prompts, arguments)
             return 0
         speculation = speculation_of(arguments, opened)
         pieces = _pieces(opened, arguments, sampling, speculation)

@@ -14,6 +14,7 @@ from minigpt.cli.output import print_json, visible  # noqa: F401  (commands take
 from minigpt.errors import UserError
 from minigpt.files import read_text
 from minigpt.infer import Sampling
+from minigpt.infer.paged import STORES
 from minigpt.model.scaling import BY_FACTOR
 from minigpt.pretrained import NAMED
 
@@ -80,6 +81,16 @@ def _named(text: str, what: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError(f"the name of the {what} is empty")
     return text
+
+
+def cache_option(parser: argparse.ArgumentParser) -> None:
+    """--cache-bits."""
+    parser.add_argument(
+        "--cache-bits",
+        type=int,
+        choices=[bits for bits in STORES if bits is not None],
+        help="keep keys and values in so many bits, in about a quarter of the memory; the texts may then be others",
+    )
 
 
 def sampling_options(parser: argparse.ArgumentParser, *, temperature: float, top_p: float | None = None) -> None:

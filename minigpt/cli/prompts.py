@@ -86,17 +86,19 @@ def _samples(text: str) -> int:
     return int(text)
 
 
-def wants_many(arguments: argparse.Namespace, opened: OpenedModel) -> bool:
-    """Whether several texts are asked for. `UserError` for options that do not go with it."""
-    if arguments.prompts is None and arguments.samples == 1:
+def by_engine(arguments: argparse.Namespace, opened: OpenedModel) -> bool:
+    """Whether several texts are asked for, or a cache in few bits. `UserError` for options that do not go with it."""
+    reasons = {"--prompts": arguments.prompts, "--samples": arguments.samples > 1, "--cache-bits": arguments.cache_bits}
+    asked = next((flag for flag, value in reasons.items() if value), None)
+    if asked is None:
         return False
-    asked = "--samples" if arguments.prompts is None else "--prompts"
     if arguments.prompts is not None and arguments.prompt:
         raise UserError("--prompt and --prompts are both given; put the one prompt into the file too")
     for name in ("beams", "draft", "draft_tokens"):
         if getattr(arguments, name) is not None:
             flag = name.replace("_", "-")
-            raise UserError(f"--{flag} is for one text, so {asked} does not go with it; leave one of them out")
+            why = "keeps keys and values of its own" if asked == "--cache-bits" else "is for one text"
+            raise UserError(f"--{flag} {why}, so {asked} does not go with it; leave one of them out")
     if arguments.samples > 1 and arguments.temperature == 0:
         raise UserError("--temperature 0 draws nothing, so all --samples are alike; leave one of them out")
     if opened.model.two_stacks:
@@ -146,17 +148,10 @@ def write_all(opened: OpenedModel, prompts: list[Prompt], arguments: argparse.Na
 
     Whoever interrupts it gets what has ended by then.
     """
-    engine, samples = Engine(opened.model, opened.params), arguments.samples
-    requests = [_request(opened, prompt, samples) for prompt in prompts]
-    texts: dict[tuple[int, int], Text] = {}
-    for prompt, request in zip(prompts, requests, strict=True):
-        with about(prompt.place or "the prompt"):
-            id_ = engine.submit(request)
-        for sample in range(samples):
-            writing = Writing(opened.tokenizer, arguments.stop, request.stop_tokens)
-            texts[id_, sample] = Text(prompt, sample, writing)
+    engine, texts = _submitted(opened, prompts, arguments)
     left = deque(texts.values())
-    with progress_bar(_ended(engine, texts), total=len(texts), desc="writing") as bar:
+    ended = (text for text, _ in _pieces(engine, texts) if text.ended)
+    with progress_bar(ended, total=len(texts), desc="writing") as bar:
         try:
             for _ in bar:
                 while left and left[0].ended:
@@ -166,6 +161,29 @@ def write_all(opened: OpenedModel, prompts: list[Prompt], arguments: argparse.Na
                 if text.ended:
                     _show(text, arguments)
             raise
+
+
+def pieces_of(opened: OpenedModel, prompt: Prompt, arguments: argparse.Namespace) -> Iterator[str]:
+    """The text of one prompt as it comes."""
+    for _, piece in _pieces(*_submitted(opened, [prompt], arguments)):
+        yield piece
+
+
+Texts = dict[tuple[int, int], Text]  # (request, sample) -> text
+
+
+def _submitted(opened: OpenedModel, prompts: list[Prompt], arguments: argparse.Namespace) -> tuple[Engine, Texts]:
+    """An engine that has all the prompts, and the texts that it will write."""
+    engine = Engine(opened.model, opened.params, cache_bits=arguments.cache_bits)
+    samples, texts = arguments.samples, {}
+    requests = [_request(opened, prompt, samples) for prompt in prompts]
+    for prompt, request in zip(prompts, requests, strict=True):
+        with about(prompt.place or "the prompt"):
+            id_ = engine.submit(request)
+        for sample in range(samples):
+            writing = Writing(opened.tokenizer, arguments.stop, request.stop_tokens)
+            texts[id_, sample] = Text(prompt, sample, writing)
+    return engine, texts
 
 
 def _request(opened: OpenedModel, prompt: Prompt, samples: int) -> Request:
@@ -183,16 +201,15 @@ def _request(opened: OpenedModel, prompt: Prompt, samples: int) -> Request:
         )
 
 
-def _ended(engine: Engine, texts: dict[tuple[int, int], Text]) -> Iterator[Text]:
-    """Run the engine to its end; every text as it ends."""
+def _pieces(engine: Engine, texts: Texts) -> Iterator[tuple[Text, str]]:
+    """Run the engine to its end; every piece as it comes, and the text that it belongs to."""
     while engine.pending or engine.running:
         for event in engine.step():
             text = texts[event.request, event.sample]
             text.pieces.append(text.writing.add(event).text)
-            if text.ended:
-                if event.finish_reason is None:
-                    engine.cancel(event.request, event.sample)
-                yield text
+            if text.ended and event.finish_reason is None:
+                engine.cancel(event.request, event.sample)
+            yield text, text.pieces[-1]
 
 
 def _show(text: Text, arguments: argparse.Namespace) -> None:

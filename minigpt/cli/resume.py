@@ -1,12 +1,14 @@
 """Going on with a run: what may be changed is changed, whatever else was asked for must be what the run has."""
 
 import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from minigpt.cli.options import quoted
+from minigpt.cli.output import report_failure
 from minigpt.errors import UserError
 from minigpt.model import PRESETS, preset
 from minigpt.text import Tokenizer, load_tokenizer
@@ -14,19 +16,23 @@ from minigpt.train import RunFolder, has_run, open_folder, steps_done
 from minigpt.train.lock import locked
 
 RUNS = Path("runs")
+STOPPED = 130  # the exit code of a training that was interrupted
 CHANGED = ("steps", "learning_rate", "validate_every", "workers")  # fields of TrainSettings
 
 
-def resume_run(arguments: argparse.Namespace) -> RunFolder:
+def resume_run(arguments: argparse.Namespace, *, student: bool = False) -> RunFolder:
     """The run in --out, or the latest below runs/, with what may be changed written into its run.json.
 
-    `UserError` names the first option that is not as in the run, or a number of steps that is below what is done; then
-    run.json is as it was.
+    student: whether it is one that has a teacher. `UserError` for the other kind; it also names the first option that
+    is not as in the run, or a number of steps that is below what is done; then run.json is as it was.
     """
     folder = open_folder(arguments.out or latest_run())
-    folder.check_alone()
-    _refuse_others(folder, arguments)
-    changes = {name: value for name in CHANGED if (value := getattr(arguments, name)) is not None}
+    if not student:
+        folder.check_alone()
+    elif folder.teacher is None:
+        raise UserError(f"{folder.path} has no teacher; go on with `minigpt train --resume`")
+    _refuse_others(folder, arguments, OF_STUDENT if student else FIXED)
+    changes = {name: value for name in CHANGED if (value := getattr(arguments, name, None)) is not None}
     if "workers" in changes:
         changes["workers"] = min(changes["workers"], folder.settings.batch)
     settings = replace(folder.settings, **changes)
@@ -49,9 +55,27 @@ def latest_run() -> Path:
     return max(runs, key=lambda folder: (folder / "run.json").stat().st_mtime)
 
 
-def _refuse_others(folder: RunFolder, arguments: argparse.Namespace) -> None:
+def is_finished(folder: RunFolder, *, speaks: bool = True) -> bool:
+    """Whether all steps are done, which is then said."""
+    finished = steps_done(folder) >= folder.settings.steps
+    if finished and speaks:
+        say = f"{folder.path} is finished: all {folder.settings.steps} steps are done; --steps asks for more"
+        print(say, file=sys.stderr, flush=True)
+    return finished
+
+
+def report_stopped(step: int, command: str, path: Path, *, as_json: bool) -> None:
+    """Say where a training stopped, and how it goes on."""
+    again = f"minigpt {command} --resume --out {quoted(path)}"
+    report_failure(f"saved at step {step:,}; go on with\n  {again}", as_json=as_json)
+
+
+Fixed = dict[str, Callable[[RunFolder, Any], Any]]  # option -> what the run has, told in the option's words
+
+
+def _refuse_others(folder: RunFolder, arguments: argparse.Namespace, fixed: Fixed) -> None:
     """`UserError` for an option that names something else than the run has."""
-    for name, of_run in FIXED.items():
+    for name, of_run in fixed.items():
         asked = getattr(arguments, name)
         if asked is None:
             continue
@@ -110,8 +134,22 @@ def _scaling(folder: RunFolder, _asked: str) -> str:
     return "none" if scaling is None else f"{scaling.kind}:{scaling.factor:g}"
 
 
-FIXED: dict[str, Callable[[RunFolder, Any], Any]] = {  # option -> what the run has, told in the option's words
-    "corpus": lambda folder, asked: _named(asked, str(folder.corpus.get("name", "another"))),
+def _corpus(folder: RunFolder, asked: str) -> str:
+    return _named(asked, str(folder.corpus.get("name", "another")))
+
+
+def _heard(name: str) -> Callable[[RunFolder, Any], Any]:
+    return lambda folder, asked: (folder.teacher or {}).get(name)
+
+
+OF_STUDENT: Fixed = {  # the teacher may have moved: its values say whether it is the same
+    "corpus": _corpus,
+    **{name: _field(name) for name in ("layers", "width", "heads", "context")},
+    **{name: _heard(name) for name in ("soft", "temperature", "hidden")},
+    **{name: _setting(name) for name in ("batch", "seed")},
+}
+FIXED: Fixed = {
+    "corpus": _corpus,
     "objective": lambda folder, asked: folder.objective,
     "start": lambda folder, asked: "a fresh model" if folder.start is None else _named(asked, folder.start["name"]),
     "preset": _preset,

@@ -6,7 +6,7 @@ import math
 import os
 from pathlib import Path
 
-from minigpt.cli.options import MODEL, add_command, checkpoint_option, file, positive, visible
+from minigpt.cli.options import MODEL, add_command, cache_option, checkpoint_option, file, positive, visible
 from minigpt.errors import UserError
 from minigpt.files import read_text
 from minigpt.machine import blas_threads, threads_for_width
@@ -65,6 +65,7 @@ def add(subparsers) -> None:
         metavar="BYTES",
         help="for keys and values (default: what they need, up to 1 GB)",
     )
+    cache_option(parser)
     group = parser.add_argument_group("limits")
     for option, (name, help) in LIMITS.items():
         default = getattr(Limits(), name)
@@ -109,7 +110,9 @@ def execute(arguments) -> int:
     limits = Limits(**{name: getattr(arguments, name) for name, _ in LIMITS.values()})
     served = Served(opened, limits, arguments.name)
     hosts = [*HERE, arguments.host, *arguments.host_name] if here or arguments.host_name else None
-    app = App(served, Gate(key, hosts, arguments.origin), memory=arguments.cache_memory)
+    app = App(
+        served, Gate(key, hosts, arguments.origin), memory=arguments.cache_memory, cache_bits=arguments.cache_bits
+    )
     shown = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     address = f"http://{shown}:{listener.getsockname()[1]}"
 

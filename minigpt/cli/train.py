@@ -4,17 +4,16 @@ import argparse
 import sys
 from typing import Any
 
-from minigpt.cli.options import MODEL, add_command, folder, positive, print_json, quoted, scaling, tokenizer
-from minigpt.cli.output import report_failure
+from minigpt.cli.options import MODEL, add_command, folder, positive, print_json, scaling, tokenizer
 from minigpt.cli.prepare import CONTEXT, CORPUS, FRESH_RATE, START_RATE, new_run
 from minigpt.cli.ranks import add_options, crew_for
 from minigpt.cli.reports import Samples, final_report
-from minigpt.cli.resume import resume_run
+from minigpt.cli.resume import STOPPED, is_finished, report_stopped, resume_run
 from minigpt.model import PRESETS
 from minigpt.model.config import CHOICES
 from minigpt.model.scaling import BY_FACTOR
 from minigpt.objectives import OBJECTIVES
-from minigpt.train import Interrupted, RunFolder, TextData, steps_done, train
+from minigpt.train import Interrupted, RunFolder, TextData, train
 from minigpt.train.settings import OPTIMIZERS
 
 
@@ -109,22 +108,14 @@ def _train(arguments: argparse.Namespace, crew: Any) -> int:
         print("reading the text ...", file=sys.stderr, flush=True)
     run = crew.prepare(lambda check: resume_run(arguments) if arguments.resume else new_run(arguments, check))
     data = TextData(run)
-    if arguments.resume and steps_done(run) >= run.settings.steps:
-        if crew.speaks:
-            say = f"{run.path} is finished: all {run.settings.steps} steps are done; --steps asks for more"
-            print(say, file=sys.stderr, flush=True)
-    else:
+    if not is_finished(run, speaks=crew.speaks):
         try:
             _steps(arguments, crew, run, data)
         except Interrupted as stopped:
             if crew.speaks:
-                report_failure(
-                    f"saved at step {stopped.step} of {run.settings.steps}; go on with\n"
-                    f"  minigpt train --resume --out {quoted(run.path)}",
-                    as_json=arguments.json,
-                )
+                report_stopped(stopped.step, "train", run.path, as_json=arguments.json)
             crew.finish()
-            return 130
+            return STOPPED
     if crew.speaks:
         result = final_report(run, data)
         print_json(result.to_dict()) if arguments.json else print(result.text(), flush=True)

@@ -36,8 +36,33 @@ class Importance(NamedTuple):
 def prune_magnitude(params: Params, share: float | None = None, *, two_of_four: bool = False) -> Params:
     """A copy in which, of every matrix inside the blocks, the smallest numbers are zero.
 
-    share: how many, 0 to 1. two_of_four: half of them instead, two of every four inputs of an output that follow each
-    other. Embeddings, the head, gains and biases stay. `UserError` unless one of the two is asked for and fits.
+    Embeddings, the head, gains and biases stay.
+
+    Parameters
+    ----------
+    params : Params
+        Of a model.
+    share : float, optional
+        How many become zero, 0 to 1.
+    two_of_four : bool
+        Half of them instead: two of every four inputs of an output that follow each other.
+
+    Returns
+    -------
+    Params
+        Of the same layout.
+
+    Raises
+    ------
+    UserError
+        Unless one of the two is asked for, and fits.
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=50, layers=1, width=8, heads=2))
+    >>> pruned = minigpt.prune_magnitude(model.init(np.random.default_rng(0)), two_of_four=True)
+    >>> (pruned["blocks.0.attention.query.weight"][:4] != 0).sum(axis=0)
+    array([2, 2, 2, 2, 2, 2, 2, 2])
     """
     if (share is None) != two_of_four:
         raise UserError("say either which share of the numbers becomes zero, or two of four")
@@ -106,9 +131,36 @@ def prune_structured(
 ) -> tuple[Transformer, Params]:
     """A smaller model: in every layer the `heads` heads and the `feed_forward` units that matter most.
 
-    heads, feed_forward: how many stay; None: all. Which ones differs from layer to layer, how many does not. Those that
-    share keys and values go together, so their number must be a multiple. Returns the model and its parameters.
-    `UserError` for numbers that do not fit, and for models whose heads or units cannot be taken out.
+    Which ones differs from layer to layer, how many does not.
+
+    Parameters
+    ----------
+    model, params : Transformer, Params
+        What is pruned; it stays as it is.
+    batches : iterable of Batch
+        Texts, on which is measured what matters.
+    heads : int, optional
+        How many stay; None: all. Those that share keys and values go together, so it must be a multiple of these.
+    feed_forward : int, optional
+        How many units stay; None: all.
+
+    Returns
+    -------
+    tuple
+        The model and its parameters.
+
+    Raises
+    ------
+    UserError
+        For numbers that do not fit, and for models whose heads or units cannot be taken out.
+
+    Examples
+    --------
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=50, layers=1, width=8, heads=2))
+    >>> params, text = model.init(np.random.default_rng(0)), np.arange(12).reshape(2, 6)
+    >>> smaller, pruned = minigpt.prune_structured(model, params, [minigpt.causal_lm(text)], heads=1, feed_forward=5)
+    >>> pruned["blocks.0.attention.query.weight"].shape, pruned["blocks.0.feed_forward.up.weight"].shape
+    ((8, 4), (8, 5))
     """
     config = model.config
     _check_structure(model, params, heads, feed_forward)

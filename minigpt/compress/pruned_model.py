@@ -18,17 +18,19 @@ UNITS = 32  # feed-forward units stay by so many, that a group of rounded number
 
 def pruned_model(
     opened: OpenedModel,
-    share: float,
+    share: float | None,
     settings: Compression,
     *,
     structured: bool = False,
+    two_of_four: bool = False,
     text: np.ndarray | None = None,
 ) -> tuple[OpenedModel, dict[str, Any]]:
     """The model without `share` of its heads and feed-forward units, or with so many zeros; and what was done.
 
-    text: (N,) ids, on which the importance of heads and units is measured. `UserError` for a share that leaves nothing,
-    for a model that does not continue texts, and for zeros that rounding would not keep: only the method nearest, with
-    symmetric groups, does.
+    two_of_four: in place of a share, two zeros in every four inputs, see `prune_magnitude`. text: (N,) ids, on which
+    the importance of heads and units is measured. `UserError` for a share that leaves nothing, for a model that does
+    not continue texts, and for zeros that rounding would not keep: only the method nearest, with symmetric groups,
+    does.
     """
     if not isinstance(opened.params, Params):
         raise UserError("this model is in few bits already; prune the model that it was made of")
@@ -38,8 +40,11 @@ def pruned_model(
                 "zeros stay zeros with the method nearest and symmetric groups only; choose these, or prune whole "
                 "heads and units (structured)"
             )
-        zeroed = prune_magnitude(opened.params, share)
-        return replace(opened, params=zeroed), {"share": share, "kind": "magnitude"}
+        zeroed = prune_magnitude(opened.params, share, two_of_four=two_of_four)
+        said = {"share": 0.5, "kind": "2:4"} if two_of_four else {"share": share, "kind": "magnitude"}
+        return replace(opened, params=zeroed), said
+    if share is None:
+        raise UserError("two of four is a form for numbers, not for heads and units; give their share")
     config = opened.model.config
     if config.architecture != "decoder" or config.head != "language":
         raise UserError("heads and units are pruned by what a decoder loses when it continues a text; this is none")

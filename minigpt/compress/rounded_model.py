@@ -14,11 +14,11 @@ from minigpt.errors import UserError
 from minigpt.files import write_json
 from minigpt.model import Batch, Params, Transformer
 from minigpt.model.inputs import TOKENS
+from minigpt.model.params import checksum_of
 from minigpt.pretrained.compressed import FILE, REPORT, new_folder, write_compressed
 from minigpt.pretrained.opened import OpenedModel
 from minigpt.pretrained.quantized_matrix import QuantizedMatrix, StoredWeights
 from minigpt.pretrained.tuned import FILE as TUNED
-from minigpt.pretrained.tuned import checksum_of
 from minigpt.progress import progress_bar
 
 HEAD = "head.weight"

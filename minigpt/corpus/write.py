@@ -54,9 +54,9 @@ def write_corpus(
     if task.quality is not None:
         report["classifier"] = {name: getattr(task.quality, name) for name in ("accuracy", "area", "held_out")}
     write_json(out / "report.json", report)
-    from minigpt.plot import cleaning  # only here: no worker has to load matplotlib
+    from minigpt.plots_corpus import cleaning  # only here: no worker has to load matplotlib
 
-    cleaning(report, out / "report.png")
+    cleaning(report, None if kept.bands is None else kept.bands.chance, out / "report.png")
     write_text(out / "report.md", markdown(report))
     write_text(out / "datasheet.md", datasheet(report))
     write_json(out / CLEANED, {**asked, "documents": report["output"]["documents"], "files": report["output"]["files"]})

@@ -11,13 +11,14 @@ import numpy as np
 from minigpt.adapt.learns import REMEDY
 from minigpt.errors import UserError
 from minigpt.files import checksum
-from minigpt.finetune.ask import data_of, examples_of, measure, setup_of
+from minigpt.finetune.ask import answers, data_of, examples_of, measure, setup_of
 from minigpt.finetune.chat import packed
 from minigpt.finetune.data import ExampleData
 from minigpt.finetune.examples import Example, is_answered
 from minigpt.finetune.named import named_records, package_of
 from minigpt.finetune.records import Record, read_records
 from minigpt.finetune.registry import task_of
+from minigpt.finetune.rivals import beside_rivals
 from minigpt.finetune.tasks import Setup, Task
 from minigpt.finetune.wishes import OF_DATA, Wishes
 from minigpt.model import Overlay, Params
@@ -33,10 +34,17 @@ SPLIT = 11  # the seed of which they are, whatever the run's own
 class Tuning:
     """A fine-tuning that can begin or go on: the folder, what examples are made with, the batches.
 
-    examples, validation: to train on, and to validate with.
+    examples, validation, test: to train on, to validate with, and to measure the best model on, once, at the end.
     """
 
-    def __init__(self, folder: TunedFolder, tokenizer: Any, records: Sequence[Record], held_out: Sequence[Record]):
+    def __init__(
+        self,
+        folder: TunedFolder,
+        tokenizer: Any,
+        records: Sequence[Record],
+        held_out: Sequence[Record],
+        test: Sequence[Record] = (),
+    ):
         self.folder, self.task = folder, task_of(folder.task)
         self.setup = setup_of(folder, tokenizer)
         examples, self.validation = (
@@ -51,18 +59,26 @@ class Tuning:
         if folder.corpus["balanced"]:
             examples = balanced(examples)
         self.examples = packed(examples, self.setup.context) if folder.corpus["packed"] else examples
+        self.test = examples_of(self.task, test, self.setup, answered=True)
 
     def data(self) -> ExampleData:
         """What `minigpt.train.train` is given."""
         return data_of(self.folder, self.setup, self.examples, self.validation)
 
-    def check(self, records: Sequence[Record]) -> None:
-        """`UserError` for examples on which the model could not be measured."""
-        examples_of(self.task, records, self.setup, answered=True)
-
     def measure(self, params: Params | Overlay) -> dict[str, Any]:
-        """What the task measures on the examples to validate with."""
-        return {"validation": measure(self.folder, params, self.setup, self.validation)}
+        """What the task measures on the examples to validate with, and on those of the test, if there are any."""
+        found = {"validation": measure(self.folder, params, self.setup, self.validation)}
+        return found | self._tested(params) if self.test else found
+
+    def _tested(self, params: Params | Overlay) -> dict[str, Any]:
+        """The same on the test; and beside a classifier what its rivals reach there."""
+        if self.task.measure is None:
+            return {"test": measure(self.folder, params, self.setup, self.test)}
+        said = answers(self.folder, params, self.setup, self.test)
+        found = {"test": self.task.measure(said, self.test, self.setup)}
+        if self.task.name == "classify":
+            found["rivals"] = beside_rivals(self.examples, self.test, said, self.setup)
+        return found
 
 
 def prepare(
@@ -71,18 +87,18 @@ def prepare(
     wishes: Wishes,
     training: str | Path,
     validation: str | Path | None = None,
-    *,
-    test: Sequence[Record] = (),
+    test: str | Path | None = None,
 ) -> Tuning:
     """Check everything, read the examples, and write the folder's tokenizer.json and, last, finetune.json.
 
     validation: examples to validate with; None: a tenth of those to train on, drawn at random, always the same. test:
-    on which it will be measured.
+    examples on which the best model is measured at the end.
     `UserError` for all that does not fit, and for a folder that holds a fine-tuned model.
     """
     task, path = task_of(wishes.task), Path(path)
     check_below(below, wishes)
-    files = {name: file_of(file) for name, file in (("training", training), ("validation", validation)) if file}
+    named = {"training": training, "validation": validation, "test": test}
+    files = {name: file_of(file) for name, file in named.items() if file}
     records, held_out = read_both(files, task, wishes.columns)
     columns = columns_of(task, records, wishes.columns)
     setup = Setup(below.tokenizer, wishes.context or below.model.config.context, (), columns, wishes.cut)
@@ -102,8 +118,7 @@ def prepare(
         columns=columns,
         cut=wishes.cut,
     )
-    tuning = Tuning(folder, below.tokenizer, records, held_out)
-    tuning.check(test)
+    tuning = Tuning(folder, below.tokenizer, records, held_out, test_of(files))
     folder = tuning.folder = replace(folder, settings=wishes.settings(len(tuning.examples)))
     part_of(folder, below.params)  # what the model does not have is said now
     with locked(path, make_folder=True):
@@ -114,17 +129,29 @@ def prepare(
     return tuning
 
 
-def reopen(folder: TunedFolder) -> Tuning:
-    """The same of a folder that was prepared, to go on. `UserError` if the examples are not what they were."""
+def reopen(folder: TunedFolder, test: str | Path | None = None) -> Tuning:
+    """The same of a folder that was prepared, to go on. `UserError` if the examples are not what they were.
+
+    test: other examples to measure the best model on; from now on they are the folder's.
+    """
+    before = folder
     with about(folder.file("finetune.json"), "fine-tune again"):
         files = read(folder.corpus, "files", TABLE)
         for name, kind in OF_DATA.items():
             read(folder.corpus, name, kind)
+        if test is not None:
+            files = {**files, "test": file_of(test)}
+            folder = replace(folder, corpus={**folder.corpus, "files": files})
         for file in files.values():
-            path, before = read(file, "path", TEXT), read(file, "checksum", TEXT)
-            if file_of(path)["checksum"] != before:
+            path, known = read(file, "path", TEXT), read(file, "checksum", TEXT)
+            if file_of(path)["checksum"] != known:
                 raise UserError(f"{path} has changed since then, so training cannot go on with it")
-    return Tuning(folder, tokenizer_of(folder), *read_both(files, task_of(folder.task), folder.columns))
+    both = read_both(files, task_of(folder.task), folder.columns)
+    tuning = Tuning(folder, tokenizer_of(folder), *both, test_of(files))
+    if folder is not before:
+        with locked(folder.path):
+            folder.save()
+    return tuning
 
 
 def check_below(below: OpenedModel, wishes: Wishes) -> None:
@@ -173,6 +200,11 @@ def read_both(
         return records, records_of(files["validation"]["path"])
     group = columns.get("group", "group") if "group" in task.optional else None
     return split(records, group, columns.get("label", "label") if "label" in task.answered else None)
+
+
+def test_of(files: dict[str, dict[str, str]]) -> list[Record]:
+    """Records to measure the best model on; none if none were named."""
+    return records_of(files["test"]["path"]) if "test" in files else []
 
 
 def records_of(source: str | Path) -> list[Record]:

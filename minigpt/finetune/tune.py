@@ -9,7 +9,7 @@ from typing import Any
 
 from minigpt.adapt import Part
 from minigpt.errors import UserError
-from minigpt.finetune.ask import answers, examples_of, setup_of
+from minigpt.finetune.ask import answers, examples_of, measure, setup_of
 from minigpt.finetune.domain import DomainTuning
 from minigpt.finetune.examples import Example
 from minigpt.finetune.prepare import Tuning, reopen
@@ -28,9 +28,16 @@ class NoBetter(Exception):
     """The validation loss has not fallen for as long as was wished."""
 
 
-def go_on(folder: TunedFolder) -> Tuning | DomainTuning:
-    """A fine-tuning that was prepared, or stopped. `UserError` if its data is not what it was."""
-    return DomainTuning(folder) if folder.task == "domain" else reopen(folder)
+def go_on(folder: TunedFolder, test: str | Path | None = None) -> Tuning | DomainTuning:
+    """A fine-tuning that was prepared, or stopped. `UserError` if its data is not what it was.
+
+    test: as in `reopen`; of a domain there is none.
+    """
+    if folder.task != "domain":
+        return reopen(folder, test)
+    if test is not None:
+        raise UserError(f"{folder.path} learns a domain, which is measured on its held-out part; leave --test out")
+    return DomainTuning(folder)
 
 
 def engine_of(folder: TunedFolder, part: Part) -> Engine:
@@ -61,9 +68,10 @@ def tune(
     on_validation: Callable[[dict[str, float]], None] = lambda row: None,
     show_progress: bool = True,
 ) -> TunedFolder:
-    """Train to the last step, or until it gets no better; then measure the best parameters on the validation examples.
+    """Train to the last step, or until it gets no better; then measure the best parameters.
 
-    Returns the folder as it then is: its finetune.json says what was measured. Raises as `minigpt.train.train`.
+    They are measured on the examples to validate with, and on those of the test, if there is one. Returns
+    the folder as it then is: its finetune.json says what was measured. Raises as `minigpt.train.train`.
     """
     folder, patience = tuning.folder, tuning.folder.corpus["patience"]
     part = begin_tuned(folder)
@@ -128,10 +136,4 @@ class Tuned:
     def evaluate(self, records: Sequence[Record]) -> dict[str, Any]:
         """What the task measures on records that hold the true answers."""
         examples = examples_of(task_of(self.folder.task), records, self.setup, answered=True)
-        return self.measured(self.answers(examples), examples)
-
-    def measured(self, said: Sequence[dict[str, Any]], examples: Sequence[Example]) -> dict[str, Any]:
-        """The same of answers that it gave."""
-        task = task_of(self.folder.task)
-        assert task.measure is not None
-        return task.measure(said, examples, self.setup)
+        return measure(self.folder, self.params, self.setup, examples)

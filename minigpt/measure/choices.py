@@ -13,6 +13,7 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.infer.generate import check_tokenizer
 from minigpt.infer.window import check_writes
+from minigpt.measure.surprise import surprise
 from minigpt.model import Batch, Call, Transformer
 from minigpt.ops import softmax_forward
 
@@ -57,11 +58,10 @@ def _nats(model: Transformer, params: Any, rows: Sequence[tuple[np.ndarray, np.n
     tokens = np.zeros((len(rows), longest), np.int64)  # padded at the end, which no earlier position sees
     for row, ids in enumerate(whole):
         tokens[row, : len(ids)] = ids
-    hidden, _ = model.forward(params, Batch(tokens), Call(recompute=True))  # nothing is kept: no backward will come
+    logits, _ = model.forward(params, Batch(tokens), Call(recompute=True))  # nothing is kept: no backward will come
     found = np.empty(len(rows))
     for row, (begin, end) in enumerate(rows):
-        scores = hidden[row, len(begin) - 1 : len(begin) - 1 + len(end)].astype(np.float64)
-        found[row] = np.log(softmax_forward(scores)[0][np.arange(len(end)), end]).sum()
+        found[row] = -surprise(logits[row, len(begin) - 1 : len(begin) - 1 + len(end)], end).sum()
     return found
 
 

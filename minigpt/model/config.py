@@ -7,6 +7,7 @@ from typing import Any
 from minigpt.errors import UserError
 from minigpt.model.head import HEADS, ties_tokens
 from minigpt.model.inputs import INPUTS
+from minigpt.model.inputs.images import check_sizes
 from minigpt.model.scaling import RotaryScaling, scaling_of
 from minigpt.ops import ACTIVATIONS
 from minigpt.values import FLAG, Kind, check, choice, number, shown, whole
@@ -19,14 +20,26 @@ CHOICES = {
     "norm": ("layer", "rms"),
     "norm_place": ("pre", "post"),
     "activation": tuple(ACTIVATIONS),
-    "position": ("learned", "sinusoidal", "rotary", "alibi", "none"),
+    "position": ("learned", "sinusoidal", "sinusoidal_2d", "rotary", "alibi", "none"),
 }
 SIZE = whole(1)
+
+
+def _sizes(count: int, what: str) -> Kind:
+    """So many sizes in a row."""
+    return Kind(
+        f"{count} whole numbers of at least 1, {what}",
+        lambda value: isinstance(value, tuple | list) and len(value) == count and all(map(SIZE.fits, value)),
+    )
+
+
 KINDS = {  # of every field that is neither a flag nor one of `CHOICES`; see `field_kind`
     **dict.fromkeys(("vocabulary_size", "context", "width", "layers", "heads", "labels", "experts_per_token"), SIZE),
     **dict.fromkeys(("key_value_heads", "head_width", "feed_forward_width", "input_width", "experts"), SIZE),
     **dict.fromkeys(("segments", "padding", "sinks"), whole(0)),
     "window": SIZE,
+    "image": _sizes(3, "channels, height and width"),
+    "patch": _sizes(2, "height and width"),
     **dict.fromkeys(("norm_epsilon", "load_balancing", "init_std"), number(0.0)),
     "rotary_theta": number(1.0),
     "rotary_scaling": Kind(
@@ -75,6 +88,8 @@ class TransformerConfig:
         Of an encoder-decoder: its encoder's configuration, or the fields in which that differs.
     input_width, class_token : int, bool
         Numbers in a patch, or bands in a frame; whether a learnt vector comes before the patches.
+    image, patch : tuple of int
+        Of images: channels, height and width (Z, Y, X); height and width of the patches that they are cut into.
     labels, pooler, head_bias : int, bool, bool
         Of the heads: classes; tanh(linear(x)) of the pooled token before them; a bias of the last layer.
     norm_epsilon, rotary_theta : float
@@ -118,6 +133,8 @@ class TransformerConfig:
     input: str = "tokens"  # what it reads: one of `minigpt.model.inputs.INPUTS`
     input_width: int | None = None  # numbers in a patch, bands in a frame
     class_token: bool = False  # a learnt vector before the patches
+    image: Any = None  # (Z, Y, X) of the images that it reads: channels, height, width
+    patch: Any = None  # (K, L) of the patches that they are cut into: height, width
     head: str = "language"  # what it says at its end: one of `minigpt.model.head.HEADS`
     labels: int = 2  # classes of a sequence or token head
     pooled: str = "first"  # what stands for the sequence: first | last (token) | mean (of all)
@@ -128,7 +145,7 @@ class TransformerConfig:
     norm_epsilon: float = 1e-5
     activation: str = "gelu_tanh"  # one of `minigpt.ops.ACTIVATIONS`
     gated: bool = False  # down(activation(gate(x)) * up(x)) instead of down(activation(up(x)))
-    position: str = "learned"  # learned | sinusoidal | rotary | alibi | none
+    position: str = "learned"  # learned | sinusoidal | sinusoidal_2d | rotary | alibi | none
     rotary_theta: float = 10000.0
     rotary_scaling: Any = None  # a `RotaryScaling`, or a table of its fields
     window: int | None = None  # how many positions one sees, itself among them; None: all
@@ -154,6 +171,9 @@ class TransformerConfig:
         if self.head_width is None and self.width % self.heads:
             raise UserError(f"{self.heads} heads do not divide the width {self.width}; choose heads that do")
         object.__setattr__(self, "rotary_scaling", scaling_of(self.rotary_scaling, self.context))
+        for name in ("image", "patch"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, None if value is None else tuple(value))
         object.__setattr__(self, "encoder", self._encoder())
         self._derive()
         self._check_positions()
@@ -210,12 +230,13 @@ class TransformerConfig:
             raise UserError("padding_positions is False only for encoders of tokens with padding and learned positions")
 
     def _check_input(self) -> None:
-        if (self.input == "tokens") != (self.input_width is None):
+        if (self.input in ("patches", "frames")) != (self.input_width is not None):
             raise UserError(
-                f"input_width is {self.input_width} for {self.input}; patches and frames need one, tokens not"
+                f"input_width is {self.input_width} for {self.input}; patches and frames need one, others not"
             )
-        if self.class_token and self.input != "patches":
+        if self.class_token and self.input not in ("patches", "images"):
             raise UserError(f"class_token is for patches; {self.input} have no need of it")
+        check_sizes(self)
         if self.input != "tokens" and ties_tokens(self):
             raise UserError(f"a tied head needs a token table, which {self.input} have not; set tied to False")
 

@@ -1,6 +1,7 @@
 """Parameters: one contiguous vector, with a named view for every array in it."""
 
 import math
+import zlib
 from collections.abc import Callable, ItemsView, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -291,3 +292,11 @@ def check_dtype(dtype: Any) -> None:
     if found not in (np.float32, np.float64):
         what = shown(dtype) if found is None else found
         raise UserError(f"a model cannot compute in {what}; choose float32 or float64")
+
+
+def checksum_of(params: Weights) -> str:
+    """The CRC-32 of all values of a model, as float32, eight hexadecimal digits."""
+    value = 0
+    for name, array in sorted(params.items()):
+        value = zlib.crc32(np.ascontiguousarray(array, np.float32).data, zlib.crc32(name.encode(), value))
+    return f"{value:08x}"

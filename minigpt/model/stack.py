@@ -12,6 +12,7 @@ from minigpt.model.block import block_arrays, block_backward, block_forward
 from minigpt.model.call import Call
 from minigpt.model.config import TransformerConfig
 from minigpt.model.inputs import INPUTS
+from minigpt.model.inputs.images import grid_of
 from minigpt.model.masks import Sight, bias_of
 from minigpt.model.params import Gradients, Weights
 from minigpt.model.parts import apply_dropout, apply_norm, back_norm, norm_arrays
@@ -21,6 +22,7 @@ from minigpt.ops import (
     embedding_backward,
     embedding_forward,
     rotary_angles,
+    sinusoidal_grid,
     sinusoidal_positions,
 )
 
@@ -172,6 +174,9 @@ def begin_forward(
         x = x + params[f"{prefix}position_embedding.weight"][positions]
     elif config.position == "sinusoidal":
         x = x + sinusoidal_positions(positions, config.width, dtype=x.dtype)
+    elif config.position == "sinusoidal_2d":
+        patches = x[:, config.class_token :]  # the class token is nowhere
+        patches += sinusoidal_grid(*grid_of(config), config.width, dtype=x.dtype)
     if config.segments:
         segments = np.zeros(x.shape[:2], np.int64) if segments is None else segments
         if np.shape(segments) != x.shape[:2]:

@@ -66,6 +66,7 @@ from minigpt.ops.rotary import rotary_backward as rotary_backward
 from minigpt.ops.rotary import rotary_forward as rotary_forward
 from minigpt.ops.silu import silu_backward as silu_backward
 from minigpt.ops.silu import silu_forward as silu_forward
+from minigpt.ops.sinusoidal import sinusoidal_grid as sinusoidal_grid
 from minigpt.ops.sinusoidal import sinusoidal_positions as sinusoidal_positions
 from minigpt.ops.soft_targets import soft_targets_backward as soft_targets_backward
 from minigpt.ops.soft_targets import soft_targets_forward as soft_targets_forward

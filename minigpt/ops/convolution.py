@@ -62,13 +62,14 @@ def convolution_2d_forward(
     return _forward(2, x, weight, bias, stride, padding)
 
 
-def convolution_2d_backward(dy: np.ndarray, cache: ConvolutionCache) -> tuple[np.ndarray, ...]:
+def convolution_2d_backward(dy: np.ndarray, cache: ConvolutionCache, *, need_dx: bool = True) -> tuple[np.ndarray, ...]:
     """Gradients of x, weight and (if there was one) bias: (B, C, Y, X), (F, C, K, L), (F,).
 
     As in one dimension: dweight sums dy * x over all windows, and each x collects dy * weight from every window over
-    it. A number that no window sees has gradient exactly 0.
+    it. A number that no window sees has gradient exactly 0. need_dx: False leaves that of x out of the work, where x is
+    what was given and nobody learns from it; it is then empty.
     """
-    return _backward(dy, cache)
+    return _backward(dy, cache, need_dx)
 
 
 def _forward(
@@ -91,20 +92,24 @@ def _forward(
     return np.moveaxis(y, -1, 1), ConvolutionCache(windows, weight, size, stride, padding, bias is not None)
 
 
-def _backward(dy: np.ndarray, cache: ConvolutionCache) -> tuple[np.ndarray, ...]:
-    windows, weight, size, stride, padding, has_bias = cache
+def _backward(dy: np.ndarray, cache: ConvolutionCache, need_dx: bool = True) -> tuple[np.ndarray, ...]:
+    windows, has_bias = cache.windows, cache.has_bias
     places = (0, *range(2, dy.ndim))  # the axes B, Y', X', which dweight and dbias sum over
     dweight = np.tensordot(dy, windows, (places, places))  # (F, C, K, L)
-    dwindows = np.tensordot(weight, dy, (0, 1))  # (C, K, L, B, Y', X')
+    dx = _back_to_x(dy, cache) if need_dx else np.empty(0, dy.dtype)
+    return (dx, dweight, dy.sum(axis=places)) if has_bias else (dx, dweight)
 
+
+def _back_to_x(dy: np.ndarray, cache: ConvolutionCache) -> np.ndarray:
+    windows, weight, size, stride, padding, _ = cache
+    dwindows = np.tensordot(weight, dy, (0, 1))  # (C, K, L, B, Y', X')
     ends = [n + 2 * p for n, p in zip(size, padding, strict=True)]
     dpadded = np.zeros((*windows.shape[:2], *ends), dy.dtype)
     for offset in np.ndindex(*weight.shape[2:]):
         # In the forward pass this entry of the kernel lay at offset, offset + stride, offset + 2 stride ...
         seen = (slice(o, o + s * n, s) for o, s, n in zip(offset, stride, dy.shape[2:], strict=True))
         dpadded[:, :, *seen] += dwindows[:, *offset].swapaxes(0, 1)
-    dx = dpadded[:, :, *(slice(p, p + n) for p, n in zip(padding, size, strict=True))]
-    return (dx, dweight, dy.sum(axis=places)) if has_bias else (dx, dweight)
+    return dpadded[:, :, *(slice(p, p + n) for p, n in zip(padding, size, strict=True))]
 
 
 def _check_shapes(axes: int, x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None) -> None:

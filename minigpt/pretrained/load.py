@@ -118,12 +118,17 @@ def _renamed(tensors: dict[str, np.ndarray], family: Family) -> dict[str, np.nda
     """The arrays under the names of today. `UserError` if a file has one under its old name and its new one."""
     found: dict[str, np.ndarray] = {}
     for name, array in tensors.items():
-        today = name
-        for old, new in family.renamed.items():
-            today = today.replace(old, new)
+        today = todays_name(name, family)
         if found.setdefault(today, array) is not array:
             raise UserError(f"the array {today!r} is there twice, under its old name and its new one; remove one")
     return found
+
+
+def todays_name(name: str, family: Family) -> str:
+    """The name of today of an array."""
+    for old, new in family.renamed.items():
+        name = name.replace(old, new)
+    return name
 
 
 def _check_formats(others: dict[str, str], unused: tuple[str, ...], family: Family) -> None:

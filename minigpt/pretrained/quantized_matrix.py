@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.ops.linear import product
 from minigpt.pretrained.quantized import Kind, decode_blocks
 
 PIECE = 1 << 18  # numbers that are decoded at a time: one MB
@@ -89,9 +88,9 @@ class QuantizedMatrix:
         y = np.zeros((len(x_rows), self.shape[1]), np.result_type(x.dtype, self.dtype))
         for rows, piece in self._pieces():
             if self.transposed:
-                y[:, rows] = product(x_rows, piece.T)
+                y[:, rows] = x_rows @ piece.T
             else:
-                y += product(x_rows[:, rows], piece)
+                y += x_rows[:, rows] @ piece
         return (y if self.transposed else self._scaled(y)).reshape(*x.shape[:-1], -1)
 
     def _scaled(self, rows: np.ndarray) -> np.ndarray:

@@ -105,7 +105,8 @@ def without_effect(config: TransformerConfig) -> set[str]:
         "rotary_theta": config.position == "rotary",
         "experts_per_token": config.experts is not None,
         "bias": config.norm == "layer",
-        "class_token": config.input == "patches",
+        "class_token": config.input in ("patches", "images"),
+        "vocabulary_size": config.input == "tokens",
     }
     inner = {f"encoder.{name}" for name in without_effect(config.encoder)} if config.encoder else set()
     return {name for name, has_effect in said.items() if not has_effect}.union(TRAINING) | inner

@@ -5,7 +5,6 @@ best.safetensors and last.safetensors (checkpoints of what learns: the whole mod
 below), metrics.csv. While a process trains there, .lock.
 """
 
-import zlib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from minigpt.adapt import Learns, Part, divided, merge
 from minigpt.errors import UserError
 from minigpt.files import read_json, write_json
 from minigpt.model import Overlay, Params, Transformer, TransformerConfig
-from minigpt.model.params import Weights
+from minigpt.model.params import Weights, checksum_of
 from minigpt.pretrained.quantized_matrix import StoredWeights
 from minigpt.text import Tokenizer, load_tokenizer
 from minigpt.train import RunFolder, TrainSettings
@@ -127,14 +126,6 @@ def said_of(name: str, params: Weights) -> dict[str, str]:
     """What finetune.json says of the model below, so that it is opened in the same way again."""
     bits = {} if isinstance(params, Params) else {"bits": AS_STORED}
     return {"name": name, "checksum": checksum_of(params), **bits}
-
-
-def checksum_of(params: Weights) -> str:
-    """The CRC-32 of all values of a model, as float32, eight hexadecimal digits."""
-    value = 0
-    for name, array in sorted(params.items()):
-        value = zlib.crc32(np.ascontiguousarray(array, np.float32).data, zlib.crc32(name.encode(), value))
-    return f"{value:08x}"
 
 
 def part_of(folder: TunedFolder, below: Weights) -> Part:

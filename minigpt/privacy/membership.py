@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from minigpt.measure.intervals import Interval, bootstrap
+from minigpt.measure.surprise import surprise
 from minigpt.model import Batch, Call, Transformer
-from minigpt.ops import softmax_forward
 
 LEAST_LIKELY = 0.2  # the share of a text's tokens that Min-K% looks at
 ALARMS = 0.01  # the share of false alarms at which hits are counted: Carlini et al. (2022), arXiv:2112.03570, section 3
@@ -28,8 +28,7 @@ def token_nats(model: Transformer, params: Any, rows: np.ndarray) -> np.ndarray:
     for first in range(0, len(rows), BATCH):
         some = rows[first : first + BATCH]
         logits, _ = model.forward(params, Batch(some[:, :-1]), call)
-        p = np.take_along_axis(softmax_forward(logits.astype(np.float64))[0], some[:, 1:, None], axis=-1)
-        found[first : first + BATCH] = -np.log(np.maximum(p[..., 0], 1e-300))
+        found[first : first + BATCH] = surprise(logits, some[:, 1:])
     return found
 
 

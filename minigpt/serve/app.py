@@ -48,9 +48,22 @@ class App:
         Who may ask.
     memory : int, optional
         Bytes for keys and values; see `minigpt.infer.Engine`.
+    cache_bits : int, optional
+        8: keep them in 8 bits.
+
+    Raises
+    ------
+    UserError
+        For memory or bits that would have no effect, since the model keeps no keys and values.
     """
 
-    def __init__(self, served: Served, gate: Gate, *, memory: int | None = None):
+    def __init__(self, served: Served, gate: Gate, *, memory: int | None = None, cache_bits: int | None = None):
+        for name, value in (("cache-memory", memory), ("cache-bits", cache_bits)):
+            if served.encodes and value is not None:
+                raise UserError(
+                    f"{served.name} makes vectors of texts and keeps no keys and values, so --{name} has no effect; "
+                    "leave it out"
+                )
         self.served, self.gate, self.limits = served, gate, served.limits
         self.metrics, self.created = Metrics(), int(time.time())
         self.draining = False  # no new requests
@@ -58,7 +71,7 @@ class App:
         self.places = 0  # answers that wait or are written
 
         def make() -> Engine:
-            return Engine(served.model, served.params, slots=self.limits.running, memory=memory)
+            return Engine(served.model, served.params, slots=self.limits.running, memory=memory, cache_bits=cache_bits)
 
         self.worker = Worker(None if served.encodes else make)
         post: dict[str, Callable[[Exchange], Awaitable[None]]] = {

@@ -44,15 +44,16 @@ def save_checkpoint(
 ) -> None:
     """Replace the file at `path` in one step: the old checkpoint stays until the new one is whole and on the disk.
 
-    state: of the optimizer; its arrays become tensors, its numbers go into the header with the configuration and
-    `progress`, plain values such as the step. `UserError` if the disk is full, or the folder is gone.
+    state: of the optimizer; its arrays, and the `Params` of what learns beside the model, become tensors, its numbers
+    go into the header with the configuration and `progress`, plain values such as the step. `UserError` if the disk is
+    full, or the folder is gone.
     """
     tensors = {f"model.{name}": np.ascontiguousarray(array) for name, array in params.items()}
     for kind, value in state.items():
-        if isinstance(value, np.ndarray):
-            views = Params(params.arrays, flat=value)
+        if isinstance(value, (np.ndarray, Params)):
+            views = Params(params.arrays, flat=value) if isinstance(value, np.ndarray) else value
             tensors |= {f"optimizer.{kind}.{name}": np.ascontiguousarray(array) for name, array in views.items()}
-    numbers = {name: value for name, value in state.items() if not isinstance(value, np.ndarray)}
+    numbers = {name: value for name, value in state.items() if not isinstance(value, (np.ndarray, Params))}
     write_tensors(path, FORMAT, tensors, {"config": config.to_dict(), "optimizer": numbers, "progress": progress})
 
 
@@ -88,6 +89,9 @@ def load_checkpoint(
                 views = Params(params.arrays, flat=value)
                 for name, array in _optimizer_arrays(read, format_, kind, params.arrays):
                     views[name] = array
+            elif isinstance(value, Params):
+                for name in value:
+                    value[name] = read(f"optimizer.{kind}.{name}")
             elif state is not None:
                 state[kind] = read_number(header, kind, value)
         return params, read_progress(header)

@@ -32,24 +32,56 @@ from minigpt.ops import (
 from minigpt.optim import adamw, clip_by_global_norm
 from minigpt.train.engine import OneProcess
 from minigpt.train.folder import RunFolder
-from minigpt.train.student import Distillation, Teacher, check_teaches
+from minigpt.train.student import Distillation, Teacher, check_teaches, how_of
+
+MOMENTS = ("first_moment", "second_moment")  # of Adam
 
 
 class Distiller(OneProcess):
     """The engine of a distillation: everything but the gradient is as always, and so is the run that comes of it.
 
-    The matrices between the hidden states are not part of the model, so no checkpoint has them, and a distillation that
-    was stopped cannot go on. `UserError` for a teacher that does not fit.
+    The matrices between the hidden states are no part of the model. Checkpoints have them, with their moments, beside
+    it, so a distillation goes on to the same bits as any training.
+
+    Parameters
+    ----------
+    folder : RunFolder
+        Of the student, as `prepare_student` makes it.
+    teacher : OpenedModel
+        Whose run.json it stands in.
+
+    Raises
+    ------
+    UserError
+        For a teacher that does not fit, or has other values than when the student began.
+
+    Examples
+    --------
+    >>> fables = minigpt.Corpus("fables", ("The fox met a hen. " * 20,), ("The hen met a fox. " * 5,))
+    >>> settings, sizes = minigpt.TrainSettings(steps=2, batch=2), {"width": 16, "heads": 2, "context": 16}
+    >>> folder = minigpt.prepare_run(
+    ...     "large", fables, tokenizer="characters", changes=sizes, settings=settings, progress=False
+    ... )
+    >>> _ = minigpt.train.train(folder, show_progress=False)
+    >>> teacher = minigpt.open_model("large")
+    >>> folder = minigpt.prepare_student(
+    ...     "small", teacher, fables, minigpt.Distillation(), settings=settings, progress=False
+    ... )
+    >>> engine = minigpt.Distiller(folder, teacher)
+    >>> params, progress = minigpt.train.train(folder, engine=engine, show_progress=False)
+    >>> progress.step, folder.config.width
+    (2, 8)
     """
 
-    def __init__(self, folder: RunFolder, teacher: Teacher, how: Distillation):
+    def __init__(self, folder: RunFolder, teacher: Teacher):
         check_teaches(teacher.model.config, folder.config)
-        super().__init__(folder)
-        self.teacher, self.how = teacher, how
-        self.pairs = pairs_of_blocks(folder.config.layers, teacher.model.config.layers) if how.hidden else {}
-        self.projections = fresh_projections(self.pairs, folder.config.width, teacher.model.config.width)
+        self.teacher, self.how = teacher, how_of(folder, teacher)
+        self.pairs = pairs_of_blocks(folder.config.layers, teacher.model.config.layers) if self.how.hidden else {}
+        fresh = fresh_projections(self.pairs, folder.config.width, teacher.model.config.width)
+        moments = {f"projections_{moment}": fresh.zeros_like() for moment in MOMENTS}
+        super().__init__(folder, beside={"projections": fresh, **moments})
+        self.projections: Params = self.state["projections"]
         self._optimizer = adamw(weight_decay=0.0)
-        self._moments = self._optimizer.init(self.projections.flat)
         self._total = self.params.zeros_like(), self.projections.zeros_like()
 
     def gradient(self, batches: Sequence[Batch], step: int) -> tuple[float, float]:
@@ -75,8 +107,9 @@ class Distiller(OneProcess):
         super().update(learning_rate)
         if not self.projections:
             return
+        state = {moment: self.state[f"projections_{moment}"].flat for moment in MOMENTS}
         flat, grads = self.projections.flat, self._total[1].flat
-        self._optimizer.update(flat, grads, self._moments, learning_rate=learning_rate)
+        self._optimizer.update(flat, grads, state | {"step": self.progress.step}, learning_rate=learning_rate)
 
 
 def distillation_loss_and_gradient(

@@ -1,7 +1,7 @@
 """What a training loop asks of those who do the work: here one process; `minigpt.parallel.ranks` has many."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -65,11 +65,11 @@ class OneProcess:
 
     speaks = True
 
-    def __init__(self, folder: RunFolder, part: Part | None = None):
-        """part: None trains the whole model."""
+    def __init__(self, folder: RunFolder, part: Part | None = None, beside: Mapping[str, Params] | None = None):
+        """part: None trains the whole model. beside: what else learns, see `starting_point`."""
         settings = folder.settings
         self.folder, self.model = folder, Transformer(folder.config)
-        self.params, self.optimizer, self.state, self.progress, self.notice = starting_point(folder, part)
+        self.params, self.optimizer, self.state, self.progress, self.notice = starting_point(folder, part, beside)
         self.whole = self.params if part is None else part.under(self.params)  # what the model computes with
         self.blas_threads = 1 if settings.workers > 1 else None
         self._gradient = BatchGradient(self.model, self.params, threads=settings.workers, seed=settings.seed)
@@ -132,20 +132,28 @@ class StartingPoint(NamedTuple):
     notice: str  # empty, or why it does not go on from the last checkpoint
 
 
-def starting_point(folder: RunFolder, part: Part | None = None) -> StartingPoint:
+def starting_point(
+    folder: RunFolder, part: Part | None = None, beside: Mapping[str, Params] | None = None
+) -> StartingPoint:
     """Parameters, optimizer, its state and the progress: from the newest checkpoint, by however many, or fresh.
 
-    part: what learns, where that is not the whole model. A last checkpoint that is damaged or gone is replaced by
-    the best one, and the notice says so. `UserError` if there are checkpoints, but none that can be read.
+    part: what learns, where that is not the whole model. beside: what learns though it is no part of the model, as it
+    begins; it and its moments become part of the state, so that checkpoints have them. A last checkpoint that is
+    damaged or gone is replaced by the best one, and the notice says so. `UserError` if there are checkpoints, but none
+    that can be read.
     """
     settings, progress, notice = folder.settings, Progress(), ""
     params = Transformer(folder.config).init(np.random.default_rng(settings.seed)) if part is None else part.fresh
     optimizer = settings.make_optimizer(params)
+
+    def fresh_state() -> dict[str, Any]:
+        return optimizer.init(params.flat) | {name: array.copy() for name, array in (beside or {}).items()}
+
     if folder.begun:
-        (params, numbers, state), notice = _whole_checkpoint(folder, params, lambda: optimizer.init(params.flat))
+        (params, numbers, state), notice = _whole_checkpoint(folder, params, fresh_state)
         progress = Progress(**numbers)
     else:
-        state = optimizer.init(params.flat)
+        state = fresh_state()
     return StartingPoint(params, optimizer, state, progress, notice)
 
 

@@ -84,8 +84,8 @@ class RunFolder:
         """`UserError`, in one sentence, for the run of a student, which cannot go on without its teacher."""
         if self.teacher is not None:
             raise UserError(
-                f"{self.path} learns from {self.teacher.get('name')}, and a distillation that was stopped cannot go "
-                "on; distil again into another folder, or train this model on with --start"
+                f"{self.path} learns from {self.teacher.get('name')}, and goes on with its teacher: `minigpt distill "
+                "--resume`; or train this model on, by itself, with --start"
             )
 
     def file(self, name: str) -> Path:

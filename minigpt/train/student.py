@@ -7,11 +7,12 @@ from typing import Any, Protocol
 
 from minigpt.errors import UserError
 from minigpt.model import Transformer, TransformerConfig, Weights
+from minigpt.model.params import checksum_of
 from minigpt.text import Corpus
 from minigpt.train.folder import RunFolder
 from minigpt.train.prepare import prepare_run
 from minigpt.train.settings import TrainSettings
-from minigpt.values import check, number
+from minigpt.values import TEXT, about, check, number, read
 
 
 class Teacher(Protocol):
@@ -44,6 +45,11 @@ class Distillation:
     ------
     UserError
         Names a value that does not fit.
+
+    Examples
+    --------
+    >>> minigpt.Distillation(soft=0.7, hidden=0.1)
+    Distillation(soft=0.7, temperature=2.0, hidden=0.1)
     """
 
     soft: float = 0.5
@@ -73,8 +79,36 @@ def prepare_student(
 ) -> RunFolder:
     """The run of a student, with its teacher's tokenizer and kind of model, and in run.json who the teacher is.
 
-    changes: of the teacher's configuration; None: `half_of` it. The rest as in `prepare_run`. `UserError` for a student
-    that its teacher cannot teach.
+    Parameters
+    ----------
+    path, corpus, objective, settings, progress, held
+        As in `prepare_run`.
+    teacher : OpenedModel
+        As `open_model` gives it.
+    how : Distillation
+        How much the student listens to it.
+    changes : dict, optional
+        Of the teacher's configuration; None: half its layers, heads and widths.
+
+    Returns
+    -------
+    RunFolder
+        What `minigpt.train.train` takes with a `Distiller`; see there for an example.
+
+    Raises
+    ------
+    UserError
+        As `prepare_run`, and for a student that its teacher cannot teach.
+
+    Examples
+    --------
+    >>> fables = minigpt.Corpus("fables", ("The fox met a hen. " * 20,), ("The hen met a fox. " * 5,))
+    >>> letters = minigpt.CharacterTokenizer.train(fables.documents)
+    >>> model = minigpt.Transformer(minigpt.preset("tiny", vocabulary_size=letters.vocabulary_size, context=16))
+    >>> teacher = minigpt.OpenedModel(model, model.init(np.random.default_rng(0)), letters, "mine")
+    >>> folder = minigpt.prepare_student("small", teacher, fables, minigpt.Distillation(), progress=False)
+    >>> folder.config.width, folder.config.layers, folder.teacher["name"]
+    (64, 2, 'mine')
     """
     config = teacher.model.config
     student = replace(config, **(half_of(config) if changes is None else changes))
@@ -95,9 +129,25 @@ def prepare_student(
         progress=progress,
         held=held,
     )
-    folder = replace(folder, teacher={"name": teacher.name, **asdict(how)})
+    folder = replace(folder, teacher={"name": teacher.name, "checksum": checksum_of(teacher.params), **asdict(how)})
     folder.save()
     return folder
+
+
+def how_of(folder: RunFolder, teacher: Teacher) -> Distillation:
+    """How the student in `folder` learns. `UserError` unless `teacher` is the one with which it began."""
+    if folder.teacher is None:
+        raise UserError(f"{folder.path} has no teacher; train it on with `minigpt train --resume`")
+    with about(folder.file("run.json"), "distil again into another folder"):
+        name, before = (read(folder.teacher, key, TEXT) for key in ("name", "checksum"))
+        how = Distillation(**{key: read(folder.teacher, key, number(0.0)) for key in asdict(Distillation())})
+    found = checksum_of(teacher.params)
+    if found != before:
+        raise UserError(
+            f"{folder.path} learns from {name} as it was then (checksum {before}), but {teacher.name} has other values "
+            f"({found}); put the former model back"
+        )
+    return how
 
 
 def check_teaches(teacher: TransformerConfig, student: TransformerConfig) -> None:

@@ -1,11 +1,13 @@
 """Pruning: what becomes zero, what goes, and that what stays computes what it computed before."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from minigpt import (
+    BytePairTokenizer,
     Call,
     CharacterTokenizer,
     OpenedModel,
@@ -16,6 +18,7 @@ from minigpt import (
     causal_lm,
     masked_lm,
     open_model,
+    save_pretrained,
 )
 from minigpt.cli import main
 from minigpt.compress import Compression, compress_model, pruned_model
@@ -209,6 +212,36 @@ def test_a_pruned_model_is_compressed_and_opened(tmp_path):
     assert (matrix == 0).mean() >= 0.4
 
 
+def test_the_command_prunes_two_of_four(tmp_path, capsys):
+    model, params = a_model(width=32, feed_forward_width=96, context=64)
+    tokenizer = BytePairTokenizer.train(["the cat sat on the mat"], 257)
+    model = Transformer(replace(model.config, vocabulary_size=tokenizer.vocabulary_size))
+    params = model.init(np.random.default_rng(1))
+    save_pretrained(tmp_path / "whole", model, params, "gpt2", "GPT2LMHeadModel", tokenizer=tokenizer)
+    words = ["compress", str(tmp_path / "whole"), str(tmp_path / "sparse"), "--bits", "8", "--group", "32", "--json"]
+    assert main([*words, "--prune", "2:4", "--symmetric"]) == 0
+    assert json.loads(capsys.readouterr().out)["pruned"] == {"share": 0.5, "kind": "2:4"}
+    found = open_model(tmp_path / "sparse").params
+    for name, record in params.arrays.items():
+        if prunable(record):
+            groups = np.asarray(found[name]).reshape(-1, 4, record.shape[1])
+            largest = np.argsort(np.abs(params[name].reshape(groups.shape)), axis=1)[:, 2:]
+            assert ((groups != 0).sum(axis=1) <= 2).all()  # what stays may be rounded to zero
+            assert np.take_along_axis(groups, largest, axis=1).any(axis=1).all()
+    words[2] = str(tmp_path / "out")
+    for more, says in {
+        ("--prune", "2:4"): "symmetric groups only",
+        ("--prune", "2:4", "--structured"): "--prune 2:4 is a form for numbers",
+    }.items():
+        assert main([*words, *more]) == 2
+        assert says in capsys.readouterr().err
+    for wrong in ("2:3", "1.5", "nan", "0"):
+        with pytest.raises(SystemExit):
+            main([*words, "--prune", wrong, "--symmetric"])
+        assert f"{wrong} is neither a share" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_pruning_that_compression_would_undo_is_refused(tmp_path):
     model, params = a_model()
     opened = OpenedModel(model, params, CharacterTokenizer("abc"), "mine")
@@ -218,6 +251,10 @@ def test_pruning_that_compression_would_undo_is_refused(tmp_path):
         kept_sizes(4, 4, 64, 1)
     with pytest.raises(UserError, match="at least 512 tokens"):
         pruned_model(opened, 0.4, Compression(), structured=True)
+    with pytest.raises(UserError, match="two of four is a form for numbers"):
+        pruned_model(opened, None, Compression(), structured=True, two_of_four=True)
+    with pytest.raises(UserError, match="either which share"):
+        pruned_model(opened, None, Compression(bits=8, symmetric=True))
     with pytest.raises(UserError, match="in few bits already"):
         pruned_model(replace(opened, params=StoredWeights()), 0.4, Compression())
     encoder = OpenedModel(*a_model(**VARIANTS["encoder"]), None, "mine")

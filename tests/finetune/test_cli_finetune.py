@@ -3,15 +3,20 @@
 import csv
 import io
 import json
+import string
 
 import numpy as np
 import pytest
 from small_models import make_models
 
+from minigpt import CharacterTokenizer, Corpus, TrainSettings, prepare_run
 from minigpt.cli import main
+from minigpt.files import read_json
 from minigpt.model import Overlay
 from minigpt.pretrained import fitting_class, open_model
 from minigpt.pretrained.peft import load_adapter
+from minigpt.train import loop as loop_module
+from minigpt.train import train
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +209,41 @@ def test_a_test_that_cannot_be_measured_is_refused_before_training(models, data,
         assert main(words(models, data, tmp_path / "tuned", "--test", str(test))) == 2
         assert message in capsys.readouterr().err
         assert not (tmp_path / "tuned").exists()
+
+
+def test_what_goes_on_measures_the_test_as_what_never_stopped(models, data, tmp_path, capsys, monkeypatch):
+    test, other, stopped = tmp_path / "test.csv", tmp_path / "other.csv", tmp_path / "stopped"
+    test.write_text("word,kind\nacd,first\nbcd,second\nbce,second\n", encoding="utf-8")
+    other.write_text("word,kind\nacd,first\n", encoding="utf-8")
+    more = ["--steps", "6", "--workers", "1", "--test", str(test), "--json"]
+    once = json.loads(said_by(capsys, *words(models, data, tmp_path / "once", *more)))
+    assert once["test"]["examples"] == 3 and set(once["rivals"]) == {"most frequent class", "TF-IDF"}
+    with monkeypatch.context() as patched:
+        patched.setattr(loop_module.threading.Event, "is_set", lambda self: True)
+        assert main(words(models, data, stopped, *more)) == 130
+    capsys.readouterr()
+    go_on = ["finetune", "--resume", "--out", str(stopped)]
+    assert json.loads(said_by(capsys, *go_on, "--json")) == once | {"folder": str(stopped)}
+    test.write_text("word,kind\nacd,second\n", encoding="utf-8")
+    assert main(go_on) == 2
+    assert "test.csv has changed since then" in capsys.readouterr().err
+    said = said_by(capsys, *go_on, "--test", str(other))
+    assert "test, 1 examples" in said and "beside it on the test" in said
+    assert read_json(stopped / "finetune.json")["data"]["files"]["test"]["path"] == str(other)
+
+
+def test_of_a_model_that_writes_the_test_measures_the_loss(tmp_path, capsys):
+    corpus = Corpus("letters", (string.printable * 4,), ("abcd" * 40,))
+    tokenizer = CharacterTokenizer.train(corpus.documents, special_tokens=("<|im_start|>", "<|im_end|>"))
+    changes, settings = {"layers": 1, "width": 8, "heads": 1, "context": 128}, TrainSettings(steps=1, batch=2)
+    below = prepare_run(tmp_path / "b", corpus, tokenizer=tokenizer, changes=changes, settings=settings, progress=False)
+    train(below, show_progress=False)
+    talks = tmp_path / "talks.jsonl"
+    talk = {"messages": [{"role": "user", "content": "ab"}, {"role": "assistant", "content": "cd"}]}
+    talks.write_text(f"{json.dumps(talk)}\n" * 4, encoding="utf-8")
+    words = ["finetune", str(below.path), str(talks), "--task", "chat", "--steps", "1", "--workers", "1"]
+    result = json.loads(said_by(capsys, *words, "--out", str(tmp_path / "m"), "--test", str(talks), "--json"))
+    assert result["test"]["examples"] == 4 and result["test"]["loss"] > 0
 
 
 def test_answers_cannot_be_measured_where_there_are_none(models, data, tmp_path, capsys):

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from conftest import optional
 
-from minigpt import Batch, Call, Transformer, TransformerConfig, UserError
+from minigpt import Batch, Call, Params, Transformer, TransformerConfig, UserError
 from minigpt.check import CONFIGS
 from minigpt.objectives import causal_lm, loss_and_gradient, scored
 from minigpt.train.gradient import split_rows
 
 SIZES = {"vocabulary_size": 11, "context": 5, "width": 12, "layers": 1, "heads": 3, "architecture": "encoder"}
 PATCHES = {"input": "patches", "input_width": 6, "tied": False, "head": "none"}
+IMAGES = {"input": "images", "image": (1, 4, 4), "patch": (2, 2), "context": 4, "tied": False, "head": "none"}
 FRAMES = {"input": "frames", "input_width": 4, "tied": False, "head": "none"}
 RNG = np.random.default_rng(4)
 
@@ -61,6 +62,60 @@ def test_patches_are_a_convolution_whose_stride_is_its_kernel():
     np.testing.assert_allclose(x, theirs.detach().numpy(), rtol=1e-10, atol=1e-10)
     theirs.backward(torch.tensor(dx))
     agree(grads, leaves)
+
+
+@pytest.mark.parametrize("class_token", [True, False])
+def test_images_are_what_their_patches_are(class_token):
+    """The kernel is the patches' matrix; the pixels at the right and lower edge are in no patch."""
+    sizes = {"image": (3, 9, 7), "patch": (4, 2), "context": 6 + class_token, "class_token": class_token}
+    model, params = start(**{**PATCHES, "input": "images", "input_width": None, **sizes})
+    of_patches = {**PATCHES, "input_width": 24, "context": 6 + class_token, "class_token": class_token}
+    other, _ = start(**of_patches)
+    images = RNG.standard_normal((2, 3, 9, 7))
+    cut = images[:, :, :8, :6].reshape(2, 3, 2, 4, 3, 2).transpose(0, 2, 4, 1, 3, 5).reshape(2, 6, 24)
+    same = Params(other.arrays(), dtype=np.float64)
+    for name in same:
+        array = params[name]
+        same[name] = array.reshape(12, 24).T if name == "patch_embedding.weight" else array
+    ours, grads, _ = beginning(model, params, images)
+    theirs, cut_grads, _ = beginning(other, same, cut)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+    for name in same:
+        gradient = grads[name].reshape(12, 24).T if name == "patch_embedding.weight" else grads[name]
+        np.testing.assert_allclose(gradient, cut_grads[name], rtol=0, atol=1e-11, err_msg=name)
+
+
+def test_what_is_frozen_of_a_beginning_stays_out_of_the_gradients():
+    sizes = {"image": (2, 6, 6), "patch": (3, 2), "context": 7, "class_token": True, "input": "images"}
+    model, params = start(**{**PATCHES, "input_width": None, **sizes})
+    images = RNG.standard_normal((2, 2, 6, 6))
+    y, cache = model.forward(params, images)
+    dy = RNG.standard_normal(y.shape)
+    whole = model.backward(params, cache, dy)
+    for learns in (["patch_embedding.bias"], ["class_token", "patch_embedding.weight"], ["final_norm.gain"]):
+        grads = model.backward(params, cache, dy, grads=params.only(learns))
+        assert list(grads) == learns
+        assert all(np.array_equal(grads[name], whole[name]) for name in learns)
+
+
+@pytest.mark.parametrize("class_token", [True, False])
+def test_positions_on_a_grid_say_row_and_column_apart(class_token):
+    """Halves of the sine table, written out here; a class token has none."""
+    sizes = {"image": (1, 6, 6), "patch": (2, 3), "context": 6 + class_token, "class_token": class_token}
+    choices = {**PATCHES, "input": "images", "input_width": None, **sizes}
+    images = RNG.standard_normal((1, 1, 6, 6))
+    with_grid, params = start(**{**choices, "position": "sinusoidal_2d"})
+    x = beginning(with_grid, params, images)[0]
+    plain = beginning(start(**{**choices, "position": "none"})[0], params, images)[0]
+    table = (x - plain)[0, class_token:].reshape(3, 2, 12)  # 3 rows of 2 patches
+    for row in range(3):
+        for column in range(2):
+            for half, place in ((0, row), (6, column)):
+                for i in range(3):
+                    angle = place / 10000 ** (2 * i / 6)
+                    pair = table[row, column, half + 2 * i : half + 2 * i + 2]
+                    np.testing.assert_allclose(pair, [np.sin(angle), np.cos(angle)], rtol=0, atol=1e-12)
+    assert not class_token or np.array_equal(x[:, 0], plain[:, 0])
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7, 8])
@@ -253,6 +308,16 @@ def test_an_objective_that_makes_tokens_refuses_what_reads_none():
     ({"input": "patches"}, "input_width is None for patches"),
     ({"input_width": 4}, "input_width is 4 for tokens"),
     ({"class_token": True}, "class_token is for patches"),
+    ({"input": "images", "tied": False}, "needs their size and that of patches, but image is None"),
+    ({"image": (1, 4, 4)}, "image and patch are sizes of images, but the model reads tokens"),
+    ({"position": "sinusoidal_2d", "width": 12}, "places in an image; tokens have none"),
+    ({**IMAGES, "image": [1, 4]}, r"image is \[1, 4\], but it must be 3 whole numbers of at least 1, channels"),
+    ({**IMAGES, "image": (1, 0, 4)}, r"image is \(1, 0, 4\)"),
+    ({**IMAGES, "patch": (5, 2)}, r"patches \(5, 2\) do not fit into an image \(4, 4\)"),
+    ({**IMAGES, "context": 5}, "2 x 2 patches are 4 positions, but the context is 5; make it 4"),
+    ({**IMAGES, "class_token": True}, "2 x 2 patches and a class token are 5 positions, but the context is 4"),
+    ({**IMAGES, "position": "sinusoidal_2d", "width": 18}, "a width that 4 divides, not 18"),
+    ({**IMAGES, "tied": True, "head": "masked"}, "a tied head needs a token table, which images have not"),
     ({"input": "frames", "input_width": 4}, "a tied head needs a token table"),
     ({"encoder": {}}, "encoder models have no second encoder"),
     ({"architecture": "encoder-decoder", "encoder": {"width": 6}}, "an encoder of that width"),

@@ -10,7 +10,6 @@ from minigpt import ops
 from minigpt.check import CASES
 from minigpt.ops import attention
 from minigpt.ops.gelu import normal_cdf
-from minigpt.ops.linear import FEW, LARGE, SOME
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
@@ -241,17 +240,3 @@ def test_a_hook_that_lets_masked_keys_be_seen_changes_what_is_averaged_and_not_t
     own = ops.attention_backward(dy, ops.attention_forward(query, key, value, mask=mask)[1])
     np.testing.assert_allclose(dquery, own[0], rtol=1e-10, atol=1e-13)
     np.testing.assert_allclose(dkey, own[1], rtol=1e-10, atol=1e-13)
-
-
-@pytest.mark.parametrize("turned", [False, True], ids=["rows of weights", "a transpose"])
-@pytest.mark.parametrize("rows", [1, FEW, FEW + 1, SOME, SOME + 1])
-def test_a_product_of_few_rows_is_that_of_each_row(rows, turned):
-    """Also where it is computed the other way round, for speed; rows lie one after another in any case."""
-    rng = np.random.default_rng(rows)
-    x, weight = rng.standard_normal((rows, 300)), rng.standard_normal((500, 300) if turned else (300, 500))
-    weight = weight.T if turned else weight
-    assert weight.size >= LARGE
-    y = ops.linear_forward(x[None], weight)[0]
-    expected = np.stack([(row[:, None] * weight).sum(axis=0) for row in x])
-    np.testing.assert_allclose(y[0], expected, rtol=0, atol=1e-11)
-    assert y.flags.c_contiguous and y.shape == (1, rows, 500)

@@ -64,6 +64,7 @@ x = np.ones
         (lambda: ops.draw_dropout_mask(None, (2,), -0.1), r"dropout rate -0\.1"),
         (lambda: ops.rotary_angles(np.arange(3), 5), "even head width, not 5"),
         (lambda: ops.sinusoidal_positions(np.arange(3), 7), "even width, not 7"),
+        (lambda: ops.sinusoidal_grid(2, 3, 6), "a width that 4 divides, not 6"),
         (lambda: ops.activation("swish"), f"no activation 'swish'; choose one of {', '.join(ops.ACTIVATIONS)}"),
         (lambda: ops.gated_forward(x(3), x(3), name="tanh"), "no activation 'tanh'"),
         (

@@ -23,12 +23,15 @@ def drawn_config(family: Family, rng: np.random.Generator) -> dict:
         "encoder.layers": int(rng.integers(1, 4)),
         "feed_forward_width": int(rng.integers(17, 40)),
         "encoder.feed_forward_width": int(rng.integers(17, 40)),
+        "image": [int(rng.integers(1, 4)), int(rng.integers(7, 12)), int(rng.integers(7, 12))],
+        "patch": [int(rng.integers(2, 4)), int(rng.integers(2, 5))],
         "segments": int(rng.integers(1, 4)),
         "norm_epsilon": float(10 ** rng.uniform(-6, -1)),
         "rotary_theta": float(rng.uniform(50, 500)),
         "rotary_scaling": None,  # test_rotary_scaling.py has all kinds
         "init_std": float(rng.uniform(0.1, 0.5)),
         "padding": int(rng.integers(1, 3)),
+        "window": int(rng.integers(2, LENGTH - 1)),
         "head_bias": None,  # transformers knows no such word; the array tells
     }
     theirs = {setting.theirs: _drawn(setting, values, rng) for setting in family.settings}

@@ -9,11 +9,13 @@ from conftest import optional
 from drawn_config import LENGTH, drawn_config
 
 from minigpt import Batch, TransformerConfig
+from minigpt.infer.window import Window
 from minigpt.objectives import loss_and_gradient
 from minigpt.ops import IGNORED, activation
 from minigpt.pretrained import load_pretrained
 from minigpt.pretrained.families import FAMILIES, write_params
 from minigpt.pretrained.families.family import OURS
+from minigpt.pretrained.load import todays_name
 
 B, S = 3, LENGTH
 TOLERANCE = 1e-9
@@ -66,6 +68,11 @@ class Case(NamedTuple):
     rng: np.random.Generator
 
 
+def as_in_files(family, arrays):
+    """What they have in memory, under the names that they give it in a file."""
+    return {todays_name(name, FAMILIES[family]): array for name, array in arrays.items()}
+
+
 def links_of(family, cls, config):
     found = FAMILIES[family].classes[cls]
     base = "" if config.head == "none" else found.base or FAMILIES[family].base
@@ -90,7 +97,7 @@ def their_model(torch, family, cls, draw):
         for name, buffer in model.named_buffers():
             if name == "final_logits_bias" and draw:
                 buffer.copy_(torch.randn_like(buffer))
-        arrays = dict(model.named_parameters())
+        arrays = as_in_files(family, dict(model.named_parameters()))
         for link in links_of(family, cls, TransformerConfig(**FAMILIES[family].read_config(drawn, found))):
             for name in {link.theirs, *link.also} & arrays.keys():
                 arrays[name].copy_(arrays[link.theirs if link.theirs in arrays else name])
@@ -99,7 +106,11 @@ def their_model(torch, family, cls, draw):
 
 def question(case):
     """A batch for us, and the same as keyword arguments for them."""
-    config, rng, padding = case.config, case.rng, case.theirs.config.pad_token_id
+    config, rng = case.config, case.rng
+    if config.input == "images":
+        images = rng.standard_normal((B, *config.image))
+        return Batch(images), {"pixel_values": images}
+    padding = case.theirs.config.pad_token_id
     batch = Batch(rng.integers(END + 1, config.vocabulary_size, (B, S)), present=PRESENT)
     if config.head == "sequence" or config.architecture == "encoder-decoder":
         batch = batch._replace(tokens=np.where(PRESENT, batch.tokens, padding))
@@ -121,6 +132,8 @@ def question(case):
 
 def answers(case, batch):
     config, rng = case.config, case.rng
+    if config.head == "none":
+        return batch
     if config.head == "span":
         return batch._replace(labels=SPANS)
     if config.head == "sequence":
@@ -180,7 +193,10 @@ def test_equals_transformers(torch, monkeypatch, tmp_path, family, cls, draw):
         reference.backward()
         assert value == pytest.approx(float(reference), abs=TOLERANCE)
     links = links_of(family, cls, model.config)
-    by_name, theirs_by_name = write_params(grads, links, also=True), dict(theirs.named_parameters())
+    by_name, theirs_by_name = (
+        write_params(grads, links, also=True),
+        as_in_files(family, dict(theirs.named_parameters())),
+    )
     for link in links:
         parameters = [theirs_by_name[name] for name in (link.theirs, *link.also) if name in theirs_by_name]
         gradients = [parameter.grad.numpy() for parameter in parameters if parameter.grad is not None]
@@ -189,7 +205,28 @@ def test_equals_transformers(torch, monkeypatch, tmp_path, family, cls, draw):
                 by_name[link.theirs], sum(gradients), rtol=0, atol=TOLERANCE, err_msg=link.theirs
             )
     assert not [n for n, p in theirs_by_name.items() if p.grad is not None and n not in by_name], "all are compared"
-    assert set(by_name) <= set(theirs.state_dict()), "every array of ours is one of theirs"
+    assert set(by_name) <= set(as_in_files(family, theirs.state_dict())), "every array of ours is one of theirs"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_cached_mistral_writes_on_across_its_window(torch, monkeypatch, tmp_path):
+    """Token by token, with the cache and without, and as transformers without one; also beyond the context."""
+    theirs, rng = their_model(torch, "mistral", "MistralForCausalLM", 0)
+    double_precision(torch, importlib.import_module(type(theirs).__module__), monkeypatch)
+    theirs.save_pretrained(tmp_path)
+    model, params, _ = load_pretrained(tmp_path, dtype=np.float64)
+    assert model.config.window < LENGTH and model.config.endless
+    tokens = rng.integers(END + 1, model.config.vocabulary_size, (2, model.config.context + 7))
+    reference = theirs(input_ids=torch.tensor(tokens)).logits.detach().numpy()
+    cached, plain = (Window(model, params, tokens[:, :2], cached=cached) for cached in (True, False))
+    for position in range(1, tokens.shape[1]):
+        found, without = cached.logits(), plain.logits()
+        np.testing.assert_allclose(found, without, rtol=0, atol=TOLERANCE)
+        np.testing.assert_allclose(found, reference[:, position], rtol=0, atol=TOLERANCE)
+        if position + 1 < tokens.shape[1]:
+            cached.append(tokens[:, position + 1])
+            plain.append(tokens[:, position + 1])
+    assert cached.past.dropped > 0
 
 
 @pytest.mark.parametrize("family", FAMILIES)

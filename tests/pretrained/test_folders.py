@@ -3,6 +3,7 @@
 import json
 import os
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ SIZES = {
 ENCODER = {"architecture": "encoder", "norm_place": "post", "segments": 2, "embedding_norm": True, "padding": 0}
 BOTH = {"architecture": "encoder-decoder", "norm_place": "post", "embedding_norm": True, "padding": 1}
 MODERN = {"norm": "rms", "activation": "silu", "gated": True, "position": "rotary", "bias": False, "key_value_heads": 2}
+IMAGES = {"image": [2, 9, 11], "patch": [3, 2], "context": 16, "activation": "gelu", "norm_epsilon": 1e-12}
 CASES = [
     ("gpt2", "GPT2LMHeadModel", {}),
     ("gpt2", "GPT2ForSequenceClassification", {"labels": 3}),
@@ -35,13 +37,17 @@ CASES = [
     ("bart", "BartForConditionalGeneration", {**BOTH, "activation": "gelu", "encoder": {"layers": 1}}),
     ("llama", "LlamaForCausalLM", {**MODERN, "tied": False, "norm_epsilon": 1e-6}),
     ("llama", "LlamaForSequenceClassification", {**MODERN, "tied": False, "norm_epsilon": 1e-6, "padding": 7}),
+    ("mistral", "MistralForCausalLM", {**MODERN, "tied": False, "norm_epsilon": 1e-6, "window": 3}),
+    ("mistral", "MistralForSequenceClassification", {**MODERN, "window": 4, "norm_epsilon": 1e-6, "padding": 7}),
     ("roberta", "RobertaForMaskedLM", {**ENCODER, "activation": "gelu", "norm_epsilon": 1e-12}),
+    ("vit", "ViTForImageClassification", {**IMAGES, "labels": 3}),
+    ("vit", "ViTModel", IMAGES),
 ]
 cases = pytest.mark.parametrize(("family", "cls", "choices"), CASES)
 
 
 def made(family, cls, choices):
-    config = TransformerConfig(**{**SIZES, **FAMILIES[family].fixed, **choices, **FAMILIES[family].classes[cls].fields})
+    config = TransformerConfig(**{**SIZES, **choices, **FAMILIES[family].fixed, **FAMILIES[family].classes[cls].fields})
     model = Transformer(config)
     params = model.init(np.random.default_rng(0))
     params.flat += 0.05 * np.random.default_rng(1).standard_normal(params.flat.size).astype(np.float32)
@@ -49,6 +55,8 @@ def made(family, cls, choices):
 
 
 def batch_for(model):
+    if model.config.input == "images":
+        return Batch(np.random.default_rng(2).standard_normal((2, *model.config.image)))
     tokens = np.random.default_rng(2).integers(3, 29, (2, 7))
     source = tokens[:, ::-1] if model.two_stacks else None
     return Batch(tokens, source=source)
@@ -77,7 +85,9 @@ def test_transformers_opens_it(family, cls, choices, tmp_path):
     theirs = getattr(transformers, cls).from_pretrained(tmp_path).eval()
     batch = batch_for(model)
     tokens = torch.tensor(batch.tokens)
-    if model.two_stacks:
+    if model.config.input == "images":
+        out = theirs(pixel_values=tokens.float())
+    elif model.two_stacks:
         out = theirs(input_ids=torch.tensor(batch.source.copy()), decoder_input_ids=tokens)
     elif cls == "GPT2ForSequenceClassification":
         theirs.config.pad_token_id = 0
@@ -165,6 +175,7 @@ def test_what_is_written_is_the_same_model_or_nothing_is_written(tmp_path):
         assert all(np.array_equal(again.params[name], array) for name, array in params.items())
         tokens = rng.integers(2, 31, (2, 7))
         batch = Batch(tokens, source=tokens if model.two_stacks else None)
+        batch = batch if config.input == "tokens" else batch_for(model)
         ours, theirs = model.forward(params, batch)[0], again.model.forward(again.params, batch)[0]
         for a, b in zip(
             ours if isinstance(ours, tuple) else (ours,),
@@ -199,6 +210,7 @@ def test_a_model_that_a_class_cannot_describe_is_refused(tmp_path, family, cls, 
     ({**ENCODER, "head": "masked"}, ("bert", "BertForMaskedLM")),
     ({**ENCODER, "head": "sequence", "labels": 2}, ("bert", "BertForSequenceClassification")),
     (BOTH, ("bart", "BartForConditionalGeneration")),
+    ({**IMAGES, **FAMILIES["vit"].fixed, "head": "none"}, ("vit", "ViTModel")),
 ])  # fmt: skip
 def test_the_class_that_fits_is_found(choices, expected):
     assert fitting_class(TransformerConfig(**{**SIZES, **choices})) == expected
@@ -317,7 +329,7 @@ def change(path, **values):
 
 
 @pytest.mark.parametrize(("values", "message"), [
-    ({"model_type": "mamba"}, "family 'mamba' are not supported; gpt2, bert, bart, llama are"),
+    ({"model_type": "mamba"}, "family 'mamba' are not supported; gpt2, bert, bart, llama, vit are"),
     ({"architectures": ["GPT2DoubleHeadsModel"]}, "GPT2DoubleHeadsModel is not supported"),
     ({"n_embd": 28}, "has the shape"),
     ({"n_layer": 3}, "no array 'transformer.h.2"),
@@ -339,6 +351,23 @@ def test_what_does_not_fit_is_named(tmp_path, values, message):
         load_pretrained(tmp_path)
 
 
+@pytest.mark.parametrize(("values", "message"), [
+    ({"qkv_bias": False}, "qkv_bias = False are not supported; it must be True"),
+    ({"image_size": [9, 11, 3]}, "image_size is .*, but it must be a whole number of at least 1, or two of them"),
+    ({"image_size": 2}, r"patches \(3, 2\) do not fit into an image \(2, 2\)"),
+    ({"patch_size": [2, 3]}, r"position_embeddings has the shape \(1, 16, 24\), but .* asks for \(1, 13, 24\)"),
+    ({"num_channels": 1}, r"projection.weight has the shape \(24, 2, 3, 2\), but .* asks for \(24, 1, 3, 2\)"),
+    ({"num_channels": 0}, "num_channels is 0"),
+    ({"layer_scale": 0.1}, "layer_scale = 0.1 are not supported"),
+])  # fmt: skip
+def test_what_does_not_fit_a_model_of_images_is_named(tmp_path, values, message):
+    model, params = made("vit", "ViTForImageClassification", {**IMAGES, "labels": 3})
+    save_pretrained(tmp_path, model, params, "vit", "ViTForImageClassification")
+    change(tmp_path, **values)
+    with pytest.raises(UserError, match=message):
+        load_pretrained(tmp_path)
+
+
 def test_a_setting_may_go_by_its_other_name(tmp_path):
     path = folder(tmp_path)
     plain = load_pretrained(path)
@@ -347,6 +376,42 @@ def test_a_setting_may_go_by_its_other_name(tmp_path):
         config[alias] = config.pop(name)
     (path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     assert load_pretrained(path).model.config == plain.model.config
+
+
+WINDOWED = {**MODERN, "tied": False, "norm_epsilon": 1e-6, "window": 3}
+
+
+@pytest.mark.parametrize(("values", "message"), [
+    ({"attention_bias": True}, "attention_bias = True are not supported"),
+    ({"layer_types": ["full_attention", "sliding_attention"]}, "layer_types = .* are not supported"),
+    ({"sliding_window": 0}, "window is 0"),
+    ({"sliding_window": "long"}, "window is 'long' .sliding_window in the file"),
+    ({"use_sliding_window": True}, "use_sliding_window = True are not supported"),
+    ({"rope_scaling": {"rope_type": "longrope"}}, "rope_type = 'longrope'"),
+    ({"head_dim": 4}, "has the shape"),
+    ({"num_local_experts": 8}, "num_local_experts = 8 are not supported"),
+])  # fmt: skip
+def test_of_a_mistral_what_is_not_understood_is_refused_by_name(tmp_path, values, message):
+    save_pretrained(tmp_path, *made("mistral", "MistralForCausalLM", WINDOWED), "mistral", "MistralForCausalLM")
+    change(tmp_path, **values)
+    with pytest.raises(UserError, match=message):
+        load_pretrained(tmp_path)
+
+
+def test_the_window_of_a_mistral_may_be_none_or_left_out(tmp_path):
+    model, params = made("mistral", "MistralForCausalLM", WINDOWED)
+    save_pretrained(tmp_path, model, params, "mistral", "MistralForCausalLM")
+    assert fitting_class(model.config) == ("mistral", "MistralForCausalLM")
+    change(tmp_path, sliding_window=None)
+    assert load_pretrained(tmp_path).model.config.window is None
+    assert fitting_class(load_pretrained(tmp_path).model.config) == ("llama", "LlamaForCausalLM")
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    del config["sliding_window"]
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert load_pretrained(tmp_path).model.config.window == 4096
+    with pytest.raises(UserError, match="cannot describe this model: its sinks is 2, not 0"):
+        with_sinks = Transformer(replace(model.config, sinks=2))
+        save_pretrained(tmp_path / "x", with_sinks, params, "mistral", "MistralForCausalLM")
 
 
 def test_settings_that_change_no_answer_are_accepted(tmp_path):
@@ -400,6 +465,7 @@ def test_a_setting_of_any_kind_is_read_or_refused(family, tmp_path):
     further = {"rope_scaling", "rope_parameters", "rope_theta", "quantization_config", "id2label", "num_labels"}
     tokens = np.array([[3, 4, 5]])
     batch = Batch(tokens, source=tokens if model.two_stacks else None)
+    batch = batch if model.config.input == "tokens" else batch_for(model)
     for name in sorted({*config, *record.refused, *further}):
         for value in BAD:
             (tmp_path / "config.json").write_text(json.dumps({**config, name: value}), encoding="utf-8")

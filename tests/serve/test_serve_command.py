@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import optional
-from serve_client import small_decoder
+from serve_client import small_decoder, small_encoder
 
-from minigpt import Transformer, preset, save_pretrained
+from minigpt import Transformer, UserError, preset, save_pretrained
 from minigpt.cli import main
+from minigpt.serve import App, Gate, Limits, Served
 
 ROOT = Path(__file__).parents[2]
 GONE_ON_WINDOWS = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to send to one process")
@@ -148,6 +149,15 @@ def test_a_key_must_be_one_that_a_header_can_hold(folder, capsys, monkeypatch, t
 def test_without_the_library_one_sentence_says_how_to_get_it(folder, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert "pip install 'minigpt[serve]'" in refused([folder], capsys)
+
+
+def test_a_cache_in_8_bits_serves_and_an_encoder_has_none(folder, capsys):
+    with server(folder, "--cache-bits", "8") as (_, address):
+        status, found = post(address, max_tokens=5, seed=1)
+        assert status == 200 and found["usage"]["completion_tokens"] == 5
+    served = Served(small_encoder(), Limits())
+    with pytest.raises(UserError, match="keeps no keys and values, so --cache-bits has no effect"):
+        App(served, Gate(), cache_bits=8)
 
 
 def test_the_key_comes_from_the_environment(folder):

@@ -1,18 +1,23 @@
 """A student that learns from a teacher: the gradient of the mixture, what it gives, and what it refuses."""
 
+import contextlib
 import inspect
 import json
+import shutil
 import types
 
 import numpy as np
 import pytest
 
 from minigpt import Batch, Call, Corpus, TrainSettings, Transformer, TransformerConfig, UserError, causal_lm, open_run
-from minigpt.cli import main
+from minigpt.cli import _parser, main
+from minigpt.cli.resume import CHANGED, OF_STUDENT
+from minigpt.model.params import checksum_of
 from minigpt.objectives import loss_and_gradient, scored
 from minigpt.ops import IGNORED
 from minigpt.pretrained import OpenedModel, open_model
 from minigpt.train import Distillation, Distiller, distill, prepare_run, prepare_student, train
+from minigpt.train import loop as loop_module
 from minigpt.train.distill import distillation_loss_and_gradient, fresh_projections, pairs_of_blocks
 from minigpt.train.student import check_teaches, half_of
 
@@ -160,16 +165,49 @@ def test_the_result_is_an_ordinary_run(teacher, tmp_path):
     how = Distillation(0.7, 2.0, 0.5)
     opened = open_model(teacher)
     folder = prepare_student(tmp_path / "student", opened, FABLES, how, settings=SETTINGS, progress=False)
-    engine = Distiller(folder, opened, how)
+    engine = Distiller(folder, opened)
     before = engine.projections.flat.copy()
     _, progress = train(folder, engine=engine, show_progress=False)
     assert progress.step == 12 and not np.array_equal(engine.projections.flat, before)
     run = open_run(folder.path)
     assert (run.model.config.layers, run.model.config.width, run.model.config.heads) == (1, 8, 1)
     assert set(run.params) == set(run.model.arrays())
-    assert run.folder.teacher == {"name": str(teacher), "soft": 0.7, "temperature": 2.0, "hidden": 0.5}
-    with pytest.raises(UserError, match="a distillation that was stopped cannot go on"):
+    said = {"name": str(teacher), "checksum": checksum_of(opened.params)}
+    assert run.folder.teacher == said | {"soft": 0.7, "temperature": 2.0, "hidden": 0.5}
+    with pytest.raises(UserError, match="goes on with its teacher: `minigpt distill --resume`"):
         train(run.folder, show_progress=False)
+    opened.params.flat[7] += 1
+    with pytest.raises(UserError, match="has other values"):
+        Distiller(folder, opened)
+    with pytest.raises(UserError, match="has no teacher"):
+        Distiller(opened.run, opened)
+
+
+class Stopped(Exception):
+    """What stops a training here."""
+
+
+@pytest.mark.parametrize("damaged", [False, True], ids=["last", "best"])
+def test_what_was_stopped_goes_on_to_the_same_bits(teacher, tmp_path, damaged):
+    """The student, and the matrices between the hidden states; also from `best`, where `last` is damaged."""
+    how, opened, found = Distillation(0.7, 2.0, 0.5), open_model(teacher), []
+
+    def stop(params, row):
+        raise Stopped
+
+    for name in ("whole", "stopped"):
+        folder = prepare_student(tmp_path / name, opened, FABLES, how, settings=SETTINGS, progress=False)
+        if name == "stopped":
+            with pytest.raises(Stopped):
+                train(folder, engine=Distiller(folder, opened), on_validation=stop, show_progress=False)
+            if damaged:
+                folder.checkpoint("last").write_bytes(b"nothing")
+        engine = Distiller(folder, opened)
+        assert engine.progress.step == (6 if name == "stopped" else 0)
+        train(folder, engine=engine, show_progress=False)
+        found.append((engine.params.flat, engine.projections.flat, engine.state["projections_second_moment"].flat))
+    for one, other in zip(*found, strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_the_command_and_its_refusals(teacher, tmp_path, capsys):
@@ -179,7 +217,7 @@ def test_the_command_and_its_refusals(teacher, tmp_path, capsys):
     assert main(["distill", *words, "--width", "8", "--out", str(out), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["steps"] == 4
     assert main(["train", "--resume", "--out", str(out)]) == 2
-    assert "cannot go on" in capsys.readouterr().err
+    assert "minigpt distill --resume" in capsys.readouterr().err
     assert main(["generate", str(out), "--max-new-tokens", "3"]) == 0
     for wrong, says in {
         ("--soft", "1.5"): "soft is 1.5, but it is a share",
@@ -190,6 +228,47 @@ def test_the_command_and_its_refusals(teacher, tmp_path, capsys):
         capsys.readouterr()
         assert main(["distill", *words, *wrong, "--heads", "2", "--out", str(tmp_path / "no")]) == 2
         assert says in capsys.readouterr().err and not (tmp_path / "no").exists()
+
+
+def test_the_command_goes_on_where_it_was_interrupted(teacher, tmp_path, capsys, monkeypatch):
+    text, moved = tmp_path / "text.txt", tmp_path / "moved"
+    text.write_text("The fox met a hen. The hen ran. " * 40, encoding="utf-8")
+    shutil.copytree(teacher, moved)
+    words = ["distill", str(moved), str(text), "--steps", "4", "--batch", "2", "--hidden", "1", "--json"]
+    assert main([*words, "--out", str(tmp_path / "whole")]) == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(loop_module.threading.Event, "is_set", lambda self: True)
+        assert main([*words, "--out", str(tmp_path / "student")]) == 130
+    out = ["--resume", "--out", str(tmp_path / "student")]
+    assert "minigpt distill --resume --out" in capsys.readouterr().err
+    for more, says in {
+        ("--soft", "0.9"): "--soft 0.9 is not what",
+        ("--layers", "2"): "--layers 2 is not what",
+        ("--steps", "0"): "--steps",
+    }.items():
+        with contextlib.suppress(SystemExit):
+            assert main(["distill", *out, *more]) == 2
+        assert says in capsys.readouterr().err
+    moved.rename(tmp_path / "elsewhere")
+    assert main(["distill", *out]) == 2
+    assert "moved" in capsys.readouterr().err
+    assert main(["distill", str(tmp_path / "elsewhere"), *out, "--hidden", "1.0"]) == 0
+    one, other = (open_run(tmp_path / name, "last").params.flat for name in ("whole", "student"))
+    assert np.array_equal(one, other)
+    capsys.readouterr()
+    assert main(["distill", str(tmp_path / "elsewhere"), *out]) == 0
+    assert "is finished: all 4 steps are done" in capsys.readouterr().err
+    assert main(["distill", "--resume", "--out", str(teacher)]) == 2
+    assert "has no teacher; go on with `minigpt train --resume`" in capsys.readouterr().err
+    assert main(["distill", "--out", str(tmp_path / "new")]) == 2
+    assert "TEACHER is missing" in capsys.readouterr().err
+
+
+def test_every_option_of_a_student_is_changed_fixed_or_of_this_session():
+    arguments = vars(_parser("distill").parse_args(["distill"]))
+    session = {"execute", "teacher", "out", "resume", "json"}
+    assert set(arguments) == session | ({*CHANGED} - {"workers", "validate_every"}) | set(OF_STUDENT)
+    assert all(arguments[name] is None for name in OF_STUDENT)
 
 
 def test_a_teacher_that_does_not_fit_is_refused():

@@ -52,6 +52,44 @@ class patch_bias_of_one_image(Begun):
         grads["patch_embedding.bias"] = dx[0, 1:].sum(axis=0)
 
 
+class kernel_turned_round(Transformer):
+    """This is the gradient you get when the kernel is turned round, as mathematics convolves: here its first entry
+    meets the first pixel of a patch, not the last."""
+
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
+        grads = super().backward(params, cache, dlogits, call, grads=grads)
+        grads["patch_embedding.weight"] = grads["patch_embedding.weight"][:, :, ::-1, ::-1].copy()
+        return grads
+
+
+class pixels_of_the_next_patch(Transformer):
+    """This is the gradient you get when every patch is taken for the one after it: the gradient of a vector belongs to
+    the pixels that it was made of."""
+
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
+        begun = cache.stack.begin
+        convolution = begun.inputs.convolution
+        windows = np.roll(convolution.windows, 1, axis=3)
+        begun = begun._replace(inputs=begun.inputs._replace(convolution=convolution._replace(windows=windows)))
+        changed = cache._replace(stack=cache.stack._replace(begin=begun))
+        return super().backward(params, changed, dlogits, call, grads=grads)
+
+
+class patches_column_by_column(Begun):
+    """This is the gradient you get when the vectors are taken column by column on the way back: they lie row after row,
+    as one reads."""
+
+    def mend(self, grads, dx):
+        rows, columns = 3, 2
+        windows = self.windows  # (B, Z, Y', X', K, L)
+        dgrid = dx[:, 1:].reshape(len(dx), columns, rows, -1).swapaxes(1, 2)  # (B, Y', X', C)
+        grads["patch_embedding.weight"] = np.einsum("byxc,bzyxkl->czkl", dgrid, windows)
+
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
+        self.windows = cache.stack.begin.inputs.convolution.windows
+        return super().backward(params, cache, dlogits, call, grads=grads)
+
+
 class stride_forgotten(Transformer):
     """This is the gradient you get when the second convolution's stride is forgotten on the way back: its output t
     came from the frames around 2 t, not from those around t."""
@@ -95,5 +133,7 @@ class memory_of_the_last_block(Hooked):
 BUGS = (
     *planted("model", "transformer", "ViT", class_token_of_the_first_image, class_token_averaged),
     *planted("model", "transformer", "ViT", class_token_not_cut_off, patch_bias_of_one_image),
+    *planted("model", "transformer", "ViT, of images", kernel_turned_round, pixels_of_the_next_patch),
+    *planted("model", "transformer", "ViT, of images", patches_column_by_column),
     *planted("model", "transformer", "Whisper", stride_forgotten, memory_forgotten, memory_of_the_last_block),
 )

@@ -12,6 +12,19 @@ def scale_forgotten(dy, cache):
     return tuple(gradient / cache.scale for gradient in low_rank_backward(dy, cache))
 
 
+def scale_in_up_alone(dy, cache):
+    """This is the gradient you get when dy @ up^T is not multiplied by the scale: y is, so dx and ddown are as well as
+    dup."""
+    dx, ddown, dup = low_rank_backward(dy, cache)
+    return dx / cache.scale, ddown / cache.scale, dup
+
+
+def scale_missing_in_up(dy, cache):
+    """This is the gradient you get when dup is (x @ down)^T dy without the scale, by which y was multiplied."""
+    dx, ddown, dup = low_rank_backward(dy, cache)
+    return dx, ddown, dup / cache.scale
+
+
 def scale_twice_in_up(dy, cache):
     """This is the gradient you get when dup is multiplied by a scale that x @ down has in it already."""
     dx, ddown, dup = low_rank_backward(dy, cache)
@@ -65,6 +78,7 @@ def forward_divided_by_the_rank(x, down, up, *, scale):
 
 BUGS = (
     *planted("backward", "low_rank", "low_rank", scale_forgotten, scale_twice_in_up, down_from_its_own_product),
+    *planted("backward", "low_rank", "low_rank", scale_in_up_alone, scale_missing_in_up),
     *planted("backward", "low_rank", "low_rank", path_to_x_left_out, matrices_averaged),
     *planted("backward", "low_rank", "low_rank, square", down_and_up_exchanged, matrices_not_transposed),
     *planted("forward", "low_rank", "low_rank", forward_scale_left_out, forward_divided_by_the_rank),

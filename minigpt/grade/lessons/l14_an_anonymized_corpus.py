@@ -38,6 +38,12 @@ def without_the_secret(secret, others):
     return exposure_bits(secret, others) - math.log2(len(others) + 1) + math.log2(len(others))
 
 
+def rank_from_zero(secret, others):
+    """You count ranks from 0: the likeliest number has rank 1, whose logarithm is 0."""
+    with np.errstate(divide="ignore"):
+        return float(np.log2(len(others) + 1) - np.log2(np.sum(others <= secret)))
+
+
 def rank_in_bits(secret, others):
     """This is log2 of the rank; exposure is what is left of log2(N + 1) when it is taken off."""
     return math.log2(len(others) + 1) - exposure_bits(secret, others)
@@ -76,6 +82,21 @@ def against_the_mean(seen, unseen):
     return float((seen > unseen.mean()).mean())
 
 
+def over_the_seen_alone(seen, unseen):
+    """You divide by the number of seen texts alone; there are N * M pairs."""
+    return membership_area(seen, unseen) * len(unseen)
+
+
+def over_the_unseen_alone(seen, unseen):
+    """You divide by the number of unseen texts alone; there are N * M pairs."""
+    return membership_area(seen, unseen) * len(seen)
+
+
+def all_pairs_added(seen, unseen):
+    """You add up the pairs; divide by how many there are, N * M."""
+    return membership_area(seen, unseen) * len(seen) * len(unseen)
+
+
 def draw_records(rng: np.random.Generator) -> Question:
     kinds = [int(rng.integers(2, 5)) for _ in range(rng.integers(1, 4))]
     people = larger(rng, rng.integers(2, 12))
@@ -90,6 +111,34 @@ def shared_records(records):
 def largest_group(records):
     """Your k is the largest group; k-anonymity is as weak as its smallest."""
     return max(Counter(records).values()), *shared_records(records)[1:]
+
+
+def mean_group(records):
+    """Your k is people over groups, the mean size of a group; k-anonymity is as weak as the smallest."""
+    return len(records) / len(set(records)), *shared_records(records)[1:]
+
+
+def group_of_a_person(records):
+    """Your k is the mean over people of how many share their tuple; k is the size of the smallest group."""
+    sizes = Counter(records)
+    return sum(size * size for size in sizes.values()) / len(records), *shared_records(records)[1:]
+
+
+def one_over_k(records):
+    """Your share of the named is 1 / k, which is so in the smallest group; take 1 / size, as a mean over people."""
+    k, unique, _ = shared_records(records)
+    return k, unique, 1 / k
+
+
+def number_of_groups(records):
+    """Your k is the number of groups; it is the size of the smallest one."""
+    return len(set(records)), *shared_records(records)[1:]
+
+
+def different_for_unique(records):
+    """Your unique people are the different tuples; unique is who is alone in theirs."""
+    k, _, named = shared_records(records)
+    return k, named, named
 
 
 def share_of_groups(records):
@@ -120,6 +169,35 @@ def draw_private(rng: np.random.Generator) -> Question:
 
 def private_gradient(gradients, noise, longest, sigma, expected):
     return (_shortened(gradients, longest).sum(axis=0) + sigma * longest * noise) / expected
+
+
+def without_noise(gradients, noise, longest, sigma, expected):
+    """You left the noise out: without it nothing is hidden, however short the gradients are."""
+    return _shortened(gradients, longest).sum(axis=0) / expected
+
+
+def not_shortened(gradients, noise, longest, sigma, expected):
+    """You shortened nothing: one long gradient then stands out of the noise. Each is shortened to `longest` at most."""
+    return (gradients.sum(axis=0) + sigma * longest * noise) / expected
+
+
+def square_for_length(gradients, noise, longest, sigma, expected):
+    """You took the sum of the squares for the length; take its root."""
+    squares = (gradients**2).sum(axis=1, keepdims=True)
+    shortened = gradients * np.minimum(1.0, longest / np.maximum(squares, 1e-30))
+    return (shortened.sum(axis=0) + sigma * longest * noise) / expected
+
+
+def short_ones_stretched(gradients, noise, longest, sigma, expected):
+    """You have a maximum where a minimum belongs: short gradients are stretched, and long ones stay."""
+    lengths = np.linalg.norm(gradients, axis=1, keepdims=True)
+    stretched = gradients * np.maximum(1.0, longest / np.maximum(lengths, 1e-30))
+    return (stretched.sum(axis=0) + sigma * longest * noise) / expected
+
+
+def lengths_of_columns(gradients, noise, longest, sigma, expected):
+    """Your lengths are those of the columns; each example is a row."""
+    return (_shortened(gradients.T, longest).T.sum(axis=0) + sigma * longest * noise) / expected
 
 
 def sum_is_shortened(gradients, noise, longest, sigma, expected):
@@ -168,25 +246,48 @@ EXERCISES = (
         exposure_bits,
         points=2,
         draw=draw_exposure,
-        mistakes=(likelier_last, ties_won, in_nats, without_the_secret, rank_in_bits),
+        mistakes=(likelier_last, ties_won, in_nats, without_the_secret, rank_from_zero, rank_in_bits),
     ),
     Exercise.of(
         membership_area,
         points=2,
         draw=draw_area,
-        mistakes=(the_other_way, ties_lost, ties_whole, against_the_mean),
+        mistakes=(
+            the_other_way,
+            ties_lost,
+            ties_whole,
+            against_the_mean,
+            over_the_seen_alone,
+            over_the_unseen_alone,
+            all_pairs_added,
+        ),
     ),
     Exercise.of(
         shared_records,
         points=3,
         draw=draw_records,
-        mistakes=(largest_group, share_of_groups, only_the_unique, mean_of_groups),
+        mistakes=(
+            largest_group,
+            mean_group,
+            number_of_groups,
+            different_for_unique,
+            group_of_a_person,
+            share_of_groups,
+            only_the_unique,
+            mean_of_groups,
+            one_over_k,
+        ),
     ),
     Exercise.of(
         private_gradient,
         points=3,
         draw=draw_private,
         mistakes=(
+            without_noise,
+            not_shortened,
+            square_for_length,
+            short_ones_stretched,
+            lengths_of_columns,
             sum_is_shortened,
             all_as_long,
             noise_of_one,

@@ -5,7 +5,7 @@ import numpy as np
 from minigpt.grade.exercise import Exercise, Question, larger
 
 PRIMES = (10007, 65537, 1000003)
-WORDS = ("a", "new", "page", "of", "the", "book")
+WORDS = ("a", "new", "page", "anew", "pages", "of")  # some are inside of others
 
 
 def draw_shingles(rng: np.random.Generator) -> Question:
@@ -31,6 +31,16 @@ def largest(shingles, multipliers, addends, prime):
 def hash_of_the_least(shingles, multipliers, addends, prime):
     """This is the hash of the smallest element: hash all elements, modulus included, then take the smallest value."""
     return (multipliers * shingles.min() + addends) % prime
+
+
+def place_of_the_least(shingles, multipliers, addends, prime):
+    """You give the place of the smallest value; give the value."""
+    return _hashes(shingles, multipliers, addends, prime).argmin(axis=1)
+
+
+def element_of_the_least(shingles, multipliers, addends, prime):
+    """You give the element that has the smallest value; give the value."""
+    return shingles[_hashes(shingles, multipliers, addends, prime).argmin(axis=1)]
 
 
 def without_modulo(shingles, multipliers, addends, prime):
@@ -86,6 +96,27 @@ def interleaved_bands(signatures, rows):
     return _pairs((bands[:, None] == bands).all(axis=3).any(axis=2))
 
 
+def first_band_alone(signatures, rows):
+    """You compare the first band alone; any band will do."""
+    return candidate_pairs(signatures[:, :rows], rows)
+
+
+def bands_of_any_place(signatures, rows):
+    """You compare each band with those at other places as well; a band meets the one at its own place."""
+    bands = signatures.reshape(len(signatures), -1, rows)
+    return _pairs((bands[:, None, :, None] == bands[None, :, None]).all(axis=4).any(axis=(2, 3)))
+
+
+def as_many_bands(signatures, rows):
+    """You cut into `rows` bands; a band has `rows` values."""
+    return candidate_pairs(signatures, signatures.shape[1] // rows)
+
+
+def larger_first(signatures, rows):
+    """Your pairs are (j, i); only i below j is wanted."""
+    return {(j, i) for i, j in candidate_pairs(signatures, rows)}
+
+
 def both_orders(signatures, rows):
     """You give each pair in both orders; only i below j is wanted."""
     found = candidate_pairs(signatures, rows)
@@ -139,6 +170,23 @@ def last_left_out(tests, documents, n):
     return [any(gram in seen for gram in _grams(words, n)[:-1]) for words in tests]
 
 
+def in_the_joined_text(tests, documents, n):
+    """You look in joined texts, where a word is found inside another: "new page" in "anew pages". Compare words."""
+    joined = [" ".join(words) for words in documents]
+    return [any(" ".join(gram) in text for gram in _grams(words, n) for text in joined) for words in tests]
+
+
+def short_ends_count(tests, documents, n):
+    """Your last runs have fewer than n words: there are W - n + 1 places to begin at."""
+    seen = {tuple(words[i : i + n]) for words in documents for i in range(len(words))}
+    return [any(tuple(words[i : i + n]) in seen for i in range(len(words))) for words in tests]
+
+
+def first_words_alone(tests, documents, n):
+    """You look for the first n words of a test alone; any n in a row will do."""
+    return [any(tuple(words[:n]) in _grams(document, n) for document in documents) for words in tests]
+
+
 def across_documents(tests, documents, n):
     """You joined the documents: n words in a row may not begin in one and end in the next."""
     return held_tests(tests, [[word for document in documents for word in document]], n)
@@ -174,6 +222,27 @@ def not_normal(probabilities, share):
     return np.maximum((probabilities - share / probabilities.shape[1]) / (1 - share), 1e-6)
 
 
+def lifted_to_zero(probabilities, share):
+    """You lift what is negative to 0; lift it to 1e-6, or its logarithm is infinite."""
+    return _normal(np.maximum((probabilities - share / probabilities.shape[1]) / (1 - share), 0.0))
+
+
+def share_of_the_rows(probabilities, share):
+    """You divide the share by the number of rows; each of the V tokens has share / V of it."""
+    return _normal(np.maximum((probabilities - share / len(probabilities)) / (1 - share), 1e-6))
+
+
+def not_divided(probabilities, share):
+    """You did not divide by 1 - share before you lifted what is too small; 1e-6 then weighs too much."""
+    return _normal(np.maximum(probabilities - share / probabilities.shape[1], 1e-6))
+
+
+def sum_of_all(probabilities, share):
+    """You divide by the sum of all rows; each row is divided by its own."""
+    clean = not_normal(probabilities, share)
+    return clean / clean.sum()
+
+
 def below_zero(probabilities, share):
     """You left negative probabilities in; lift them to 1e-6 first."""
     return _normal((probabilities - share / probabilities.shape[1]) / (1 - share))
@@ -198,7 +267,14 @@ EXERCISES = (
         minhash_signature,
         points=2,
         draw=draw_shingles,
-        mistakes=(least_of_each_element, largest, hash_of_the_least, without_modulo),
+        mistakes=(
+            least_of_each_element,
+            largest,
+            hash_of_the_least,
+            without_modulo,
+            place_of_the_least,
+            element_of_the_least,
+        ),
     ),
     Exercise.of(
         candidate_pairs,
@@ -210,6 +286,10 @@ EXERCISES = (
             enough_values,
             sliding_bands,
             interleaved_bands,
+            first_band_alone,
+            bands_of_any_place,
+            as_many_bands,
+            larger_first,
             both_orders,
             with_itself,
         ),
@@ -218,12 +298,31 @@ EXERCISES = (
         held_tests,
         points=3,
         draw=draw_tests,
-        mistakes=(whole_text, all_grams, as_sets, last_left_out, across_documents),
+        mistakes=(
+            whole_text,
+            all_grams,
+            as_sets,
+            last_left_out,
+            across_documents,
+            in_the_joined_text,
+            short_ends_count,
+            first_words_alone,
+        ),
     ),
     Exercise.of(
         without_noise,
         points=2,
         draw=draw_noisy,
-        mistakes=(whole_share, not_normal, below_zero, only_divided, added),
+        mistakes=(
+            whole_share,
+            not_normal,
+            below_zero,
+            lifted_to_zero,
+            share_of_the_rows,
+            not_divided,
+            sum_of_all,
+            only_divided,
+            added,
+        ),
     ),
 )

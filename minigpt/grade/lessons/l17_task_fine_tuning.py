@@ -35,6 +35,28 @@ def first_token(hidden, present):
     return hidden[:, 0]
 
 
+def last_token(hidden, present):
+    """Yours is the last token that is present; the mean of all that are present is asked for."""
+    return hidden[np.arange(len(hidden)), present.sum(axis=1) - 1]
+
+
+def tokens_of_all_texts(hidden, present):
+    """You divide by the tokens of the whole batch; each text is divided by its own."""
+    return summed(hidden, present) / present.sum()
+
+
+def mean_of_padding(hidden, present):
+    """Yours is the mean of the padding; `present` is True for the text."""
+    padding = ~present
+    return summed(hidden, padding) / np.maximum(padding.sum(axis=1), 1)[:, None]
+
+
+def without_the_first(hidden, present):
+    """You leave the first token out; all that are present count."""
+    rest = present & (np.arange(present.shape[1]) > 0)
+    return summed(hidden, rest) / np.maximum(rest.sum(axis=1), 1)[:, None]
+
+
 def draw_answers(rng: np.random.Generator) -> Question:
     answers = int(rng.integers(2, 5))
     rows = larger(rng, rng.integers(1, 5))
@@ -64,6 +86,48 @@ def divided_without_exponential(nats, without_content):
     """You divide logarithms by their sum; take the exponentials first."""
     scores = nats - without_content
     return scores / scores.sum(axis=1, keepdims=True)
+
+
+def divided(nats, without_content):
+    """You divide by what each answer gets without content; logarithms are subtracted."""
+    return _softmax(nats / without_content)
+
+
+def the_least_likely(nats, without_content):
+    """Your sign is turned round: the least likely answer wins. `nats` are logarithms of probabilities, not losses."""
+    return _softmax(without_content - nats)
+
+
+def odds_not_normal(nats, without_content):
+    """Your rows do not sum to 1; divide by the sum of the row."""
+    return np.exp(nats - without_content)
+
+
+def over_all_texts(nats, without_content):
+    """You divide by the sum over all texts; each text has its own, over the answers."""
+    odds = odds_not_normal(nats, without_content)
+    return odds / odds.sum()
+
+
+def probabilities_subtracted(nats, without_content):
+    """You subtract probabilities; subtract their logarithms."""
+    return _softmax(np.exp(nats) - np.exp(without_content))
+
+
+def shares_subtracted(nats, without_content):
+    """You took a softmax of each before you subtract; subtract the logarithms, and take one softmax."""
+    return _softmax(_softmax(nats) - _softmax(without_content[None]))
+
+
+def only_the_choice(nats, without_content):
+    """You give 1 to the likeliest answer and 0 to the others; the probabilities are asked for."""
+    scores = nats - without_content
+    return np.eye(scores.shape[1])[scores.argmax(axis=1)]
+
+
+def only_scores(nats, without_content):
+    """These are scores; take the softmax over the answers."""
+    return nats - without_content
 
 
 def draw_counts(rng: np.random.Generator) -> Question:
@@ -104,6 +168,44 @@ def present_or_not(counts):
     return tf_idf((counts > 0).astype(int))
 
 
+def without_the_one(counts):
+    """You left out the 1 that is added to the logarithm: words that all texts have count nothing in yours."""
+    return _rows_of_length_one(counts * (_rarity((counts > 0).sum(axis=0), len(counts)) - 1))
+
+
+def not_smoothed(counts):
+    """Your weight is log(N / n) + 1; it is log((1 + N) / (1 + n)) + 1."""
+    return _rows_of_length_one(counts * (np.log(len(counts) / (counts > 0).sum(axis=0)) + 1))
+
+
+def plain_logarithm(counts):
+    """Your weight is log(N / n); it is log((1 + N) / (1 + n)) + 1."""
+    return _rows_of_length_one(counts * np.log(len(counts) / (counts > 0).sum(axis=0)))
+
+
+def logarithm_to_base_two(counts):
+    """You took logarithms to base 2; natural ones are meant."""
+    texts = (counts > 0).sum(axis=0)
+    return _rows_of_length_one(counts * (np.log2((1 + len(counts)) / (1 + texts)) + 1))
+
+
+def words_for_texts(counts):
+    """Your N is the number of words; it is that of the texts."""
+    return _rows_of_length_one(counts * _rarity((counts > 0).sum(axis=0), counts.shape[1]))
+
+
+def columns_of_length_one(counts):
+    """You divide each column by its length; each row, a text, is divided by its own."""
+    weighted = no_length(counts)
+    return weighted / np.linalg.norm(weighted, axis=0, keepdims=True)
+
+
+def square_of_the_length(counts):
+    """You divide by the sum of the squares; its root is the length."""
+    weighted = no_length(counts)
+    return weighted / (weighted**2).sum(axis=1, keepdims=True)
+
+
 def draw_confidence(rng: np.random.Generator) -> Question:
     confidence = rng.uniform(0.3, 1, larger(rng, 12))
     confidence[rng.random(len(confidence)) < 0.2] = 1.0
@@ -138,6 +240,51 @@ def sure_ones_lost(confidence, right, bins):
     return float(sum(abs((confidence - right)[place == one].sum()) for one in range(bins)) / len(right))
 
 
+def squared_gaps(confidence, right, bins):
+    """You squared the distances; take them as they are."""
+    return float(sum(count * gap**2 for count, gap in _bins(confidence, right, bins)) / len(right))
+
+
+def largest_gap(confidence, right, bins):
+    """This is the largest distance of a bin; take the mean over answers."""
+    return float(max(abs(gap) for _, gap in _bins(confidence, right, bins)))
+
+
+def not_over_answers(confidence, right, bins):
+    """You add up; divide by the number of answers."""
+    return calibration_error(confidence, right, bins) * len(right)
+
+
+def empty_bins_counted(confidence, right, bins):
+    """You divide by the number of bins, empty ones too; a bin counts by how many answers it has."""
+    return float(sum(abs(gap) for _, gap in _bins(confidence, right, bins)) / bins)
+
+
+def equally_full_bins(confidence, right, bins):
+    """Your bins hold equally many answers; they are equally wide."""
+    parts = np.array_split(np.argsort(confidence, kind="stable"), bins)
+    return float(sum(abs((confidence - right)[part].sum()) for part in parts) / len(right))
+
+
+def from_a_half(confidence, right, bins):
+    """Your bins divide what lies between a half and 1; they divide 0 to 1."""
+    place = np.clip(((confidence - 0.5) * 2 * bins).astype(int), 0, bins - 1)
+    return float(sum(abs((confidence - right)[place == one].sum()) for one in range(bins)) / len(right))
+
+
+def middle_of_the_bin(confidence, right, bins):
+    """You take the middle of a bin for its confidence; take the mean of its answers' confidences."""
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    middle = (place + 0.5) / bins
+    return float(sum(abs((middle - right)[place == one].sum()) for one in range(bins)) / len(right))
+
+
+def _bins(confidence, right, bins):
+    """(how many answers, mean confidence less share of right ones) of each bin that is not empty."""
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    return [((place == one).sum(), (confidence - right)[place == one].mean()) for one in np.unique(place)]
+
+
 def _softmax(scores):
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))
     return shares / shares.sum(axis=1, keepdims=True)
@@ -148,7 +295,8 @@ def _rarity(texts, count):
 
 
 def _rows_of_length_one(weighted):
-    return weighted / np.linalg.norm(weighted, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # of a row of zeros, which some mistakes make
+        return weighted / np.linalg.norm(weighted, axis=1, keepdims=True)
 
 
 EXERCISES = (
@@ -156,24 +304,71 @@ EXERCISES = (
         mean_of_present,
         points=2,
         draw=draw_hidden,
-        mistakes=(padding_counted, divided_by_the_longest, summed, first_token),
+        mistakes=(
+            padding_counted,
+            divided_by_the_longest,
+            summed,
+            first_token,
+            last_token,
+            tokens_of_all_texts,
+            mean_of_padding,
+            without_the_first,
+        ),
     ),
     Exercise.of(
         choose_by_likelihood,
         points=2,
         draw=draw_answers,
-        mistakes=(not_calibrated, added, over_the_texts, divided_without_exponential),
+        mistakes=(
+            not_calibrated,
+            added,
+            over_the_texts,
+            divided_without_exponential,
+            divided,
+            the_least_likely,
+            odds_not_normal,
+            over_all_texts,
+            probabilities_subtracted,
+            shares_subtracted,
+            only_the_choice,
+            only_scores,
+        ),
     ),
     Exercise.of(
         tf_idf,
         points=3,
         draw=draw_counts,
-        mistakes=(occurrences_for_texts, without_rarity, no_length, sums_to_one, present_or_not),
+        mistakes=(
+            occurrences_for_texts,
+            without_rarity,
+            no_length,
+            sums_to_one,
+            present_or_not,
+            without_the_one,
+            not_smoothed,
+            plain_logarithm,
+            logarithm_to_base_two,
+            words_for_texts,
+            columns_of_length_one,
+            square_of_the_length,
+        ),
     ),
     Exercise.of(
         calibration_error,
         points=3,
         draw=draw_confidence,
-        mistakes=(bins_count_alike, no_bins, answer_by_answer, sure_ones_lost),
+        mistakes=(
+            bins_count_alike,
+            no_bins,
+            answer_by_answer,
+            sure_ones_lost,
+            squared_gaps,
+            largest_gap,
+            not_over_answers,
+            empty_bins_counted,
+            equally_full_bins,
+            from_a_half,
+            middle_of_the_bin,
+        ),
     ),
 )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from minigpt.model.arrays import Arrays
-from minigpt.model.inputs import frames, patches, tokens
+from minigpt.model.inputs import frames, images, patches, tokens
 from minigpt.model.inputs.tokens import TOKENS
 
 
@@ -24,6 +24,7 @@ class Input(NamedTuple):
 INPUTS = {
     "tokens": Input(tokens.arrays, tokens.forward, tokens.backward, tokens.length),
     "patches": Input(patches.arrays, patches.forward, patches.backward, patches.length),
+    "images": Input(images.arrays, images.forward, images.backward, images.length),
     "frames": Input(frames.arrays, frames.forward, frames.backward, frames.length),
 }
 

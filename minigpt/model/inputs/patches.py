@@ -1,7 +1,7 @@
 """Patches: an image cut into squares, each its pixels in a row, (B, N, P), through one linear layer.
 
 Dosovitskiy et al. (2021), "An Image is Worth 16x16 Words", arXiv:2010.11929, eq. 1. The same numbers come from a
-convolution whose stride is its kernel.
+convolution whose stride is its kernel, as in `minigpt.model.inputs.images`, which takes images that nobody has cut.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError, described
-from minigpt.model.arrays import Arrays, embedding_array, linear_arrays
+from minigpt.model.arrays import Arrays, linear_arrays
 from minigpt.model.call import Call
+from minigpt.model.inputs.class_token import back_class_token, class_token_arrays, put_class_token
 from minigpt.model.params import Gradients, Weights
 from minigpt.model.parts import apply_linear, back_linear
 
@@ -29,9 +30,7 @@ def arrays(prefix: str, config: TransformerConfig) -> Arrays:
     assert config.input_width is not None, "a configuration that reads patches has it"
     name = f"{prefix}patch_embedding"
     found = linear_arrays(name, config.input_width, config.width, bias=config.bias, std=config.init_std)
-    if config.class_token:
-        found[f"{prefix}class_token"] = embedding_array(1, config.width, std=config.init_std)
-    return found
+    return found | class_token_arrays(prefix, config)
 
 
 def forward(
@@ -41,18 +40,12 @@ def forward(
     weight = params[f"{prefix}patch_embedding.weight"]
     x = numbers("patches", patches, config, weight.dtype)
     x, cache = apply_linear(params, f"{prefix}patch_embedding", x, call)
-    if config.class_token:
-        token = np.broadcast_to(params[f"{prefix}class_token"], (len(x), 1, config.width))
-        x = np.concatenate([token, x], axis=1)
-    return x, PatchesCache(cache)
+    return put_class_token(params, prefix, config, x), PatchesCache(cache)
 
 
 def backward(grads: Gradients, prefix: str, config: TransformerConfig, dx: np.ndarray, cache: PatchesCache) -> None:
     """Write the gradients of the layer and of the class token, which every image used."""
-    if config.class_token:
-        if f"{prefix}class_token" in grads:
-            grads[f"{prefix}class_token"] = dx[:, :1].sum(axis=0)
-        dx = dx[:, 1:]
+    dx = back_class_token(grads, prefix, config, dx)
     back_linear(grads, f"{prefix}patch_embedding", dx, cache.linear)
 
 

@@ -9,9 +9,11 @@ from minigpt.pretrained.families.bert import BERT
 from minigpt.pretrained.families.family import Family, HeadClass, resolved
 from minigpt.pretrained.families.gpt2 import GPT2
 from minigpt.pretrained.families.llama import LLAMA
+from minigpt.pretrained.families.mistral import MISTRAL
 from minigpt.pretrained.families.roberta import ROBERTA
+from minigpt.pretrained.families.vit import VIT
 
-FAMILIES = {family.name: family for family in (GPT2, BERT, BART, LLAMA, ROBERTA)}
+FAMILIES = {family.name: family for family in (GPT2, BERT, BART, LLAMA, MISTRAL, ROBERTA, VIT)}
 
 
 def family_of(name: Any) -> Family:
