@@ -8,7 +8,7 @@
 #
 # **You need.** Lesson 02, attention and its mask; lesson 04, positions and the decoder; lesson 05, gradients.
 #
-# **Time.** 90 minutes to read; the code runs in 100 s and takes 0.5 GB.
+# **Time.** 160 minutes to read; the code runs in 110 s and takes 0.6 GB.
 
 # %%
 import tracemalloc
@@ -663,23 +663,25 @@ show(
 )
 
 # %%
+both_trained = LONG - 1 - FAR < SHORT - 2  # both numbers stand where short diaries have them
+new_places = beyond & ~both_trained
+learned, by_shift = (
+    mean_where(by_distance[name], new_places) for name in ("learned", "learned, shifted")
+)
 expect(
     "E22.learned_positions_beyond",
-    np.mean(mean_where(by_distance["learned"], beyond)),
-    below=0.85,
-    against=unless_quick(
-        shifted=np.mean(mean_where(by_distance["learned, shifted"], beyond)),
-        short=np.mean(in_short["learned"]),
-    ),
+    np.mean(learned),
+    below=0.75,
+    against=unless_quick(shifted=np.mean(by_shift), short=np.mean(in_short["learned"])),
     full_only=True,
 )
 expect(
     "E22.learned_positions_shifted",
-    np.mean(mean_where(by_distance["learned, shifted"], beyond)),
+    np.mean(by_shift),
     above=0.85,
     against=unless_quick(
-        not_shifted=np.mean(mean_where(by_distance["learned"], beyond)),
-        rotary=np.mean(mean_where(by_distance["rotary"], beyond)),
+        not_shifted=np.mean(learned),
+        rotary=np.mean(mean_where(by_distance["rotary"], new_places)),
         either_number=0.5,
     ),
     full_only=True,
@@ -687,20 +689,16 @@ expect(
 expect(
     "E22.rotary_beyond",
     np.mean(mean_where(by_distance["rotary"], beyond)),
-    below=0.5,
+    below=0.4,
     against=unless_quick(
         short=np.mean(in_short["rotary"]),
         none=np.mean(mean_where(by_distance["none"], beyond)),
+        either_number=0.5,
     ),
     full_only=True,
 )
-apart = difference(
-    mean_where(by_distance["learned, shifted"], beyond),
-    mean_where(by_distance["learned"], beyond),
-    paired=True,
-)
-print("beyond 14, shifted minus not:", apart)
-both_trained = LONG - 1 - FAR < SHORT - 2  # both numbers stand where short diaries have them
+apart = difference(by_shift, learned, paired=True)
+print(f"distances {FAR[new_places][0]} to {FAR[new_places][-1]}, shifted minus not: {apart}")
 expect(
     "E22.learned_both_at_trained_positions",
     by_distance["learned"][:, 0, both_trained].mean(),
@@ -745,8 +743,9 @@ prediction(
 # curve says where it fails: at distances of 50 and more it is right, and there *both numbers* stand at trained
 # positions, the first fourteen. The question alone at an untrained one does no harm. (c) is *not confirmed*, to the
 # better: with the same table, shifted, the newer number is found at distances that no text of training had. So it was
-# the untrained positions, and neither the distance nor the number of words. Ruoss et al. (2023) give random positions
-# to short texts for this reason.
+# the untrained positions, and neither the distance nor the number of words. It drops somewhat at the farthest distances
+# only, where the numbers stand at the first positions of the table, which shifted batches hit least often. Ruoss et al.
+# (2023) give random positions to short texts for this reason.
 #
 # (d) is confirmed, and how it fails is telling: in the middle the model mostly says the *older* number. The angles
 # between words that are far apart are new to it. If that is the cause, the right angles must mend it; that is tested
@@ -881,7 +880,7 @@ table(
 )
 
 # %%
-TEXT_STEPS, BATCH, AT_LONG = (5, 8, 256) if quick() else (400, 16, 256)
+TEXT_STEPS, BATCH, AT_LONG = (5, 8, 256) if quick() else (360, 16, 256)
 documents = load_corpus("pydocs", progress=False).documents
 characters = CharacterTokenizer.train(documents)
 text = characters.encode("\n\n".join(documents[:-200])[:900_000])
