@@ -46,7 +46,7 @@ from minigpt.ops.rotary import rotary_angles
 from minigpt.optim import warmup_cosine
 from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
 from minigpt.plots_sight import layer_paths, sight_table
-from minigpt.plots_tuning import with_spread
+from  import with_spread
 from minigpt.text import BatchSampler, CharacterTokenizer, load_corpus
 from minigpt.train import fit
 

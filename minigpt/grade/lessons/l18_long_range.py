@@ -118,6 +118,12 @@ def without_largest(query, key, value, columns):
         return weights @ value / weights.sum(axis=1, keepdims=True)
 
 
+def largest_of_the_piece(query, key, value, columns):
+    """You take the largest score of the piece alone; it is the largest *so far* that both sums refer to."""
+    with np.errstate(all="ignore"):
+        return _passes(query, key, value, columns, so_far=False)
+
+
 def not_divided(query, key, value, columns):
     """You forgot to divide by the sum of the weights at the end."""
     return _passes(query, key, value, columns, divide=False)
@@ -185,13 +191,13 @@ def _distances(length):
     return place[:, None] - place, place
 
 
-def _passes(query, key, value, columns, shrink_total=True, shrink_values=True, divide=True):
+def _passes(query, key, value, columns, shrink_total=True, shrink_values=True, divide=True, so_far=True):
     largest = np.full((len(query), 1), -np.inf)
     total, summed = np.zeros((len(query), 1)), np.zeros((len(query), value.shape[1]))
     for start in range(0, len(key), columns):
         some = slice(start, min(start + columns, len(key)))
         scores = query @ key[some].T / np.sqrt(query.shape[1])
-        higher = np.maximum(largest, scores.max(axis=1, keepdims=True))
+        higher = np.maximum(largest if so_far else -np.inf, scores.max(axis=1, keepdims=True))
         shrink, weights = np.exp(largest - higher), np.exp(scores - higher)
         total = total * (shrink if shrink_total else 1) + weights.sum(axis=1, keepdims=True)
         summed = summed * (shrink if shrink_values else 1) + weights @ value[some]
@@ -236,6 +242,7 @@ EXERCISES = (
             values_not_shrunk,
             nothing_shrunk,
             without_largest,
+            largest_of_the_piece,
             not_divided,
         ),
     ),
