@@ -44,9 +44,8 @@ from minigpt.ops.blockwise import tiles_forward
 from minigpt.ops.masks import band
 from minigpt.ops.rotary import rotary_angles
 from minigpt.optim import warmup_cosine
-from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
+from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, seed_lines
 from minigpt.plots_sight import layer_paths, sight_table
-from  import with_spread
 from minigpt.text import BatchSampler, CharacterTokenizer, load_corpus
 from minigpt.train import fit
 
@@ -374,7 +373,7 @@ groups = (list(ARMS)[:4], ["window 8", *list(styles)[4:]])
 for axes, names in zip(panels, groups, strict=True):
     for name in names:
         color, line = styles[name]
-        with_spread(axes, DISTANCES, found[name], color=color, label=name, line=line)
+        seed_lines(axes, DISTANCES, {name: (found[name], color)}, style=line)
     axes.axhline(GUESS, color=BLACK, linestyle=":", linewidth=1)
     axes.set(ylabel="found", ylim=(-0.04, 1.08))
     axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -648,7 +647,7 @@ figure, axes = plt.subplots(figsize=(9.5, 4), layout="constrained")
 colors = dict(zip(POSITIONS, (VERMILION, ORANGE, BLUE, GREEN, BLACK), strict=True))
 for name, shares in by_distance.items():
     line = "--" if name == "learned, shifted" else "-"
-    with_spread(axes, FAR, shares[:, 0], color=colors[name], label=name, line=line)
+    seed_lines(axes, FAR, {name: (shares[:, 0], colors[name])}, style=line)
 axes.axvspan(0, SHORT - 1.5, color=GREY, alpha=0.12, linewidth=0)
 axes.text(0.6, -0.015, "distances of training", fontsize=8)
 axes.set(xlabel="distance of the newer number", ylabel="found", ylim=(-0.04, 1.06), xlim=(0, 64))
@@ -985,13 +984,11 @@ figure, panels = plt.subplots(
 for name, color in text_colors.items():
     binned = by_position[name].reshape(len(SEEDS), -1, BIN).mean(axis=2)
     line = "--" if name in ("its window of 64", "trained at 256") else "-"
-    with_spread(
+    seed_lines(
         panels[0],
         np.arange(binned.shape[1]) * BIN + BIN / 2,
-        binned,
-        color=color,
-        label=name,
-        line=line,
+        {name: (binned, color)},
+        style=line,
     )
 panels[0].axvline(TRAINED, color=GREY, linewidth=0.8, linestyle=":")
 panels[0].set(xlabel="position (trained up to the dotted line)", ylabel="nats per character")
