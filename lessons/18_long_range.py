@@ -839,13 +839,14 @@ show(
 # ## Train short, ask long: the gain beside the cost
 #
 # Two measures of the same question. *Diaries*: the rotary models from above, trained at 16 and asked at 64, now
-# stretched. *Real text*: models that read Python's documentation character by character, 64 at a time, and are asked at
-# 256. Of the text we look at the loss by position (`minigpt evaluate --by-position` shows it), and beside it at the
-#    loss on windows of 64: what the stretch *costs* where it is not needed.
+# stretched. *Real text*: models that read Python's documentation character by character, 64 at a time, and are asked
+# with four times as many. Of the text we look at the loss by position (`minigpt evaluate --by-position` shows it), and
+# beside it at the loss on windows of 64: what the stretch *costs* where it is not needed.
 #
-# A low loss at position 200 does not show that anything before position 136 was used. So each model is also asked with
-# a window of 64 and its angles as they were. Then it sees 64 characters and has no use for more. The *gain* of an arm
-# is how much lower its loss lies, at positions from 64 on, than with that window.
+# A low loss at position 200 does not show that the model made use of looking far back. So each is also asked with a
+# window of 64 and its angles as they were. Then no look goes back farther than in training. (Its reach in two layers is
+# 126, so what lies between may still come second-hand.) The *gain* of an arm is how much lower its loss lies, at
+# positions from 64 on, than with that window: what it has of *looking* farther.
 #
 # And is there something to gain? *Trained at 256* has read as many characters, 256 at a time. Its own window of 64,
 # closed in use, is what it is compared with.
@@ -1112,10 +1113,10 @@ prediction(
 # one measure and the worst on the other. Diaries need the order of two numbers, text needs to tell neighbours apart.
 # *Ask what was measured.*
 #
-# (e) is *not confirmed*, and here lies the trap of the loss by position. A level curve at 256 looks like long range.
-# But each stretched arm is behind the same model with a window of 64. The model *trained at 256* gains nothing from
-# what lies beyond 64 either: at this size there is nothing to be had. (f) is confirmed: what keeps ALiBi steady here is
-# that it does not look far.
+# (e) is *not confirmed*, and here lies the trap of the loss by position. A level curve at 256 looks like long range. But
+# each stretched arm is behind the same model with a window of 64. The model *trained at 256* has nothing of looking
+# farther than 64 either: at this size there is nothing to be had. (f) is confirmed: ALiBi stays level here, and would
+# without any look beyond 64.
 #
 # ## What all of it costs in memory
 #
@@ -1329,8 +1330,9 @@ prediction(
 #
 # * How any large model does. Ours have two or three layers and some 25,000 to 65,000 numbers; the diaries have 64 words
 #   at most. For larger ones `minigpt.measure.long_range` has needles in words, one or several, and induction.
-# * That stretching is useless. Published uses train on for a while at the new length; we asked without training. And a
-#   text model as small as this one had nothing to gain beyond 64 characters, also when trained at 256.
+# * That stretching is useless. Most published uses train on for a while at the new length; we asked without training. And a
+#   text model as small as this one had nothing to gain from looking back more than 64 characters, also when trained at
+#   256.
 # * Which kind of position is best. ALiBi's slopes depend on the number of heads, and four heads are few; its loss on
 #   short text was higher here after equal steps. Kazemnejad et al.'s and our tasks are small.
 # * Why models lose the middle of a text. Our tasks asked at all distances equally often; real texts do not.
