@@ -9,7 +9,7 @@
 #
 # **You need.** Lesson 01, characters as tokens, nats and bits; lesson 04, a GPT; lesson 06, AdamW; lesson 14, extraction.
 #
-# **Time.** 110 minutes to read; the code runs in 148 s and takes 0.3 GB.
+# **Time.** 130 minutes to read; the code runs in 80 s and takes 0.3 GB.
 
 # %%
 import base64
@@ -50,6 +50,7 @@ from minigpt.privacy import extracted
 from minigpt.text import CharacterTokenizer, load_corpus
 
 SEEDS = range(2) if quick() else range(3)
+MORE_SEEDS = range(2) if quick() else range(6)  # where three could not tell
 
 
 def unless_quick(**others):
@@ -139,11 +140,11 @@ model = Transformer(
 )
 
 
-def trained(rows, seed, targets=None):
+def trained(rows, seed, targets=None, batch=BATCH):
     """Parameters after one pass over the rows, (N, CONTEXT + 1). targets: the rows in which next characters are read."""
     params = model.init(np.random.default_rng(seed))
     targets = rows if targets is None else targets
-    parts = [slice(first, first + BATCH) for first in range(0, len(rows), BATCH)]
+    parts = [slice(first, first + batch) for first in range(0, len(rows), batch)]
     batches = (Batch(rows[part, :-1], targets[part, 1:]) for part in parts)
     fit(
         model,
@@ -183,8 +184,10 @@ print(
 # $-\log(1-p)$.
 #
 # Two more things may happen: the noise spoils the *context* from which it learns, and it leaves fewer good examples. One
-# factor at a time: noise only in what is read, noise only in what is to be predicted, and, as a control for "fewer
-# examples", clean text of which the share $p$ is simply left out.
+# factor at a time: noise only in what is read, and noise only in what is to be predicted. For "fewer examples" there are
+# three controls. In one, clean text of which the share $p$ is simply left out. That also takes fewer steps, so in the next one
+# the steps are filled by reading pieces of the rest once more. And in one there is just as much noise, but it fills *whole
+# pieces* and leaves the others clean: as much to hedge, as few good examples, and no context that is spoilt in part.
 #
 # What is only hedged can be undone without training: take $p/V$ off each probability, and divide by the sum. In NumPy:
 
@@ -213,19 +216,29 @@ def unmixed_loss(params, share):
 
 
 # %% [markdown]
-# **Predictions.** (a) The cost is more than hedging can explain: more than 0.05, 0.22 and 0.69 nats. (b) Noise in what is
-# to be predicted costs more than noise in what is read. (c) Leaving the noisy share out costs less than training on it. (d)
-# Taking the noise off gives back more than half of the cost.
+# **Predictions.** (a) The cost is more than hedging can explain at each share, with its whole interval: more than 0.05, 0.22
+# and 0.69 nats. (b) Noise in what is to be predicted costs more than noise in what is read. (c) Leaving the noisy share out
+# costs less than training on it. (d) Taking the noise off gives back more than half of the cost. (e) Noise in whole pieces
+# costs less than half of what the same noise costs when it is spread. (f) After twice the text taking the noise off gives
+# back a larger share.
 
 # %%
 SHARES = (0.0, 0.05, 0.2, 0.5)
-noise, undone, less = {}, {}, {}
+noise, undone, less, again, whole = {}, {}, {}, {}, {}
 parts = {"what is read": [], "what is to be predicted": []}
+longer = {"clean": [], "noise": [], "taken off": []}  # twice the text
+
+
+def with_noise(rows, share, draw):
+    """The rows with a share of all characters drawn at random."""
+    return np.where(draw.random(rows.shape) < share, draw.integers(0, V, rows.shape), rows)
+
+
 for seed in SEEDS:
     rows = drawn(seed)
     for share in SHARES:
         draw = np.random.default_rng([seed, round(100 * share)])
-        damaged = np.where(draw.random(rows.shape) < share, draw.integers(0, V, rows.shape), rows)
+        damaged = with_noise(rows, share, draw)
         params = trained(damaged, seed)
         noise.setdefault(share, []).append(clean_loss(params))
         undone.setdefault(share, []).append(unmixed_loss(params, share))
@@ -235,10 +248,31 @@ for seed in SEEDS:
         if share >= 0.2:
             kept = rows[: round((1 - share) * PLACES)]
             less.setdefault(share, []).append(clean_loss(trained(kept, seed)))
+            filled = draw.permutation(np.concatenate([kept, kept[: PLACES - len(kept)]]))
+            again.setdefault(share, []).append(clean_loss(trained(filled, seed)))
+            spoilt = rows.copy()
+            spoilt[len(kept) :] = draw.integers(0, V, (PLACES - len(kept), CONTEXT + 1))
+            params = trained(draw.permutation(spoilt), seed)
+            whole.setdefault(share, []).append(clean_loss(params))
+    twice = drawn(seed, 2 * PLACES)
+    longer["clean"].append(clean_loss(trained(twice, seed)))
+    params = trained(with_noise(twice, 0.2, np.random.default_rng([seed, 7])), seed)
+    longer["noise"].append(clean_loss(params))
+    longer["taken off"].append(unmixed_loss(params, 0.2))
 arms = {f"noise in {share:.0%}" if share else "clean": noise[share] for share in SHARES}
 arms |= {f"noise in 20% of {part}": values for part, values in parts.items()}
 arms |= {f"{share:.0%} left out": values for share, values in less.items()}
+arms |= {f"{share:.0%} left out, steps filled by the rest": v for share, v in again.items()}
+arms |= {f"noise in {share:.0%}, in whole pieces": values for share, values in whole.items()}
 arms |= {f"noise in {share:.0%}, taken off again": undone[share] for share in SHARES[1:]}
+arms |= {
+    f"twice the text: {name}": longer[which]
+    for name, which in (
+        ("clean", "clean"),
+        ("noise in 20%", "noise"),
+        ("noise in 20%, taken off again", "taken off"),
+    )
+}
 spread_table(arms, name="clean loss (nats per character)")
 
 # %%
@@ -260,14 +294,19 @@ seed_lines(
         "the same, noise taken off again": (np.array([undone[share] for share in SHARES]).T, BLUE),
     },
 )
-seed_lines(axes, list(less), {"share left out": (np.array(list(less.values())).T, GREEN)})
+for name, values, color in (
+    ("the same noise, in whole pieces", whole, ORANGE),
+    ("share left out", less, GREEN),
+):
+    seed_lines(axes, list(values), {name: (np.array(list(values.values())).T, color)})
 axes.set(xlabel="share of the characters", ylabel="clean loss (nats)")
-axes.set_title("Noise costs more than it leaves out, and a part can be taken back")
-axes.legend(frameon=False)
+axes.set_title("Noise costs most where it is spread over everything")
+axes.legend(frameon=False, fontsize=8)
 show(
     figure,
     "Clean loss against the share of noise. The line of models trained on noise rises along and above a dashed line, the "
-    "mixture alone. After the noise is taken off the predictions the line is much lower. Leaving the share out costs least.",
+    "mixture alone. After the noise is taken off the predictions the line is lower. The same noise in whole pieces costs far less, "
+    "little more than leaving the share out.",
 )
 
 # %%
@@ -281,22 +320,37 @@ print("noise in 20% of what is to be predicted costs ", wanted)
 left_out = {share: paired_difference(noise[share], less[share]) for share in less}
 for share, found in left_out.items():
     print(f"noise in {share:.0%} minus {share:.0%} left out: {found}")
+for share, found in again.items():
+    print(f"noise in {share:.0%} minus {share:.0%} left out, as many steps: ", end="")
+    print(paired_difference(noise[share], found))
+of_whole = {share: paired_difference(whole[share], noise[0.0]) for share in whole}
+for share, found in of_whole.items():
+    beyond_less = paired_difference(whole[share], less[share])
+    print(f"noise in {share:.0%}, in whole pieces, costs {found}; minus left out: {beyond_less}")
+    print(f"   spread minus in whole pieces: {paired_difference(noise[share], whole[share])}")
 given_back = {share: np.mean(noise[share]) - np.mean(undone[share]) for share in SHARES[1:]}
 back = {share: given_back[share] / cost[share].mean for share in SHARES[1:]}
 print("given back:", {share: f"{value:.0%}" for share, value in back.items()})
+longer_cost = paired_difference(longer["noise"], longer["clean"])
+longer_back = (np.mean(longer["noise"]) - np.mean(longer["taken off"])) / longer_cost.mean
+print(f"twice the text: noise in 20% costs {longer_cost}; given back: {longer_back:.0%}")
 unigram = unigram_nats(flat, unseen.reshape(-1), V)
 expect("E25.clean_loss", clean, below=2.8, against={"unigram": unigram}, full_only=True)
 expect(
     "E25.half_noise_cost",
     cost[0.5].mean,
-    above=0.5,
-    against={"no cost": 0.0},
+    above=0.7,
+    against={
+        "hedging": np.log(2),
+        **(unless_quick(left_out=np.mean(less[0.5]) - clean, in_pieces=of_whole[0.5].mean) or {}),
+    },
     full_only=True,
 )
 prediction(
     "E25.more_than_hedging",
     "the cost is more than -log(1 - p) at each share",
-    all(found.mean > -np.log(1 - share) for share, found in cost.items()),
+    all(found.low > -np.log(1 - share) for share, found in cost.items()),
+    text_says=False,
 )
 prediction(
     "E25.targets_cost_more",
@@ -315,16 +369,40 @@ prediction(
     all(value > 0.5 for value in back.values()),
     text_says=False,
 )
+spread_more = [
+    paired_difference(
+        np.array(noise[share]) - noise[0.0], 2 * (np.array(whole[share]) - noise[0.0])
+    )
+    for share in whole
+]
+prediction(
+    "E25.spread_noise_costs_more",
+    "in whole pieces noise costs less than half of what it costs spread",
+    all(found.low > 0 for found in spread_more),
+    text_says=False,
+)
+prediction(
+    "E25.more_text_gives_back_more",
+    "after twice the text a larger share is given back",
+    longer_back > back[0.2] + 0.1,
+    text_says=False,
+)
 
 # %% [markdown]
-# (a) and (c) are confirmed; at 5% of noise (a) rests on the mean, and the interval holds what hedging explains. On average
-# a fifth of noise costs more than leaving out *half* of the text. (b) is not confirmed: noise in
-# what is read costs nearly as much as noise in what is to be predicted, and three seeds cannot tell which is dearer. The two
+# (c) is confirmed, in fewer steps and in as many. On average a fifth of noise costs more than leaving out *half* of the text.
+# (a) is confirmed for a fifth and a half of noise; at 5% the interval holds what hedging explains, so as a whole it is not.
+# (b) is not confirmed: three seeds cannot tell whether noise in what is read or in what is to be predicted is dearer. The two
 # add up to what noise in both costs.
 #
-# (d) is not confirmed either. Taking the noise off gives back a fifth to a third. So most of the cost was not hedged, it was
-# not learnt: in as many steps, from gradients that are noisier and from contexts with holes. A model that has seen enough
-# noisy text might come closer to the formula; this one shows no sign of it.
+# The noise in whole pieces says where the cost comes from. There is as much of it, and it costs a fraction; from leaving the
+# share out it cannot be told apart. (e) asked for less than half, with the whole interval at both shares, which is more than
+# three seeds can say. That spread noise is dearer is clear at both. So a share of bad *pages* is far less dear than the same
+# share of bad *letters* in all pages. One reason may be that a page of rubbish has a context of rubbish, which a model can
+# learn to tell. We did not test this.
+#
+# (d) is not confirmed. Taking the noise off gives back a fifth to a third. So most of the cost was not hedged, it was not
+# learnt. One might say that it takes more text until a model hedges. Twice the text shows no sign of it, (f): as much is
+# given back.
 #
 # ## Part 2. Finding near duplicates: MinHash in ten lines
 #
@@ -502,19 +580,22 @@ table(["what was planted", "mean likeness", "taken out"], rows)
 # pieces 1, 10 or 100 times. They take places from fresh text: at 100 copies half of all places.
 #
 # So two things happen at once: something is repeated, *and* less is fresh. The control tells them apart: the same fresh
-# pieces alone, in half of the steps. If copies do nothing but waste places, the two have the same loss. A third arm fills
-# the places with the same fresh pieces once more: *everything* repeated a little, in place of a little repeated often.
+# pieces alone, in half of the steps. If copies do nothing but waste places, the two have the same loss. But half of the steps
+# is a second factor. So in another control the fresh pieces are read alone in *as many* steps, half of a batch each, which is
+# what is left of the batches when copies are struck out. A last arm fills the places with the same fresh pieces once
+# more: *everything* repeated a little, in place of a little repeated often.
 #
-# **Predictions.** (a) At 10 copies the loss is that of the clean text, to within the seeds. (b) At 100 copies the loss
-# is that of the control: copies are wasted places, no more. (c) Only at 100 copies does the model write planted pieces
+# **Predictions.** (a) At 10 copies the loss is that of the clean text, within a tenth of a nat. (b) At 100 copies the loss
+# is that of the control in as many steps, within a tenth: copies are wasted places, no more. (c) Only at 100 copies does the model write planted pieces
 # by heart: given 24 characters, it goes on with the other 25 as they were. (d) Everything twice is better than a little
 # often.
 
 # %%
 COPIES = (1, 10, 100)
 PLANTED = max(2, round(PLACES / 199))  # so that 100 copies of them take half of the places
-doubled, fresh_alone, twice, by_heart, planted_loss = {}, [], [], {}, {}
-for seed in SEEDS:
+doubled, by_heart, planted_loss = {}, {}, {}
+fresh_alone, half_batches, twice = [], [], []
+for seed in MORE_SEEDS:
     rows = drawn(seed, PLACES + 300)
     planted, fresh, never = rows[:PLANTED], rows[PLANTED:PLACES], rows[PLACES:]
     for copies_of_each in COPIES:
@@ -527,16 +608,17 @@ for seed in SEEDS:
         by_heart.setdefault(f"planted {copies_of_each} times", []).append(
             float(extracted(model, params, planted, GIVEN).mean())
         )
-        if copies_of_each == 100:
-            by_heart.setdefault("never seen", []).append(
-                float(extracted(model, params, never[:100], GIVEN).mean())
-            )
-            alone = fresh[: max(BATCH, room)]
-            fresh_alone.append(clean_loss(trained(alone, seed)))
-            again = np.random.default_rng(seed).permutation(np.repeat(alone, 2, axis=0))
-            twice.append(clean_loss(trained(again, seed)))
+    by_heart.setdefault("never seen", []).append(
+        float(extracted(model, params, never[:100], GIVEN).mean())
+    )
+    alone = fresh[: max(BATCH, room)]
+    fresh_alone.append(clean_loss(trained(alone, seed)))
+    half_batches.append(clean_loss(trained(alone, seed, batch=BATCH // 2)))
+    again_all = np.random.default_rng(seed).permutation(np.repeat(alone, 2, axis=0))
+    twice.append(clean_loss(trained(again_all, seed)))
 arms = {f"{PLANTED} pieces, {k} times each": doubled[k] for k in COPIES}
 arms["the fresh half alone, in half of the steps"] = fresh_alone
+arms["the fresh half alone, in as many steps of half a batch"] = half_batches
 arms["the fresh half, every piece twice"] = twice
 arms |= {f"on the planted pieces themselves, {k} times": planted_loss[k] for k in COPIES}
 spread_table(arms, name="loss (nats per character)")
@@ -546,15 +628,23 @@ spread_table(by_heart, name="share written by heart")
 
 # %%
 waste = paired_difference(doubled[100], doubled[1])
-beyond = paired_difference(doubled[100], fresh_alone)
+beyond = paired_difference(doubled[100], half_batches)
+fewer_steps = paired_difference(doubled[100], fresh_alone)
 few = paired_difference(doubled[10], doubled[1])
 print("100 copies minus 1 copy:        ", waste)
 print("10 copies minus 1 copy:         ", few)
-print("100 copies minus the fresh half:", beyond)
+print("100 copies minus the fresh half, half the steps:", fewer_steps)
+print("100 copies minus the fresh half, as many steps: ", beyond)
 better = paired_difference(doubled[100], twice)
 print("100 copies minus all twice:     ", better)
 heart = {name: float(np.mean(values)) for name, values in by_heart.items()}
-expect("E25.hundred_copies_cost", waste.mean, above=0.03, against={"no cost": 0.0}, full_only=True)
+expect(
+    "E25.hundred_copies_cost",
+    waste.mean,
+    above=0.1,
+    against={"no cost": 0.0, "10 copies": few.mean},
+    full_only=True,
+)
 expect(
     "E25.written_by_heart",
     heart["planted 100 times"],
@@ -564,11 +654,16 @@ expect(
     else None,
     full_only=True,
 )
-prediction("E25.ten_copies_cost_nothing", "10 copies cost nothing that can be seen", not few.is_one)
+prediction(
+    "E25.ten_copies_cost_nothing",
+    "10 copies cost nothing, within a tenth of a nat",
+    few.within(0.1),
+)
 prediction(
     "E25.only_wasted",
-    "100 copies cost no more than their places",
-    not beyond.is_one,
+    "100 copies cost no more than their places, within a tenth of a nat",
+    beyond.within(0.1),
+    text_says=False,
 )
 prediction("E25.twice_is_better", "everything twice is better than a little often", better.low > 0)
 prediction(
@@ -579,12 +674,13 @@ prediction(
 
 # %% [markdown]
 # (a), (c) and (d) are confirmed. A hundred copies of a few pieces cost a third of a nat, and the model knows most of them by
-# heart; ten copies cost nothing that can be seen.
+# heart; ten copies cost nothing that is as large as a tenth.
 #
-# (b) is confirmed only in so far as it could not be refuted. On average the copies are a tenth of a nat worse than the fresh
-# half alone, in *more* steps. If that is so, they do not only waste places but harm. Three seeds cannot tell: the interval holds
-# zero. At scale such harm was found (Hernandez et al., 2022). What is clear is the third arm: the same places, filled with
-# the same fresh text once more, are nearly as good as fresh places.
+# (b) is *not confirmed*, and six seeds decide it: the copies cost more than their places. With the same fresh pieces in as many
+# steps, and nothing in place of the copies, a model is better by a sixth of a nat. So the copies do harm, as was found at
+# scale (Hernandez et al., 2022). With three seeds, and against half of the steps alone, this could not be told. What is
+# clear as well is the last arm: the same places, filled with the same fresh text once more, are nearly as good as fresh
+# places.
 #
 # ## Part 4. A filter for quality, judged by training
 #
@@ -598,7 +694,7 @@ prediction(
 # pages.
 #
 # **Predictions.** (a) A model on filtered text beats one on equally much unfiltered text by more than the seeds differ.
-# (b) It is as good as one whose pool was sorted by hand, to within the seeds.
+# (b) It is as good as one whose pool was sorted by hand, within half of that gain.
 
 # %%
 PAGE = 600  # characters
@@ -653,7 +749,7 @@ pools = {
 filtered = {}
 for name, pool in pools.items():
     rows = pieces_of(pool, np.random.default_rng(11))
-    for seed in SEEDS:
+    for seed in MORE_SEEDS:
         filtered.setdefault(name, []).append(clean_loss(trained(drawn(seed, source=rows), seed)))
 spread_table(filtered, name="clean loss, equally many characters")
 
@@ -664,12 +760,17 @@ print("unfiltered minus filtered:    ", gain)
 print("filtered minus sorted by hand:", missing)
 expect("E25.filter_gain", gain.mean, above=0.03, against={"no gain": 0.0}, full_only=True)
 prediction("E25.filter_helps", "filtered text is better than equally much unfiltered", gain.low > 0)
-prediction("E25.filter_is_enough", "and as good as text sorted by hand", not missing.is_one)
+prediction(
+    "E25.filter_is_enough",
+    "and as good as text sorted by hand, within half of the gain",
+    missing.within(gain.mean / 2),
+)
 
 # %% [markdown]
-# (a) is confirmed. The classifier is far from perfect: a sixth of the rubbish passes. Shuffled words are hard for it, since
-# they are the words of good pages. (b) is confirmed only in so far as it could not be refuted: on average filtered text is
-# as good as text sorted by hand, but the interval is about as wide as the whole gain of the filter.
+# Both are confirmed, with six seeds. The unfiltered text is the control that a filter needs: the same share of the pool,
+# taken at random. The classifier is far from perfect: a sixth of the rubbish passes. Shuffled words are hard for it, since
+# they are the words of good pages. But for the model it is enough: what passes costs less than half of what the filter
+# gains.
 #
 # ### Whose quality?
 #
@@ -677,8 +778,11 @@ prediction("E25.filter_is_enough", "and as good as text sorted by hand", not mis
 # kind of good text "bad": the *reference* of the language, written as chapters, against the *docstrings* of modules,
 # written as notes. Neither is rubbish. The pool has both, half and half.
 #
-# **Prediction.** The "filtered" model is better on the reference and worse on docstrings: what looks like quality is
-# a choice of field.
+# Does our ruler see a difference of field at all? The control: models on the reference alone, and on docstrings alone,
+# sorted by hand.
+#
+# **Prediction.** (a) The "filtered" model is better on the reference and worse on docstrings: what looks like quality is
+# a choice of field. (b) The ruler sees it: each kind of text is best for itself.
 
 # %%
 kinds = {"reference": [], "docstrings": []}
@@ -700,10 +804,12 @@ print({name: f"{value:.1%} kept" for name, value in share_kept.items()})
 sources = {
     "random half": pieces_of(mixed_pool, np.random.default_rng(12)),
     "like the reference": pieces_of(chosen, np.random.default_rng(13)),
+    "the reference alone": pieces_of(pool["reference"], np.random.default_rng(14)),
+    "docstrings alone": pieces_of(pool["docstrings"], np.random.default_rng(15)),
 }
 whose = {}
 for name, rows in sources.items():
-    for seed in SEEDS:
+    for seed in MORE_SEEDS:
         params = trained(drawn(seed, source=rows), seed)
         for kind, test in tests.items():
             whose.setdefault(f"{name}; judged on {kind}", []).append(clean_loss(params, test))
@@ -718,6 +824,15 @@ on_notes = paired_difference(
 )
 print("gained on the reference:", on_chapters)
 print("lost on docstrings:     ", on_notes)
+own_is_best = {
+    kind: paired_difference(whose[f"{other}; judged on {kind}"], whose[f"{own}; judged on {kind}"])
+    for kind, own, other in (
+        ("reference", "the reference alone", "docstrings alone"),
+        ("docstrings", "docstrings alone", "the reference alone"),
+    )
+}
+for kind, found in own_is_best.items():
+    print(f"judged on {kind}, the other kind minus its own: {found}")
 expect(
     "E25.docstrings_thrown_away",
     1 - share_kept["docstrings"],
@@ -731,13 +846,18 @@ prediction(
     on_chapters.low > 0 and on_notes.low > 0,
     text_says=False,
 )
+prediction(
+    "E25.ruler_sees_fields",
+    "each kind of text is best for itself",
+    all(found.low > 0 for found in own_is_best.values()),
+)
 
 # %% [markdown]
-# The filter does what it was asked for: it takes nineteen docstrings of twenty for bad, though none of them is. What that
-# does to a model is *not confirmed*. On the reference nothing is gained; on docstrings something is lost on average, and
-# three seeds cannot tell it from nothing. Models as small as ours, after so few steps, have learnt spelling and common
-# words, which both kinds share. So of the claim's "special fields above all" this lesson shows nothing. What it shows is that
-# a number which a filter reports about itself, however good, does not say whether a model gains.
+# The filter does what it was asked for: it takes nineteen docstrings of twenty for bad, though none of them is. (b) is
+# confirmed: on either kind of text a model is best that read that kind, so fields do count for models as small as ours.
+# (a) is *not confirmed* as a whole. On docstrings the filtered model is worse, by more than the seeds differ. On the
+# reference it is better on average, but not surely. The filter cost one field something, and it is not shown that the
+# other got anything for it. A number which a filter reports about itself, however good, does not say that.
 #
 # ## Part 5. A test that was in the text
 #
@@ -750,7 +870,8 @@ prediction(
 # their words. The control is a second test of the same kind that is in nobody's text.
 #
 # **Predictions.** (a) Copies lift the score on that test, and not on the other. (b) Rephrased copies lift it nearly
-# as much, at least by half of that. (c) The guard finds every copy of the first kind and none of the second.
+# as much, at least by half of that. (c) The guard finds every copy of the first kind and none of the second. (d) That is
+# because our questions are short: of texts of 60 words it finds the copies with one word replaced, nearly all.
 
 # %%
 QUESTIONS, TIMES = (12, 2) if quick() else (24, 24)
@@ -844,7 +965,44 @@ prediction(
     secret_lift.low > 0 and secret_lift.mean > lift.mean / 2,
 )
 
+
 # %%
+def found_by_guard(length, replaced, rng):
+    """The share of texts of so many words whose copy, with some words replaced, has a run of words in common."""
+    all_words = " ".join(documents[-200:]).split()
+    asked_texts = [all_words[at : at + length] for at in range(0, 40 * length, length)]
+    guard = Overlap([" ".join(words) for words in asked_texts])
+    hits = []
+    for words in asked_texts:
+        copy = list(words)
+        for place in rng.choice(length, replaced, replace=False):
+            copy[place] = "".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), 6))
+        hits.append(bool(guard.shares(" ".join(copy))))
+    return float(np.mean(hits))
+
+
+by_length = {
+    (length, replaced): [
+        found_by_guard(length, replaced or length // 10, np.random.default_rng(seed))
+        for seed in SEEDS
+    ]
+    for length in (10, 20, 30, 60)
+    for replaced in (1, 0)
+}
+spread_table(
+    {
+        f"{length} words, {'one replaced' if replaced else 'one in ten replaced'}": values
+        for (length, replaced), values in by_length.items()
+    },
+    name="copies with a run of 13 words in common (of fewer words: all)",
+)
+
+# %%
+prediction(
+    "E25.long_copies_are_found",
+    "of 60 words with one replaced the guard finds nine of ten, of ten words one in ten at most",
+    min(by_length[60, 1]) > 0.9 and max(by_length[10, 1]) < 0.1,
+)
 figure, axes = plt.subplots(figsize=(7.5, 3.2), layout="constrained")
 for place, name in enumerate(planted_tests):
     for side, (which, color) in enumerate((("this test", VERMILION), ("another test", GREY))):
@@ -875,23 +1033,25 @@ show(
 )
 
 # %% [markdown]
-# All three are confirmed. The score rises far above what the model can do, and the other test shows what that is: there
-# nothing is gained. Rephrasing hardly helps against it, and the guard, which knows whole runs of words, does not see it. A
-# score on a test says how good a model is only if the test was in nobody's text.
+# All are confirmed. The score rises far above what the model can do, and the other test shows what that is: there
+# nothing is gained. Rephrased copies lift it as well, and of ours the guard sees none.
+#
+# But (d) says why, and it is no law about rephrasing. A question of eight words has one run of words, the whole of it, and
+# one other word breaks it. Of sixty words with one replaced the guard finds every copy, and with one in ten replaced still
+# most. A short question escapes it by one word; a long one has to be written anew, as a paraphrase or a translation is.
 #
 # ## The strongest objection
 #
-# **"At scale quality hardly matters: large models average noise away".** Part 1 supports a piece of this: a part of what
-# noise costs is hedging, which can be taken off again. But places are dear. What is wasted on copies and rubbish is not
-# there for text, and the claim speaks of fields where there is little. An independent benchmark of pretraining data, in
-# which everything but the data was held fixed, found filtering by a model to be the key to a good training set (Li et al.,
-# 2024, *DataComp-LM*).
+# **"At scale quality hardly matters: large models average noise away".** Part 1 supports a piece of this: a part of
+# what noise costs is hedging, which can be taken off again, and noise in whole pieces costs hardly more than its
+# places. But places are dear. What is wasted on copies and rubbish is not there for text, and the claim speaks of
+# fields where there is little. An independent benchmark of pretraining data, in which everything but the data was held
+# fixed, found filtering by a model to be the key to a good training set (Li et al., 2024, *DataComp-LM*).
 #
 # **"Repeating is not a fault; corpora are read several times on purpose".** Muennighoff et al. (2023) find that up to four
 # passes over limited text are nearly as good as new text. That is *everything* repeated a little. Hernandez et al. (2022)
 # repeat a *little* very often: 0.1% of the data, 100 times, made a model of 800 million parameters as bad as one of 400
-# million. Our part 3 looked for such a harm beyond the wasted places, and
-# could neither show it nor exclude it.
+# million. Our part 3 looked for such a harm beyond the wasted places, and found it.
 #
 # **"A quality filter is a matter of taste".** It is: our last filter called good docstrings bad because it was told so. The
 # filter behind GPT-3 preferred school
@@ -900,8 +1060,8 @@ show(
 # ## Verdict
 #
 # * **C33, quality and quantity of data decide performance, in special fields above all:** supported, as a general
-#   statement. Noise, copies and rubbish each have a price, measured against a control. That special fields suffer most we
-#   could not show. It says nothing about GPT-5.5, whose data nobody outside has seen.
+#   statement. Noise, copies and rubbish each have a price, measured against a control, and a model is best on the field
+#   that it read. That special fields suffer *most* we did not measure. It says nothing about GPT-5.5, whose data nobody outside has seen.
 #
 # ## What this does not show
 #

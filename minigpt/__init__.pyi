@@ -55,6 +55,11 @@ from minigpt.pretrained import OpenedModel as OpenedModel
 from minigpt.pretrained import open_model as open_model
 from minigpt.pretrained import save_gguf as save_gguf
 from minigpt.pretrained import save_pretrained as save_pretrained
+from minigpt.sound import log_mel as log_mel
+from minigpt.sound import open_wav as open_wav
+from minigpt.sound import write_wav as write_wav
+from minigpt.speech import Segment as Segment
+from minigpt.speech import transcribe as transcribe
 from minigpt.text import CORPORA as CORPORA
 from minigpt.text import BytePairTokenizer as BytePairTokenizer
 from minigpt.text import CharacterTokenizer as CharacterTokenizer

@@ -142,6 +142,7 @@ def audited(report: dict[str, Any], path: str | Path) -> None:
             axes.axvline(chance, color=BLACK, linestyle=":", linewidth=1)
         axes.set_yticks(range(len(rows)), [name for name, *_ in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.locator_params("x", nbins=5)  # more labels than that would run into one another
         axes.set_title(title, fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
     FigureCanvasAgg(figure)

@@ -100,7 +100,10 @@ def check(name: str, value: Any, kind: Kind) -> None:
     if kind.each is not None and isinstance(value, (list, dict)):
         for place, part in value.items() if isinstance(value, dict) else enumerate(value):
             check(f"{name}[{shown(place)}]", part, kind.each)
-    raise UserError(f"{name} is {shown(value)}, but it must be {kind.wanted}")
+    beyond = (
+        " and below 2^63" if type(value) is int and value > MOST_WHOLE and kind.wanted.startswith("a whole") else ""
+    )
+    raise UserError(f"{name} is {shown(value)}, but it must be {kind.wanted}{beyond}")
 
 
 def read(table: Any, key: str, kind: Kind, default: Any = REQUIRED) -> Any:

@@ -137,10 +137,12 @@ def test_evaluate_names_its_numbers(trained, story, capsys):
     bits = result["nats_per_token"] * result["tokens"] / result["bytes"] / np.log(2)
     assert result["bits_per_byte"] == pytest.approx(bits)
     assert result["nats_per_token"] < result["baseline_nats_per_token"]["uniform"] == pytest.approx(np.log(300))
-    assert main(["evaluate", str(trained), str(story)]) == 0
+    assert main(["evaluate", str(trained), str(story), "--by-position", "3"]) == 0
     table = capsys.readouterr().out
     rivals = ("uniform", "unigram", "bigram", "gzip", "bz2", "xz", "xz primed", "this model")
     assert all(name in table for name in rivals)
+    lines = table.splitlines()
+    assert lines[-4].startswith("position in the window nats per token") and lines[-1].split()[:3] == ["2", "to", "2"]
 
 
 def test_resume_trains_to_more_steps(trained, story, tmp_path):

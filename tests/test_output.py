@@ -141,6 +141,7 @@ COMMANDS_WITH_JSON = {
     "predict": ["nothing", "nothing.csv"],
     "generate": ["nothing"],
     "embed": ["nothing", "nothing.txt"],
+    "transcribe": ["nothing.wav"],
     "evaluate": ["nothing", "nothing.txt"],
     "audit": ["nothing"],
     "export": ["nothing", "folder"],

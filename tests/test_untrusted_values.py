@@ -273,6 +273,11 @@ def test_a_refusal_names_the_file_the_key_the_value_and_what_was_expected(tmp_pa
         ("corpus", None, "corpus is None, but it must be a table"),
         ("special", None, "special is None, but it must be a table"),
         ("settings", {**run["settings"], "batch": True}, "batch is True, but it must be a whole number of at least 1"),
+        (
+            "settings",
+            {**run["settings"], "seed": 1 << 63},
+            "seed is 9223372036854775808, but it must be a whole number of at least 0 and below 2^63",
+        ),
         ("settings", {**run["settings"], "accumulate": 1 << 40}, "a whole number of at least 1 and at most 65,536"),
         ("settings", {**run["settings"], "workers": 10**9}, "a whole number of at least 1 and at most 1,024"),
         ("settings", {**run["settings"], "later": 1}, "the setting later is not known"),

@@ -134,7 +134,16 @@ CONFIGS: dict[str, TransformerConfig] = {
         position="sinusoidal_2d",
         bias=False,
     ),
+    "an image ahead of a text": TransformerConfig(
+        **{**SMALL, "context": 11},
+        architecture="encoder-decoder",
+        encoder_ahead=True,
+        encoder={**IMAGES, "context": 7, "class_token": True, "width": 12, "heads": 3, "layers": 1, "position": "none"},
+    ),
     "Whisper": TransformerConfig(**SMALL, **TWO_STACKS | {"encoder": WHISPER}, activation="gelu", attention_bias=False),
+    "Whisper, keys without bias": TransformerConfig(
+        **SMALL, **TWO_STACKS | {"encoder": {**WHISPER, "gated": False}}, activation="gelu", key_bias=False
+    ),
 }
 
 
@@ -219,7 +228,8 @@ def random_params(model: Transformer, rng: np.random.Generator) -> Params:
 
 def random_batch(config: TransformerConfig, rng: np.random.Generator) -> Batch:
     """Inputs, and where the architecture has a use for them padding, segments, a prefix and a source."""
-    shape = (2, config.context if config.input == "images" else max(1, config.context - 1))
+    ahead = config.encoder.context if config.encoder_ahead else 0
+    shape = (2, config.context if config.input == "images" else max(1, config.context - ahead - 1))
     batch = Batch(_random_inputs(config, rng, shape[1]))
     if config.architecture == "decoder" and config.head == "language":
         return batch

@@ -18,6 +18,7 @@ COMMANDS = {  # the file of a subcommand, and its line in `minigpt --help`
     "chat": "talk with a published model",
     "serve": "answer questions to a model over HTTP, in the form of OpenAI's API, with a page to chat",
     "embed": "compare the lines of a file by meaning",
+    "transcribe": "write down what is said in a WAV file, with times, as text or subtitles",
     "evaluate": "measure how well a model predicts a text, beside baselines and compressors",
     "audit": "measure what a run gives away of the text that it was trained on",
     "compress": "round a model's matrices to few bits, so that it needs less room and memory",

@@ -36,10 +36,8 @@ def add(subparsers: Any) -> None:
         ("given", "tokens of a piece that are shown before it has to go on"),
         ("others", "random numbers that a planted one is compared with"),
     ):
-        default = getattr(DEFAULTS, name)
-        parser.add_argument(
-            f"--{name}", type=positive, default=default, metavar="N", help=f"{what} (default {default})"
-        )
+        help_ = f"{what} (default {getattr(DEFAULTS, name)})"
+        parser.add_argument(f"--{name}", type=positive, metavar="N", help=help_)
     parser.add_argument("--seed", type=int, default=DEFAULTS.seed, help="of what is drawn (default 0)")
     parser.add_argument("--figure", type=file, metavar="FILE.png", help="draw it")
     checkpoint_option(parser)
@@ -48,9 +46,13 @@ def add(subparsers: Any) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """Measure and print."""
-    chosen = {name: getattr(arguments, name) for name in ("pieces", "length", "given", "others", "seed")}
-    settings = AuditSettings(**chosen)
+    names = ("pieces", "length", "given", "others", "seed")
+    settings = AuditSettings(**{name: value for name in names if (value := getattr(arguments, name)) is not None})
+    if arguments.others is not None and arguments.canaries is None:
+        raise UserError("--others changes nothing without --canaries; leave it out")
     if arguments.figure is not None:
+        if Path(arguments.figure).suffix.lower() != ".png":
+            raise UserError(f"{arguments.figure} would hold a PNG; give it the ending .png")
         check_place(arguments.figure)
         if Path(arguments.figure).exists():
             raise UserError(f"{arguments.figure} is there already; choose another name for --figure")
@@ -58,12 +60,12 @@ def execute(arguments: argparse.Namespace) -> int:
     opened = open_model(arguments.run, checkpoint=arguments.checkpoint)
     with blas_threads(threads_for_width(opened.model.config.width)):
         report = audit_run(opened, settings, canaries, progress=not arguments.json)
-    if arguments.figure is not None:
-        from minigpt.plot import audited
-
-        audited(report, arguments.figure)
     if arguments.json:
         print_json(report)
     else:
         print(lines_of(report))
+    if arguments.figure is not None:
+        from minigpt.plot import audited
+
+        audited(report, arguments.figure)
     return 0

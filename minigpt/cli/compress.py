@@ -13,6 +13,7 @@ from minigpt.compress.calibrate import LEAST
 from minigpt.errors import UserError
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.evaluation import sample_text
+from minigpt.model import TransformerConfig
 from minigpt.pretrained import OpenedModel, open_model
 from minigpt.pretrained.load import stored_kinds
 from minigpt.text import load_corpus
@@ -121,8 +122,17 @@ def execute(arguments: argparse.Namespace) -> int:
     if stored:
         print(f"{arguments.model} holds matrices in {', '.join(stored)}: these were decoded first, and rounded again")
     print(table_of(report))
-    print(f"Next:  minigpt evaluate {quoted(arguments.out)} README.md")
+    print(f"Next:  minigpt {_next(opened.model.config)}".format(quoted(arguments.out)))
     return 0
+
+
+def _next(config: TransformerConfig) -> str:
+    """The command that shows what the new model does; its folder is left open."""
+    if config.head != "language":
+        return "predict {} FILE"
+    if config.architecture == "decoder":
+        return "evaluate {} FILE"
+    return "embed {} FILE" if config.architecture == "encoder" else "generate {} --prompt TEXT"
 
 
 def _share(text: str) -> float | str:

@@ -24,18 +24,27 @@ def clean_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", metavar="OUT", type=folder, help="a new folder; after an interruption the same one")
     parser.add_argument("--field", help=f"of JSON Lines: the one that holds the text (default {FIELD})")
     parser.add_argument("--keep", type=_names, default=(), metavar="FIELDS", help="other fields to carry over: a,b")
-    parser.add_argument("--split", choices=("file", "paragraphs", "lines"), help="what is a document in a text file")
     parser.add_argument(
-        "--rules", choices=("none", "plain", "web"), default="plain", help="web: those published for pages of the web"
+        "--split", choices=("file", "paragraphs", "lines"), help="what is a document in a text file (default file)"
+    )
+    parser.add_argument(
+        "--rules",
+        choices=("none", "plain", "web"),
+        default="plain",
+        help="plain (the default): readable, not repetitive; web: those published for pages of the web",
     )
     parser.add_argument("--min-words", type=int, metavar="N", help="of a document, instead of what the rules say")
     parser.add_argument(
         "--personal", type=_names, metavar="KINDS", help="of personal information: email,phone or none (default: all)"
     )
-    parser.add_argument("--how", choices=("placeholder", "remove", "pseudonym"), help="what stands for it then")
+    parser.add_argument(
+        "--how", choices=("placeholder", "remove", "pseudonym"), help="what stands for it then (default placeholder)"
+    )
     parser.add_argument("--name-tagger", metavar="FILE", help="find names by this trained tagger, not by the rule")
     parser.add_argument("--secret", metavar="FILE", help="16 bytes or more that pseudonyms depend on; keep them")
-    parser.add_argument("--duplicates", choices=("none", "exact", "near"), default="near", help="to take out")
+    parser.add_argument(
+        "--duplicates", choices=("none", "exact", "near"), default="near", help="to take out (default near)"
+    )
     parser.add_argument("--near", type=float, metavar="LIKENESS", help="from which texts are near ones (default 0.8)")
     parser.add_argument(
         "--against",

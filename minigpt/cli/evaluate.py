@@ -5,13 +5,16 @@ from typing import Any
 
 import numpy as np
 
+from minigpt.cli.image_runs import evaluate_images
 from minigpt.cli.options import MODEL, add_command, checkpoint_option, positive, print_json, read_utf8
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.evaluation import evaluate_text, sample_text
 from minigpt.measure.long_range import loss_by_position, stretched
 from minigpt.pretrained import open_model
+from minigpt.vision import has_images
 
 MOST = 2_000_000  # characters
+PARTS = 8  # of a window
 
 
 def add(subparsers) -> None:
@@ -23,10 +26,11 @@ def add(subparsers) -> None:
         "  minigpt evaluate runs/pydocs-tiny README.md\n"
         "  minigpt evaluate runs/pydocs-tiny README.md --json\n"
         "  minigpt evaluate smollm2 README.md\n"
+        "  minigpt evaluate runs/mnist-vit mnist-test\n"
         "  minigpt evaluate runs/pydocs-tiny README.md --by-position 256",
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
-    parser.add_argument("file", metavar="FILE", help="a UTF-8 text")
+    parser.add_argument("file", metavar="FILE", help="a UTF-8 text; of a model of images: images")
     parser.add_argument(
         "--most-characters",
         type=positive,
@@ -47,6 +51,8 @@ def add(subparsers) -> None:
 
 def execute(arguments) -> int:
     """Print the measurements."""
+    if has_images(arguments.model):
+        return evaluate_images(arguments)
     whole = read_utf8(arguments.file)
     text = sample_text(whole, arguments.most_characters)
     if len(text) < len(whole):
@@ -67,8 +73,11 @@ def execute(arguments) -> int:
         print_json({**result.to_dict(), **sampled, **({"by_position": positions} if positions else {})})
     else:
         print(result.table())
+        if positions:
+            print(f"\n{'position in the window':23}nats per token  (95% interval)")
         for row in positions:
-            print(f"{row['start']:>8,} to {row['stop']:>8,}{row['nats']:10.3f}  [{row['low']:.3f}, {row['high']:.3f}]")
+            places = f"{row['start']:,} to {row['stop'] - 1:,}"
+            print(f"{places:>22}{row['nats']:15.3f}  ({row['low']:.3f} to {row['high']:.3f})")
     return 0
 
 
@@ -77,7 +86,9 @@ def _by_position(opened: Any, text: str, length: int | None) -> list[dict[str, f
     if length is None:
         return []
     model = stretched(opened.model, length)
-    found = loss_by_position(model, opened.params, np.asarray(opened.tokenizer.encode(text)), length=length)
+    found = loss_by_position(
+        model, opened.params, np.asarray(opened.tokenizer.encode(text)), length=length, bins=min(PARTS, length)
+    )
     return [
         {"start": one.start, "stop": one.stop, "nats": one.nats.value, "low": one.nats.low, "high": one.nats.high}
         for one in found

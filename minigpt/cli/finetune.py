@@ -21,7 +21,19 @@ from minigpt.train import Interrupted
 DATA = f"a .csv, .tsv or .jsonl file, or one of {', '.join(NAMES)}"
 DOMAIN = "go on with texts of a domain (DATA is then a name from `minigpt corpus list`, or a path)"
 SUMMARIES = [(name, task.summary) for name, task in TASKS.items()]
-COLUMNS = ("text", "second", "label", "words", "tags", "question", "context", "answer", "start", "group", "messages")
+COLUMNS = {  # role -> what stands in the column
+    "text": "the text",
+    "second": "the second text of a pair",
+    "label": "the class",
+    "words": "the list of words",
+    "tags": "the tag of each word",
+    "question": "the question",
+    "context": "the text in which the answer stands",
+    "answer": "the answer",
+    "start": "the character of the context at which the answer begins, from 0",
+    "group": "what questions that are alike have in common",
+    "messages": "the list of messages",
+}
 OF_TRAINING = ("epochs", "steps", "batch", "accumulate", "learning_rate", "dropout", "weight_decay")
 OF_DATA = ("validation", "replay", "replay_share", "tokens", "long", "pooled", "balanced", "packed")
 OF_MODEL = ("quantized", "learns", "blocks", "rank", "layers", "adapter_dropout")
@@ -84,8 +96,8 @@ def add(subparsers) -> None:
     parser.add_argument(
         "--workers", type=positive, help="processes that share the rows of a batch (default: one for each core)"
     )
-    for role in COLUMNS:
-        parser.add_argument(f"--{role}", metavar="COLUMN", help=f"the column of {role} (default {role})")
+    for role, what in COLUMNS.items():
+        parser.add_argument(f"--{role}", metavar="COLUMN", help=f"which column has {what} (default {role})")
     parser.add_argument("--out", type=folder, help="the model's folder (default: a new one below runs/)")
     parser.add_argument("--resume", action="store_true", help="go on with the fine-tuning in --out")
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.cli.finetune import DATA
+from minigpt.cli.image_runs import measure_predictions, predict_images
 from minigpt.cli.options import add_command, checkpoint_option, file, print_json
 from minigpt.errors import UserError
 from minigpt.files import check_place, write_text
@@ -17,6 +18,7 @@ from minigpt.finetune.report import lines_of
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.choices import choose, prompt_of
 from minigpt.pretrained import open_model
+from minigpt.vision import has_images
 
 
 def add(subparsers) -> None:
@@ -27,11 +29,18 @@ def add(subparsers) -> None:
         execute,
         "  minigpt predict runs/film-minilm-classify new.csv\n"
         "  minigpt predict runs/film-minilm-classify new.csv --out said.csv\n"
+        "  minigpt predict runs/mnist-vit digit.png\n"
         "  minigpt predict smollm2 film-test --prompt 'Review: {text}\\nSentiment:' --choices ' positive, negative'",
     )
-    parser.add_argument("model", metavar="MODEL", help="the folder of a fine-tuned model, or with --prompt any decoder")
     parser.add_argument(
-        "data", metavar="DATA", help=f"examples to be asked: {DATA}; what they have of answers is not read"
+        "model",
+        metavar="MODEL",
+        help="the folder of a fine-tuned model or one of images; with --prompt any decoder",
+    )
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        help=f"examples to be asked: {DATA}; or images; what they have of answers is not read",
     )
     parser.add_argument("--prompt", help="ask a decoder that was not fine-tuned: a text with {text} in it")
     parser.add_argument("--choices", help="with --prompt: the answers among which it chooses, with commas between")
@@ -72,6 +81,8 @@ def _tuned(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     for name in ("choices", "shots", "text", "label"):
         if getattr(arguments, name) is not None:
             raise UserError(f"--{name} goes with --prompt; leave it out, or say what to ask")
+    if has_images(arguments.model):
+        return predict_images(arguments)
     tuned = Tuned(arguments.model, arguments.checkpoint)
     with blas_threads(threads_for_width(tuned.folder.config.width)):
         return tuned.predict(records_of(arguments.data))
@@ -82,6 +93,8 @@ def _measure(arguments: argparse.Namespace) -> int:
     for name in ("prompt", "choices", "shots", "text", "label", "out"):
         if getattr(arguments, name) is not None:
             raise UserError(f"--measure prints what a fine-tuned model reaches; leave --{name} out")
+    if has_images(arguments.model):
+        return measure_predictions(arguments)
     tuned = Tuned(arguments.model, arguments.checkpoint)
     with blas_threads(threads_for_width(tuned.folder.config.width)):
         measured = tuned.evaluate(records_of(arguments.data))

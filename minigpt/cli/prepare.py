@@ -110,14 +110,16 @@ def _opened(arguments: argparse.Namespace) -> OpenedModel | None:
 
 
 @contextmanager
-def reserved_folder(arguments: argparse.Namespace) -> Iterator[Path]:
+def reserved_folder(
+    arguments: argparse.Namespace, name: str | None = None, holds_run: Callable[[Path], bool] = has_run
+) -> Iterator[Path]:
     """--out, which must not hold a run yet, or the first free name below runs/; while inside, it is nobody else's.
 
-    If the block fails, what was made is removed.
+    name: of the folder below runs/; None: of the text and the model. If the block fails, what was made is removed.
     """
-    path, missing = _chosen_folder(arguments)
+    path, missing = _chosen_folder(arguments, name or _name_of(arguments))
     with locked(path, make_folder=True):
-        if has_run(path):
+        if holds_run(path):
             raise UserError(f"{path} already holds a run; add --resume to go on, or choose another --out")
         try:
             yield path
@@ -130,15 +132,18 @@ def reserved_folder(arguments: argparse.Namespace) -> Iterator[Path]:
             raise
 
 
-def _chosen_folder(arguments: argparse.Namespace) -> tuple[Path, list[Path]]:
+def _name_of(arguments: argparse.Namespace) -> str:
+    model = arguments.preset or PRESET if arguments.start is None else Path(arguments.start).stem
+    name = f"{Path(arguments.corpus or CORPUS).stem or 'text'}-{model}"
+    return name + ("" if arguments.objective in (None, OBJECTIVE) else f"-{arguments.objective}")
+
+
+def _chosen_folder(arguments: argparse.Namespace, name: str) -> tuple[Path, list[Path]]:
     """The folder; and it and its parents, as far as they are made for this run."""
     if arguments.out is not None:
         if arguments.out.exists() and not arguments.out.is_dir():
             raise UserError(f"{arguments.out} is a file; choose a folder for --out")
         return arguments.out, [path for path in (arguments.out, *arguments.out.parents) if not path.exists()]
-    model = arguments.preset or PRESET if arguments.start is None else Path(arguments.start).stem
-    name = f"{Path(arguments.corpus or CORPUS).stem or 'text'}-{model}"
-    name += "" if arguments.objective in (None, OBJECTIVE) else f"-{arguments.objective}"
     parents = [path for path in (RUNS, *RUNS.parents) if not path.exists()]
     for number in count(1):
         path = RUNS / (name if number == 1 else f"{name}-{number}")

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from minigpt.cli.options import quoted
 from minigpt.cli.output import report_failure
@@ -16,6 +16,7 @@ from minigpt.train import RunFolder, has_run, open_folder, steps_done
 from minigpt.train.lock import locked
 
 RUNS = Path("runs")
+Folder = TypeVar("Folder", bound=RunFolder)
 STOPPED = 130  # the exit code of a training that was interrupted
 CHANGED = ("steps", "learning_rate", "validate_every", "workers")  # fields of TrainSettings
 
@@ -32,6 +33,14 @@ def resume_run(arguments: argparse.Namespace, *, student: bool = False) -> RunFo
     elif folder.teacher is None:
         raise UserError(f"{folder.path} has no teacher; go on with `minigpt train --resume`")
     _refuse_others(folder, arguments, OF_STUDENT if student else FIXED)
+    return change_settings(folder, arguments)
+
+
+def change_settings(folder: Folder, arguments: argparse.Namespace) -> Folder:
+    """The folder with those settings that may change as the words ask for, written into its description.
+
+    `UserError` for a number of steps that is below what is done; then the description is as it was.
+    """
     changes = {name: value for name in CHANGED if (value := getattr(arguments, name, None)) is not None}
     if "workers" in changes:
         changes["workers"] = min(changes["workers"], folder.settings.batch)

@@ -20,6 +20,7 @@ LIMITS = {  # option -> its field of `Limits`, and its help
     "--max-prompt-tokens": ("prompt_tokens", "tokens of a prompt (default: the model's context)"),
     "--max-new-tokens": ("new_tokens", "tokens of an answer (default: the model's context)"),
     "--max-choices": ("choices", "answers that one request may ask for, prompts times n"),
+    "--max-inputs": ("inputs", "texts that one request may ask the vectors of"),
     "--max-running": ("running", "answers that are written at the same time"),
     "--max-queue": ("queue", "answers that may wait; whoever comes then is told to ask again (429)"),
     "--max-connections": ("connections", "connections at a time"),

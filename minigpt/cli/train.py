@@ -4,6 +4,8 @@ import argparse
 import sys
 from typing import Any
 
+from minigpt.cli.images import add_options as add_image_options
+from minigpt.cli.images import is_of_images
 from minigpt.cli.options import MODEL, add_command, folder, positive, print_json, scaling, tokenizer
 from minigpt.cli.prepare import CONTEXT, CORPUS, FRESH_RATE, START_RATE, new_run
 from minigpt.cli.ranks import add_options, crew_for
@@ -29,6 +31,7 @@ def add(subparsers) -> None:
         "  minigpt train my_notes/ --preset small --workers 2 --out runs/notes\n"
         "  minigpt train my_notes/ --start smollm2 --context 64 --batch 4\n"
         "  minigpt train my_notes/ --position alibi --window 128\n"
+        "  minigpt train mnist --task classify              handwritten digits, a vision transformer\n"
         "  minigpt train --resume --out runs/notes          go on after Ctrl-C\n"
         "  mpiexec -n 2 python -m mpi4py -m minigpt train --data-parallel 2 --zero 1",
     )
@@ -93,11 +96,16 @@ def add(subparsers) -> None:
         "--validate-every and --workers may be changed",
     )
     parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    add_image_options(parser)
     add_options(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Prepare or reopen the run, train it, and show what came of it."""
+    if is_of_images(arguments):
+        from minigpt.cli.image_runs import train_on_images
+
+        return train_on_images(arguments)
     crew = crew_for(arguments)
     with crew.ending_together():
         return _train(arguments, crew)

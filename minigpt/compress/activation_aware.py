@@ -8,7 +8,7 @@ here it stays beside the matrix, which is exact in every architecture and costs 
 
 import numpy as np
 
-from minigpt.compress.rounding import Grid, Rounded, nearest
+from minigpt.compress.rounding import LARGEST, Grid, Rounded, nearest
 
 STEPS = 10  # of the search
 SMALLEST = 1e-4  # of the largest mean |x|: inputs that are hardly ever used
@@ -19,6 +19,8 @@ def activation_aware(rows: np.ndarray, grid: Grid, products: np.ndarray, sizes: 
     best, least = nearest(rows, grid), np.inf
     for number in range(STEPS):
         factors = input_factors(sizes, number / STEPS).astype(rows.dtype)
+        if np.abs(rows * factors).max() > LARGEST:
+            continue
         found = nearest(rows * factors, grid)._replace(factors=1 / factors)
         error = output_error(rows - found.values(), products)
         if error < least:

@@ -130,8 +130,11 @@ def _sample(report: dict[str, Any]) -> str:
 
 def _consists(report: dict[str, Any]) -> str:
     kept = report["settings"]["keep"]
-    fields = f", and the fields {', '.join(kept)} as they were" if kept else ""
-    return f"A text, the file and the line that it is from{fields}."
+    fields = f", and the fields {', '.join(kept)}" if kept else ""
+    return (
+        f"A text; and, as they were, not examined for personal information: the name of the file and the line that it "
+        f"is from{fields}."
+    )
 
 
 def _missing(report: dict[str, Any]) -> str:

@@ -96,7 +96,10 @@ class CleanSettings:
         unknown = [kind for kind in self.personal if kind not in KINDS]
         refusals = (
             (unknown, f"there is no kind {unknown[:1]} of personal information; choose of {', '.join(KINDS)}"),
-            (self.how == "pseudonym" and not self.secret, "pseudonyms need a secret, a file that you keep; name one"),
+            (
+                self.how == "pseudonym" and not self.secret,
+                "pseudonyms need a secret: 16 or more random bytes in a file that you keep; name it (--secret)",
+            ),
             (self.secret and self.how != "pseudonym", f"a secret is for pseudonyms, not for {self.how}; leave it out"),
             (self.name_tagger and "name" not in self.personal, "names are not looked for; leave the tagger out"),
             (bool(self.good) != bool(self.bad), "a classifier is trained on good and on bad texts; give both"),

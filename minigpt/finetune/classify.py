@@ -1,5 +1,6 @@
 """Classification: one of several classes for a text, or for a pair of texts."""
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +21,7 @@ MOST_CLASSES = 10_000  # more than that is no column of classes, but of texts or
 
 
 def labels_of(records: Sequence[Record], setup: Setup) -> tuple[str, ...]:
-    """The classes of the records, in the order of the alphabet. `UserError` for fewer than two."""
+    """The classes of the records, in the order of the alphabet. `UserError` for fewer than two, or for two alike."""
     column = setup.column("label")
     found = sorted({class_of(record, column) for record in records})
     if len(found) < 2:
@@ -30,7 +31,22 @@ def labels_of(records: Sequence[Record], setup: Setup) -> tuple[str, ...]:
             f"the column {column} has {len(found):,} different values, but classes are at most {MOST_CLASSES:,}; "
             "name the column of the classes with --label"
         )
+    check_apart(found)
     return tuple(found)
+
+
+def check_apart(names: Sequence[str]) -> None:
+    """`UserError` for two names that differ in case, spaces or hidden characters alone, as a mistake does."""
+    spelled: dict[str, str] = {}
+    for name in names:
+        composed = unicodedata.normalize("NFC", name).casefold()
+        bare = " ".join("".join(c for c in composed if unicodedata.category(c) != "Cf").split())
+        if bare in spelled:
+            raise UserError(
+                f"the classes {spelled[bare]!a:.50} and {name!a:.50} differ in case, spaces or hidden characters "
+                "alone; write them alike, or rename one"
+            )
+        spelled[bare] = name
 
 
 def class_of(record: Record, column: str) -> str:

@@ -21,6 +21,7 @@ from minigpt.pretrained.tuned import TunedFolder, has_tuned, part_of, said_of
 from minigpt.text import BatchSampler, Corpus, document_end, load_corpus, open_tokens, write_corpus
 from minigpt.train.data import HELD_OUT, validation_windows
 from minigpt.train.engine import judge_all
+from minigpt.train.folder import check_free
 from minigpt.train.lock import locked
 
 USUAL = {"decoder": "causal", "encoder": "masked"}  # of models that were published
@@ -164,6 +165,7 @@ def prepare_domain(
     with locked(path, make_folder=True):
         if has_tuned(path):
             raise UserError(f"{path} holds a fine-tuned model; choose another folder, or remove that one first")
+        check_free(path, "domain-training.npy")
         said = {
             name: write_corpus(path, below.tokenizer, text, prefix=f"{name}-", progress=progress)
             for name, text in texts.items()

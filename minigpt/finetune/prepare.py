@@ -23,7 +23,8 @@ from minigpt.finetune.tasks import Setup, Task
 from minigpt.finetune.wishes import OF_DATA, Wishes
 from minigpt.model import Overlay, Params
 from minigpt.pretrained.opened import OpenedModel
-from minigpt.pretrained.tuned import TunedFolder, has_tuned, part_of, said_of, tokenizer_of
+from minigpt.pretrained.tuned import FILE, TunedFolder, has_tuned, part_of, said_of, tokenizer_of
+from minigpt.train.folder import check_free
 from minigpt.train.lock import locked
 from minigpt.values import ANYTHING, TABLE, TEXT, about, read
 
@@ -124,6 +125,7 @@ def prepare(
     with locked(path, make_folder=True):
         if has_tuned(path) or folder.begun:
             raise UserError(f"{path} holds a fine-tuned model; choose another folder, or remove that one first")
+        check_free(path, FILE)
         below.tokenizer.save(path / "tokenizer.json")
         folder.save()
     return tuning

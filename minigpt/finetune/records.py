@@ -24,7 +24,10 @@ class Record(NamedTuple):
         with about(self.place):
             if name not in self.values:
                 known = ", ".join(map(str, self.values)) or "none"
-                raise UserError(f"there is no column {name!r}; it has {known}, and options name other columns")
+                raise UserError(
+                    f"there is no column {name!r}, but: {known}; rename one, or say at `minigpt finetune` which one it "
+                    "is (--text, --label and others)"
+                )
             return read(self.values, name, kind)
 
     def text(self, name: str) -> str:

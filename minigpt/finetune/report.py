@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from minigpt.errors import visible_line
+
 NAMES = {
     "accuracy": "accuracy",
     "macro_f1": "macro-F1",
@@ -55,7 +57,8 @@ def lines_of(measured: dict[str, Any]) -> Iterator[str]:
 
 def _confusion(labels: list[str], matrix: list[list[int]]) -> Iterator[str]:
     """A row for each true class, a column for each that was said."""
-    wide = max(12, *(len(label[:20]) for label in labels)) + 2
-    yield f"{'true, and said':20}" + "".join(f"{label[:20]:>{wide}}" for label in labels)
-    for label, row in zip(labels, matrix, strict=True):
-        yield f"{label[:20]:20}" + "".join(f"{count:>{wide},}" for count in row)
+    names = [visible_line(label)[:20] for label in labels]
+    wide = max(12, *map(len, names)) + 2
+    yield f"{'true, and said':20}" + "".join(f"{name:>{wide}}" for name in names)
+    for name, row in zip(names, matrix, strict=True):
+        yield f"{name:20}" + "".join(f"{count:>{wide},}" for count in row)

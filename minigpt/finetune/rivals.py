@@ -7,7 +7,7 @@ import numpy as np
 
 from minigpt.finetune.examples import Example
 from minigpt.finetune.tasks import Setup
-from minigpt.measure.intervals import bootstrapped_mean, paired_difference
+from minigpt.measure.classes import beside
 from minigpt.measure.rivals import LogisticRegression, TfIdf
 from minigpt.measure.vader import VADER, read_lexicon, vader
 from minigpt.text.fetch import is_kept, package_folder
@@ -26,17 +26,10 @@ def beside_rivals(
     """
     targets = np.array([example.target for example in examples])
     right = np.array([answer["label"] for answer in answers]) == np.array(setup.labels)[targets]
-    found = {}
     rivals = {"most frequent class": _usual(training), "TF-IDF": _linear(training, examples, setup)}
     if setup.labels == SENTIMENTS and is_kept(VADER):
         rivals["VADER's rules"] = _by_rules(examples, setup)
-    for name, said in rivals.items():
-        theirs = said == targets
-        found[name] = {
-            "accuracy": bootstrapped_mean(theirs)._asdict(),
-            "model_is_better_by": paired_difference(right, theirs)._asdict(),
-        }
-    return found
+    return beside(right, {name: said == targets for name, said in rivals.items()})
 
 
 def _usual(training: Sequence[Example]) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
+from minigpt.finetune.classify import check_apart
 from minigpt.finetune.examples import Example, with_targets
 from minigpt.finetune.frames import check_length, pieces_of_words
 from minigpt.finetune.records import Record
@@ -20,10 +21,11 @@ OUTSIDE = "O"  # the tag of a word that belongs to nothing
 
 
 def labels_of(records: Sequence[Record], setup: Setup) -> tuple[str, ...]:
-    """The tags of the records, in the order of the alphabet. `UserError` for fewer than two."""
+    """The tags of the records, in the order of the alphabet. `UserError` for fewer than two, or for two alike."""
     found = sorted({tag for record in records for tag in _tags(record, setup)})
     if len(found) < 2:
         raise UserError(f"all words have the tag {shown(found[0])}; there must be two at least")
+    check_apart(found)
     return tuple(found)
 
 

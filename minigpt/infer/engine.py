@@ -17,6 +17,7 @@ from minigpt.infer.paged import STORES, PagedPast
 from minigpt.infer.pages import Pages
 from minigpt.infer.request import Event, Request, Sequence
 from minigpt.infer.sampling import likeliest, log_sum, next_tokens
+from minigpt.infer.tables import Tables, most_pages
 from minigpt.infer.window import check_writes
 from minigpt.machine import available_memory
 from minigpt.model import Call, Transformer
@@ -27,17 +28,17 @@ from minigpt.values import check, whole
 PAGE = 16  # positions; Kwon et al. (2023), section 7.2, find 16 good
 MEMORY = 1 << 30  # bytes of pages, unless more is asked for
 PIECE = 256  # tokens of prompts in one step, so that those that write need not wait long
-TOKEN = np.int64  # how tokens are told apart, by their bytes
 
 
 class Engine:
     """Writes the texts of many requests at once, each the same as if it were alone.
 
     The tokens are those of `minigpt.generate` for the request's seed, also beyond the context. A sequence that runs
-    alone, its prompt computed in one piece, has the same scores to the bit. Among others it has them but for rounding,
-    since a matrix product of several rows adds in another order than that of one: SmolLM2's scores, of up to 30, differ
-    by up to 0.00005. So a token can differ only where it hangs on as little: greedy at a tie of the two likeliest, or
-    drawn where the random number falls that close to the border between two tokens. From there on the text is another.
+    alone, its prompt computed in one piece, has the same scores to the bit, unless a window forgets. Among others it
+    has them but for rounding, since a matrix product of several rows adds in another order than that of one: SmolLM2's
+    scores, of up to 30, differ by up to 0.00005. So a token can differ only where it hangs on as little: greedy at a
+    tie of the two likeliest, or drawn where the random number falls that close to the border between two tokens. From
+    there on the text is another.
 
     Not for several threads: one of them calls all methods.
 
@@ -48,8 +49,8 @@ class Engine:
     slots : int
         How many sequences are written at once at most; others wait.
     memory : int, optional
-        Bytes for keys and values. None: what all slots need for a whole context, but at most 1 GB and half of what is
-        free, or what one slot needs.
+        Bytes for keys and values. None: what all slots need for a whole context, or for what a window reaches, but at
+        most 1 GB and half of what is free, or what one slot needs.
     page : int
         Positions in a page of the cache.
     piece : int
@@ -90,7 +91,10 @@ class Engine:
             raise UserError("an encoder-decoder reads a text of its own for every answer; use minigpt.generate for it")
         scaling = model.config.rotary_scaling
         if scaling is not None and scaling.follows_length:
-            raise UserError("with dynamic rotary scaling no keys can be kept; use minigpt.generate for such a model")
+            raise UserError(
+                "with dynamic rotary scaling every token beyond the original context turns all keys anew, so the pages "
+                "of a text would hold nothing that its next token can use; use minigpt.generate for such a model"
+            )
         for name, value in (("slots", slots), ("page", page), ("piece", piece)):
             check(name, value, whole(1))
         check("memory", memory, whole(1).or_none())
@@ -100,8 +104,10 @@ class Engine:
         self.context = sys.maxsize if model.config.endless else model.config.context  # see `minigpt.infer.window`
         numbers = params[TOKENS].dtype, cache_bits
         self._page_bytes = PagedPast.page_bytes(model.config, page, *numbers)
-        count = _count_pages(model, page, slots, memory, self._page_bytes)
+        slot = min(-(-model.config.context // page), most_pages(model.config, page, piece))
+        count = _count_pages(slot, page, slots, memory, self._page_bytes)
         self.pages, self.past = Pages(count, page), PagedPast(model.config, count, page, *numbers)
+        self._tables = Tables(model.config, self.pages, self.past, piece)
         self._waiting: list[Sequence] = []  # in order
         self._running: list[Sequence] = []  # in order
         self._ids = 0
@@ -134,12 +140,7 @@ class Engine:
             raise UserError(f"the prompt has token {outside[0]}, but the vocabulary ends at {vocabulary - 1}")
         if request.vocabulary_size is not None and request.vocabulary_size > vocabulary:
             raise UserError(f"vocabulary_size is {request.vocabulary_size}, but the model has {vocabulary} tokens")
-        if self.model.config.endless and len(request.prompt) + request.max_new_tokens > self.context:
-            raise UserError(
-                f"{len(request.prompt)} tokens and {request.max_new_tokens} new ones go beyond the context of "
-                f"{self.context}; shorten them, or use minigpt.generate, which goes on with a window"
-            )
-        needed = self._pages_for(min(self.context, len(request.prompt) + request.max_new_tokens - 1))
+        needed = self._tables.pages_for(min(self.context, len(request.prompt) + request.max_new_tokens - 1))
         if needed > self.pages.count:
             raise UserError(
                 f"{len(request.prompt)} tokens and {request.max_new_tokens} new ones need {needed} pages, but the "
@@ -154,10 +155,13 @@ class Engine:
         """Write no more of a request, or of one of its samples; nothing happens if it has ended."""
 
         def goes(one: Sequence) -> bool:
+            if one.id == request and sample is not None and one.waits_to_split:
+                one.unwanted.add(sample)
+                return one.unwanted.issuperset(range(one.request.samples))
             return one.id == request and sample in (None, one.sample)
 
         self._waiting = [one for one in self._waiting if not goes(one)]
-        for one in filter(goes, list(self._running)):
+        for one in [one for one in self._running if goes(one)]:
             self._leave(one)
 
     def step(self) -> list[Event]:
@@ -171,7 +175,7 @@ class Engine:
         if not work:
             return []
         self._counts["steps"] += 1
-        self.past.see([(sequence.table, sequence.computed, count) for sequence, count in work])
+        self.past.see([self._tables.stretch(sequence, count) for sequence, count in work])
         tokens = [one.tokens[one.computed : one.computed + count] for one, count in work]
         x, _ = self.model.hidden_states(self.params, np.concatenate(tokens)[None], Call(past=self.past))  # (1, N, C)
         ready, last = self._advance(work)
@@ -187,7 +191,7 @@ class Engine:
         """Sequences that wait get a slot, in order, while there is room for what they and those that run have."""
         while self._waiting and len(self._running) < self.slots:
             sequence = self._waiting[0]
-            wanted = sum(self._pages_for(len(one.tokens)) - len(one.table) for one in [*self._running, sequence])
+            wanted = sum(map(self._tables.missing, [*self._running, sequence]))
             if wanted > self.pages.available and self._running:
                 return
             insort(self._running, self._waiting.pop(0), key=lambda one: one.order)
@@ -199,7 +203,8 @@ class Engine:
             if sequence not in self._running:  # it had to make room
                 continue
             if not sequence.table:
-                self._look_up(sequence)
+                self._tables.begin(sequence)
+                self._counts["prompt_reused"] += 0 if sequence.written else sequence.computed
             missing = len(sequence.tokens) - sequence.computed
             count = 1 if missing == 1 else min(missing, left)
             if count and self._make_room(sequence, count):
@@ -207,36 +212,14 @@ class Engine:
                 work.append((sequence, count))
         return work
 
-    def _look_up(self, sequence: Sequence) -> None:
-        """Begin with the pages that others have left of the same beginning; the last token is computed in any case."""
-        tokens = np.array(sequence.tokens[:-1], TOKEN)
-        sequence.table = self.pages.find(tokens.tobytes(), tokens.itemsize)
-        for page in sequence.table:
-            self.pages.share(page)
-        sequence.sealed = len(sequence.table)
-        sequence.computed = sequence.sealed * self.pages.size
-        if not sequence.written:
-            self._counts["prompt_reused"] += sequence.computed
-
     def _make_room(self, sequence: Sequence, count: int) -> bool:
-        """Pages for `count` tokens more, the one they begin in its own; False if it had to leave itself."""
-        while True:
-            new = self._pages_for(sequence.computed + count) - len(sequence.table)
-            begun = sequence.computed // self.pages.size  # the page that the next token is written into
-            copied = begun < len(sequence.table) and self.pages.shared(sequence.table[begun])
-            if new + copied <= self.pages.available:
-                break
+        """Pages for `count` tokens more; False if it had to leave itself."""
+        while not self._tables.fits(sequence, count):
             last = self._running[-1]
             self._preempt(last)
             if last is sequence:
                 return False
-        if copied:
-            shared = sequence.table.pop()  # what is begun is the last
-            self.pages.take(sequence.table)
-            self.past.copy(shared, sequence.table[-1])
-            self.pages.release([shared])
-        for _ in range(new):
-            self.pages.take(sequence.table)
+        self._tables.extend(sequence, count)
         return True
 
     def _preempt(self, sequence: Sequence) -> None:
@@ -247,26 +230,16 @@ class Engine:
 
     def _leave(self, sequence: Sequence) -> None:
         self._running = [one for one in self._running if one is not sequence]
-        self._forget(sequence)
-
-    def _forget(self, sequence: Sequence) -> None:
-        """Release all that is computed."""
-        self.pages.release(sequence.table)
-        sequence.computed = sequence.sealed = 0
+        self._tables.forget(sequence)
 
     def _advance(self, work: list[tuple[Sequence, int]]) -> tuple[list[Sequence], list[int]]:
         """Note what was computed. Returns whose tokens are all computed, and the row of the last one of each."""
         ready, last, row = [], [], -1
         for sequence, count in work:
             row += count
-            sequence.computed += count
+            self._tables.advance(sequence, count)
             if not sequence.written:
                 self._counts["prompt_computed"] += count
-            size = self.pages.size
-            for place in range(sequence.sealed, sequence.computed // size):
-                tokens = np.array(sequence.tokens[place * size : (place + 1) * size], TOKEN)
-                self.pages.seal(sequence.table, place, tokens.tobytes())
-            sequence.sealed = sequence.computed // size
             if sequence.computed == len(sequence.tokens):
                 ready.append(sequence)
                 last.append(row)
@@ -275,6 +248,8 @@ class Engine:
     def _write(self, sequence: Sequence, logits: np.ndarray) -> list[Event]:
         """Choose the next token of a sequence by logits: (V,), and of all samples if they begin here."""
         samples = [sequence, *self._split(sequence)] if sequence.waits_to_split else [sequence]
+        if sequence.sample in sequence.unwanted:
+            self._leave(samples.pop(0))
         logits = logits[: sequence.request.vocabulary_size]
         tokens = [int(next_tokens(logits[None], one.request.sampling, one.rng)[0]) for one in samples]
         total = log_sum(logits)
@@ -287,12 +262,10 @@ class Engine:
     def _split(self, first: Sequence) -> list[Sequence]:
         """The other samples, which begin with the pages of the first. What they write differs, so writing copies."""
         others = []
-        for sample in range(1, first.request.samples):
-            for page in first.table:
-                self.pages.share(page)
+        for sample in sorted({*range(1, first.request.samples)} - first.unwanted):
             rng = np.random.default_rng(first.request.seed + sample)
-            other = Sequence(first.id, sample, first.request, [*first.tokens], rng, 0, [*first.table])
-            other.computed, other.sealed = first.computed, first.sealed
+            other = Sequence(first.id, sample, first.request, [*first.tokens], rng)
+            self._tables.share(first, other)
             insort(self._running, other, key=lambda one: one.order)
             others.append(other)
         return others
@@ -307,21 +280,20 @@ class Engine:
             self._leave(sequence)
             return reason
         if len(sequence.tokens) == self.context:
-            self._forget(sequence)
+            self._tables.forget(sequence)
             sequence.tokens = sequence.tokens[self.context - max(0, self.context // 2 - 1) :]
         sequence.tokens.append(token)
         return None
 
-    def _pages_for(self, positions: int) -> int:
-        return -(-positions // self.pages.size)
 
+def _count_pages(slot: int, page: int, slots: int, memory: int | None, size: int) -> int:
+    """How many pages of `size` bytes fit the memory. `UserError` if that is none, or more than the machine has.
 
-def _count_pages(model: Transformer, page: int, slots: int, memory: int | None, size: int) -> int:
-    """How many pages of `size` bytes fit the memory. `UserError` if that is none, or more than the machine has."""
-    context = -(-model.config.context // page)
+    slot: how many a sequence takes at most.
+    """
     free = available_memory()
     most = MEMORY if free is None else min(MEMORY, free // 2)
-    count = max(context, min(slots * context, most // size)) if memory is None else memory // size
+    count = max(slot, min(slots * slot, most // size)) if memory is None else memory // size
     if not count:
         raise UserError(f"memory is {memory:,} bytes, but one page of {page} positions takes {size:,}; give more")
     if free is not None and count * size > free:

@@ -3,7 +3,7 @@
 import math
 import mmap
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -87,6 +87,15 @@ def _untouched(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 STORES: dict[int | None, type[Numbers]] = {None: Numbers, 8: EightBits}  # by the bits of a number; None: as it is
 
 
+class Stretch(NamedTuple):
+    """What comes next of one sequence."""
+
+    table: list[int]  # its pages, in order
+    start: int  # the first new position
+    new: int  # how many there are
+    gone: slice = slice(0, 0)  # earlier positions whose pages, whole ones, are not in the table any more
+
+
 class PagedPast:
     """The keys and values of every attention, in pages that sequences point at.
 
@@ -112,7 +121,7 @@ class PagedPast:
         """
         self.size = size
         self.spans: list[Span] = []
-        self._tables: list[np.ndarray | slice] = []  # of each span, as many pages as it has positions for
+        self._tables: list[tuple[np.ndarray | slice, int]] = []  # of each span its pages, and how many positions it has
         self._pages = self._places = np.empty(0, np.int64)  # (N,) where each new position is written
         shape = (2, config.key_value_heads, count, size, config.head_width)
         self._stores = {f"blocks.{layer}.attention": STORES[bits](shape, dtype) for layer in range(config.layers)}
@@ -122,18 +131,19 @@ class PagedPast:
         """What one page takes in all layers."""
         return 2 * config.layers * config.key_value_heads * size * STORES[bits].bytes(config.head_width, dtype)
 
-    def see(self, sequences: list[tuple[list[int], int, int]]) -> None:
-        """What comes next: of each sequence its table of pages, the first new position, and how many there are."""
+    def see(self, sequences: list[Stretch]) -> None:
+        """What comes next, of each sequence."""
         self.spans, self._tables, pages, places, row = [], [], [], [], 0
-        for table, start, count in sequences:
-            positions = np.arange(start, start + count)
-            whole = np.array(table[: -(-(start + count) // self.size)])
-            self.spans.append(Span(slice(row, row + count), start))
+        for table, start, new, gone in sequences:
+            held = start + new - (gone.stop - gone.start)
+            positions = np.arange(held - new, held)  # where they are in what is held
+            whole = np.array(table[: -(-held // self.size)])
+            self.spans.append(Span(slice(row, row + new), start, gone))
             beside = bool((np.diff(whole) == 1).all())
-            self._tables.append(slice(int(whole[0]), int(whole[-1]) + 1) if beside else whole)
+            self._tables.append((slice(int(whole[0]), int(whole[-1]) + 1) if beside else whole, held))
             pages.append(whole[positions // self.size])
             places.append(positions % self.size)
-            row += count
+            row += new
         self._pages, self._places = np.concatenate(pages), np.concatenate(places)
 
     def extend_spans(
@@ -143,9 +153,8 @@ class PagedPast:
         store = self._stores[name]
         for kind, x in enumerate((key, value)):
             store.write(kind, self._pages, self._places, x[0])
-        for span, table in zip(self.spans, self._tables, strict=True):
-            length = span.start + span.rows.stop - span.rows.start
-            keys, values = store.read(table)[:, None, :, :length]  # (1, G, S, D) each
+        for span, (table, held) in zip(self.spans, self._tables, strict=True):
+            keys, values = store.read(table)[:, None, :, :held]  # (1, G, S, D) each
             yield span.rows, keys, values
 
     def read(self, name: str, table: Any) -> np.ndarray:

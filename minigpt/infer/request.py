@@ -113,8 +113,10 @@ class Sequence:
     rng: np.random.Generator
     written: int = 0
     table: list[int] = field(default_factory=list)  # the pages of its keys and values
+    gone: int = 0  # pages behind those of the sinks that were let go, since no window reaches them
     computed: int = 0  # tokens whose keys and values are in them
     sealed: int = 0  # pages that are full and known
+    unwanted: set[int] = field(default_factory=set)  # samples that were called off before they began
 
     @property
     def order(self) -> tuple[int, int]:

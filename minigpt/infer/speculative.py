@@ -120,8 +120,12 @@ class Speculation:
 
         Guesses after the first wrong one are not judged, so this is more than accepted / proposed.
         """
-        judged = sum(one.accepted + (one.accepted < one.drafted) for one in self.rounds)
-        return self.accepted / judged if judged else None
+        return self.accepted / self.judged if self.judged else None
+
+    @property
+    def judged(self) -> int:
+        """How many guesses the large model was asked about: those up to the first wrong one of each call."""
+        return sum(one.accepted + (one.accepted < one.drafted) for one in self.rounds)
 
     @property
     def plain_seconds(self) -> float | None:
@@ -147,14 +151,15 @@ class Speculation:
         cost = median(one.draft_seconds + one.call_seconds for one in drafted) / self.plain_seconds
         return break_even(cost, fmean(one.drafted for one in drafted))
 
-    def begin(self, window: Window, room: int) -> None:
-        """Forget what was, and prepare the draft for the text in the window."""
+    def begin(self, window: Window, prompt: np.ndarray, room: int) -> None:
+        """Forget what was, and prepare the draft for a text that begins with the prompt, (T,), of which the window may
+        hold the end alone."""
         check_continues(window.model)
         if len(window.tokens) != 1:
             raise UserError(f"a draft is for one text at a time, not {len(window.tokens)}; write them one by one")
         self.rounds, self.off_after = [], None
         vocabulary_size = window.vocabulary_size or window.model.config.vocabulary_size
-        self.draft.begin(window.tokens[0], room, vocabulary_size)
+        self.draft.begin(prompt, room, vocabulary_size)
 
     def write(
         self, window: Window, tokens: np.ndarray, left: int, sampling: Sampling, rng: np.random.Generator | None
@@ -200,8 +205,11 @@ class Speculation:
         said += f", {self.tokens / self.calls:.2f} a call" if self.calls else ""
         if self.acceptance is None:
             return f"{said}; nothing was guessed"
-        even = "no acceptance pays" if self.break_even is None else f"break-even at {self.break_even:.2f}"
-        said += f"; {self.accepted} of {self.proposed} guesses accepted, acceptance {self.acceptance:.2f} ({even})"
+        even = (
+            "at this cost no share would pay" if self.break_even is None else f"they pay from {self.break_even:.2f} on"
+        )
+        said += f"; {self.proposed} guessed, {self.judged} judged, {self.accepted} of these accepted, a share of "
+        said += f"{self.acceptance:.2f} ({even})"
         said += "" if self.ratio is None else f"; {self.ratio:.2f} times as fast as without"
         off = f"; slower than without, so switched off after {self.off_after} tokens"
         return said + (off if self.off_after is not None else "")
@@ -221,7 +229,7 @@ def speculate(
     Around the context's end nothing changes: no guess reaches beyond it, and the full window slides as it always does.
     `UserError` for several texts, an encoder-decoder, and a draft that does not fit.
     """
-    speculation.begin(window, max_new_tokens)  # now, not when the first token is asked for
+    speculation.begin(window, prompt, max_new_tokens)  # now, not when the first token is asked for
 
     def rounds() -> Iterator[np.ndarray]:
         text, length = np.concatenate([prompt, np.empty(max_new_tokens, np.int64)]), len(prompt)

@@ -41,7 +41,8 @@ class Window:
         check_writes(model)
         self.memory = model.encode(params, Batch(tokens, source=source))[0] if model.two_stacks else None
         self.model, self.params = model, params
-        self.context, self.vocabulary_size = model.config.context, vocabulary_size
+        self.ahead = self.memory.shape[1] if model.config.encoder_ahead and self.memory is not None else 0
+        self.context, self.vocabulary_size = model.config.context - self.ahead, vocabulary_size
         self.config, self._seen = model.config, model.config.window or self.context
         self.tokens = tokens if self.config.endless else tokens[:, -self.context :]
         batch, length = self.tokens.shape
@@ -49,7 +50,7 @@ class Window:
         if cached:
             most = max(length, self.config.sinks + 2 * self._seen) if self.config.endless else self.context
             capacity = min(most, length + room) if room else most
-            self.past = KeyValuePast(model.config, batch, capacity, params[TOKENS].dtype)
+            self.past = KeyValuePast(model.config, batch, self.ahead + capacity, params[TOKENS].dtype)
         self.run = Call(past=self.past)
 
     def logits(self) -> np.ndarray:
@@ -77,7 +78,7 @@ class Window:
         """Forget the tokens from the `length`th in view on, with their keys and values."""
         self.tokens = self.tokens[:, :length]
         if self.past is not None:
-            self.past.truncate(min(self.past.length, length))
+            self.past.truncate(min(self.past.length, self.ahead + length))
 
     @property
     def room(self) -> int:
@@ -93,7 +94,7 @@ class Window:
         """Of those of tokens: (B, T) that are not in the past yet, (B, T - seen, C)."""
         if self.past is not None and self._angles_change(tokens.shape[1]):
             self.past.truncate(0)
-        seen = self.past.length if self.past is not None else 0
+        seen = max(0, self.past.length - self.ahead) if self.past is not None else 0
         return self.model.hidden_states(self.params, tokens[:, seen:], self.run, memory=self.memory)[0]
 
     def append(self, ids: np.ndarray) -> None:

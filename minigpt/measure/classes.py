@@ -1,11 +1,11 @@
 """How good a classifier is: accuracy, macro-F1, calibration, and which class is taken for which."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from minigpt.measure.intervals import bootstrap, bootstrapped_mean
+from minigpt.measure.intervals import bootstrap, bootstrapped_mean, paired_difference
 
 BINS = 10  # of calibration
 
@@ -33,6 +33,20 @@ def class_report(probabilities: np.ndarray, targets: np.ndarray, labels: Sequenc
         "f1": dict(zip(labels, np.nan_to_num(f1_of_classes(matrix)).tolist(), strict=True)),
         "labels": list(labels),
         "confusion": matrix.tolist(),
+    }
+
+
+def beside(right: np.ndarray, rivals: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Accuracy of each rival with its interval, and the model's less the rival's, example by example.
+
+    right: (N,) booleans, where the model is right; rivals: name -> the same of each.
+    """
+    return {
+        name: {
+            "accuracy": bootstrapped_mean(theirs)._asdict(),
+            "model_is_better_by": paired_difference(right, theirs)._asdict(),
+        }
+        for name, theirs in rivals.items()
     }
 
 

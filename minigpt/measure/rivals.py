@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 
@@ -74,6 +75,17 @@ def grams(text: str) -> list[str]:
     return words + [f"{first} {second}" for first, second in pairwise(words)]
 
 
+class Matrix(Protocol):
+    """What a linear model looks at: many numbers, or few."""
+
+    @property
+    def width(self) -> int: ...
+
+    def times(self, weight: np.ndarray) -> np.ndarray: ...
+
+    def transposed_times(self, rows: np.ndarray) -> np.ndarray: ...
+
+
 class LogisticRegression:
     """A linear classifier: the classes' scores are x @ weight + bias, their probabilities the softmax of these.
 
@@ -82,7 +94,7 @@ class LogisticRegression:
 
     def __init__(
         self,
-        x: Sparse,
+        x: Matrix,
         targets: np.ndarray,
         classes: int,
         *,
@@ -100,13 +112,13 @@ class LogisticRegression:
         found = l_bfgs(function, np.zeros(shape).reshape(-1)).reshape(shape)
         self.weight, self.bias = found[:-1], found[-1]
 
-    def probabilities(self, x: Sparse) -> np.ndarray:
+    def probabilities(self, x: Matrix) -> np.ndarray:
         """(N, classes)."""
         return softmax_forward(x.times(self.weight) + self.bias)[0]
 
 
 def loss_and_gradient(
-    weight: np.ndarray, x: Sparse, targets: np.ndarray, counts: np.ndarray, strength: float
+    weight: np.ndarray, x: Matrix, targets: np.ndarray, counts: np.ndarray, strength: float
 ) -> tuple[float, np.ndarray]:
     """What a logistic regression minimizes, and its gradient: of weight, (width + 1, K), whose last row is the bias.
 

@@ -48,16 +48,21 @@ def linear_arrays(name: str, inputs: int, outputs: int, *, bias: bool, std: floa
     return arrays
 
 
-def linears_arrays(name: str, inputs: int, layers: dict[str, int], *, bias: bool, std: float) -> Arrays:
+def linears_arrays(
+    name: str, inputs: int, layers: dict[str, int], *, bias: bool, std: float, without: tuple[str, ...] = ()
+) -> Arrays:
     """The arrays of layers of one input, NAME.LAYER: their matrices lie side by side, so that one product serves all.
 
-    layers: their names and numbers of outputs, which tensor-parallel ranks share out.
+    layers: their names and numbers of outputs, which tensor-parallel ranks share out. without: those that have no bias;
+    if there are any, the biases of the others lie alone.
     """
     together, arrays = side_by_side(name, tuple(layers)), {}
     for layer, outputs in layers.items():
-        for array, record in linear_arrays(f"{name}.{layer}", inputs, outputs, bias=bias, std=std, cut=COLUMNS).items():
+        biased = bias and layer not in without
+        found = linear_arrays(f"{name}.{layer}", inputs, outputs, bias=biased, std=std, cut=COLUMNS)
+        for array, record in found.items():
             kind = "weight" if record.kind == MATRIX else "bias"
-            if len(layers) > 1:
+            if len(layers) > 1 and (kind == "weight" or not {*without} & {*layers}):
                 record = record._replace(beside=f"{together}.{kind}", siblings=len(layers))
             arrays[array] = record
     return arrays

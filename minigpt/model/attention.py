@@ -51,7 +51,8 @@ def attention_arrays(name: str, config: TransformerConfig, *, cross: bool = Fals
     projections = [queries, sources] if cross else [queries | sources]
     arrays: Arrays = {}
     for layers in projections:
-        arrays |= linears_arrays(name, width, layers, bias=bias, std=std)
+        without = () if config.key_bias else ("key",)
+        arrays |= linears_arrays(name, width, layers, bias=bias, std=std, without=without)
     return {
         **arrays,
         **linear_arrays(f"{name}.output", inner, width, bias=bias, std=config.residual_std, cut=ROWS),

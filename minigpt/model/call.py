@@ -43,6 +43,7 @@ class Span(NamedTuple):
 
     rows: slice  # which T of the row's positions are new ones of this sequence
     start: int  # how many positions it has already: that of the first new one
+    gone: slice = slice(0, 0)  # those whose keys and values were let go, since no window reaches them
 
 
 class Past(Protocol):

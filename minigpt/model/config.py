@@ -64,6 +64,7 @@ HEADLESS: dict[str, Any] = {  # an encoder beside a decoder says nothing itself
     "pooled": "first",
     "pooler": True,
     "head_bias": None,
+    "encoder_ahead": False,
 }
 FORMER_ENCODER = {"encoder_layers": "layers", "encoder_heads": "heads", "encoder_hidden": "feed_forward_width"}
 
@@ -86,6 +87,9 @@ class TransformerConfig:
         One of `minigpt.model.config.CHOICES`.
     encoder : TransformerConfig or dict, optional
         Of an encoder-decoder: its encoder's configuration, or the fields in which that differs.
+    encoder_ahead : bool
+        Whether what the encoder made stands before the decoder's tokens, through a linear layer, in place of
+        cross-attention.
     input_width, class_token : int, bool
         Numbers in a patch, or bands in a frame; whether a learnt vector comes before the patches.
     image, patch : tuple of int
@@ -106,8 +110,8 @@ class TransformerConfig:
         Whether that token takes a position of its own; in RoBERTa it does not.
     experts, experts_per_token, load_balancing : int, int, float
         Feed-forward networks in each block; those that a token uses; how much training minds uneven use.
-    bias, attention_bias, feed_forward_bias : bool
-        Of linear layers and layer norms; in attention and in the feed-forward network, None: as `bias`.
+    bias, attention_bias, feed_forward_bias, key_bias : bool
+        Of linear layers and layer norms; in attention and in the feed-forward network, None: as `bias`; of the key.
     tied : bool
         The output head is the token embedding.
     dropout, init_std : float
@@ -130,6 +134,7 @@ class TransformerConfig:
     feed_forward_width: int = DERIVED  # F; None: 4 C, or 8/3 C up to a multiple of 32 when gated (equal parameters)
     architecture: str = "decoder"  # decoder | encoder | encoder-decoder
     encoder: Any = None  # of an encoder-decoder: its encoder's configuration, or the fields in which that differs
+    encoder_ahead: bool = False  # what it made stands before the tokens; False: cross-attention looks at it
     input: str = "tokens"  # what it reads: one of `minigpt.model.inputs.INPUTS`
     input_width: int | None = None  # numbers in a patch, bands in a frame
     class_token: bool = False  # a learnt vector before the patches
@@ -157,6 +162,7 @@ class TransformerConfig:
     load_balancing: float = 0.01  # how much training minds that experts are used unevenly
     bias: bool = True  # of linear layers and layer norms
     attention_bias: bool | None = None  # of the linear layers in attention; None: as `bias`
+    key_bias: bool = True  # of the key, where attention has biases; Whisper has none: softmax would not see it
     feed_forward_bias: bool | None = None  # of the linear layers in the feed-forward network; None: as `bias`
     tied: bool = True  # the output head is the token embedding
     scale_embedding: bool = False  # multiply token embeddings by sqrt(C), as the 2017 transformer does
@@ -193,7 +199,11 @@ class TransformerConfig:
         if self.architecture != "encoder-decoder":
             if given is not None:
                 raise UserError(f"{self.architecture} models have no second encoder; use architecture encoder-decoder")
+            if self.encoder_ahead:
+                raise UserError(f"encoder_ahead is for an encoder-decoder, not for {self.architecture}; leave it out")
             return None
+        if self.encoder_ahead and (self.input != "tokens" or self.segments):
+            raise UserError("encoder_ahead is for a decoder of tokens without segments; leave one of the two out")
         if isinstance(given, TransformerConfig):
             encoder = given
         else:
@@ -204,7 +214,8 @@ class TransformerConfig:
             encoder = replace(self, **changes)
         if encoder.head != "none":
             raise UserError(f"an encoder beside a decoder says nothing, but its head is {encoder.head}; give it none")
-        if (encoder.architecture, encoder.width) != ("encoder", self.width):
+        width = encoder.width if self.encoder_ahead else self.width  # a projector takes any width
+        if (encoder.architecture, encoder.width) != ("encoder", width):
             raise UserError(
                 f"the encoder is {encoder.architecture} of width {encoder.width}, but what a decoder of width "
                 f"{self.width} looks at is made by an encoder of that width"
@@ -221,6 +232,8 @@ class TransformerConfig:
             raise UserError(f"rotary positions need an even head width, not {self.width} / {self.heads}; change heads")
         if self.rotary_scaling is not None and self.position != "rotary":
             raise UserError(f"rotary_scaling is for rotary positions, but they are {self.position}; leave it out")
+        if self.rotary_scaling is not None and self.rotary_scaling.kind == "yarn" and self.rotary_theta == 1:
+            raise UserError("rotary_theta is 1, so no pair turns faster than another, which yarn needs; choose more")
         if self.sinks and self.window is None:
             raise UserError(f"{self.sinks} sinks stand beside a window, but there is none; give one, or no sinks")
         if self.position == "sinusoidal" and self.width % 2:

@@ -65,16 +65,16 @@ def ruled_sight(
     size: tuple[int, int],
     *,
     start: int = 0,
-    dropped: int = 0,
+    gone: slice = slice(0, 0),
     memory: np.ndarray | None = None,
 ) -> Sight:
     """The same by a rule, of any stack, with a window and ALiBi; the mask as an array where that is not too large.
 
-    size: (B, T), of the positions from `start` on. dropped: how many a cache has let go after the sinks.
+    size: (B, T), of the positions from `start` on. gone: those that a cache has let go.
     """
     queries = np.arange(start, start + size[1])
     keys = np.arange(start + size[1])
-    keys = np.concatenate([keys[: config.sinks], keys[config.sinks + dropped :]]) if dropped else keys
+    keys = np.delete(keys, gone)
     causal = config.architecture != "encoder"
     if causal and batch.prefix is not None and np.shape(batch.prefix) != (size[0],):
         raise UserError(f"prefix has shape {np.shape(batch.prefix)}, not ({size[0]},); one length a row")

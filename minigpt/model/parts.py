@@ -49,12 +49,14 @@ class TogetherCache(NamedTuple):
 
     linear: Any
     columns: list[slice]  # which outputs are whose
+    biased: list[bool]  # which have a bias
     adapters: list[AdapterCache | None]  # of each
 
     def apart(self) -> list[Any]:
         """The cache of each layer, as if it had made a product of its own."""
-        x, weight, has_bias = self.linear
-        linears = [type(self.linear)(x, weight[:, columns], has_bias) for columns in self.columns]
+        x, weight, _ = self.linear
+        alone = zip(self.columns, self.biased, strict=True)
+        linears = [type(self.linear)(x, weight[:, columns], biased) for columns, biased in alone]
         pairs = zip(linears, self.adapters, strict=True)
         return [linear if adapter is None else AdaptedCache(linear, adapter) for linear, adapter in pairs]
 
@@ -85,20 +87,24 @@ def apply_linears(
 ) -> tuple[list[np.ndarray], Any]:
     """Linear layers of one input x: (..., C), called NAME.LAYER. Returns a list of their y: (..., F), and the cache.
 
-    Where their matrices lie side by side one product serves them all.
+    Where their matrices lie side by side one product serves them all; where only some have a bias, each adds its own.
     """
     beside = side_by_side(name, layers)
     weights, biases = params.together(f"{beside}.weight"), params.together(f"{beside}.bias")
-    if weights is None or (biases is None and _some_bias(params, name, layers)):
+    if weights is None:
         apart = [apply_linear(params, f"{name}.{layer}", x, call) for layer in layers]
         return [y for y, _ in apart], [cache for _, cache in apart]
     y, linear_cache = linear_forward(x, weights.matrix, None if biases is None else biases.matrix)
     answers = [y[..., columns] for columns in weights.columns]
+    biased = [f"{name}.{layer}.bias" in params for layer in layers]
+    for answer, layer, has_bias in zip(answers, layers, biased, strict=True):
+        if has_bias and biases is None:
+            answer += params[f"{name}.{layer}.bias"]
     adapters: list[AdapterCache | None] = [None] * len(layers)
     for number, layer in enumerate(layers):
         if f"{name}.{layer}.adapter.down" in params:
             answers[number], adapters[number] = _adapt(params, f"{name}.{layer}", x, answers[number], call)
-    return answers, TogetherCache(linear_cache, weights.columns, adapters)
+    return answers, TogetherCache(linear_cache, weights.columns, biased, adapters)
 
 
 def back_linears(
@@ -115,10 +121,11 @@ def back_linears(
     weights, biases = grads.together(f"{beside}.weight"), grads.together(f"{beside}.bias")
     out = weights and weights.matrix, biases and biases.matrix
     dx = linear_backward(dys, cache.linear, out=out, trained=(weights is not None, biases is not None))[0]
-    for layer, columns, adapter in zip(layers, cache.columns, cache.adapters, strict=True):
+    pieces = zip(layers, cache.columns, cache.biased, cache.adapters, strict=True)
+    for layer, columns, has_bias, adapter in pieces:
         if weights is None and f"{name}.{layer}.weight" in grads:  # some of them learn, some are frozen
             weight_gradient(cache.linear.x, dys[..., columns], out=grads[f"{name}.{layer}.weight"])
-        if biases is None and cache.linear.has_bias and f"{name}.{layer}.bias" in grads:
+        if biases is None and has_bias and f"{name}.{layer}.bias" in grads:
             mine = dys[..., columns]
             grads[f"{name}.{layer}.bias"] = mine.reshape(-1, mine.shape[-1]).sum(axis=0)
         if adapter is not None:
@@ -183,10 +190,6 @@ def apply_dropout(config: TransformerConfig, x: np.ndarray, call: Call) -> tuple
     """Dropout at the configuration's rate when `call` has a generator; otherwise x itself."""
     mask = None if call.rng is None else draw_dropout_mask(call.rng, x.shape, config.dropout)
     return dropout_forward(x, mask=mask, rate=config.dropout)
-
-
-def _some_bias(params: Weights, name: str, layers: tuple[str, ...]) -> bool:
-    return any(f"{name}.{layer}.bias" in params for layer in layers)
 
 
 def _back_apart(

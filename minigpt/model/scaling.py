@@ -14,6 +14,8 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.values import FLAG, Kind, check, choice, is_finite, number, shown, whole
 
+MOST_FACTOR, LEAST_TURNS, MOST_TURNS = 1e6, 1e-6, 1e9  # beyond these no float holds the base, or the pair
+
 
 @dataclass(frozen=True, kw_only=True)
 class RotaryScaling:
@@ -184,14 +186,15 @@ KINDS: dict[str, Callable[..., tuple[np.ndarray, float]]] = {
 BY_FACTOR = tuple(kind for kind in KINDS if kind != "divided")  # what a kind and a factor say all of
 FIELDS: dict[str, Kind] = {
     "kind": choice(*KINDS),
-    "factor": number(1.0),
+    "factor": number(1.0, MOST_FACTOR),
     "original_context": whole(1).or_none(),
     "divisors": Kind(
         "a list of numbers above 0",
         lambda value: isinstance(value, tuple) and all(is_finite(x) and x > 0 for x in value),
     ).or_none(),
     **dict.fromkeys(("attention_factor", "mscale", "mscale_all_dim"), number(0.0).or_none()),
-    **dict.fromkeys(("beta_fast", "beta_slow", "low_frequency_factor", "high_frequency_factor"), number(0.0)),
+    **dict.fromkeys(("beta_fast", "beta_slow"), number(LEAST_TURNS, MOST_TURNS)),
+    **dict.fromkeys(("low_frequency_factor", "high_frequency_factor"), number(0.0)),
     "truncate": FLAG,
 }
 OF_KIND: dict[str, tuple[str, ...]] = {

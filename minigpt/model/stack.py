@@ -35,6 +35,7 @@ class BeginCache(NamedTuple):
     segments: Any
     norm: Any
     dropout: Any
+    ahead: int = 0  # vectors before those of the inputs
 
 
 class Recomputed(NamedTuple):
@@ -99,18 +100,20 @@ def stack_forward(
     x: np.ndarray | None = None,
     start: int | np.ndarray = 0,
     segments: np.ndarray | None = None,
+    ahead: np.ndarray | None = None,
     call: Call,
 ) -> tuple[np.ndarray, StackCache]:
     """A stack, or the part of it that has the blocks `layers`: the first block's also begins, the last's also ends.
 
     inputs: what the configuration's kind of input takes, such as (B, T) tokens; start: the position of the first, or
-    (T,) those of all. x: (B, T, C), what a part that does not begin goes on with. see: who may look where, given
+    (T,) those of all. ahead: (B, M, C), vectors that stand before the inputs; T then counts both. x: (B, T, C), what a
+    part that does not begin goes on with. see: who may look where, given
     (B, T). Returns the hidden states (B, T, C) and the cache. `UserError` if there are more positions than the context,
     or something has another shape.
     """
     begun = norm_cache = None
     if layers.start == 0:
-        x, begun = begin_forward(params, prefix, config, inputs, start=start, segments=segments, call=call)
+        x, begun = begin_forward(params, prefix, config, inputs, start=start, segments=segments, ahead=ahead, call=call)
     assert x is not None, "a part after the first needs what the one before it made"
     rotary = rotary_of(config, positions_from(start, x.shape[1]), x.dtype)
     sight = see(x.shape[:2])._replace(rotary=rotary)
@@ -135,9 +138,9 @@ def stack_backward(
 ) -> np.ndarray:
     """Write the gradients of a stack, or of a part, into `grads`; that of the tokens is added to the table's.
 
-    dx: (B, T, C), of the hidden states. dmemory: (B, S, C), to which that of an encoder's states is added; a decoder
-    that has one is walked down to its first block, since the encoder needs all of it. Returns the gradient of what went
-    into the first block that was reached, (B, T, C).
+    dx: (B, T, C), of the hidden states. dmemory: (B, S, C), to which that of an encoder's states is added, or that of
+    the vectors ahead; a decoder that has one is walked down to its first block, since the encoder needs all of it.
+    Returns the gradient of what went into the first block that was reached, (B, T, C).
     """
     first = layers.start == 0
     if layers.stop == config.layers:
@@ -145,7 +148,7 @@ def stack_backward(
     lowest = lowest_trained(grads, prefix, config, cache.blocks) if first and dmemory is None else 0
     dx = blocks_backward(params, grads, prefix, config, dx, cache.blocks[lowest:], call=call, dmemory=dmemory)
     if first and lowest == 0:
-        begin_backward(grads, prefix, config, dx, cache.begin, call=call)
+        begin_backward(grads, prefix, config, dx, cache.begin, call=call, dahead=dmemory)
     return dx
 
 
@@ -157,10 +160,13 @@ def begin_forward(
     *,
     start: int | np.ndarray = 0,
     segments: np.ndarray | None = None,
+    ahead: np.ndarray | None = None,
     call: Call,
 ) -> tuple[np.ndarray, BeginCache]:
     """Inputs, positions and segments to the beginning of the residual stream: (B, T, C), and the cache."""
     x, inputs_cache = INPUTS[config.input].forward(params, prefix, config, inputs, call)
+    if ahead is not None:
+        x = np.concatenate([ahead, x], axis=1)
     positions = positions_from(start, x.shape[1])
     if len(positions) == 0 or (positions.max() >= config.context and not config.endless):
         count = positions.max(initial=-1) + 1
@@ -187,13 +193,24 @@ def begin_forward(
         x, norm_cache = apply_norm(params, f"{prefix}embedding_norm", config, x)
     x, dropout_cache = apply_dropout(config, x, call)
     x = call.hook(f"{prefix}embedding", x)
-    return x, BeginCache(inputs_cache, positions, segments_cache, norm_cache, dropout_cache)
+    count = 0 if ahead is None else ahead.shape[1]
+    return x, BeginCache(inputs_cache, positions, segments_cache, norm_cache, dropout_cache, count)
 
 
 def begin_backward(
-    grads: Gradients, prefix: str, config: TransformerConfig, dx: np.ndarray, cache: BeginCache, *, call: Call
+    grads: Gradients,
+    prefix: str,
+    config: TransformerConfig,
+    dx: np.ndarray,
+    cache: BeginCache,
+    *,
+    call: Call,
+    dahead: np.ndarray | None = None,
 ) -> None:
-    """Write the gradients of the beginning; that of a token table is added, since it may have more uses."""
+    """Write the gradients of the beginning; that of a token table is added, since it may have more uses.
+
+    dahead: (B, M, C), to which that of the vectors ahead is added, if there were any.
+    """
     dx = dropout_backward(call.hook(f"{prefix}dembedding", dx), cache.dropout)
     if config.embedding_norm:
         dx = back_norm(grads, f"{prefix}embedding_norm", config, dx, cache.norm)
@@ -207,7 +224,10 @@ def begin_backward(
         else:
             present = cache.positions != NOWHERE
             np.add.at(table, cache.positions[present], dx[present])
-    INPUTS[config.input].backward(grads, prefix, config, dx, cache.inputs)
+    if cache.ahead:
+        assert dahead is not None, "what stood ahead needs its gradient"
+        dahead += dx[:, : cache.ahead]
+    INPUTS[config.input].backward(grads, prefix, config, dx[:, cache.ahead :], cache.inputs)
 
 
 def positions_from(start: int | np.ndarray, length: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
+from minigpt.model.ahead import ahead_arrays, ahead_backward, ahead_forward, counted_ahead
 from minigpt.model.arrays import Arrays, cut_array, cut_arrays, part
 from minigpt.model.call import Batch, Call, Span
 from minigpt.model.config import TransformerConfig
@@ -37,6 +38,7 @@ class TransformerCache(NamedTuple):
     encoder: StackCache | None  # of an encoder-decoder
     memory: np.ndarray | None  # (B, S, C)  what it made of the source
     head: Any
+    projector: Any = None  # of what the encoder made, where that stands ahead of the tokens
 
 
 class Transformer:
@@ -92,7 +94,9 @@ class Transformer:
             arrays |= begin
         elif self.last and ties_tokens(config):
             arrays[TOKENS] = begin[TOKENS]
-        arrays |= blocks_arrays("", config, self.layers, cross=self.two_stacks)
+        if config.encoder_ahead:
+            arrays |= ahead_arrays(config)
+        arrays |= blocks_arrays("", config, self.layers, cross=self.two_stacks and not config.encoder_ahead)
         if self.last:
             arrays |= end_arrays("", config) | head_arrays(config)
         return arrays
@@ -182,9 +186,18 @@ class Transformer:
         if self.two_stacks and memory is None:
             memory, encoder_cache = self.encode(params, batch, call)
         past: Any = call.past
+        ahead = projector = None
+        if self.config.encoder_ahead and memory is not None:
+            batch, seen = counted_ahead(batch, memory), None
+            if past is None or past.length == 0:
+                ahead, projector = ahead_forward(params, memory, call)
+        else:
+            seen = memory
         spans = None if past is None else past.spans
         start: Any = 0 if past is None else past.length if spans is None else positions_of(spans)
-        sight = partial(self.sight, dropped=past.dropped) if spans is None and past and past.dropped else self.sight
+        sight = self.sight
+        if spans is None and past and past.dropped:
+            sight = partial(sight, gone=slice(self.config.sinks, self.config.sinks + past.dropped))
         x, cache = stack_forward(
             params,
             "",
@@ -192,14 +205,16 @@ class Transformer:
             self.layers,
             batch.tokens,
             see=lambda shape: (
-                sight(batch, shape, start=start, memory=memory) if spans is None else self._sight_of(spans, batch)
+                sight(batch, shape, start=start, memory=seen) if spans is None else self._sight_of(spans, batch)
             ),
             x=x,
             start=start,
             segments=batch.segments,
+            ahead=ahead,
             call=call,
         )
-        return x, TransformerCache(cache, encoder_cache, memory, None)
+        x = x if ahead is None else x[:, ahead.shape[1] :]  # nobody asks what comes after a part of an image
+        return x, TransformerCache(cache, encoder_cache, memory, None, projector)
 
     def sight(
         self,
@@ -208,21 +223,21 @@ class Transformer:
         *,
         start: int = 0,
         memory: np.ndarray | None = None,
-        dropped: int = 0,
+        gone: slice = slice(0, 0),
     ) -> Sight:
         """Who may look where, of (B, T) positions. This is all the difference between an encoder and a decoder.
 
-        dropped: how many positions a cache has let go after the sinks, since no window reaches them.
+        gone: positions that a cache has let go, since no window reaches them.
         """
         if needs_rules(self.config, shape[1], start + shape[1]):
-            return ruled_sight(self.config, batch, shape, start=start, dropped=dropped, memory=memory)
+            return ruled_sight(self.config, batch, shape, start=start, gone=gone, memory=memory)
         if self.config.architecture == "encoder":
             return encoder_sight(batch.present, shape)
         return decoder_sight(batch, shape[1], start=start, memory=memory)
 
     def _sight_of(self, spans: list[Span], batch: Batch) -> Sight:
         """Each sequence of a row sees itself, as it would alone: a mask for each span."""
-        each = [self.sight(batch, (1, length_of(span)), start=span.start) for span in spans]
+        each = [self.sight(batch, (1, length_of(span)), start=span.start, gone=span.gone) for span in spans]
         return Sight([one.mask for one in each], bias=[one.bias for one in each])
 
     def logits(self, params: Weights, x: np.ndarray) -> tuple[np.ndarray, Any]:
@@ -254,7 +269,7 @@ class Transformer:
         config = self.config
         if TOKENS in grads and not (self.last and ties_tokens(config)):
             grads[TOKENS][...] = 0  # a tied head overwrites it; everything after adds to it
-        dmemory: Any = None if cache.memory is None else np.zeros_like(cache.memory)
+        dmemory = self._no_gradient_yet(cache)
         dx = stack_backward(
             params,
             grads,
@@ -266,16 +281,28 @@ class Transformer:
             call=call,
             dmemory=dmemory,
         )
+        if cache.projector is not None:
+            dmemory = ahead_backward(grads, dmemory, cache.projector)
         if cache.encoder is not None:
             layers = range(config.encoder.layers)
             stack_backward(params, grads, "encoder.", config.encoder, layers, dmemory, cache.encoder, call=call)
         return dx
 
     def _back_head(self, grads: Gradients, cache: TransformerCache, doutput: Any, call: Call) -> np.ndarray:
-        """Gradient of the hidden states, (B, T, C)."""
+        """Gradient of the hidden states, (B, T, C), also of what stood ahead, which said nothing."""
         if not self.last:
             return doutput
-        return head_backward(grads, self.config, hook_answers(self.config, doutput, call, "d"), cache.head, call)
+        dx = head_backward(grads, self.config, hook_answers(self.config, doutput, call, "d"), cache.head, call)
+        if cache.projector is None or cache.memory is None:
+            return dx
+        silent = np.zeros((len(dx), cache.memory.shape[1], dx.shape[2]), dx.dtype)
+        return np.concatenate([silent, dx], axis=1)
+
+    def _no_gradient_yet(self, cache: TransformerCache) -> Any:
+        """Zeros, to which every use of the encoder's states adds: (B, S, C); None without an encoder."""
+        if cache.memory is None:
+            return None
+        return np.zeros((*cache.memory.shape[:2], self.config.width), cache.memory.dtype)
 
 
 def positions_of(spans: list[Span]) -> np.ndarray:

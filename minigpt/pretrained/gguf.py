@@ -5,7 +5,6 @@ length is compared with what is left of the file before anything of that length 
 """
 
 import math
-import mmap
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.errors import UserError
+from minigpt.pretrained.mapped import Cursor, Damaged, map_file
 from minigpt.pretrained.quantized import KINDS, Kind, decode_blocks
 
 NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -63,58 +63,24 @@ def is_gguf(path: str | Path) -> bool:
 
 def open_gguf(path: str | Path) -> GGUF:
     """Map the file and read its table of contents. `UserError` if it is not a GGUF file, damaged or of another kind."""
-    if Path(path).exists() and not Path(path).is_file():
-        raise UserError(f"{path} is no file; check the path")
-    try:
-        with open(path, "rb") as file:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except FileNotFoundError:
-        raise UserError(f"there is no file {path}; check the path") from None
-    except (OSError, ValueError) as error:  # ValueError: an empty file
-        raise UserError(f"{path} could not be opened ({error}); check the file") from error
+    data = map_file(path)
     try:
         return _read(_Cursor(data))
-    except (_Damaged, UnicodeDecodeError, struct.error) as error:
+    except (Damaged, UnicodeDecodeError, struct.error) as error:
         raise UserError(f"{path} is damaged or not a GGUF file ({error}); fetch it again") from None
 
 
-class _Damaged(Exception):
-    pass
-
-
-class _Cursor:
-    """A place in the file; reading beyond its end is refused."""
-
-    def __init__(self, data: mmap.mmap):
-        self.data, self.place = data, 0
-
-    def take(self, size: int) -> bytes:
-        """The next bytes."""
-        self.demand(size)
-        self.place += size
-        return self.data[self.place - size : self.place]
-
-    def demand(self, size: int) -> None:
-        """Refuse what cannot be there."""
-        if size > len(self.data) - self.place:
-            raise _Damaged(f"it ends at byte {len(self.data)}, in the middle of something")
-
-    def number(self, code: str) -> Any:
-        """The next number."""
-        return struct.unpack("<" + code, self.take(struct.calcsize(code)))[0]
-
-    def string(self) -> str:
-        """The next string: a length and UTF-8."""
-        return self.take(self.number("Q")).decode("utf-8")
+class _Cursor(Cursor):
+    """That knows GGUF's values."""
 
     def value(self, kind: int, depth: int = 0) -> Any:
         """The next value of a kind."""
         if kind in NUMBERS:
             return self.number(NUMBERS[kind])
         if kind == STRING:
-            return self.string()
+            return self.string("Q")
         if kind != ARRAY or depth == MOST_DEPTH:
-            raise _Damaged(f"it holds a value of the unknown kind {kind}")
+            raise Damaged(f"it holds a value of the unknown kind {kind}")
         inner, count = self.number("I"), self.number("Q")
         if inner in NUMBERS:
             code = NUMBERS[inner]
@@ -126,29 +92,29 @@ class _Cursor:
 
 def _read(cursor: _Cursor) -> GGUF:
     if cursor.take(len(MAGIC)) != MAGIC:
-        raise _Damaged("its first four bytes are not GGUF")
+        raise Damaged("its first four bytes are not GGUF")
     version = cursor.number("I")
     if version and version % (1 << 16) == 0:
         raise UserError("the GGUF file is big-endian, for another kind of machine; convert it, or fetch another one")
     if version not in (2, 3):
-        raise _Damaged(f"its version is {version}; 2 and 3 can be read")
+        raise Damaged(f"its version is {version}; 2 and 3 can be read")
     tensors, pairs = cursor.number("Q"), cursor.number("Q")
     cursor.demand(tensors * 24 + pairs * 12)
     metadata = {}
     for _ in range(pairs):
-        key = cursor.string()
+        key = cursor.string("Q")
         if key in metadata:
-            raise _Damaged(f"it says {key!r} twice")
+            raise Damaged(f"it says {key!r} twice")
         metadata[key] = cursor.value(cursor.number("I"))
     entries = [_entry(cursor) for _ in range(tensors)]
     alignment = metadata.get("general.alignment", 32)
     if type(alignment) is not int or not 0 < alignment <= 1 << 16 or alignment & (alignment - 1):
-        raise _Damaged(f"its alignment is {alignment!r}")
+        raise Damaged(f"its alignment is {alignment!r}")
     start = -(-cursor.place // alignment) * alignment
     data = np.frombuffer(cursor.data, np.uint8)
     found = {entry[0]: _tensor(data[start:], alignment, *entry) for entry in entries}
     if len(found) != tensors:
-        raise _Damaged("two of its tensors have the same name")
+        raise Damaged("two of its tensors have the same name")
     _check_apart(found.values())
     return GGUF(metadata, found)
 
@@ -158,13 +124,13 @@ def _check_apart(tensors: Iterable[Tensor]) -> None:
     in_order = sorted(tensors, key=lambda tensor: tensor.start)
     for before, after in pairwise(in_order):
         if before.start + before.raw.size > after.start:
-            raise _Damaged(f"the tensors {before.name!r} and {after.name!r} overlap")
+            raise Damaged(f"the tensors {before.name!r} and {after.name!r} overlap")
 
 
 def _entry(cursor: _Cursor) -> tuple[str, tuple[int, ...], int, int]:
-    name, axes = cursor.string(), cursor.number("I")
+    name, axes = cursor.string("Q"), cursor.number("I")
     if axes > MOST_AXES:
-        raise _Damaged(f"the tensor {name!r} has {axes} axes")
+        raise Damaged(f"the tensor {name!r} has {axes} axes")
     shape = tuple(cursor.number("Q") for _ in range(axes))[::-1]
     return name, shape, cursor.number("I"), cursor.number("Q")
 
@@ -176,10 +142,10 @@ def _tensor(data: np.ndarray, alignment: int, name: str, shape: tuple[int, ...],
     stored = KINDS[kind]
     count = math.prod(shape)
     if not all(shape) or (shape[-1] if shape else 1) % stored.block:
-        raise _Damaged(f"the rows of the tensor {name!r}, {shape}, are no whole blocks of {stored.block}")
+        raise Damaged(f"the rows of the tensor {name!r}, {shape}, are no whole blocks of {stored.block}")
     size = count // stored.block * stored.size
     if offset % alignment:
-        raise _Damaged(f"the tensor {name!r} begins at {offset}, which is no multiple of the alignment, {alignment}")
+        raise Damaged(f"the tensor {name!r} begins at {offset}, which is no multiple of the alignment, {alignment}")
     if offset + size > len(data):
-        raise _Damaged(f"the tensor {name!r} lies beyond its end")
+        raise Damaged(f"the tensor {name!r} lies beyond its end")
     return Tensor(name, shape, stored, offset, data[offset : offset + size])

@@ -1,6 +1,8 @@
 """The model in a GGUF file: read with its matrices as floats or as they are stored, and written."""
 
 import math
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from minigpt.pretrained.gguf_places import (
     their_shape,
     together,
 )
+from minigpt.pretrained.gguf_rotary import FREQUENCIES, same_angles
 from minigpt.pretrained.gguf_settings import check_one_model
 from minigpt.pretrained.gguf_write import Entry, write_gguf
 from minigpt.pretrained.gpt2_gguf import GPT2
@@ -53,7 +56,7 @@ def model_of_gguf(file: GGUF, *, dtype: Any, quantized: bool = False) -> tuple[T
     shapes, places = model.shapes(), list(architecture.places(config))
     for place in places:
         check_place(place, file, shapes)
-    check_all_read(file.tensors, [place.theirs for place in places], [r"rope_freqs\.weight"])
+    check_all_read(file.tensors, [place.theirs for place in places], [re.escape(FREQUENCIES)])
     if quantized:
         weights = StoredWeights()
         for place in places:
@@ -113,11 +116,17 @@ def save_gguf(path: str | Path, model: Transformer, params: Weights, tokenizer: 
     }
     shapes = model.shapes()
     places = {place.theirs: place for place in architecture.places(config)}
+    made = architecture.made(config)
     entries = [Entry(name, their_shape(place, shapes), _kind(place, shapes, kind)) for name, place in places.items()]
+    entries += [Entry(name, array.shape, KINDS[NUMBERS["F32"]]) for name, array in made.items()]
     _check_said(architecture, config, metadata, entries)
     for entry in entries:
         _check_rows(entry)
-    write_gguf(path, metadata, entries, lambda name: together(places[name], params, config))
+
+    def array(name: str) -> np.ndarray:
+        return made[name] if name in made else together(places[name], params, config)
+
+    write_gguf(path, metadata, entries, array)
 
 
 def _said(config: TransformerConfig, field: str) -> Any:
@@ -137,7 +146,7 @@ def _architecture(file: GGUF) -> Architecture:
 
 def _architecture_for(config: TransformerConfig) -> Architecture:
     """Of a model of this configuration. `UserError` if none is written here."""
-    _, cls = fitting_class(config)
+    _, cls = fitting_class(replace(config, rotary_scaling=None))  # which is a word of its own in these files
     if cls not in CLASSES:
         raise UserError(
             f"this model is a {cls}, which is not written as GGUF; {' and '.join(CLASSES)} are. Export it as a folder"
@@ -149,10 +158,13 @@ def _check_said(
     architecture: Architecture, config: TransformerConfig, metadata: dict[str, Any], entries: list[Entry]
 ) -> None:
     """`UserError` names a field of the model that the file would say otherwise, read again."""
+    raw = {name: array.view(np.uint8) for name, array in architecture.made(config).items()}
     nothing = np.zeros(0, np.uint8)
-    tensors = {entry.name: Tensor(entry.name, entry.shape, entry.kind, 0, nothing) for entry in entries}
-    again, wanted = resolved(architecture.config(GGUF(metadata, tensors))), resolved(config)
-    for name in wanted.keys() - without_effect(config):
+    tensors = {one.name: Tensor(one.name, one.shape, one.kind, 0, raw.get(one.name, nothing)) for one in entries}
+    read = architecture.config(GGUF(metadata, tensors))
+    again, wanted = resolved(read), resolved(config)
+    same = {"rotary_scaling"} if same_angles(read, config) else set()
+    for name in wanted.keys() - without_effect(config) - same:
         if wanted[name] != again.get(name):
             raise UserError(
                 f"a GGUF file of {architecture.name} cannot say that the model's {name} is {wanted[name]!r}; "

@@ -33,6 +33,7 @@ class Architecture(NamedTuple):
     config: Callable[[GGUF], TransformerConfig]
     places: Callable[[TransformerConfig], Iterable[Place]]
     said: Callable[[TransformerConfig], dict[str, Any]]  # further settings that are written
+    made: Callable[[TransformerConfig], dict[str, np.ndarray]]  # arrays that say a setting, float32
 
 
 def check_place(place: Place, file: GGUF, shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.errors import UserError
+from minigpt.model import TransformerConfig
 from minigpt.model.scaling import RotaryScaling, scaled_frequencies
 from minigpt.values import is_finite, shown
 
@@ -57,6 +58,33 @@ def said_scaling(scaling: RotaryScaling | None) -> dict[str, Any]:
         if scaling.attention_factor is not None:
             said[ATTENTION] = scaling.attention_factor / _temperature(scaling.factor)
     return {name.removeprefix("llama."): value for name, value in said.items()}
+
+
+def made_divisors(config: TransformerConfig) -> dict[str, np.ndarray]:
+    """The array that says a scaling for which there are no settings, by its name: (D/2,) float32; none for the others.
+
+    It says by what each frequency is divided, not how that came: Llama 3's own factors are recognized again, any other
+    scaling is read as its divisors. What follows the length of a text cannot be said so.
+    """
+    scaling = config.rotary_scaling
+    if scaling is None or said_scaling(scaling) or scaling.follows_length:
+        return {}
+    (plain, _), (scaled, _) = (_scaled(one, config) for one in (None, scaling))
+    return {FREQUENCIES: (plain / scaled).astype(np.float32)}
+
+
+def same_angles(one: TransformerConfig, other: TransformerConfig) -> bool:
+    """Whether both turn queries and keys alike, but for the rounding of 32 bits."""
+    scalings = one.rotary_scaling, other.rotary_scaling
+    if any(scaling is not None and scaling.follows_length for scaling in scalings):
+        return scalings[0] == scalings[1]
+    (ours, sharpened), (theirs, sharpened_too) = (_scaled(config.rotary_scaling, config) for config in (one, other))
+    return np.allclose(ours, theirs, rtol=1e-6, atol=0) and bool(np.isclose(sharpened, sharpened_too, rtol=1e-6))
+
+
+def _scaled(scaling: RotaryScaling | None, config: TransformerConfig) -> tuple[np.ndarray, float]:
+    assert config.head_width is not None, "it follows from the width"
+    return scaled_frequencies(scaling, config.head_width, config.rotary_theta, config.context, config.context)
 
 
 def _from_settings(meta: Mapping[str, Any], context: int) -> RotaryScaling | None:

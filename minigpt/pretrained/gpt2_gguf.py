@@ -70,4 +70,4 @@ def _said(config: TransformerConfig) -> dict[str, Any]:
     return {"vocab_size": config.vocabulary_size}
 
 
-GPT2 = Architecture("gpt2", "gpt2", SIZES, _config, _places, _said)
+GPT2 = Architecture("gpt2", "gpt2", SIZES, _config, _places, _said, lambda config: {})

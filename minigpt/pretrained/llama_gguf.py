@@ -9,7 +9,7 @@ from minigpt.model import TransformerConfig
 from minigpt.model.inputs import TOKENS
 from minigpt.pretrained.gguf import GGUF
 from minigpt.pretrained.gguf_places import Architecture, Place
-from minigpt.pretrained.gguf_rotary import FREQUENCIES, read_scaling, said_scaling, understood
+from minigpt.pretrained.gguf_rotary import FREQUENCIES, made_divisors, read_scaling, said_scaling, understood
 from minigpt.pretrained.gguf_settings import has_bias, read_sizes, refuse_settings, vocabulary_size
 
 BLOCK = {  # llama.cpp's words for the layers of a block -> ours
@@ -99,4 +99,4 @@ def _said(config: TransformerConfig) -> dict[str, Any]:
     }
 
 
-LLAMA = Architecture("llama", "llama", SIZES, _config, _places, _said)
+LLAMA = Architecture("llama", "llama", SIZES, _config, _places, _said, made_divisors)

@@ -11,11 +11,13 @@ from minigpt.files import check_is_file
 from minigpt.model import Params, Transformer, TransformerConfig
 from minigpt.model.params import check_dtype
 from minigpt.pretrained.archive import model_of_archive
+from minigpt.pretrained.ctranslate2 import is_ctranslate2
 from minigpt.pretrained.families import Family, HeadClass, check_wrappers, family_of, read_params
 from minigpt.pretrained.folder import CONFIG, check_no_adapter, read_config, read_tensors
 from minigpt.pretrained.gguf import is_gguf, open_gguf
 from minigpt.pretrained.gguf_model import model_of_gguf
 from minigpt.pretrained.named import NAMED, fetch_named
+from minigpt.pretrained.whisper_ctranslate2 import model_of_ctranslate2
 from minigpt.text.gguf_tokenizer import tokenizer_of_gguf
 from minigpt.text.model_folder import load_folder_tokenizer
 from minigpt.values import TEXT, about, list_of, read
@@ -30,7 +32,9 @@ class Pretrained(NamedTuple):
 
 
 def load_pretrained(path_or_name: str | Path, *, dtype: Any = np.float32, quantized: bool = False) -> Pretrained:
-    """Open a model: a name (`smollm2`, `minilm`, `g2p`), a folder in the Hugging Face layout, a GGUF file.
+    """Open a model: a name (`smollm2`, `minilm`, `g2p`, `whisper`), a folder in the Hugging Face layout, a GGUF file.
+
+    A folder with a Whisper of CTranslate2's (model.bin) is opened too.
 
     dtype: of its parameters, float32 or float64. quantized: leave the matrices of a GGUF file in the bits that they are
     stored in; such a model writes, and adapters can be trained on it. Families: see `minigpt.pretrained.families`.
@@ -42,7 +46,7 @@ def load_pretrained(path_or_name: str | Path, *, dtype: Any = np.float32, quanti
     path = fetch_named(str(path_or_name)) if str(path_or_name) in NAMED else Path(path_or_name)
     check_is_file(path)
     if path.is_dir() and not quantized:
-        return _from_folder(path, dtype)
+        return _from_ctranslate2(path, dtype) if is_ctranslate2(path) else _from_folder(path, dtype)
     if path.suffix.lower() == ".gguf" or is_gguf(path):
         with about(path):
             file = open_gguf(path)
@@ -68,6 +72,11 @@ def config_of(
             if link.ours == ("classifier.weight",) and link.theirs in arrays:
                 fields["labels"] = len(arrays[link.theirs])
     return TransformerConfig(**fields)
+
+
+def _from_ctranslate2(folder: Path, dtype: Any) -> Pretrained:
+    tokenizer = load_folder_tokenizer(folder)
+    return Pretrained(*model_of_ctranslate2(folder, tokenizer, dtype=dtype), tokenizer)
 
 
 def _from_folder(folder: Path, dtype: Any) -> Pretrained:

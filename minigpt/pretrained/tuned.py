@@ -5,7 +5,7 @@ best.safetensors and last.safetensors (checkpoints of what learns: the whole mod
 below), metrics.csv. While a process trains there, .lock.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,11 @@ from minigpt.errors import UserError
 from minigpt.files import read_json, write_json
 from minigpt.model import Overlay, Params, Transformer, TransformerConfig
 from minigpt.model.params import Weights, checksum_of
+from minigpt.pretrained.named import NAMED
 from minigpt.pretrained.quantized_matrix import StoredWeights
 from minigpt.text import Tokenizer, load_tokenizer
-from minigpt.train import RunFolder, TrainSettings
-from minigpt.train.folder import newest
+from minigpt.train import RunFolder
+from minigpt.train.folder import newest, read_settings
 from minigpt.train.start import first_parameters
 from minigpt.values import FLAG, TABLE, TEXT, about, choice, list_of, read, shown, table_of, whole
 
@@ -110,22 +111,21 @@ def open_tuned_folder(path: str | Path) -> TunedFolder:
             raise UserError(f"{name} is not known; this minigpt is older than the file?")
         found = {name: read(value, name, kind) for name, kind in DESCRIPTION.items()}
         config = TransformerConfig.from_dict(read(value, "config", TABLE))
-        settings = dict(read(value, "settings", TABLE))
-        for name in sorted(set(settings) - {one.name for one in fields(TrainSettings)}):
-            raise UserError(f"the setting {name} is not known; this minigpt is older than the file?")
+        settings = read_settings(read(value, "settings", TABLE))
         for role in found["special"]:
             read(found["special"], role, whole(0, config.vocabulary_size - 1))
         for name in ("name", "checksum"):
             read(found["below"], name, TEXT)
         read(found["below"], "bits", choice(AS_STORED), None)
         found["learns"], found["labels"] = Learns.from_dict(found["learns"]), tuple(found["labels"])
-        return TunedFolder(path, config, TrainSettings(**settings), found.pop("data"), **found)
+        return TunedFolder(path, config, settings, found.pop("data"), **found)
 
 
 def said_of(name: str, params: Weights) -> dict[str, str]:
-    """What finetune.json says of the model below, so that it is opened in the same way again."""
+    """What finetune.json says of the model below, so that it is opened in the same way again, from any folder."""
     bits = {} if isinstance(params, Params) else {"bits": AS_STORED}
-    return {"name": name, "checksum": checksum_of(params), **bits}
+    is_path = name not in NAMED and Path(name).exists()
+    return {"name": str(Path(name).resolve()) if is_path else name, "checksum": checksum_of(params), **bits}
 
 
 def part_of(folder: TunedFolder, below: Weights) -> Part:

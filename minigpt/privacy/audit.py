@@ -11,10 +11,11 @@ from minigpt.infer.generate import check_tokenizer
 from minigpt.infer.window import check_writes
 from minigpt.measure.intervals import bootstrapped_mean, share
 from minigpt.pretrained import OpenedModel
-from minigpt.privacy.canaries import CHANCE, Canary, exposure
+from minigpt.privacy.canaries import Canary, chance, exposure
 from minigpt.privacy.extraction import right_tokens
 from minigpt.privacy.membership import membership, membership_scores, token_nats
 from minigpt.progress import progress_bar
+from minigpt.train.folder import RunFolder, steps_done
 
 FEWEST = 20  # pieces, with which an interval still says something
 PART = 64  # pieces between two signs of progress
@@ -66,9 +67,10 @@ def audit_run(
     -------
     dict
         Plain values: `membership` (for each guess the area under its curve and its hits at 1% false alarms),
-        `extraction` (of pieces that were seen and of pieces that were not), `canaries` (exposure in bits for each
-        number of times), `held_out_in_training` (the share of held-out pieces that stand in the training text word for
-        word). Every measure has a 95% interval.
+        `extraction` (of pieces of the training text and of pieces that were held out), `times_read` (tokens that the
+        run has read, for each of its training text: if few, many pieces of it were never read), `canaries` (exposure
+        in bits for each number of times), `held_out_in_training` (the share of held-out pieces that stand in the
+        training text word for word). Every measure has a 95% interval.
 
     Raises
     ------
@@ -88,14 +90,21 @@ def audit_run(
         "pieces": len(seen),
         "length": seen.shape[1],
         "given": settings.given,
+        "times_read": times_read(opened.run, len(training)),
         "membership": _membership(opened, seen, unseen, progress),
         "extraction": _extraction(opened, seen, unseen, settings.given, progress),
         "held_out_in_training": _repeated(training, unseen),
     }
     if canaries:
         report["canaries"] = _canaries(opened, training, canaries, settings, rng, progress)
-        report["canaries_chance"] = CHANCE
+        report["canaries_chance"] = chance(settings.others)
     return report
+
+
+def times_read(run: RunFolder, tokens: int) -> float:
+    """How many tokens the run has read, of a text of so many, from which every step draws windows at random."""
+    settings = run.settings
+    return steps_done(run) * settings.batch * settings.accumulate * run.config.context / tokens
 
 
 def _pieces(
@@ -106,7 +115,10 @@ def _pieces(
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pieces of the training and of the held-out text that do not overlap, equally many: (N, length) each."""
-    length = min(settings.length, opened.model.config.context)
+    context = opened.model.config.context
+    if settings.length > context and settings.length != AuditSettings.length:
+        raise UserError(f"length is {settings.length}, but this model sees {context} tokens; choose fewer (--length)")
+    length = min(settings.length, context)
     if settings.given >= length:
         raise UserError(f"given is {settings.given}, but this model sees {length} tokens; show it fewer (--given)")
     texts = training, held_out

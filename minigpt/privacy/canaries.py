@@ -2,7 +2,7 @@
 
 Carlini et al. (2019), "The Secret Sharer", arXiv:1802.08232, section 4: how likely does the model find the planted
 number, among all numbers that might have stood there? Exposure is log2(numbers) - log2(rank). A number that was never
-planted is as likely to have any rank, so its exposure is 1.44 bits on average: these are the controls.
+planted is as likely to have any rank, so its exposure is 1.44 bits on average, among many: these are the controls.
 """
 
 import math
@@ -22,7 +22,6 @@ DIGITS = 6
 SYLLABLES = ("ba", "de", "fi", "go", "ku", "la", "me", "ni", "po", "ru", "sa", "te", "vi", "wo", "zu", "ky")
 MOST_SENTENCES, MOST_PLANTED = 10_000, 1_000_000  # there are 65,536 names
 PLACE = 0.8  # of the text: what comes later may be held out from training
-CHANCE = 1 / math.log(2)  # bits, the mean of -log2 of a number between 0 and 1
 
 
 class Canary(NamedTuple):
@@ -100,6 +99,12 @@ def _read(entry: Any) -> Canary:
     if not canary.beginning or not canary.secret.strip().isdigit() or len(canary.secret) > 19:
         raise UserError(f"the secret {canary.secret!r:.30} is no space with up to 18 digits after it")
     return canary
+
+
+def chance(others: int) -> float:
+    """The mean exposure, in bits, of a number that was never planted: the mean over all ranks, 1.44 among many."""
+    ranks = others + 1
+    return math.log2(ranks) - math.lgamma(ranks + 1) / (ranks * math.log(2))  # lgamma(n + 1) is log n!
 
 
 def exposure(

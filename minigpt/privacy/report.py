@@ -1,5 +1,6 @@
 """An audit as lines for people."""
 
+import math
 from typing import Any
 
 
@@ -7,8 +8,10 @@ def lines_of(report: dict[str, Any]) -> str:
     """What was measured, each with its interval and its control."""
     extraction = report["extraction"]
     lines = [
-        f"{report['pieces']:,} pieces of {report['length']} tokens that it was trained on, and as many that were held "
+        f"{report['pieces']:,} pieces of {report['length']} tokens of its training text, and as many that were held "
         "out (95% intervals)",
+        f"Training has read {report['times_read']:.2f} times as many tokens as that text has, at random places: "
+        f"{-math.expm1(-report['times_read']):.0%} of it at all.",
         "",
         f"Was a piece in the training text?{'right':>12}{'hits at 1% false alarms':>33}",
     ]
@@ -29,16 +32,16 @@ def lines_of(report: dict[str, Any]) -> str:
         f"  {100 * report['held_out_in_training']:.1f}% of the held-out pieces stand in the training text as well.",
     ]
     if "canaries" in report:
-        lines += ["", "Canaries, planted so many times      exposure in bits"]
+        lines += ["", "Canaries, planted so many times            exposure in bits"]
         lines += [
-            f"  {row['times']:>6} ({row['in_training']:g} found)          {_interval(row['exposure'])}"
+            f"  {row['times']:>6} ({row['in_training']:g} in its text)          {_interval(row['exposure'])}"
             for row in report["canaries"]
         ]
         if any(row["times"] for row in report["canaries"]) and not any(
             row["in_training"] for row in report["canaries"]
         ):
             lines.append("  None stands in the training text: they were cleaned away, or planted into another text.")
-        lines.append(f"  A number that was never planted has {report['canaries_chance']:.2f} bits on average.")
+        lines.append(f"  Whatever was never planted has {report['canaries_chance']:.2f} bits on average.")
     return "\n".join(lines)
 
 

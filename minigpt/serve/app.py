@@ -146,7 +146,10 @@ class App:
 
     async def _embed(self, exchange: Exchange) -> None:
         texts, form = read_inputs(await self._read(exchange, EMBEDDINGS), self.served)
-        with self._place(len(texts)):
+        if len(texts) > self.limits.inputs:
+            most = self.limits.inputs
+            raise unfit(f"this asks for {len(texts)} vectors, but one request may have {most}; send several", "input")
+        with self._place(1):
             await self._bounded(exchange, self._send_vectors(exchange, texts, form))
 
     async def _send_vectors(self, exchange: Exchange, texts: list[Any], form: str) -> None:

@@ -14,7 +14,9 @@ class Limits:
     prompt_tokens, new_tokens : int, optional
         Of a prompt and of an answer; both together never exceed the model's context.
     choices : int
-        Answers in one request: prompts times `n`, or texts to embed.
+        Answers in one request: prompts times `n`.
+    inputs : int
+        Texts to embed in one request. They are computed one by one, so others get their turn in between.
     running : int
         Answers that are written at the same time.
     queue : int
@@ -35,6 +37,7 @@ class Limits:
     prompt_tokens: int | None = None
     new_tokens: int | None = None
     choices: int = 16
+    inputs: int = 1024
     running: int = 16
     queue: int = 64
     connections: int = 256

@@ -9,6 +9,7 @@ import math
 
 import numpy as np
 
+from minigpt.errors import UserError, described
 from minigpt.sound.resample import Read
 
 RATE = 16_000  # samples a second
@@ -56,9 +57,30 @@ def scaled(power: np.ndarray, loudest: float) -> np.ndarray:
 def log_mel(samples: np.ndarray, *, bands: int = 80) -> np.ndarray:
     """The log-mel spectrogram of a whole sound, as Whisper hears it.
 
-    samples: (N,) at 16,000 a second. Returns (F, bands) float32, F = N // HOP. The middle of frame t is sample t HOP;
-    at both ends the sound is mirrored.
+    Parameters
+    ----------
+    samples : (N,) floats
+        At 16,000 a second.
+    bands : int
+        M, of pitch.
+
+    Returns
+    -------
+    (F, M) float32
+        F = N // 160. The middle of frame t is sample 160 t; at both ends the sound is mirrored.
+
+    Raises
+    ------
+    UserError
+        If there are too few samples for a frame.
+
+    Examples
+    --------
+    >>> minigpt.log_mel(np.sin(np.arange(16000) * 0.3)).shape  # a second
+    (100, 80)
     """
+    if np.ndim(samples) != 1 or len(samples) <= WINDOW // 2:
+        raise UserError(f"samples are {described(samples)}, but a spectrogram takes a row of more than {WINDOW // 2}")
     mirrored = np.pad(np.asarray(samples, np.float64), WINDOW // 2, mode="reflect")
     power = log_power(mirrored, bands)[: len(samples) // HOP]
     return scaled(power, float(power.max()))

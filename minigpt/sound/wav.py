@@ -94,10 +94,32 @@ class WavFile(NamedTuple):
 
 
 def open_wav(path: str | Path) -> WavFile:
-    """Look into the WAV file at `path`: whole numbers of 8, 16, 24 or 32 bits, floats of 32 or 64, any channels.
+    """Look into a WAV file: whole numbers of 8, 16, 24 or 32 bits, floats of 32 or 64, any channels.
 
-    A file that was cut off is opened as far as it goes; `missing` says how much is not there. `UserError` for another
-    kind of file, with the command that converts it, a coding that is not read, and a header that makes no sense.
+    A file that was cut off is opened as far as it goes; `missing` says how much is not there.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+
+    Returns
+    -------
+    WavFile
+        Its `rate`, `length` and so on; its `read(start, count)` gives samples.
+
+    Raises
+    ------
+    UserError
+        For another kind of file, with the command that converts it, a coding that is not read, and a header that makes
+        no sense.
+
+    Examples
+    --------
+    >>> minigpt.write_wav("tone.wav", np.sin(np.arange(800) * 0.3), 8000)
+    >>> sound = minigpt.open_wav("tone.wav")
+    >>> sound.rate, sound.length, sound.read(0, 3).round(2)
+    (8000, 800, array([0.  , 0.3 , 0.56], dtype=float32))
     """
     path = Path(path)
     check_is_file(path)
@@ -183,7 +205,26 @@ def _samples(path: Path, form: tuple[int, int, Coding], begin: int, said: int, t
 
 
 def write_wav(path: str | Path, samples: Any, rate: int) -> None:
-    """Write samples, (N,) from -1 to 1 (what is louder is cut off), as 16-bit mono."""
+    """Write a WAV file of 16 bits, mono.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where to.
+    samples : (N,) floats
+        From -1 to 1; what is louder is cut off.
+    rate : int
+        Samples a second.
+
+    Returns
+    -------
+    None
+        The file is what it gives.
+
+    Examples
+    --------
+    >>> minigpt.write_wav("tone.wav", np.sin(np.arange(800) * 0.3), 8000)
+    """
     whole = np.rint(np.clip(np.asarray(samples), -1, 1 - 2**-15) * 32768).astype("<i2").tobytes()
     head = struct.pack(
         "<4sI4s4sIHHIIHH4sI",

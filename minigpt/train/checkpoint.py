@@ -125,6 +125,14 @@ def verify_tensors(path: str | Path, *formats: str) -> None:
             read(name)
 
 
+def _instead(missing: Path) -> str:
+    """What to do about a checkpoint that is not there: before its first validation a training has no best one."""
+    other = {"best": "last", "last": "best"}.get(missing.stem, "")
+    if other and missing.with_stem(other).exists():
+        return f"train for longer, or take the {other} one (--checkpoint {other})"
+    return "train for longer, or choose another run"
+
+
 @contextmanager
 def opened_tensors(path: str | Path, formats: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any], Read]]:
     """Format and header of a file of `write_tensors`, and a function that reads an array and compares its checksum.
@@ -149,7 +157,7 @@ def opened_tensors(path: str | Path, formats: tuple[str, ...]) -> Iterator[tuple
             with about(path):
                 yield format_, header, read
     except FileNotFoundError:
-        raise UserError(f"there is no checkpoint {path}; train for longer, or choose another run") from None
+        raise UserError(f"there is no checkpoint {path}; {_instead(Path(path))}") from None
     except PermissionError as error:
         raise UserError(f"{path} could not be read: {error.strerror}; ask for the right to read it") from None
     except UserError:

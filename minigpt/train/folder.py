@@ -139,6 +139,17 @@ class RunFolder:
         write_json(self.file("run.json"), {"format": FORMAT, **description})
 
 
+def check_free(path: str | Path, tokens: str) -> None:
+    """`UserError` for a folder without a run in which a run would overwrite a file, or lie among a published model's.
+
+    tokens: the first file that preparing writes; where it is, a killed process left what else preparing makes.
+    """
+    prepared = (Path(path) / tokens).exists()
+    for name in ("config.json", "metrics.csv", "loss.png", *(() if prepared else ("tokenizer.json",))):
+        if (Path(path) / name).exists():
+            raise UserError(f"{path} holds {name} already, and nothing is overwritten; choose another folder")
+
+
 def has_run(path: str | Path) -> bool:
     """Whether there is a run in the folder."""
     return (Path(path) / "run.json").exists()
@@ -165,9 +176,6 @@ def _described(path: Path, value: dict[str, Any]) -> RunFolder:
     settings = dict(read(value, "settings", TABLE))
     if "threads" in settings:  # their name in former runs
         settings["workers"] = settings.pop("threads")
-    strange = set(settings) - {field.name for field in fields(TrainSettings)}
-    if strange:
-        raise UserError(f"the setting {sorted(strange)[0]} is not known; this minigpt is older than the file?")
     described = {name: read(value, name, kind) for name, kind in DESCRIPTION.items()}
     described["teacher"] = read(value, "teacher", TABLE.or_none(), None)
     for name in COUNTS:
@@ -177,7 +185,15 @@ def _described(path: Path, value: dict[str, Any]) -> RunFolder:
     roles = {*described["special"], *special_tokens(objective_of(described["objective"]), config.context)}
     for role in sorted(roles):
         read(described["special"], role, whole(0, config.vocabulary_size - 1))
-    return RunFolder(path=path, config=config, settings=TrainSettings(**settings), **described)
+    return RunFolder(path=path, config=config, settings=read_settings(settings), **described)
+
+
+def read_settings(values: dict[str, Any]) -> TrainSettings:
+    """The settings that a description has. `UserError` names one that is not known, or does not fit."""
+    strange = set(values) - {field.name for field in fields(TrainSettings)}
+    if strange:
+        raise UserError(f"the setting {sorted(strange)[0]} is not known; this minigpt is older than the file?")
+    return TrainSettings(**values)
 
 
 def newest(

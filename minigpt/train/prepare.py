@@ -20,7 +20,7 @@ from minigpt.text import (
     write_corpus,
 )
 from minigpt.train.data import TextData
-from minigpt.train.folder import RunFolder
+from minigpt.train.folder import RunFolder, check_free, has_run
 from minigpt.train.lock import locked
 from minigpt.train.settings import TrainSettings
 from minigpt.train.start import first_checkpoint
@@ -134,6 +134,8 @@ def prepare_run(
     with nullcontext() if held else locked(path, make_folder=True):
         if RunFolder(path, config, settings, {}).begun:
             raise UserError(f"{path} holds a model that was trained; choose another folder, or remove that one first")
+        if not has_run(path):
+            check_free(path, "training.npy")
         description = _write_tokens(path, made, corpus, config.context, progress)
         made.save(path / "tokenizer.json")
         folder = RunFolder(path, config, settings, description, objective, ids)

@@ -18,8 +18,11 @@ from minigpt.check import (
     find_case,
 )
 from minigpt.check.contract import as_list, upstream
+from minigpt.check.model import CONFIGS
+from minigpt.check.planted import diagnose_model, sight
 from minigpt.check.planted.attention import textbook_backward, textbook_forward
 from minigpt.check.planted.bug import SETTINGS
+from minigpt.model import Transformer
 from minigpt.optim import adamw, clip_by_global_norm, sgd
 
 
@@ -55,6 +58,17 @@ def test_a_wrong_gradient_is_recognized(bug):
 def test_a_wrong_forward_is_recognized(bug):
     arrays, options, _ = inputs(bug.case)
     assert diagnose_forward(bug.operation, arrays, options, bug.wrong(*arrays, **options)[0]) == [bug]
+
+
+@each("model")
+def test_a_wrong_model_is_recognized(bug):
+    assert bug in diagnose_model(bug.wrong(CONFIGS[bug.case]))
+
+
+@pytest.mark.parametrize("bug", sight.BUGS, ids=lambda bug: bug.name)
+def test_a_mistake_of_sight_is_told_from_the_others(bug):
+    assert diagnose_model(bug.wrong(CONFIGS[bug.case])) == [bug]
+    assert diagnose_model(Transformer(CONFIGS[bug.case])) == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

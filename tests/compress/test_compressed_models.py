@@ -10,6 +10,7 @@ from runs import BOTH, ENCODER, MODERN, TEXT, a_run
 
 from minigpt import Batch, Call, Compression, Params, UserError, compress_model, open_model
 from minigpt.cli import main
+from minigpt.cli.options import quoted
 from minigpt.compress import calibrate, compress_params
 from minigpt.compress.calibrate import batches_of, walk
 from minigpt.infer import GREEDY, generate
@@ -245,6 +246,7 @@ def test_commands_accept_it(tmp_path, capsys):
     assert main(["compress", str(run), str(small), "--bits", "6", "--group", "32"]) == 0
     said = capsys.readouterr().out
     assert "blocks.1" in said and "bits each" in said and "token_embedding.weight" in said
+    assert said.endswith(f"Next:  minigpt evaluate {quoted(small)} FILE\n")
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     (tmp_path / "short.txt").write_text(TEXT[:40], encoding="utf-8")
     for words in (

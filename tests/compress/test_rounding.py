@@ -165,6 +165,13 @@ def test_activation_aware_takes_the_best_of_its_search_and_folds_exactly():
     np.testing.assert_allclose(x.astype(np.float32) @ kept, x @ found.values().T, rtol=0, atol=1e-4)
 
 
+def test_activation_aware_leaves_out_factors_that_16_bits_cannot_reach():
+    rows, x = rows_of() * 3e4 / np.abs(rows_of()).max(), inputs_of()
+    x[:, np.abs(rows).max(axis=0).argmax()] *= 1e3
+    found = activation_aware(rows, Grid(4, 8, False), x.T @ x, np.abs(x).mean(axis=0))
+    assert np.isfinite(found.values()).all() and 1 < (1 / found.factors).max() < 3
+
+
 @pytest.mark.parametrize("mistake", ["sign", "no division", "lower", "stale scales"])
 def test_a_planted_mistake_in_second_order_is_seen(mistake, monkeypatch):
     """Each of these still rounds, and still lowers some errors; the comparison with the plain algorithm tells."""

@@ -222,7 +222,7 @@ BAD = {  # what is in the file, options, and what is said
     "kind": (b'{"text": "a"}\n', ["--personal", "shoes"], "there is no kind"),
     "few": (b'{"text": "a"}\n', ["--good", "bad.jsonl", "--bad", "bad.jsonl"], "there are 1 good texts"),
     "one of two": (b'{"text": "a"}\n', ["--good", "x"], "give both"),
-    "secret": (b'{"text": "a"}\n', ["--how", "pseudonym"], "need a secret"),
+    "secret": (b'{"text": "a"}\n', ["--how", "pseudonym"], "name it (--secret)"),
     "other": (b'{"text": "a"}\n', ["--against", "nowhere"], "there is no corpus or file nowhere"),
     "twice": (b'{"text": "a", "text": "b"}\n', [], "line 1: 'text' is there twice in one table"),
     "no number": (b'{"text": "a", "id": [NaN]}\n', ["--keep", "id"], "line 1: a number in id is not finite"),
@@ -404,6 +404,7 @@ def test_report_and_datasheet_say_what_was_measured(folder, small_chunks):
     assert len(asked) == 57 and all(f"**{question}**" in sheet for question in asked)
     assert [line[3:] for line in sheet.splitlines() if line.startswith("## ")] == list(QUESTIONS)
     assert "60 documents with " in sheet and sheet.count(OWNER) > 40
+    assert "not examined for personal information: the name of the file and the line" in sheet
     page = (folder / "out/report.md").read_text(encoding="utf-8")
     assert re.search(r"!\[Bars of the share .* exact duplicate 3.23%.*predicted and measured.*\]\(report.png\)", page)
     assert "| documents | 62 | 60 | 96.8% |" in page and "21 bands of 6 rows" in page

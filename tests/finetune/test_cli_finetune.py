@@ -12,6 +12,7 @@ from small_models import make_models
 from minigpt import CharacterTokenizer, Corpus, TrainSettings, prepare_run
 from minigpt.cli import main
 from minigpt.files import read_json
+from minigpt.finetune.report import lines_of
 from minigpt.model import Overlay
 from minigpt.pretrained import fitting_class, open_model
 from minigpt.pretrained.peft import load_adapter
@@ -75,6 +76,11 @@ def test_it_says_what_it_measured_and_how_the_model_is_used(models, data, tmp_pa
     assert "95% interval" in said
     assert "true, and said" in said
     assert f"minigpt predict {tmp_path / 'tuned'}" in said
+
+
+def test_a_class_cannot_steer_the_terminal():
+    lines = list(lines_of({"labels": ["good\x1b[31m", "bad"], "confusion": [[1, 0], [0, 1]]}))
+    assert "\x1b" not in "".join(lines) and r"good\x1b[31m" in lines[0]
 
 
 @pytest.mark.parametrize(

@@ -230,7 +230,10 @@ GOOD = [{"text": "ab", "label": "a"}, {"text": "b", "label": "b"}] * 9
         ([{"text": "ab", "label": "a"}] * 5, {}, "all .* of the class 'a'"),
         ([{"text": "ab", "label": "a"}, {"text": " ", "label": "b"}] * 9, {}, "line 2: text is empty"),
         ([{"text": "ab", "label": "a"}, {"text": 3, "label": "b"}] * 9, {}, "line 2.*text is 3"),
-        ([{"text": "ab"}, {"text": "b"}] * 9, {}, "no column 'label'"),
+        ([{"text": "ab"}, {"text": "b"}] * 9, {}, "no column 'label', but: text; .* --label"),
+        ([{"text": "ab", "label": "Good"}, {"text": "b", "label": "good"}] * 9, {}, "'Good' and 'good' differ in case"),
+        ([{"text": "ab", "label": "é"}, {"text": "b", "label": "e\u0301"}] * 9, {}, r"'e\\u0301' and '\\xe9' differ"),
+        ([{"text": "ab", "label": "a"}, {"text": "b", "label": "a\u200b"}] * 9, {}, r"'a' and 'a\\u200b' differ"),
         ([{"text": "ab" * 40, "label": "a"}, {"text": "b", "label": "b"}] * 9, {}, "80 tokens .* sees 24"),
         (GOOD, {"context": 25}, "sees 24 tokens, not 25"),
         (
@@ -289,6 +292,30 @@ def test_nothing_is_overwritten(tmp_path, below, classes):
     with pytest.raises(UserError, match="holds a fine-tuned model"):
         prepare(tmp_path / "m", below(), Wishes(task="classify"), classes)
     assert (tmp_path / "m" / "best.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "metrics.csv"])
+def test_nothing_is_written_among_the_files_of_others(tmp_path, below, classes, name):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match=f"m holds {name} already, and nothing is overwritten"):
+        prepare(tmp_path / "m", below(), Wishes(task="classify"), classes)
+    text = Corpus("ab", ("ab" * 600,), ("ab" * 99,))
+    with pytest.raises(UserError, match=f"m holds {name} already, and nothing is overwritten"):
+        prepare_domain(tmp_path / "m", below(), Wishes(task="domain", steps=1), text)
+    assert (tmp_path / "m" / name).read_text(encoding="utf-8") == "mine"
+    assert [path.name for path in (tmp_path / "m").iterdir() if path.name != ".lock"] == [name]
+
+
+def test_what_was_trained_on_top_of_a_model_is_opened_from_another_folder(tmp_path, models, classes, monkeypatch):
+    monkeypatch.chdir(models["encoder"].parent)
+    folder = tuned(tmp_path / "m", open_model("encoder"), classes, epochs=1, learns=Learns("head"))
+    monkeypatch.chdir(tmp_path)
+    assert len(Tuned("m").predict(read_records(classes))) == len(read_records(classes))
+    monkeypatch.setitem(folder.below, "name", "gone")
+    folder.save()
+    with pytest.raises(UserError, match="m was trained on top of gone, which is not there"):
+        Tuned("m")
 
 
 def test_a_domain_is_learnt_and_forgetting_is_measured(tmp_path, below):

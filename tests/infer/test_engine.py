@@ -6,11 +6,12 @@ from small_model import VARIANTS, small_model
 
 from minigpt import Call, Engine, Request, Sampling, UserError
 from minigpt.infer import GREEDY, generate
-from minigpt.infer.paged import PagedPast
+from minigpt.infer.paged import PagedPast, Stretch
 
 ENDLESS = {  # no further back than a window: these never slide, and their texts pass the context
     "window": {"position": "rotary", "window": 5, "sinks": 1},
     "alibi": {"position": "alibi", "window": 7, "key_value_heads": 2},
+    "narrow": {"position": "rotary", "window": 2, "sinks": 4},
 }
 KINDS = {**VARIANTS, **ENDLESS, "alibi that slides": {"position": "alibi"}}
 PAGE = 3  # does not divide the context of 12 evenly into halves
@@ -258,6 +259,22 @@ def test_one_sample_is_called_off_and_the_others_write_on():
     engine.cancel(id_)  # what has ended cannot be called off, and need not be
 
 
+@pytest.mark.parametrize("gone", [(0,), (1,), (2, 0), (0, 1, 2)])
+def test_samples_are_called_off_before_they_begin(gone):
+    """The prompt is computed by the first sample, which may be the one that nobody wants."""
+    model, params = small_model()
+    engine = engine_of(model, params, piece=2)
+    request = Request(np.arange(5), 6, samples=3)
+    id_ = engine.submit(request)
+    assert not engine.step()  # it has begun with the prompt
+    for sample in gone:
+        engine.cancel(id_, sample)
+    texts, _ = texts_of(run_to_end(engine))
+    wanted = enumerate(alone(model, params, request))
+    assert texts == {(id_, place): text for place, text in wanted if place not in gone}
+    assert engine.pages.used == 0
+
+
 def test_probabilities_are_those_of_the_model():
     """The token's and the likeliest ones' against the whole forward, whatever the sampling draws from."""
     model, params = small_model(context=64)
@@ -272,6 +289,56 @@ def test_probabilities_are_those_of_the_model():
         assert event.logprob == pytest.approx(row[event.token], abs=1e-12)
         assert [token for token, _ in event.alternatives] == np.argsort(-row)[:4].tolist()
         assert [logprob for _, logprob in event.alternatives] == pytest.approx(sorted(row)[::-1][:4], abs=1e-12)
+
+
+@pytest.mark.parametrize("variant", ENDLESS)
+@pytest.mark.parametrize("piece", [1, 4, 30])
+def test_a_window_lets_go_of_what_it_does_not_reach(variant, piece):
+    """A text of many windows in the memory of one; the sinks stay, and the text is the one written alone."""
+    model, params = small_model(seed=3, **KINDS[variant])
+    window, sinks = model.config.window, model.config.sinks
+    most = -(-sinks // PAGE) + -(-(max(window - 1, PAGE) + piece) // PAGE) + 1
+    engine = engine_of(model, params, pages=most, piece=piece)
+    request = Request(np.arange(40) % 23, 90, Sampling(), seed=5)
+    engine.submit(request)
+    events, used = [], []
+    while engine.pending or engine.running:
+        events += engine.step()
+        used.append(engine.pages.used)
+    assert [texts_of(events)[0][1, 0]] == alone(model, params, request)
+    assert max(used) <= most and max(used[-80:]) <= -(-sinks // PAGE) + -(-(window - 1) // PAGE) + 2
+    assert engine.statistics["preempted"] == 0
+
+
+def test_what_a_window_lets_go_is_found_by_others_and_samples_part():
+    model, params = small_model(seed=3, **ENDLESS["window"])
+    engine = engine_of(model, params, pages=60, piece=7)
+    prompt = np.arange(30) % 23
+    for last in (7, 8):
+        request = Request(np.append(prompt, last), 20, samples=3, seed=last)
+        id_ = engine.submit(request)
+        texts, _ = texts_of(run_to_end(engine))
+        assert [texts[id_, sample] for sample in range(3)] == alone(model, params, request)
+    assert engine.statistics["prompt_reused"] == 30
+    assert engine.pages.used == 0
+
+
+def test_without_the_window_the_same_text_needs_all_its_pages():
+    model, params = small_model(seed=3, context=200, position="rotary")
+    with pytest.raises(UserError, match="need 43 pages, but the cache has 8"):
+        engine_of(model, params, pages=8).submit(Request(np.arange(40) % 23, 90))
+    engine = engine_of(model, params)
+    engine.submit(Request(np.arange(40) % 23, 90))
+    while engine.pending or engine.running:
+        used = engine.pages.used
+        engine.step()
+    assert used == 43
+
+
+def test_dynamic_scaling_is_refused_with_the_reason():
+    scaling = {"kind": "dynamic", "factor": 4.0, "original_context": 6}
+    with pytest.raises(UserError, match="every token beyond the original context turns all keys anew"):
+        Engine(*small_model(position="rotary", rotary_scaling=scaling))
 
 
 def test_single_precision_writes_the_same_text():
@@ -303,7 +370,7 @@ def test_a_cache_of_eight_bits_is_near_and_small():
     for bits, past in pasts.items():
         parts = []
         for start in range(0, 50, 5):
-            past.see([(table, start, 5)])
+            past.see([Stretch(table, start, 5)])
             parts.append(model.forward(params, tokens[None, start : start + 5], Call(past=past))[0][0])
         logits[bits] = np.concatenate(parts)
     exact, rounded = (past.read(name, table)[:, :, :50] for past in pasts.values())

@@ -92,6 +92,18 @@ def test_no_context_is_too_short(context, cached):
         assert write(model, params, draft, 50, sampling=GREEDY, cached=cached)[0] == plain
 
 
+def test_a_draft_with_a_longer_context_sees_the_whole_prompt():
+    """The model's window has the last twelve tokens of fifteen; the draft's has all of them, and each only once."""
+    model, params = small_model()
+    draft, prompt = DraftModel(*small_model(seed=1, context=19)), np.arange(15)
+    plain = list(generate(model, params, prompt, 4, sampling=GREEDY))
+    speculation = Speculation(draft, 30, adapt=False, plain_first=0)
+    assert list(generate(model, params, prompt, 4, sampling=GREEDY, speculation=speculation)) == plain
+    assert speculation.proposed > 0
+    seen = draft._window.tokens[0]
+    assert seen[:15].tolist() == prompt.tolist() and seen[15] == plain[0]
+
+
 ENDLESS = {"window": 5, "sinks": 1, "context": 12}
 
 
@@ -426,6 +438,9 @@ def test_counts_say_what_happened():
     assert counts["tokens"] == len(ids) == 100 and counts["calls"] == len(speculation.rounds)
     assert 0 <= counts["accepted"] <= counts["proposed"] and counts["off_after"] is None
     assert f"100 tokens in {speculation.calls} calls" in str(speculation)
+    assert counts["accepted"] < speculation.judged < counts["proposed"]
+    judged = f"{speculation.judged} judged, {speculation.accepted} of these accepted"
+    assert f"{judged}, a share of {speculation.acceptance:.2f}" in str(speculation)
     _, silent = write(model, params, PromptLookup(20, 20), 3, sampling=GREEDY)
     assert silent.acceptance is None and "nothing was guessed" in str(silent)
 

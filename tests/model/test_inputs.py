@@ -1,4 +1,4 @@
-"""Image patches and sound frames: the same numbers and gradients as PyTorch's, odd sizes, and what is refused."""
+"""Images, patches and sound frames: the same numbers and gradients as PyTorch's, odd sizes, and what is refused."""
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ from conftest import optional
 
 from minigpt import Batch, Call, Params, Transformer, TransformerConfig, UserError
 from minigpt.check import CONFIGS
+from minigpt.infer import GREEDY, generate
 from minigpt.objectives import causal_lm, loss_and_gradient, scored
 from minigpt.train.gradient import split_rows
 
@@ -352,3 +353,86 @@ def test_tokens_are_an_array_of_whole_numbers(tokens):
     model = Transformer(TransformerConfig(vocabulary_size=5, context=4, width=8, layers=1, heads=2))
     with pytest.raises(UserError, match="tokens must be an array of whole numbers of shape"):
         model.forward(model.init(np.random.default_rng(0)), Batch(tokens))
+
+
+AHEAD = {
+    "architecture": "encoder-decoder",
+    "encoder_ahead": True,
+    "context": 9,
+    "encoder": {**IMAGES, "width": 8, "heads": 2, "layers": 1, "feed_forward_width": 10, "head": "none"},
+    "activation": "gelu",
+    "layers": 2,
+}
+
+
+def test_an_image_ahead_of_a_text_equals_one_in_pytorch():
+    """Four patches, then tokens: the patches see each other, a token sees them and what came before it."""
+    torch = optional("torch")
+    model, params = start(**AHEAD)
+    assert not [name for name in params if "cross" in name] and params["projector.weight"].shape == (8, 12)
+    tokens, images = RNG.integers(0, 11, (2, 5)), RNG.standard_normal((2, 1, 4, 4))
+    y, cache = model.forward(params, Batch(tokens, source=images))
+    dy = RNG.standard_normal(y.shape)
+    grads = model.backward(params, cache, dy)
+
+    p = leaves_of(torch, params, *params)
+    kernel, bias = p["encoder.patch_embedding.weight"], p["encoder.patch_embedding.bias"]
+    seen = torch.nn.functional.conv2d(torch.tensor(images), kernel, bias, stride=2).flatten(2).swapaxes(1, 2)
+    seen = seen + p["encoder.position_embedding.weight"]
+    memory = torch_blocks(torch, p, model.config.encoder, seen, "encoder.")
+    ahead = memory @ p["projector.weight"] + p["projector.bias"]
+    x = torch.cat([ahead, p["token_embedding.weight"][torch.tensor(tokens)]], 1) + p["position_embedding.weight"]
+    mask = torch.ones(9, 9, dtype=torch.bool).tril()
+    mask[:4, :4] = True
+    theirs = torch_blocks(torch, p, model.config, x, mask=mask)[:, 4:] @ p["token_embedding.weight"].T
+    np.testing.assert_allclose(y, theirs.detach().numpy(), rtol=1e-10, atol=1e-10)
+    theirs.backward(torch.tensor(dy))
+    agree(grads, p)
+
+
+def test_what_is_frozen_around_a_projector_changes_no_gradient_of_it():
+    model, params = start(**AHEAD)
+    batch = Batch(RNG.integers(0, 11, (2, 4)), source=RNG.standard_normal((2, 1, 4, 4)))
+    y, cache = model.forward(params, batch)
+    dy = RNG.standard_normal(y.shape)
+    whole = model.backward(params, cache, dy)
+    for learns in (["projector.weight"], [n for n in params if n.startswith(("encoder.", "projector."))]):
+        grads = model.backward(params, cache, dy, grads=params.only(learns))
+        assert set(grads) == set(learns)
+        assert all(np.array_equal(grads[name], whole[name]) for name in learns)
+
+
+def test_padding_of_the_text_and_of_the_image_changes_nothing_that_is_real():
+    model, params = start(**AHEAD)
+    tokens, images = RNG.integers(0, 11, (2, 5)), RNG.standard_normal((2, 1, 4, 4))
+    y, _ = model.forward(params, Batch(tokens, source=images))
+    present = np.arange(5) < np.array([[3], [5]])
+    padded, _ = model.forward(params, Batch(tokens, source=images, present=present))
+    np.testing.assert_allclose(padded[0, :3], y[0, :3], rtol=0, atol=1e-13)
+    np.testing.assert_allclose(padded[1], y[1], rtol=0, atol=1e-13)
+    half = np.arange(4) < np.array([[2], [4]])
+    blind, _ = model.forward(params, Batch(tokens, source=images, source_present=half))
+    assert np.abs(blind[0] - y[0]).max() > 1e-3
+    np.testing.assert_allclose(blind[1], y[1], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("cached", [True, False])
+@pytest.mark.parametrize("position", ["learned", "rotary"])
+def test_writing_after_an_image_equals_reading_all_at_once(cached, position):
+    model, params = start(**AHEAD, position=position)
+    images, prompt = RNG.standard_normal((2, 1, 4, 4)), RNG.integers(0, 11, (2, 2))
+    written = np.stack(list(generate(model, params, prompt, 3, sampling=GREEDY, source=images, cached=cached)), axis=1)
+    y, _ = model.forward(params, Batch(np.concatenate([prompt, written], axis=1), source=images))
+    assert np.array_equal(y[:, 1:-1].argmax(-1), written)
+    longer = list(generate(model, params, prompt, 12, sampling=GREEDY, source=images, cached=cached))
+    assert len(longer) == 12, "beyond the context the text moves on, and the image stays ahead of it"
+
+
+@pytest.mark.parametrize(("choices", "message"), [
+    ({"encoder_ahead": True}, "encoder_ahead is for an encoder-decoder, not for encoder"),
+    ({**AHEAD, "segments": 2}, "a decoder of tokens without segments"),
+    ({**AHEAD, "encoder_ahead": False}, "an encoder of that width"),
+])  # fmt: skip
+def test_what_cannot_stand_ahead_is_named(choices, message):
+    with pytest.raises(UserError, match=message):
+        TransformerConfig(**{**SIZES, **choices})

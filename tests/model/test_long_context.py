@@ -158,6 +158,18 @@ def test_a_pipelines_stages_see_the_same():
         ({"window": 0}, "window is 0, but it must be a whole number of at least 1"),
         ({"rotary_scaling": {"kind": "linear", "factor": 2.0}}, "rotary_scaling is for rotary positions"),
         ({"position": "rotary", "rotary_scaling": {"kind": "linear"}}, "rotary_scaling has no factor"),
+        (
+            {"position": "rotary", "rotary_scaling": {"kind": "ntk", "factor": 1e300}},
+            "factor is 1e.300, but it must be",
+        ),
+        (
+            {"position": "rotary", "rotary_scaling": {"kind": "yarn", "factor": 2.0, "beta_slow": 0.0}},
+            "beta_slow is 0.0, but it must be a number of at least 1e-06 and less than 1e.09",
+        ),
+        (
+            {"position": "rotary", "rotary_scaling": {"kind": "yarn", "factor": 2.0}, "rotary_theta": 1.0},
+            "rotary_theta is 1, so no pair turns faster",
+        ),
         ({"position": "rotary", "rotary_scaling": {"kind": "cubic", "factor": 2.0}}, "kind is 'cubic', but it must be"),
         ({"position": "rotary", "rotary_scaling": {"kind": "linear", "factor": 0.5}}, "rotary_scaling.factor is 0.5"),
         ({"position": "rotary", "rotary_scaling": {"kind": "ntk", "factor": 2.0, "beta": 1}}, "has no field 'beta'"),

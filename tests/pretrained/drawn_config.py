@@ -25,6 +25,8 @@ def drawn_config(family: Family, rng: np.random.Generator) -> dict:
         "encoder.feed_forward_width": int(rng.integers(17, 40)),
         "image": [int(rng.integers(1, 4)), int(rng.integers(7, 12)), int(rng.integers(7, 12))],
         "patch": [int(rng.integers(2, 4)), int(rng.integers(2, 5))],
+        "encoder.context": int(rng.integers(3, 8)),
+        "encoder.input_width": int(rng.integers(2, 6)),
         "segments": int(rng.integers(1, 4)),
         "norm_epsilon": float(10 ** rng.uniform(-6, -1)),
         "rotary_theta": float(rng.uniform(50, 500)),

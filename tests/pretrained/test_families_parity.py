@@ -115,6 +115,10 @@ def question(case):
     if config.head == "sequence" or config.architecture == "encoder-decoder":
         batch = batch._replace(tokens=np.where(PRESENT, batch.tokens, padding))
         batch.tokens[np.arange(B), PRESENT.sum(axis=1) - 1] = END
+    if config.encoder is not None and config.encoder.input == "frames":
+        frames = rng.standard_normal((B, 2 * config.encoder.context, config.encoder.input_width))
+        inputs = {"input_features": frames.swapaxes(1, 2), "decoder_input_ids": batch.tokens}
+        return batch._replace(source=frames, present=None), inputs
     inputs = {"input_ids": batch.tokens, "attention_mask": PRESENT.astype(int)}
     if config.segments:
         batch = batch._replace(segments=rng.integers(0, config.segments, (B, S)))

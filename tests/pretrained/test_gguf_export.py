@@ -22,6 +22,15 @@ CHOICES = {
         **LLAMA,
         "rotary_scaling": {"kind": "yarn", "factor": 2.0, "original_context": 7, "attention_factor": 1.25},
     },
+    "llama, Llama 3's": {
+        **LLAMA,
+        "rotary_theta": 5e5,
+        "rotary_scaling": {"kind": "llama3", "factor": 8.0, "original_context": 8192},
+    },
+    "llama, divided": {
+        **LLAMA,
+        "rotary_scaling": {"kind": "divided", "factor": 2.5, "divisors": (1.0, 1.1, 1.7, 2.5)},
+    },
     "gpt2": {"width": 32, "feed_forward_width": 64},
     "gpt2 with a head": {"width": 32, "feed_forward_width": 96, "tied": False},
 }
@@ -40,7 +49,7 @@ def test_what_is_written_in_32_bits_is_read_again_to_the_bit(name, tmp_path):
     again = open_model(path)
     wanted, found = (one.model.config.to_dict()["rotary_scaling"] or {} for one in (run, again))
     for field, value in wanted.items():  # the file holds numbers in 32 bits
-        assert found[field] == (pytest.approx(value, rel=1e-6) if isinstance(value, float) else value), field
+        assert found[field] == (pytest.approx(value, rel=1e-6) if isinstance(value, float | tuple) else value), field
     for array, values in run.params.items():
         assert np.array_equal(again.params[array], values), array
     tokens = np.random.default_rng(0).integers(0, 300, (2, 9))
@@ -52,6 +61,23 @@ def test_what_is_written_in_32_bits_is_read_again_to_the_bit(name, tmp_path):
             assert np.array_equal(again.tokenizer.encode(text, allow_special=special), ids)
             assert again.tokenizer.decode(ids) == run.tokenizer.decode(ids)
     assert again.tokenizer.end_of_text == run.tokenizer.end_of_text
+
+
+@pytest.mark.parametrize("scaling", [
+    {"kind": "ntk", "factor": 4.0},
+    {"kind": "llama3", "factor": 3.0, "original_context": 40, "low_frequency_factor": 0.5},
+], ids=lambda scaling: scaling["kind"])  # fmt: skip
+def test_a_scaling_without_settings_is_written_as_what_it_divides_by(scaling, tmp_path):
+    run, path = exported(tmp_path, **LLAMA, rotary_scaling=scaling)
+    again = open_model(path)
+    assert again.model.config.rotary_scaling.kind == "divided"
+    tokens = np.random.default_rng(0).integers(0, 300, (2, 9))
+    wanted, found = (one.model.forward(one.params, tokens)[0] for one in (run, again))
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+    reader = optional("gguf").GGUFReader(path)
+    (tensor,) = [one for one in reader.tensors if one.name == "rope_freqs.weight"]
+    assert tensor.data.dtype == np.float32 and tensor.data.shape == (run.model.config.head_width // 2,)
+    assert tensor.data[0] == 1 and tensor.data[-1] == pytest.approx(scaling["factor"], rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", WRITTEN)
@@ -101,6 +127,7 @@ def test_transformers_opens_it(name, kind, tmp_path):
     (BOTH, "no published family|is a BartFor"),
     ({**LLAMA, "head": "token"}, "is a LlamaForTokenClassification, which is not written as GGUF"),
     ({"norm_place": "post"}, "no published family"),
+    ({**LLAMA, "rotary_scaling": {"kind": "dynamic", "factor": 2.0}}, "cannot say that the model's rotary_scaling is"),
 ])  # fmt: skip
 def test_what_a_gguf_file_cannot_say_is_named(choices, message, tmp_path):
     with pytest.raises(UserError, match=message):

@@ -12,7 +12,7 @@ from minigpt import Corpus, TrainSettings, UserError, causal_lm, objectives, ope
 from minigpt.cli import main
 from minigpt.privacy import area_under_curve, audit_run, exposure, extracted, plant, read_canaries
 from minigpt.privacy.audit import AuditSettings
-from minigpt.privacy.canaries import Canary, make_canaries, write_canaries
+from minigpt.privacy.canaries import Canary, chance, make_canaries, write_canaries
 from minigpt.privacy.membership import hits, token_nats
 from minigpt.privacy.report import lines_of
 from minigpt.train import train
@@ -83,6 +83,12 @@ def test_planted_numbers_are_exposed_and_others_are_not(runs):
 def test_the_same_seed_measures_the_same(runs):
     opened, settings = open_model(runs["begun"]), AuditSettings(pieces=20, length=12, given=4)
     assert audit_run(opened, settings) == audit_run(opened, settings)
+
+
+@pytest.mark.parametrize("others", [1, 4, 1023])
+def test_what_was_never_planted_is_as_likely_at_every_rank(others):
+    ranks = others + 1
+    assert chance(others) == pytest.approx(np.mean([np.log2(ranks / rank) for rank in range(1, ranks + 1)]))
 
 
 def test_exposure_counts_those_that_are_likelier(runs):
@@ -191,17 +197,32 @@ def test_plant_train_and_audit_from_the_command_line(runs, tmp_path, monkeypatch
         assert main(["corpus", "plant", "my.txt", "other.txt", *more]) == 2
         assert "are too many; at most" in capsys.readouterr().err
     assert not (tmp_path / "other.txt").exists()
-    few = ["--pieces", "20", "--length", "24", "--given", "8", "--others", "15"]
+    few = ["--pieces", "20", "--length", "24", "--given", "8"]
     run, listed = str(runs["begun"]), str(runs["begun"] / "canaries.json")
-    assert main(["audit", run, *few, "--canaries", listed, "--figure", "audit.png", "--json"]) == 0
+    canaries = ["--canaries", listed, "--others", "15"]
+    assert main(["audit", run, *few, *canaries, "--figure", "audit.png", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["pieces"] == 20 and len(report["canaries"]) == 2
     assert (tmp_path / "audit.png").read_bytes().startswith(b"\x89PNG")
+    assert report["times_read"] == pytest.approx(
+        2 * 16 * 48 / len(open_model(runs["begun"], checkpoint="last").run.tokens("training"))
+    )
     assert main(["audit", run, *few]) == 0
     said = capsys.readouterr().out
     assert "without the model" in said and "held out: the control" in said and "Canaries" not in said
     assert main(["audit", run, "--figure", "audit.png"]) == 2
     assert "audit.png is there already" in capsys.readouterr().err
+    for more, says in (
+        (["--others", "5"], "--others changes nothing without --canaries"),
+        (["--figure", "audit.pdf"], "audit.pdf would hold a PNG"),
+        (["--length", "999"], "length is 999, but this model sees"),
+    ):
+        assert main(["audit", run, "--pieces", "20", *more]) == 2
+        assert says in capsys.readouterr().err
+    (runs["begun"] / "best.safetensors").rename(tmp_path / "best.safetensors")
+    assert main(["audit", run, *few]) == 2
+    assert "take the last one (--checkpoint last)" in capsys.readouterr().err
+    (tmp_path / "best.safetensors").rename(runs["begun"] / "best.safetensors")
 
 
 def test_the_report_says_if_no_canary_was_trained_on(tmp_path):

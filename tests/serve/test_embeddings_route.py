@@ -12,9 +12,9 @@ from minigpt import embed
 ENCODER = small_encoder()
 
 
-def asked(opened=ENCODER, route="/v1/embeddings", **body):
+def asked(opened=ENCODER, route="/v1/embeddings", limits=None, **body):
     async def ask():
-        async with running(app_of(opened)) as client:
+        async with running(app_of(opened, **(limits or {}))) as client:
             return await client.post(route, **body)
 
     return asyncio.run(ask())
@@ -44,6 +44,13 @@ def test_ids_are_taken_too():
 def test_what_does_not_fit_is_refused(body):
     reply = asked(**body)
     assert reply.status == 400 and reply.error["param"] in body
+
+
+def test_many_texts_are_one_answer_and_have_a_bound_of_their_own():
+    texts = ["abc"[place % 3] for place in range(100)]  # more than answers may wait
+    assert len(asked(input=texts).json["data"]) == 100
+    reply = asked(input=texts, limits={"inputs": 99})
+    assert (reply.status, reply.error["param"]) == (400, "input") and "100 vectors" in reply.error["message"]
 
 
 def test_a_decoder_has_no_vectors_and_an_encoder_does_not_write():

@@ -24,6 +24,7 @@ from minigpt.check.planted import (
     optimizers,
     probabilities,
     rotary,
+    sight,
 )
 from minigpt.check.planted.bug import PlantedBug
 from minigpt.model import Call, Transformer
@@ -43,6 +44,7 @@ PLANTED: tuple[PlantedBug, ...] = (
     *rotary.BUGS,
     *experts.BUGS,
     *models.BUGS,
+    *sight.BUGS,
     *inputs.BUGS,
     *optimizers.BUGS,
 )

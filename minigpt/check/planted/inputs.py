@@ -130,10 +130,35 @@ class memory_of_the_last_block(Hooked):
         return parts[0] + parts[1]
 
 
+class image_gradient_of_the_text(Hooked):
+    """This is the gradient you get when the vectors ahead take the gradients of the last positions: they stood
+    first."""
+
+    def backward(self, params, cache, dlogits, call=Call(), *, grads=None):
+        self.params, self.count = params, cache.memory.shape[1]
+        return super().backward(params, cache, dlogits, call, grads=grads)
+
+    def replace(self, name, gradient):
+        if name != "encoder.dfinal":
+            return gradient
+        return self.seen["dembedding"][:, -self.count :] @ self.params["projector.weight"].T
+
+
+class projector_forgotten(Hooked):
+    """This is the gradient you get when the projector is forgotten on the way back: the encoder's gradient is that of
+    the vectors ahead times the projector's matrix, transposed."""
+
+    def replace(self, name, gradient):
+        if name != "encoder.dfinal":
+            return gradient
+        return self.seen["dembedding"][:, : gradient.shape[1], : gradient.shape[2]].copy()
+
+
 BUGS = (
     *planted("model", "transformer", "ViT", class_token_of_the_first_image, class_token_averaged),
     *planted("model", "transformer", "ViT", class_token_not_cut_off, patch_bias_of_one_image),
     *planted("model", "transformer", "ViT, of images", kernel_turned_round, pixels_of_the_next_patch),
     *planted("model", "transformer", "ViT, of images", patches_column_by_column),
+    *planted("model", "transformer", "an image ahead of a text", image_gradient_of_the_text, projector_forgotten),
     *planted("model", "transformer", "Whisper", stride_forgotten, memory_forgotten, memory_of_the_last_block),
 )

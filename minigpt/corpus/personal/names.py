@@ -15,7 +15,7 @@ from minigpt.corpus.personal.words import words
 
 WORD = r"(?:[^\W\d_a-zß-öø-ÿ](?:[^\W\d_]|['’](?=[^\W\d_]{2})|-(?=[^\W\d_])){0,30}+)"
 PARTICLE = r"(?:van|von|de|da|do|dos|di|del|della|der|den|ter|ten|la|le|el|al|bin|ibn|zu|af|av)"
-INITIAL = r"(?:[A-Z]\.?(?![\w]))"
+INITIAL = r"(?:[A-Z]\.?(?!\w|['’][^\W\d_]{2}|-[^\W\d_]))"  # not the O of O'Brien
 REST = rf"(?:[ ](?:(?:{PARTICLE}[ ]){{1,2}}{WORD}|{INITIAL}|{WORD}))"
 TITLES = (
     r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Dame|Lady|Lord|Rev|Father|Sister|Judge|Justice|Senator|President|"

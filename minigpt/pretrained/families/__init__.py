@@ -12,8 +12,9 @@ from minigpt.pretrained.families.llama import LLAMA
 from minigpt.pretrained.families.mistral import MISTRAL
 from minigpt.pretrained.families.roberta import ROBERTA
 from minigpt.pretrained.families.vit import VIT
+from minigpt.pretrained.families.whisper import WHISPER
 
-FAMILIES = {family.name: family for family in (GPT2, BERT, BART, LLAMA, MISTRAL, ROBERTA, VIT)}
+FAMILIES = {family.name: family for family in (GPT2, BERT, BART, LLAMA, MISTRAL, ROBERTA, VIT, WHISPER)}
 
 
 def family_of(name: Any) -> Family:

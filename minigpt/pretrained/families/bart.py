@@ -22,6 +22,11 @@ def _stack(stack: str, prefix: str, config: TransformerConfig, attentions: dict[
     position = f"{prefix}position_embedding.weight"
     yield Link(f"{stack}.embed_positions.weight", (position,), unused_rows=UNUSED_POSITIONS)
     yield from norm(f"{stack}.layernorm_embedding", f"{prefix}embedding_norm")
+    yield from block_links(stack, prefix, config, attentions)
+
+
+def block_links(stack: str, prefix: str, config: TransformerConfig, attentions: dict[str, str]) -> Iterable[Link]:
+    """Their names and ours, of the blocks of a stack. attentions: what theirs are called, and what ours."""
     for layer in range(config.layers):
         theirs, ours = f"{stack}.layers.{layer}", f"{prefix}blocks.{layer}"
         for their_attention, our_attention in attentions.items():

@@ -169,6 +169,7 @@ def resolved(config: TransformerConfig) -> dict[str, Any]:
     values = vars(config) | {"head_bias": config.has_head_bias}
     for name in ("attention_bias", "feed_forward_bias"):
         values[name] = config.bias if values[name] is None else values[name]
+    values["key_bias"] = values["attention_bias"] and config.key_bias
     encoder = values.pop("encoder")
     if encoder is not None:
         values |= {f"{ENCODER}{name}": value for name, value in resolved(encoder).items()}

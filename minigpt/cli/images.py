@@ -1,0 +1,36 @@
+"""Images on the command line of `minigpt train`: the options, and whether it is images that are meant."""
+
+import argparse
+
+from minigpt.cli.options import positive
+from minigpt.errors import UserError
+from minigpt.vision import has_images
+from minigpt.vision.named import NAMES
+
+OF_IMAGES = ("task", "test", "augment", "patch", "label")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of training on images."""
+    group = parser.add_argument_group("images: DATA is then a folder, a .csv, .npz or one of " + ", ".join(NAMES))
+    group.add_argument("--task", choices=("classify",), help="name the class of each image")
+    group.add_argument("--test", metavar="DATA", help="on which the best model is measured (default: held out of DATA)")
+    group.add_argument(
+        "--augment",
+        metavar="HOW",
+        help="change images at random: shift:2,crop:0.1,turn:10,flip or none (default none)",
+    )
+    group.add_argument("--patch", type=positive, help="pixels of a patch's side (default: a seventh of the image's)")
+    group.add_argument("--label", metavar="COLUMN", help="of a .csv or .npz: what names the classes (default label)")
+
+
+def is_of_images(arguments: argparse.Namespace) -> bool:
+    """Whether the words ask for training on images. `UserError` for what belongs to images beside texts."""
+    if arguments.task is not None or (arguments.resume and arguments.out is not None and has_images(arguments.out)):
+        return True
+    if arguments.corpus in NAMES:
+        raise UserError(f"{arguments.corpus} is a set of images; add --task classify")
+    for name in OF_IMAGES:
+        if getattr(arguments, name) is not None:
+            raise UserError(f"--{name} is about images; add --task classify, or leave it out")
+    return False

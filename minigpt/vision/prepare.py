@@ -1,0 +1,119 @@
+"""From images to the folder of a run that can begin."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.model import TransformerConfig
+from minigpt.train import TrainSettings
+from minigpt.train.lock import locked
+from minigpt.vision.augment import UNCHANGED, Augmentation
+from minigpt.vision.data import ImageData
+from minigpt.vision.images import Images, classes_of
+from minigpt.vision.named import split
+from minigpt.vision.run import ImageFolder, has_images, write_parts
+
+# ViT's recipe, so that a run can be written as a folder that transformers opens (Dosovitskiy et al. 2021, section 3.1).
+MODEL: dict[str, Any] = {"width": 64, "layers": 6, "heads": 4, "class_token": True, "activation": "gelu"}
+FINEST = 7  # patches beside each other at least, where nobody says their size
+TEST, MOST_TEST = 0.2, 1000  # of images without a test of their own
+VALIDATION, MOST_VALIDATION = 0.05, 1000  # of the others
+
+
+def prepare_images(
+    path: str | Path,
+    images: Images,
+    test: Images | None = None,
+    *,
+    name: str = "images",
+    patch: int | None = None,
+    augment: Augmentation = UNCHANGED,
+    changes: Mapping[str, Any] | None = None,
+    settings: TrainSettings | None = None,
+    held: bool = False,
+) -> ImageFolder:
+    """Check everything, share the images out, and write them and, last, images.json.
+
+    test: on which the model is measured once, at the end; None: a fifth of the images, 1,000 at most. Of the rest a
+    twentieth validates: the checkpoint `best` is chosen by it. name: what they are called in reports. patch: pixels of
+    a patch's side; None: so many that at least 7 patches lie beside each other. changes: fields of the configuration.
+    held: whether the caller holds the folder's lock.
+    `UserError` for all that does not fit, and for a folder that holds a model that was trained.
+    """
+    path, settings = Path(path), settings or TrainSettings()
+    labels = classes_of(images)
+    if test is None:
+        if len(images.pixels) < 4:
+            raise UserError(f"there are {len(images.pixels)} images, too few to hold some out; give more")
+        images, test = _apart(images, max(1, min(MOST_TEST, int(TEST * len(images.pixels)))))
+    if test.size != images.size:
+        raise UserError(f"the images of the test are {test.size}, those to learn from {images.size}; make them alike")
+    if len(images.pixels) < 2:
+        raise UserError("there is one image alone to learn from; at least two are needed, one of them to validate with")
+    training, validation = _apart(images, max(1, min(MOST_VALIDATION, int(VALIDATION * len(images.pixels)))))
+    parts = {"training": training, "validation": validation, "test": test}
+    if missing := sorted(set(labels) - {label or "" for label in training.labels}):
+        raise UserError(f"the class {missing[0]!r} has no image to learn from; give it more")
+    for part in parts.values():
+        part.targets(labels)  # a class that is not known is said now
+    config = config_of(images.size, len(labels), patch, changes or {})
+    seen = training.pixels.astype(np.float64)
+    deviation = np.maximum(seen.std(axis=(0, 1, 2)), 1e-6)
+    folder = ImageFolder(
+        path,
+        config,
+        settings,
+        {"name": name, **{part: len(some.pixels) for part, some in parts.items()}},
+        labels=labels,
+        mean=tuple(seen.mean(axis=(0, 1, 2)).tolist()),
+        deviation=tuple(deviation.tolist()),
+        augment=augment,
+    )
+    with _held(path, held):
+        if has_images(path) and folder.begun:
+            raise UserError(f"{path} holds a model that was trained; choose another folder, or remove that one first")
+        folder.corpus["checksums"] = write_parts(path, parts, labels)
+        ImageData(folder)  # says now what training would say later
+        folder.save()
+    return folder
+
+
+def config_of(
+    size: tuple[int, int, int], labels: int, patch: int | None, changes: Mapping[str, Any]
+) -> TransformerConfig:
+    """A ViT for images of this size, Y, X, Z. `UserError` if the patches do not fit."""
+    height, width, channels = size
+    side = patch or max(1, min(height, width) // FINEST)
+    if side > min(height, width):
+        raise UserError(f"a patch of {side} pixels does not fit into {height} x {width}; choose a smaller one")
+    fields = {**MODEL, **changes}
+    positions = (height // side) * (width // side) + bool(fields["class_token"])
+    return TransformerConfig(
+        vocabulary_size=1,
+        context=positions,
+        architecture="encoder",
+        input="images",
+        image=(channels, height, width),
+        patch=(side, side),
+        tied=False,
+        head="sequence",
+        labels=labels,
+        pooled="first" if fields["class_token"] else "mean",
+        pooler=False,
+        **fields,
+    )
+
+
+def _apart(images: Images, count: int) -> tuple[Images, Images]:
+    """The rest, and `count` of them that are held out."""
+    held_out, rest = split(len(images.pixels), count)
+    return images.take(rest), images.take(held_out)
+
+
+def _held(path: Path, held: bool) -> Any:
+    from contextlib import nullcontext
+
+    return nullcontext() if held else locked(path, make_folder=True)

@@ -1,0 +1,164 @@
+"""The folder of a model that was trained on images.
+
+images.json (configuration, settings, classes, how pixels are scaled and changed, which images they were),
+training.npy, validation.npy and test.npy (pixels) with their NAME_targets.npy (the number of each one's class),
+best.safetensors and last.safetensors (checkpoints), metrics.csv, loss.png. While a process trains there, .lock.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.files import checksum, read_json, replacing, write_json
+from minigpt.model import TransformerConfig
+from minigpt.train import RunFolder
+from minigpt.train.folder import read_settings
+from minigpt.values import TABLE, TEXT, about, list_of, number, read, shown, table_of
+from minigpt.vision.augment import UNCHANGED, Augmentation
+from minigpt.vision.images import Images
+
+FILE = "images.json"
+FORMAT = "minigpt images 1"
+PARTS = ("training", "validation", "test")
+DESCRIPTION = {
+    "labels": list_of(TEXT),
+    "mean": list_of(number()),
+    "deviation": list_of(number(0.0)),
+    "augment": TABLE,
+    "data": TABLE,
+}
+
+
+@dataclass(frozen=True)
+class ImageFolder(RunFolder):
+    """The description in images.json, and where the other files are.
+
+    Parameters
+    ----------
+    path, config, settings, corpus
+        As of a `RunFolder`; `corpus` says which images they were.
+    labels : tuple of str
+        The names of the classes, in their order.
+    mean, deviation : tuple of float
+        Of each channel of the training images: what the model sees is (pixel - mean) / deviation.
+    augment : Augmentation
+        How images are changed in training.
+    """
+
+    labels: tuple[str, ...] = ()
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
+    augment: Augmentation = UNCHANGED
+
+    def save(self) -> None:
+        """Write images.json."""
+        description = {
+            "config": self.config.to_dict(),
+            "settings": self.settings.to_dict(),
+            "labels": list(self.labels),
+            "mean": list(self.mean),
+            "deviation": list(self.deviation),
+            "augment": self.augment.to_dict(),
+            "data": self.corpus,
+        }
+        write_json(self.file(FILE), {"format": FORMAT, **description})
+
+    def scaled(self, pixels: np.ndarray) -> np.ndarray:
+        """What the model sees of pixels, (B, Y, X, Z): (B, Z, Y, X), of mean 0 and deviation 1 in training."""
+        mean, deviation = (np.array(of_channels, np.float32) for of_channels in (self.mean, self.deviation))
+        scaled = (pixels.astype(np.float32) - mean) / deviation
+        return np.ascontiguousarray(np.moveaxis(scaled, -1, 1))
+
+    def pixels(self, part: str) -> np.ndarray:
+        """(N, Y, X, Z), mapped from disk: of training, validation or test."""
+        channels, height, width = self.config.image
+        found = self._array(f"{part}.npy")
+        if found.shape[1:] != (height, width, channels) or found.dtype.kind not in "uf":
+            raise UserError(f"{self.file(part)}.npy holds no images of this model's size; {AGAIN}")
+        return found
+
+    def targets(self, part: str) -> np.ndarray:
+        """(N,) the number of each one's class."""
+        found = self._array(f"{part}_targets.npy")
+        if found.ndim != 1 or found.dtype.kind not in "iu" or (len(found) and found.max() >= len(self.labels)):
+            raise UserError(f"{self.file(part)}_targets.npy holds no classes of this model; {AGAIN}")
+        return np.asarray(found, np.int64)
+
+    def _array(self, name: str) -> np.ndarray:
+        path, expected = self.file(name), self.corpus.get("checksums", {}).get(name)
+        try:
+            if checksum(path) != expected:
+                raise UserError(f"{path} has changed since training began; {AGAIN}")
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(f"{path} could not be read ({error}); {AGAIN}") from None
+
+
+AGAIN = "restore it, or train again into another folder"
+
+
+def write_parts(path: Path, parts: dict[str, Images], labels: tuple[str, ...]) -> dict[str, str]:
+    """Write the images of each part and the numbers of their classes; file -> checksum."""
+    checksums = {}
+    for part, images in parts.items():
+        for name, array in ((f"{part}.npy", images.pixels), (f"{part}_targets.npy", images.targets(labels))):
+            with replacing(path / name) as temporary, open(temporary, "wb") as file:
+                np.save(file, array, allow_pickle=False)
+            checksums[name] = checksum(path / name)
+    return checksums
+
+
+def has_images(path: str | Path) -> bool:
+    """Whether there is a model of images in the folder."""
+    return (Path(path) / FILE).exists()
+
+
+def open_image_folder(path: str | Path) -> ImageFolder:
+    """Read images.json. `UserError` if the folder holds none, or one that this minigpt cannot read."""
+    path = Path(path)
+    if not has_images(path):
+        raise UserError(f"{path} is not the folder of a model of images (it has no {FILE})")
+    with about(path / FILE, "it is damaged; restore it or train again"):
+        value = read_json(path / FILE)
+        format_ = read(value, "format", TEXT)
+        if format_ != FORMAT:
+            raise UserError(f"its format is {shown(format_)}, but this minigpt reads {FORMAT!r}")
+        for name in sorted(set(value) - {"format", "config", "settings", *DESCRIPTION}):
+            raise UserError(f"{name} is not known; this minigpt is older than the file?")
+        found = {name: read(value, name, kind) for name, kind in DESCRIPTION.items()}
+        config = TransformerConfig.from_dict(read(value, "config", TABLE))
+        settings = read_settings(read(value, "settings", TABLE))
+        read(found["data"], "checksums", table_of(TEXT))
+        _check(config, found)
+        return ImageFolder(
+            path,
+            config,
+            settings,
+            found["data"],
+            labels=tuple(found["labels"]),
+            mean=tuple(map(float, found["mean"])),
+            deviation=tuple(map(float, found["deviation"])),
+            augment=_augmentation(found["augment"]),
+        )
+
+
+def _augmentation(values: dict[str, Any]) -> Augmentation:
+    for name in sorted(set(values) - {one.name for one in fields(Augmentation)}):
+        raise UserError(f"the augmentation {name} is not known; this minigpt is older than the file?")
+    return Augmentation(**values)
+
+
+def _check(config: TransformerConfig, found: dict[str, Any]) -> None:
+    """`UserError` for parts of the description that do not fit each other."""
+    if config.input != "images" or config.head != "sequence":
+        raise UserError(f"its model reads {config.input} and has a {config.head} head; it must name classes of images")
+    if len(found["labels"]) != config.labels or len(set(found["labels"])) != config.labels:
+        raise UserError(f"it names {len(found['labels'])} classes, but the model tells {config.labels} apart")
+    for name in ("mean", "deviation"):
+        if len(found[name]) != config.image[0]:
+            raise UserError(f"{name} has {len(found[name])} numbers, but images have {config.image[0]} channels")
+    if not all(found["deviation"]):
+        raise UserError("a deviation is 0, and pixels are divided by it")

@@ -1,0 +1,59 @@
+"""A model of images, ready to be asked."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.model import Batch, Call, Transformer
+from minigpt.ops import softmax_forward
+from minigpt.train.folder import newest
+from minigpt.vision.data import ROWS
+from minigpt.vision.images import Images
+from minigpt.vision.named import named_images, named_set
+from minigpt.vision.read import read_images
+from minigpt.vision.run import open_image_folder
+
+
+class Seen:
+    """The model of a run, and what it says to images."""
+
+    def __init__(self, path: str | Path, checkpoint: str = "best"):
+        """`UserError` if the folder holds no model of images, or none that is whole."""
+        self.folder = open_image_folder(path)
+        self.model = Transformer(self.folder.config)
+        self.params, self.progress = newest(self.folder, checkpoint)
+
+    def probabilities(self, pixels: np.ndarray) -> np.ndarray:
+        """(N, labels) of images, (N, Y, X, Z). `UserError` for images of another size."""
+        channels, height, width = self.folder.config.image
+        if pixels.shape[1:] != (height, width, channels):
+            raise UserError(
+                f"the images are {pixels.shape[1]} x {pixels.shape[2]} with {pixels.shape[3]} channels, but this model "
+                f"was trained on {height} x {width} with {channels}; make them of that size and kind"
+            )
+        said = [
+            self.model.forward(
+                self.params, Batch(self.folder.scaled(pixels[first : first + ROWS])), Call(recompute=True)
+            )[0]
+            for first in range(0, len(pixels), ROWS)
+        ]
+        return softmax_forward(np.concatenate(said).astype(np.float64))[0]
+
+    def answers(self, images: Images) -> list[dict[str, Any]]:
+        """Of each image the likeliest class, and the probability of every one: plain values, for JSON."""
+        labels = self.folder.labels
+        return [
+            {
+                "image": place,
+                "label": labels[int(row.argmax())],
+                "probabilities": dict(zip(labels, row.tolist(), strict=True)),
+            }
+            for place, row in zip(images.places, self.probabilities(images.pixels), strict=True)
+        ]
+
+
+def images_of(source: str, label: str | None = None) -> Images:
+    """The images of a set by its name, or of a file or folder."""
+    return read_images(source, label=label) if named_set(source) is None else named_images(source)

@@ -1,0 +1,263 @@
+"""Images are read whole from every kind of file, and what is damaged, too large or of another kind is named."""
+
+import gzip
+import os
+import struct
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+from conftest import published
+
+from minigpt import UserError
+from minigpt.vision import images as images_module
+from minigpt.vision import read_images
+from minigpt.vision.images import classes_of
+from minigpt.vision.named import NAMED_IMAGES, NAMES, named_images, split
+
+RNG = np.random.default_rng(3)
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(pixels, *, bits=8, colour=None, size=None, more=b""):
+    """The bytes of a PNG file, written by the specification alone."""
+    height, width, channels = pixels.shape
+    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels] if colour is None else colour
+    width, height = size or (width, height)
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    data = chunk(b"IHDR", header) + more + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + data
+
+
+def some(*shape):
+    return RNG.integers(0, 256, shape, dtype=np.uint8)
+
+
+def write(path, data):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_png_is_its_pixels(channels, tmp_path):
+    pixels = some(5, 7, channels)
+    found = read_images(write(tmp_path / "a.png", png(pixels)))
+    assert np.array_equal(found.pixels, pixels[None]) and found.labels == (None,)
+    assert found.size == (5, 7, channels) and found.places == (str(tmp_path / "a.png"),)
+
+
+@pytest.mark.parametrize(("channels", "visible"), [(2, 1), (4, 3)])
+def test_an_opaque_picture_is_read_and_one_that_is_seen_through_refused(channels, visible, tmp_path):
+    pixels = some(4, 3, channels)
+    pixels[..., -1] = 255
+    assert np.array_equal(read_images(write(tmp_path / "a.png", png(pixels))).pixels[0], pixels[..., :visible])
+    pixels[2, 1, -1] = 254
+    with pytest.raises(UserError, match=r"a\.png is partly transparent"):
+        read_images(write(tmp_path / "a.png", png(pixels)))
+
+
+def test_a_palette_is_looked_up(tmp_path):
+    palette, pixels = some(5, 3), RNG.integers(0, 5, (3, 4, 1), dtype=np.uint8)
+    data = png(pixels, colour=3, more=chunk(b"PLTE", palette.tobytes()))
+    assert np.array_equal(read_images(write(tmp_path / "a.png", data)).pixels[0], palette[pixels[..., 0]])
+
+
+@pytest.mark.parametrize(("data", "message"), [
+    (png(some(3, 3, 1), size=(1 << 30, 1 << 30)), "1,073,741,824 x 1,073,741,824 pixels, but a side has at most 8,192"),
+    (png(some(3, 3, 1), size=(3, 0)), "its header is of no picture"),
+    (png(some(3, 3, 1), colour=5), "its header is of no picture"),
+    (png(some(3, 6, 1), bits=16, size=(3, 3)), "16 bits for each number, but 8 at most"),
+    (png(some(3, 3, 1))[:-30], "is a damaged PNG file"),
+    (png(some(3, 3, 1))[:20], "is no PNG file, whatever its name"),
+    (b"GIF89a" + bytes(50), "is no PNG file, whatever its name"),
+    (b"", "is no PNG file"),
+])  # fmt: skip
+def test_a_png_that_cannot_be_read_is_named_before_it_is_decoded(data, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        read_images(write(tmp_path / "a.png", data))
+
+
+def test_damaged_pngs_are_read_or_refused(tmp_path):
+    whole, rng = png(some(6, 5, 3)), np.random.default_rng(0)
+    for _ in range(200):
+        data = bytearray(whole)
+        for place in rng.integers(0, len(data), 3):
+            data[place] = rng.integers(256)
+        try:
+            read_images(write(tmp_path / "a.png", bytes(data)))
+        except UserError as error:
+            assert "a.png" in str(error)
+
+
+def test_a_folder_has_a_class_for_each_sub_folder(tmp_path):
+    pixels = some(4, 5, 6, 3)
+    for number, (folder, name) in enumerate((("cat", "a"), ("cat", "b"), ("dog", "a"), ("dog", "z"))):
+        write(tmp_path / folder / f"{name}.png", png(pixels[number]))
+    write(tmp_path / "cat" / ".DS_Store", b"hidden")
+    found = read_images(tmp_path)
+    assert np.array_equal(found.pixels, pixels) and found.labels == ("cat", "cat", "dog", "dog")
+    assert found.targets(("dog", "cat")).tolist() == [1, 1, 0, 0]
+    alone = read_images(tmp_path / "dog")
+    assert np.array_equal(alone.pixels, pixels[2:]) and alone.labels == (None, None)
+
+
+@pytest.mark.parametrize(("files", "message"), [
+    ({"a/1.png": png(some(4, 4, 1)), "a/2.png": png(some(4, 5, 1))}, r"2\.png is 4 x 5 in grey, but 1\.png is 4 x 4"),
+    ({"a/1.png": png(some(4, 4, 1)), "b/2.png": png(some(4, 4, 3))}, r"2\.png is 4 x 4 in colour, but 1\.png .* grey"),
+    ({"a/1.png": png(some(4, 4, 1)), "a/notes.txt": b"x"}, r"notes\.txt is no PNG file; convert it, or move it away"),
+    ({"a/1.png": png(some(4, 4, 1)), "2.png": b""}, r"sub-folders and also 2\.png"),
+    ({"a/b/1.png": png(some(4, 4, 1))}, "is a folder inside a class"),
+    ({".hidden": b""}, "holds no pictures"),
+])  # fmt: skip
+def test_a_folder_that_does_not_hold_together_is_named(files, message, tmp_path):
+    for name, data in files.items():
+        write(tmp_path / name, data)
+    with pytest.raises(UserError, match=message):
+        read_images(tmp_path)
+
+
+def test_a_csv_has_the_class_last_or_in_a_named_column(tmp_path):
+    pixels = some(3, 2, 2, 1)
+    rows = pixels.reshape(3, 4)
+    last = "".join(",".join(map(str, [*row, label])) + "\n" for row, label in zip(rows, (7, 10, 7), strict=True))
+    first = "kind,a,b,c,d\n" + "".join(
+        f"{name},{','.join(map(str, row))}\n" for name, row in zip("xyx", rows, strict=True)
+    )
+    found = read_images(write(tmp_path / "a.csv", last.encode()))
+    assert np.array_equal(found.pixels, pixels) and found.labels == ("7", "10", "7")
+    assert classes_of(found) == ("7", "10"), "numbers stand in their order"
+    packed = read_images(write(tmp_path / "a.csv.gz", gzip.compress(last.encode())))
+    assert np.array_equal(packed.pixels, pixels) and packed.pixels.dtype == np.uint8
+    named = read_images(write(tmp_path / "b.csv", first.encode()), label="kind")
+    assert np.array_equal(named.pixels, pixels) and named.labels == ("x", "y", "x")
+    bare = read_images(write(tmp_path / "c.csv", "".join(",".join(map(str, row)) + "\n" for row in rows).encode()))
+    assert np.array_equal(bare.pixels, pixels) and bare.labels == (None, None, None)
+    shares = read_images(write(tmp_path / "d.csv", b"0.5,0.25,-1,2,a\n"))
+    assert shares.pixels.dtype == np.float32 and shares.pixels.reshape(-1).tolist() == [0.5, 0.25, -1, 2]
+
+
+@pytest.mark.parametrize(("text", "label", "message"), [
+    ("1,2,3,4,a\n1,2,3,b\n", None, r"line 2: there are 4 values, but 5"),
+    ("1,2,3,4,a\n1,x,3,4,b\n", None, r"line 2: 'x' is no number"),
+    ("1,2,3,4,a\n1,2,3,4,\n", None, "line 2: the class is empty"),
+    ("1,2,a\n", None, "2 values beside its class, which is no square"),
+    ("1,2,3,nan,a\n", None, "image 0 has a value that is no finite number"),
+    ("", None, "is empty"),
+    ("1,2,3,4,a\n", "kind", "the first line of .* names no columns"),
+    ("a,b,c,d,e\n1,2,3,4,5\n", "kind", "has no column 'kind'"),
+])  # fmt: skip
+def test_a_csv_that_is_no_images_is_named(text, label, message, tmp_path):
+    with pytest.raises(UserError, match=message):
+        read_images(write(tmp_path / "a.csv", text.encode()), label=label)
+
+
+def test_arrays_are_read_and_nothing_is_unpickled(tmp_path):
+    pixels = some(3, 4, 5)
+    np.save(tmp_path / "a.npy", pixels)
+    assert np.array_equal(read_images(tmp_path / "a.npy").pixels, pixels[..., None])
+    np.savez(tmp_path / "a.npz", images=pixels.astype(np.int64), labels=np.array(["x", "y", "x"]))
+    found = read_images(tmp_path / "a.npz")
+    assert np.array_equal(found.pixels, pixels[..., None]) and found.labels == ("x", "y", "x")
+    assert found.pixels.dtype == np.uint8, "a byte holds them"
+    np.savez(tmp_path / "b.npz", images=pixels / 255, kinds=np.array([3, 4, 3]))
+    found = read_images(tmp_path / "b.npz", label="kinds")
+    assert found.labels == ("3", "4", "3") and found.pixels.dtype == np.float32
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.system, ("touch pickled",)
+
+
+@pytest.mark.parametrize(("arrays", "message"), [
+    ({"images": np.array([Bomb()])}, "no array of plain numbers"),
+    ({"pictures": some(2, 3, 3)}, "has no array `images`, but pictures"),
+    ({"images": some(2, 3, 3), "labels": np.arange(3)}, "one for each of 2 images"),
+    ({"images": some(2, 3, 3), "labels": np.array([0.5, 1])}, "must be whole numbers or words"),
+    ({"images": some(9)}, r"images are numbers of shape \(count, height, width\)"),
+    ({"images": some(2, 3, 3, 2)}, "with 2 channels"),
+    ({"images": np.zeros((0, 3, 3))}, "0 images of 3 x 3"),
+    ({"images": np.array([["a"]])}, "images are numbers of shape"),
+    ({"images": np.full((1, 2, 2), np.inf)}, "no finite number"),
+])  # fmt: skip
+def test_an_archive_that_is_no_images_is_named(arrays, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.savez(tmp_path / "a.npz", **arrays)
+    with pytest.raises(UserError, match=message):
+        read_images(tmp_path / "a.npz")
+    assert not (tmp_path / "pickled").exists()
+
+
+def test_a_header_that_asks_for_more_than_there_is_is_refused_before_it_is_given(tmp_path):
+    np.save(tmp_path / "a.npy", some(2, 3, 3))
+    whole = (tmp_path / "a.npy").read_bytes()
+    huge = whole.replace(b"(2, 3, 3), }      ", b"(2, 3, 3999999), }")
+    assert huge != whole
+    (tmp_path / "a.npy").write_bytes(huge)
+    with pytest.raises(UserError, match="is damaged or no array"):
+        read_images(tmp_path / "a.npy")
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("images.npy", huge)
+    with pytest.raises(UserError, match="or is cut off"):
+        read_images(tmp_path / "a.npz")
+
+
+def test_images_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        write(tmp_path / "x" / f"{name}.png", png(some(30, 30, 1)))
+    np.save(tmp_path / "a.npy", some(2, 30, 30))
+    monkeypatch.setattr(images_module, "available_memory", lambda: 3000)
+    for source in (tmp_path / "x", tmp_path / "a.npy"):
+        with pytest.raises(UserError, match="more than half of the"):
+            read_images(source)
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("gone.npy", "there is no file or folder"),
+    ("a.jpg", r"images are read from \.npy, \.npz"),
+    ("b.npz", "is damaged"),
+    ("c.csv.gz", "is damaged or no UTF-8 text"),
+])  # fmt: skip
+def test_other_files_are_named(name, message, tmp_path):
+    for other in ("a.jpg", "b.npz", "c.csv.gz"):
+        write(tmp_path / other, b"\xff\xd8 something else")
+    with pytest.raises(UserError, match=message):
+        read_images(tmp_path / name)
+
+
+def test_classes_are_two_at_least_and_all_are_known(tmp_path):
+    found = read_images(write(tmp_path / "a.csv", b"1,2,3,4,a\n4,3,2,1,a\n"))
+    with pytest.raises(UserError, match="of 1 classes; there must be two"):
+        classes_of(found)
+    with pytest.raises(UserError, match=r"a\.csv, line 1: the class 'a' is none of those that were trained: b, c"):
+        found.targets(("b", "c"))
+
+
+@pytest.mark.parametrize("name", NAMED_IMAGES)
+def test_a_named_set_is_what_it_says_and_its_test_is_apart(name):
+    entry = NAMED_IMAGES[name]
+    published(entry.package)
+    images, test = named_images(name, progress=False), named_images(f"{name}-test", progress=False)
+    everything = {"mnist": (5000, 28), "digits": (1797, 8)}[name]
+    assert len(test.pixels) == entry.test and len(images.pixels) + entry.test == everything[0]
+    assert images.size == test.size == (everything[1], everything[1], 1)
+    assert classes_of(images) == classes_of(test) == tuple("0123456789")
+    assert not {*images.places} & {*test.places}
+
+
+def test_a_split_is_always_the_same_and_in_two_parts():
+    held_out, rest = split(50, 7)
+    assert len(held_out) == 7 and sorted([*held_out, *rest]) == list(range(50))
+    assert np.array_equal(held_out, split(50, 7)[0])
+
+
+def test_an_unknown_set_is_answered_with_all():
+    with pytest.raises(UserError) as refused:
+        named_images("nothing")
+    assert all(name in str(refused.value) for name in NAMES)
