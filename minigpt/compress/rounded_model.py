@@ -20,6 +20,7 @@ from minigpt.pretrained.opened import OpenedModel
 from minigpt.pretrained.quantized_matrix import QuantizedMatrix, StoredWeights
 from minigpt.pretrained.tuned import FILE as TUNED
 from minigpt.progress import progress_bar
+from minigpt.values import about
 
 HEAD = "head.weight"
 
@@ -144,15 +145,21 @@ class _Work:
     def round(self, name: str, inputs: Inputs | None) -> None:
         """A matrix of a block, whose rows are the outputs."""
         rows, settings = np.ascontiguousarray(self.weights[name].T), self.settings
+        if inputs is not None and not np.isfinite(inputs.products).all():
+            raise UserError(f"what the text becomes before {name} are no finite numbers; the model is damaged")
         grid = Grid(settings.bits, settings.group_of(name, rows.shape[1]), settings.symmetric)
-        self._put(name, rows, _rounded(rows, grid, settings, inputs), transposed=True, inputs=inputs)
+        with about(name):
+            made = _rounded(rows, grid, settings, inputs)
+        self._put(name, rows, made, transposed=True, inputs=inputs)
 
     def round_table(self, name: str) -> None:
         """A table, to the nearest: of tokens, whose rows are looked up, or of a head, whose columns are outputs."""
         transposed, settings = name == HEAD, self.settings
         rows = np.ascontiguousarray(self.weights[name].T) if transposed else self.weights[name]
         grid = Grid(settings.table_bits, settings.group_of(name, rows.shape[1]), settings.symmetric)
-        self._put(name, rows, nearest(rows, grid), transposed=transposed, inputs=None)
+        with about(name):
+            made = nearest(rows, grid)
+        self._put(name, rows, made, transposed=transposed, inputs=None)
 
     def _put(self, name: str, rows: np.ndarray, made: Rounded, *, transposed: bool, inputs: Inputs | None) -> None:
         matrix = made.matrix(transposed=transposed)
