@@ -35,7 +35,7 @@ class Seen:
             )
         said = [
             self.model.forward(
-                self.params, Batch(self.folder.scaled(pixels[first : first + ROWS])), Call(recompute=True)
+                self.params, Batch(self.folder.scaled(pixels[first : first + ROWS])), Call().forward_only()
             )[0]
             for first in range(0, len(pixels), ROWS)
         ]
