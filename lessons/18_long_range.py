@@ -40,7 +40,7 @@ from minigpt.ops import (
     blockwise_attention_forward,
     rotary_forward,
 )
-from minigpt.ops.blockwise import tiles_forward
+from minigpt.ops.blockwise import forward_in_tiles
 from minigpt.ops.masks import band
 from minigpt.ops.rotary import rotary_angles
 from minigpt.optim import warmup_cosine
@@ -1161,7 +1161,7 @@ expect("L18.tiles_by_hand", np.abs(tiled - whole).max(), below=1e-12)
 expect("L18.tiles_of_the_library", np.abs(blocks - whole).max(), below=1e-12)
 
 # %%
-show_source(tiles_forward, docstring=False)
+show_source(forward_in_tiles, docstring=False)
 
 # %% [markdown]
 # *Counted*: the plain form below holds, at its peak, four arrays of T² numbers of 4 bytes (scores, weights, the
