@@ -77,25 +77,26 @@ def compress_model(
     with new_folder(out) as folder:
         batches = None if text is None else batches_of(opened.model, opened.tokenizer, text)
         params, matrices, rows = compress_params(opened.model, opened.params, settings, batches, progress=progress)
-        calibration = None
-        if batches is not None:
-            calibration = {"text": text_name, "tokens": sum(batch.tokens.size for batch in batches)}
-        made = {
-            "source": {"name": opened.name, "checksum": checksum_of(opened.params)},
-            "settings": settings.to_dict(),
-            "calibration": calibration,
-        }
+        made = _made(opened, settings, batches, text_name)
         write_compressed(folder, opened.model, params, matrices, opened.tokenizer, made)
         if (Path(opened.name) / TUNED).exists():  # for the commands that ask what it was tuned for
             (folder / TUNED).write_bytes((Path(opened.name) / TUNED).read_bytes())
-        report = (
-            made
-            | {"pruned": pruned}
-            | _sizes(opened.params, params, (folder / FILE).stat().st_size)
-            | {"matrices": rows}
-        )
+        sizes = _sizes(opened.params, params, (folder / FILE).stat().st_size)
+        report = made | {"pruned": pruned} | sizes | {"matrices": rows}
         write_json(folder / REPORT, report)
     return report
+
+
+def _made(opened: OpenedModel, settings: Compression, batches: list[Batch] | None, text_name: str) -> dict[str, Any]:
+    """Of what the model was made, and how."""
+    calibration = None
+    if batches is not None:
+        calibration = {"text": text_name, "tokens": sum(batch.tokens.size for batch in batches)}
+    return {
+        "source": {"name": opened.name, "checksum": checksum_of(opened.params)},
+        "settings": settings.to_dict(),
+        "calibration": calibration,
+    }
 
 
 def compress_params(

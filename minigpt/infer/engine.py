@@ -1,7 +1,7 @@
 """Continuous batching: many texts are written at once, and each joins and leaves when it will.
 
 Every step is one forward over all running sequences: one token of those that write, and a piece of the prompt of those
-that begin (Yu et al. 2022, "Orca", OSDI, section 3.1; the pieces: Agrawal et al. 2023, "SARATHI", arXiv:2308.16369,
+that begin (Yu et al. 2022, "Orca", OSDI, section 3; the pieces: Agrawal et al. 2023, "SARATHI", arXiv:2308.16369,
 section 4). A product with 16 rows reads every weight once, where 16 products with one row read it 16 times, and reading
 is what one row costs.
 """
