@@ -326,7 +326,7 @@ def test_personal_information_is_replaced_in_text_and_examples(tmp_path):
     clean(tmp_path / "in.jsonl", tmp_path / "other", settings, progress=False)
     assert re.search(r"write to user\d{8}@example.org as", left(tmp_path / "other")[-1])
     (tmp_path / "secret").write_bytes(b"0123456789abcdeF")
-    with pytest.raises(UserError, match=r"another settings \(secret\)"):
+    with pytest.raises(UserError, match=r"other settings \(secret\)"):
         clean(tmp_path / "in.jsonl", tmp_path / "other", settings, progress=False)
 
 
@@ -343,7 +343,7 @@ def test_names_are_found_by_the_tagger_that_is_asked_for(tmp_path, monkeypatch):
     assert left(tmp_path / "out") == ["Yesterday <NAME> told the board of it"] and report["personal"] == {"name": 1}
     assert "by the tagger names.safetensors" in (tmp_path / "out/report.md").read_text(encoding="utf-8")
     (tmp_path / "names.safetensors").write_bytes(b"two")
-    with pytest.raises(UserError, match=r"another settings \(name_tagger\)"):
+    with pytest.raises(UserError, match=r"other settings \(name_tagger\)"):
         clean(tmp_path / "in.txt", tmp_path / "out", settings, progress=False)
     with pytest.raises(UserError, match="leave the tagger out"):
         CleanSettings(name_tagger="x", personal=("email",)).check()
