@@ -21,7 +21,11 @@ NAMES = {
 
 
 ALIKE = "no interval: the examples are too few, or all alike"
-USES = {"domain": "generate", "chat": "chat"}  # task -> the command that uses its models, where it is not predict
+USES = {
+    "domain": "generate",
+    "chat": "chat",
+    "ask": "ask",
+}  # task -> the command that uses its models, where it is not predict
 UNITS = {"loss": "nats per token", "bits_per_byte": "bits per byte"}
 
 

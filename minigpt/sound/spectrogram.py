@@ -107,7 +107,11 @@ class Spectrogram:
 
     def part(self, first: int, count: int) -> np.ndarray:
         """So many frames from `first` on: (count, bands) float32."""
-        return scaled(self._power(first, count), self.loudest)
+        heard = min(count, max(0, self.frames + WINDOW // HOP - first))  # what is after these is silence
+        power = np.full((count, self.bands), math.log10(FLOOR))
+        if heard:
+            power[:heard] = self._power(first, heard)
+        return scaled(power, self.loudest)
 
     def _power(self, first: int, count: int) -> np.ndarray:
         start = first * HOP - WINDOW // 2

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,8 +33,11 @@ def whisper():
 
 
 def recordings(folder, package):
-    """The WAV files of a Debian package; skips where it is not installed."""
-    require(folder.is_dir(), f"there is no {folder} (apt-get install {package})")
+    """The WAV files of a Debian package; skips where it is not installed, unless `.ci/run` could have done so."""
+    reason = f"there is no {folder} (apt-get install {package})"
+    if not folder.is_dir() and not (shutil.which("apt-get") and os.geteuid() == 0):
+        pytest.skip(reason)
+    require(folder.is_dir(), reason)
     return sorted(folder.glob("*.wav"))
 
 

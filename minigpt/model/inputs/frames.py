@@ -45,22 +45,24 @@ def forward(
 ) -> tuple[np.ndarray, FramesCache]:
     """frames: (B, F, M) numbers. Returns (B, ceil(F / 2), C) and the cache."""
     weight = params[f"{prefix}{next(iter(STRIDES))}.weight"]
-    x, layers = numbers("frames", frames, config, weight.dtype).swapaxes(1, 2), []  # (B, M, F)
-    if x.shape[2] == 0:
+    x, layers = numbers("frames", frames, config, weight.dtype), []  # (B, F, M)
+    if x.shape[1] == 0:
         raise UserError("there are no frames to listen to; give at least one")
     for layer, stride in STRIDES.items():
         name = f"{prefix}{layer}"
-        x, cache = convolution_1d_forward(x, params[f"{name}.weight"], params[f"{name}.bias"], stride=stride, padding=1)
-        x, activation_cache = gelu_forward(x)
+        kernel, bias = params[f"{name}.weight"], params[f"{name}.bias"]
+        y, cache = convolution_1d_forward(x.swapaxes(1, 2), kernel, bias, stride=stride, padding=1)  # (B, C, F)
+        x, activation_cache = gelu_forward(y.swapaxes(1, 2))  # as it lies in memory
         layers.append((name, cache, activation_cache))
-    return x.swapaxes(1, 2), FramesCache(layers)
+    return x, FramesCache(layers)
 
 
 def backward(grads: Gradients, _prefix: str, _config: TransformerConfig, dx: np.ndarray, cache: FramesCache) -> None:
     """Write the gradients of both convolutions."""
-    dx = dx.swapaxes(1, 2)
     for name, convolution_cache, activation_cache in reversed(cache.layers):
-        dx, dweight, dbias = convolution_1d_backward(gelu_backward(dx, activation_cache), convolution_cache)
+        dy = gelu_backward(dx, activation_cache).swapaxes(1, 2)  # (B, C, F)
+        dx, dweight, dbias = convolution_1d_backward(dy, convolution_cache)
+        dx = dx.swapaxes(1, 2)
         for array, gradient in ((f"{name}.weight", dweight), (f"{name}.bias", dbias)):
             if array in grads:
                 grads[array] = gradient
