@@ -124,7 +124,7 @@ def losses(opened, text: str, arguments) -> list[list[float]]:
     found = []
     for window in ids:
         tokens = np.concatenate([[document_end(opened.tokenizer)], window[:-1]])[None]
-        logits, _ = opened.model.forward(opened.params, tokens, Call(recompute=True))
+        logits, _ = opened.model.forward(opened.params, tokens, Call().forward_only())
         nats = float(cross_entropy_forward(logits, window[None], count=1)[0])
         found.append([nats, len(opened.tokenizer.decode_bytes(window))])
     return found

@@ -2,6 +2,7 @@
 
 import argparse
 from contextlib import suppress
+from dataclasses import fields
 from itertools import groupby
 from typing import Any
 
@@ -37,6 +38,23 @@ def add(subparsers) -> None:
     )
     parser.add_argument("model", metavar="MODEL", help=MODEL)
     parser.add_argument("out", metavar="OUT", type=folder, help="a new folder")
+    _rounding_options(parser)
+    _pruning_options(parser)
+    parser.add_argument(
+        "--calibrate",
+        metavar="TEXT",
+        help=f"a corpus by name, or a file (default: what a run was trained on, or {TEXT}); with the method nearest it "
+        "only serves the report",
+    )
+    parser.add_argument(
+        "--tokens", type=positive, default=TOKENS, help=f"of that text, spread evenly (default {TOKENS:,})"
+    )
+    checkpoint_option(parser)
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
+
+
+def _rounding_options(parser: argparse.ArgumentParser) -> None:
+    """The fields of `Compression`."""
     parser.add_argument("--bits", type=int, default=4, help="of each number in the blocks: 8, 6, 4 or 3 (default 4)")
     parser.add_argument(
         "--method",
@@ -55,18 +73,14 @@ def add(subparsers) -> None:
     parser.add_argument(
         "--table-bits",
         type=int,
+        default=8,
         help="of the token table and the head, to the nearest (default 8)",
     )
     parser.add_argument("--activation-order", action="store_true", help="second-order: the largest inputs come first")
-    parser.add_argument(
-        "--calibrate",
-        metavar="TEXT",
-        help=f"a corpus by name, or a file (default: what a run was trained on, or {TEXT}); with the method nearest it "
-        "only serves the report",
-    )
-    parser.add_argument(
-        "--tokens", type=positive, default=TOKENS, help=f"of that text, spread evenly (default {TOKENS:,})"
-    )
+
+
+def _pruning_options(parser: argparse.ArgumentParser) -> None:
+    """What is taken out before."""
     parser.add_argument(
         "--prune",
         type=_share,
@@ -79,20 +93,27 @@ def add(subparsers) -> None:
         action="store_true",
         help="prune whole heads and feed-forward units instead, those that the text needs least",
     )
-    checkpoint_option(parser)
-    parser.add_argument("--json", action="store_true", help="print the report as one JSON object")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Compress, and print the report."""
-    settings = Compression(
-        bits=arguments.bits,
-        method=arguments.method,
-        group=arguments.group,
-        symmetric=arguments.symmetric,
-        table_bits=8 if arguments.table_bits is None else arguments.table_bits,
-        activation_order=arguments.activation_order,
-    )
+    settings = Compression(**{field.name: getattr(arguments, field.name) for field in fields(Compression)})
+    _check(arguments)
+    opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
+    report = _compressed(arguments, opened, settings)
+    stored = stored_kinds(arguments.model)
+    if arguments.json:
+        print_json({**report, "source_formats": stored})
+        return 0
+    if stored:
+        print(f"{arguments.model} holds matrices in {', '.join(stored)}: these were decoded first, and rounded again")
+    print(table_of(report))
+    print(f"Next:  minigpt {_next(opened.model.config)}".format(quoted(arguments.out)))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """`UserError` for words that do not go together, before a model is opened."""
     if arguments.out.exists():
         raise UserError(f"{arguments.out} is there already; choose a new folder")
     if arguments.tokens < LEAST:
@@ -101,7 +122,10 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UserError("--structured says how to prune, so it has no effect without --prune; add it or leave both out")
     if arguments.structured and arguments.prune == TWO_OF_FOUR:
         raise UserError(f"--prune {TWO_OF_FOUR} is a form for numbers; with --structured say which share of the heads")
-    opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
+
+
+def _compressed(arguments: argparse.Namespace, opened: OpenedModel, settings: Compression) -> dict[str, Any]:
+    """The report of the model that was written, pruned before if that was asked for."""
     read = settings.calibrated or arguments.calibrate or arguments.structured
     ids, name = _text(arguments, opened) if read else (None, "")
     with blas_threads(threads_for_width(opened.model.config.width)):
@@ -112,18 +136,9 @@ def execute(arguments: argparse.Namespace) -> int:
             opened, pruned = pruned_model(
                 opened, share, settings, structured=arguments.structured, two_of_four=form, text=ids
             )
-        report = compress_model(
+        return compress_model(
             opened, arguments.out, settings, text=ids, text_name=name, pruned=pruned, progress=not arguments.json
         )
-    stored = stored_kinds(arguments.model)
-    if arguments.json:
-        print_json({**report, "source_formats": stored})
-        return 0
-    if stored:
-        print(f"{arguments.model} holds matrices in {', '.join(stored)}: these were decoded first, and rounded again")
-    print(table_of(report))
-    print(f"Next:  minigpt {_next(opened.model.config)}".format(quoted(arguments.out)))
-    return 0
 
 
 def _next(config: TransformerConfig) -> str:

@@ -64,7 +64,7 @@ def add(subparsers) -> None:
         "--cache-memory",
         type=positive,
         metavar="BYTES",
-        help="for keys and values (default: what they need, up to 1 GB)",
+        help="for keys and values (default: what they need, up to 1 GB or a whole context, and half of what is free)",
     )
     cache_option(parser)
     group = parser.add_argument_group("limits")

@@ -36,7 +36,7 @@ def add(subparsers) -> None:
         "  mpiexec -n 2 python -m mpi4py -m minigpt train --data-parallel 2 --zero 1",
     )
     parser.set_defaults(goes_on=True)  # when nobody reads what it shows any more
-    # Options have no defaults here, so that going on with a run knows what was asked for.
+    # Options have no defaults, so that going on with a run knows what was asked for.
     parser.add_argument("corpus", nargs="?", help=f"a name from `minigpt corpus list`, or a path (default {CORPUS})")
     parser.add_argument(
         "--objective",
@@ -44,6 +44,22 @@ def add(subparsers) -> None:
         help="what it learns to answer (default causal): "
         + "; ".join(f"{name}: {objective.summary}" for name, objective in OBJECTIVES.items()),
     )
+    _model_options(parser)
+    _training_options(parser)
+    parser.add_argument("--out", type=folder, help="the run's folder (default: a new one below runs/)")
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on with the run in --out (default: the latest); of what it has, --steps, --learning-rate, "
+        "--validate-every and --workers may be changed",
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
+    add_image_options(parser)
+    add_options(parser)
+
+
+def _model_options(parser: argparse.ArgumentParser) -> None:
+    """Which model, and what of it is not as in its preset."""
     parser.add_argument("--architecture", choices=CHOICES["architecture"], help="(default: what fits the objective)")
     parser.add_argument(
         "--start", metavar="MODEL", help=f"train this model on, with its configuration and tokenizer: {MODEL}"
@@ -52,13 +68,6 @@ def add(subparsers) -> None:
     parser.add_argument("--tokenizer", type=tokenizer, help="bpe, characters, or a tokenizer.json (default bpe)")
     parser.add_argument(
         "--vocabulary", type=positive, help="tokens that bpe learns (default 4096, fewer for a short text)"
-    )
-    parser.add_argument("--steps", type=positive, help="updates of the parameters (default 1800)")
-    parser.add_argument("--batch", type=positive, help="windows of text to a step (default 12)")
-    parser.add_argument(
-        "--accumulate",
-        type=positive,
-        help="add up so many batches to a step; they are the micro-batches of a pipeline (default 1)",
     )
     parser.add_argument(
         "--context",
@@ -76,6 +85,17 @@ def add(subparsers) -> None:
         "--context too",
     )
     parser.add_argument("--dropout", type=float, help="share of activations set to zero (default 0)")
+
+
+def _training_options(parser: argparse.ArgumentParser) -> None:
+    """How it is trained."""
+    parser.add_argument("--steps", type=positive, help="updates of the parameters (default 1800)")
+    parser.add_argument("--batch", type=positive, help="windows of text to a step (default 12)")
+    parser.add_argument(
+        "--accumulate",
+        type=positive,
+        help="add up so many batches to a step; they are the micro-batches of a pipeline (default 1)",
+    )
     parser.add_argument(
         "--learning-rate", type=float, help=f"the highest (default {FRESH_RATE:g}; with --start {START_RATE:g})"
     )
@@ -88,16 +108,6 @@ def add(subparsers) -> None:
     parser.add_argument(
         "--workers", type=positive, help="processes that share the rows of a batch (default: one for each core)"
     )
-    parser.add_argument("--out", type=folder, help="the run's folder (default: a new one below runs/)")
-    parser.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on with the run in --out (default: the latest); of what it has, --steps, --learning-rate, "
-        "--validate-every and --workers may be changed",
-    )
-    parser.add_argument("--json", action="store_true", help="print the result as one JSON object")
-    add_image_options(parser)
-    add_options(parser)
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -1,9 +1,10 @@
 """Rounding that minds which inputs are large.
 
-Lin et al. (2023), "AWQ: Activation-aware Weight Quantization", arXiv:2306.00978, section 3.2: the rows W are rounded as
-W s, s a factor for each input, and x is divided by s; so what meets large inputs is rounded finer. s = (mean |x|)^a,
-and a is searched in [0, 1] for the least error of the layer's output. There 1 / s is folded into the layer before;
-here it stays beside the matrix, which is exact in every architecture and costs one product of a vector for each call.
+Lin et al. (2023), "AWQ: Activation-aware Weight Quantization", arXiv:2306.00978, "Protecting salient weights by
+activation-aware scaling": the rows W are rounded as W s, s a factor for each input, and x is divided by s; so what
+meets large inputs is rounded finer. s = (mean |x|)^a, and a is searched in [0, 1] for the least error of the layer's
+output. There 1 / s is folded into the layer before; here it stays beside the matrix, which is exact in every
+architecture and costs one product of a vector for each call.
 """
 
 import numpy as np

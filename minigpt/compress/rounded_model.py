@@ -20,6 +20,7 @@ from minigpt.pretrained.opened import OpenedModel
 from minigpt.pretrained.quantized_matrix import QuantizedMatrix, StoredWeights
 from minigpt.pretrained.tuned import FILE as TUNED
 from minigpt.progress import progress_bar
+from minigpt.values import about
 
 HEAD = "head.weight"
 
@@ -76,25 +77,26 @@ def compress_model(
     with new_folder(out) as folder:
         batches = None if text is None else batches_of(opened.model, opened.tokenizer, text)
         params, matrices, rows = compress_params(opened.model, opened.params, settings, batches, progress=progress)
-        calibration = None
-        if batches is not None:
-            calibration = {"text": text_name, "tokens": sum(batch.tokens.size for batch in batches)}
-        made = {
-            "source": {"name": opened.name, "checksum": checksum_of(opened.params)},
-            "settings": settings.to_dict(),
-            "calibration": calibration,
-        }
+        made = _made(opened, settings, batches, text_name)
         write_compressed(folder, opened.model, params, matrices, opened.tokenizer, made)
         if (Path(opened.name) / TUNED).exists():  # for the commands that ask what it was tuned for
             (folder / TUNED).write_bytes((Path(opened.name) / TUNED).read_bytes())
-        report = (
-            made
-            | {"pruned": pruned}
-            | _sizes(opened.params, params, (folder / FILE).stat().st_size)
-            | {"matrices": rows}
-        )
+        sizes = _sizes(opened.params, params, (folder / FILE).stat().st_size)
+        report = made | {"pruned": pruned} | sizes | {"matrices": rows}
         write_json(folder / REPORT, report)
     return report
+
+
+def _made(opened: OpenedModel, settings: Compression, batches: list[Batch] | None, text_name: str) -> dict[str, Any]:
+    """Of what the model was made, and how."""
+    calibration = None
+    if batches is not None:
+        calibration = {"text": text_name, "tokens": sum(batch.tokens.size for batch in batches)}
+    return {
+        "source": {"name": opened.name, "checksum": checksum_of(opened.params)},
+        "settings": settings.to_dict(),
+        "calibration": calibration,
+    }
 
 
 def compress_params(
@@ -144,15 +146,21 @@ class _Work:
     def round(self, name: str, inputs: Inputs | None) -> None:
         """A matrix of a block, whose rows are the outputs."""
         rows, settings = np.ascontiguousarray(self.weights[name].T), self.settings
+        if inputs is not None and not np.isfinite(inputs.products).all():
+            raise UserError(f"what the text becomes before {name} are no finite numbers; the model is damaged")
         grid = Grid(settings.bits, settings.group_of(name, rows.shape[1]), settings.symmetric)
-        self._put(name, rows, _rounded(rows, grid, settings, inputs), transposed=True, inputs=inputs)
+        with about(name):
+            made = _rounded(rows, grid, settings, inputs)
+        self._put(name, rows, made, transposed=True, inputs=inputs)
 
     def round_table(self, name: str) -> None:
         """A table, to the nearest: of tokens, whose rows are looked up, or of a head, whose columns are outputs."""
         transposed, settings = name == HEAD, self.settings
         rows = np.ascontiguousarray(self.weights[name].T) if transposed else self.weights[name]
         grid = Grid(settings.table_bits, settings.group_of(name, rows.shape[1]), settings.symmetric)
-        self._put(name, rows, nearest(rows, grid), transposed=transposed, inputs=None)
+        with about(name):
+            made = nearest(rows, grid)
+        self._put(name, rows, made, transposed=transposed, inputs=None)
 
     def _put(self, name: str, rows: np.ndarray, made: Rounded, *, transposed: bool, inputs: Inputs | None) -> None:
         matrix = made.matrix(transposed=transposed)

@@ -1,7 +1,7 @@
 """Rounding whose error is made good by the numbers that are not rounded yet.
 
 Frantar et al. (2022), "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers",
-arXiv:2210.17323, section 3.3 and algorithm 1. Column after column is rounded; what that does wrong to the layer's
+arXiv:2210.17323, section 4 and algorithm 1. Column after column is rounded; what that does wrong to the layer's
 output X W^T is spread over the columns that follow, by the inverse of H = X^T X. One Cholesky decomposition U^T U =
 H^-1 holds the inverses of all the steps. Columns are worked on in blocks, and the rest of the matrix hears of a block
 when it is done: many small changes of a large matrix become one product.

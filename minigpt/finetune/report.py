@@ -20,7 +20,11 @@ NAMES = {
 }
 
 
-USES = {"domain": "generate", "chat": "chat"}  # task -> the command that uses its models, where it is not predict
+USES = {
+    "domain": "generate",
+    "chat": "chat",
+    "ask": "ask",
+}  # task -> the command that uses its models, where it is not predict
 UNITS = {"loss": "nats per token", "bits_per_byte": "bits per byte"}
 
 

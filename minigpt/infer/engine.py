@@ -1,7 +1,7 @@
 """Continuous batching: many texts are written at once, and each joins and leaves when it will.
 
 Every step is one forward over all running sequences: one token of those that write, and a piece of the prompt of those
-that begin (Yu et al. 2022, "Orca", OSDI, section 3.1; the pieces: Agrawal et al. 2023, "SARATHI", arXiv:2308.16369,
+that begin (Yu et al. 2022, "Orca", OSDI, section 3; the pieces: Agrawal et al. 2023, "SARATHI", arXiv:2308.16369,
 section 4). A product with 16 rows reads every weight once, where 16 products with one row read it 16 times, and reading
 is what one row costs.
 """
@@ -50,7 +50,7 @@ class Engine:
         How many sequences are written at once at most; others wait.
     memory : int, optional
         Bytes for keys and values. None: what all slots need for a whole context, or for what a window reaches, but at
-        most 1 GB and half of what is free, or what one slot needs.
+        most 1 GB, or what one slot needs, and never more than half of what is free. See `longest`.
     page : int
         Positions in a page of the cache.
     piece : int
@@ -122,6 +122,13 @@ class Engine:
     def running(self) -> int:
         """How many sequences are being written."""
         return len(self._running)
+
+    @property
+    def longest(self) -> int | None:
+        """How many tokens a text may have, its prompt and the new ones; None: any number, all pages hold a context."""
+        if self._tables.pages_for(self.context) <= self.pages.count:
+            return None
+        return self.pages.count * self.pages.size + 1  # nothing is kept of the last one
 
     @property
     def statistics(self) -> dict[str, int]:
@@ -292,8 +299,10 @@ def _count_pages(slot: int, page: int, slots: int, memory: int | None, size: int
     slot: how many a sequence takes at most.
     """
     free = available_memory()
-    most = MEMORY if free is None else min(MEMORY, free // 2)
-    count = max(slot, min(slots * slot, most // size)) if memory is None else memory // size
+    if memory is None:
+        half = MEMORY if free is None else free // 2
+        memory = min(half, max(MEMORY, slot * size), slots * slot * size)
+    count = memory // size
     if not count:
         raise UserError(f"memory is {memory:,} bytes, but one page of {page} positions takes {size:,}; give more")
     if free is not None and count * size > free:

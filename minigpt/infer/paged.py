@@ -42,8 +42,8 @@ class Numbers:
 class EightBits(Numbers):
     """The same, rounded to whole numbers of 8 bits times a scale for every head and position: the largest / 127.
 
-    Dettmers et al. (2022), "LLM.int8()", arXiv:2208.07339, section 2: absmax quantization, vector by vector. The error
-    of a number is at most half a scale, 1/254 of the largest beside it.
+    Dettmers et al. (2022), "LLM.int8()", arXiv:2208.07339: absmax quantization, section 2.1, vector by vector, as in
+    section 3.1. The error of a number is at most half a scale, 1/254 of the largest beside it.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: Any):

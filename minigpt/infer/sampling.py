@@ -20,7 +20,7 @@ class Sampling:
     top_k : int, optional
         Only the k likeliest tokens may be drawn (Fan et al. 2018, arXiv:1805.04833).
     top_p : float, optional
-        Only the fewest tokens that together have probability p (Holtzman et al. 2019, arXiv:1904.09751, sec. 3.1): many
+        Only the fewest tokens that together have probability p (Holtzman et al. 2019, arXiv:1904.09751): many
         where the model is unsure, few where it is sure.
 
     Raises

@@ -58,7 +58,7 @@ def _nats(model: Transformer, params: Any, rows: Sequence[tuple[np.ndarray, np.n
     tokens = np.zeros((len(rows), longest), np.int64)  # padded at the end, which no earlier position sees
     for row, ids in enumerate(whole):
         tokens[row, : len(ids)] = ids
-    logits, _ = model.forward(params, Batch(tokens), Call(recompute=True))  # nothing is kept: no backward will come
+    logits, _ = model.forward(params, Batch(tokens), Call().forward_only())
     found = np.empty(len(rows))
     for row, (begin, end) in enumerate(rows):
         found[row] = -surprise(logits[row, len(begin) - 1 : len(begin) - 1 + len(end)], end).sum()

@@ -80,7 +80,7 @@ def mean_loss(
     context = min(model.config.context, LONGEST)
     stride = max(1, context // 2) if stride is None else stride
     batch = max(1, min(batch, MOST_SCORES // (context * model.config.vocabulary_size)))
-    call = Call(recompute=True)  # no backward will come, so nothing is kept for it
+    call = Call().forward_only()
 
     def score(window):
         inputs, targets = window

@@ -66,7 +66,7 @@ def token_losses(model: Transformer, params: Weights, tokens: np.ndarray) -> np.
     check_writes(model)
     losses = np.empty((len(tokens), tokens.shape[1] - 1))
     for row, losses_of_row in zip(tokens, losses, strict=True):
-        x, _ = model.hidden_states(params, Batch(row[None, :-1]), Call(recompute=True))
+        x, _ = model.hidden_states(params, Batch(row[None, :-1]), Call().forward_only())
         for start in range(0, len(losses_of_row), ROWS):
             places = slice(start, start + ROWS)
             probabilities, _ = softmax_forward(model.logits(params, x[0, places])[0])
@@ -199,7 +199,7 @@ def retrieval(model: Transformer, params: Weights, asked: Needles) -> Interval:
     """How often the likeliest tokens are the answer, all of them, with Wilson's interval."""
     width, right = asked.answers.shape[1], 0
     for row, answer in zip(asked.tokens, asked.answers, strict=True):
-        x, _ = model.hidden_states(params, Batch(row[None]), Call(recompute=True))
+        x, _ = model.hidden_states(params, Batch(row[None]), Call().forward_only())
         logits, _ = model.logits(params, x[0, -width:])
         right += bool((logits.argmax(axis=-1) == answer).all())
     return share(right, len(asked.answers))
@@ -225,6 +225,6 @@ def induction_score(
             heads[int(name.split(".")[1])] = x[:, :, again, again - length + 1].mean(axis=(0, 2))
         return x
 
-    model.hidden_states(params, Batch(tokens), Call(hook=look, recompute=True))
+    model.hidden_states(params, Batch(tokens), Call(hook=look).forward_only())
     first, second = (bootstrapped_mean(half.mean(axis=1)) for half in (losses[:, : length - 1], losses[:, length:]))
     return Induction(first, second, heads)

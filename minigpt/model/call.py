@@ -128,6 +128,10 @@ class Call:
     vocabulary_offset: int = 0
     share: float = 1.0
 
+    def forward_only(self) -> "Call":
+        """The same call, to which no backward will come: nothing is kept for one."""
+        return replace(self, recompute=True)
+
     def hook_of(self, name: str) -> Callable[[str, np.ndarray], np.ndarray] | None:
         """The hook of an operation, whose activations are called NAME.LAST; None where nobody looks."""
         return None if self.hook is _unchanged else lambda last, x: self.hook(f"{name}.{last}", x)

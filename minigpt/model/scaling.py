@@ -146,7 +146,7 @@ def _yarn(scaling: RotaryScaling, width: int, theta: float, original: int, _leng
 
 
 def _temperature(scaling: RotaryScaling) -> float:
-    """Peng et al. (2023), eq. 22: queries and keys grow by it, so the scores by its square."""
+    """Peng et al. (2023), arXiv:2309.00071: queries and keys grow by it, so the scores by its square."""
 
     def grown(mscale: float) -> float:
         return 0.1 * mscale * math.log(scaling.factor) + 1 if scaling.factor > 1 else 1.0

@@ -1,6 +1,5 @@
 """How often a model is right: what people ask beside the loss."""
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,7 +37,7 @@ def judge(
     """The loss on a batch, divided by `counts` as in `loss`, and how many of its answers are right."""
     batch = held_out.batch
     check_suits(model.config, batch)
-    output, _ = model.forward(params, batch, replace(call, recompute=True))  # nothing is kept: no backward will come
+    output, _ = model.forward(params, batch, call.forward_only())
     loss, _ = score_forward(model.config.head, output, batch, call, counts=counts)
     return Judged(loss, *right_answers(model.config.head, output, held_out, call))
 

@@ -24,7 +24,7 @@ BATCH = 16
 
 def token_nats(model: Transformer, params: Any, rows: np.ndarray) -> np.ndarray:
     """The surprise at each token but the first, in nats: rows (N, T + 1) integers, result (N, T)."""
-    call, found = Call(recompute=True), np.empty((len(rows), rows.shape[1] - 1))
+    call, found = Call().forward_only(), np.empty((len(rows), rows.shape[1] - 1))
     for first in range(0, len(rows), BATCH):
         some = rows[first : first + BATCH]
         logits, _ = model.forward(params, Batch(some[:, :-1]), call)

@@ -74,6 +74,8 @@ class App:
             return Engine(served.model, served.params, slots=self.limits.running, memory=memory, cache_bits=cache_bits)
 
         self.worker = Worker(None if served.encodes else make)
+        if self.worker.longest is not None:
+            served.bound(self.worker.longest)
         post: dict[str, Callable[[Exchange], Awaitable[None]]] = {
             COMPLETIONS: lambda exchange: self._write(exchange, completions.FORM),
             CHAT: lambda exchange: self._write(exchange, chat.FORM),

@@ -47,7 +47,7 @@ class Served:
         check_tokenizer(opened.model, opened.tokenizer)
         self.model, self.params, self.tokenizer = opened.model, opened.params, opened.tokenizer
         self.limits, self.name = limits, name or Path(opened.name).name.removesuffix(".gguf") or opened.name
-        self.context = opened.model.config.context
+        self.context, self._of = opened.model.config.context, "this model's context"
         self.encodes = opened.model.config.architecture == "encoder"
         if not self.encodes:
             check_writes(opened.model)
@@ -73,6 +73,11 @@ class Served:
         """Tokens of a prompt."""
         room = self.context - self._marks if self.encodes else self.context - 1
         return min(room, self.limits.prompt_tokens or room)
+
+    def bound(self, tokens: int) -> None:
+        """No text may have more tokens than that, since the server's cache has no room for them."""
+        if tokens < self.context:
+            self.context, self._of = tokens, "this server's cache"
 
     def check_route(self, route: str) -> None:
         """`Refused` for a question that this model cannot answer."""
@@ -124,7 +129,7 @@ class Served:
 
     def _too_long(self, count: str, name: str) -> Exception:
         return unfit(
-            f"{name} has {count} tokens, but this server takes at most {self.most_prompt:,} of a context of "
+            f"{name} has {count} tokens, but this server takes at most {self.most_prompt:,} of {self._of} of "
             f"{self.context:,}; shorten it",
             name,
             "context_length_exceeded",
@@ -137,8 +142,8 @@ class Served:
             return min(room, default or room)
         if asked > room:
             raise unfit(
-                f"{name} is {asked:,}, but after a prompt of {len(prompt):,} tokens there is room for {room:,} in this "
-                f"model's context of {self.context:,}; ask for fewer",
+                f"{name} is {asked:,}, but after a prompt of {len(prompt):,} tokens there is room for {room:,} in "
+                f"{self._of} of {self.context:,}; ask for fewer",
                 name,
                 "context_length_exceeded",
             )

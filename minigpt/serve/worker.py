@@ -86,6 +86,11 @@ class Worker:
         self._thread.join(seconds)
 
     @property
+    def longest(self) -> int | None:
+        """As of the engine; for before `start`."""
+        return None if self._engine is None else self._engine.longest
+
+    @property
     def alive(self) -> bool:
         """Whether the thread runs."""
         return self._thread.is_alive()

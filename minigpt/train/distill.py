@@ -7,7 +7,8 @@ The loss is a mixture of three, each a mean over the scored tokens:
                   (Hinton, Vinyals & Dean 2015, arXiv:1503.02531, section 2)
     hidden     *  squared error of the residual stream, through a matrix that is learnt along, from that of the teacher
                   (Romero et al. 2015, "FitNets", arXiv:1412.6550, section 2.2; Jiao et al. 2020, "TinyBERT",
-                  arXiv:1909.10351, section 3.1, where layer l of L learns from layer l * teacher's / L, as here)
+                  arXiv:1909.10351, section 3.1; layer l of L learns from layer l * teacher's / L, as in their
+                  experiments)
 """
 
 from collections.abc import Sequence
@@ -176,7 +177,7 @@ def _teacher_says(teacher: Teacher, batch: Batch, blocks: dict[str, int]) -> tup
     """The teacher's hidden states, by the student's block, and its scores (B, T, V)."""
     seen: dict[str, np.ndarray] = {}
     watched = {f"blocks.{block}" for block in blocks.values()}
-    call = Call(hook=_keeping(seen, watched) if watched else Call().hook, recompute=True)
+    call = Call(hook=_keeping(seen, watched) if watched else Call().hook).forward_only()
     said = teacher.model.forward(teacher.params, batch, call)[0]
     return {student: seen[f"blocks.{block}"] for student, block in blocks.items()}, said
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -200,6 +201,21 @@ def test_what_makes_no_sense_is_refused(tmp_path):
         compress_model(open_model(tmp_path / "small"), tmp_path / "smaller")
     with pytest.raises(UserError, match="decoded to float32; leave the dtype out"):
         open_model(tmp_path / "small", dtype=np.float64)
+
+
+@pytest.mark.parametrize("method", ["nearest", "activation-aware", "second-order"])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's own, of what is not finite
+def test_a_damaged_model_is_refused_by_the_name_of_the_matrix(method, tmp_path):
+    opened = opened_run(tmp_path)
+    text, settings = text_of(opened), Compression(method=method)
+    for name, value, message in (
+        ("blocks.1.feed_forward.down.weight", np.nan, "down.weight: a matrix has numbers .* not finite"),
+        ("blocks.1.attention_norm.gain", 1e30, "blocks.1.attention.query.weight are no finite numbers"),
+    ):
+        params = opened.params.copy()
+        params[name][...] = value
+        with pytest.raises(UserError, match=message):
+            compress_model(replace(opened, params=params), tmp_path / "small", settings, text=text)
 
 
 def test_what_stops_leaves_nothing(tmp_path, monkeypatch):

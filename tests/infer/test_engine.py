@@ -416,6 +416,19 @@ def test_an_engine_that_cannot_be_is_refused(options, message):
         Engine(*small_model(), **options)
 
 
+def test_a_context_that_does_not_fit_the_memory_is_filled_as_far_as_it_goes(monkeypatch):
+    """A published model may have a context of which no machine keeps all keys; short texts are written even so."""
+    model, params = small_model(position="rotary", context=1 << 40)
+    monkeypatch.setattr("minigpt.infer.engine.available_memory", lambda: 1 << 20)
+    engine = Engine(model, params, page=PAGE)
+    assert 0 <= (1 << 19) - engine.pages.count * engine.statistics["page_bytes"] < engine.statistics["page_bytes"]
+    with pytest.raises(UserError, match="shorten them, or give the engine more memory"):
+        engine.submit(Request(np.arange(2), engine.longest - 1))
+    engine.submit(Request(np.arange(2), engine.longest - 2))
+    engine = engine_of(*small_model(**ENDLESS["window"]), piece=2)
+    assert engine.longest is None and engine_of(*small_model()).longest is None
+
+
 def test_models_that_cannot_write_are_refused():
     for changes, message in (
         ({"architecture": "encoder"}, "cannot write"),

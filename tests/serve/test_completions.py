@@ -7,6 +7,7 @@ import pytest
 from serve_client import app_of, offline, running, small_decoder
 
 from minigpt.infer import Sampling, generate
+from minigpt.infer.paged import PagedPast
 
 OPENED = small_decoder()
 ROUTE = "/v1/completions"
@@ -144,6 +145,19 @@ def writes_the_end(seed):
     rng, sampling = np.random.default_rng(seed), Sampling(temperature=1.5)
     written = generate(OPENED.model, OPENED.params, ids, 60, sampling=sampling, rng=rng, stop_tokens=[end])
     return list(written)[-1] == end
+
+
+def test_a_small_cache_bounds_prompt_and_answer_as_a_small_context_does():
+    async def ask():
+        page = PagedPast.page_bytes(OPENED.model.config, 16, np.float64)
+        async with running(app_of(OPENED, memory=2 * page)) as client:
+            whole = await client.post(ROUTE, prompt=[5, 6, 7], max_tokens=30, seed=1)
+            return whole, await client.post(ROUTE, prompt=[5, 6, 7], max_tokens=31), await client.get("/v1/models")
+
+    whole, refused, models = asyncio.run(ask())
+    assert whole.json["usage"]["total_tokens"] == 33 == models.json["data"][0]["max_model_len"]
+    assert refused.status == 400 and refused.error["param"] == "max_tokens"
+    assert "room for 30 in this server's cache of 33" in refused.error["message"]
 
 
 def test_prompt_and_answer_fill_the_context_and_no_more():

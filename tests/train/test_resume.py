@@ -223,10 +223,11 @@ def test_what_cannot_be_changed_is_refused_by_name(run, capsys):
 
 def test_every_option_of_a_run_is_changed_refused_or_of_this_session(run):
     from minigpt.cli import _parser
+    from minigpt.cli.images import OF_IMAGES
     from minigpt.cli.resume import CHANGED, FIXED
 
     session = {"execute", "goes_on", "out", "resume", "json", "zero"}
-    session |= {"data_parallel", "tensor_parallel", "pipeline_parallel"}
+    session |= {"data_parallel", "tensor_parallel", "pipeline_parallel", "task", *OF_IMAGES}
     arguments = vars(_parser("train").parse_args(["train"]))
     assert set(arguments) == session | set(CHANGED) | set(FIXED)
     assert all(arguments[name] is None for name in (*CHANGED, *FIXED))

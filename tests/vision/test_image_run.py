@@ -85,7 +85,7 @@ def test_the_parts_share_no_image_and_the_test_is_kept_out(tmp_path):
     other = pictures(9, seed=4)
     apart = prepare_images(tmp_path / "apart", pictures(20), other, changes=SMALL)
     assert np.array_equal(apart.pixels("test"), other.pixels)
-    assert apart.config.context == 49, "a seventh of 6 pixels is no pixel, so a patch has one; and the class token"
+    assert apart.config.context == 48, "a quarter of 6 pixels is one, and there is no class token"
 
 
 def test_stopped_and_resumed_it_ends_with_the_same_bits(tmp_path):
@@ -148,11 +148,13 @@ def test_the_command_trains_goes_on_measures_and_answers(tmp_path, capsys, monke
     assert json.loads(capsys.readouterr().out)["test"]["examples"] == 60
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_it_is_written_as_a_folder_of_transformers(finished, tmp_path, capsys):
-    assert main(["export", str(finished), str(tmp_path / "vit"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["class"] == "ViTForImageClassification"
-    ours, again = open_model(finished), open_model(tmp_path / "vit")
+def test_vits_own_recipe_is_written_as_a_folder_of_transformers(tmp_path, capsys):
+    source, out = saved(tmp_path), str(tmp_path / "run")
+    words = ["--task", "classify", "--recipe", "vit", "--patch", "2", "--steps", "2", "--workers", "1"]
+    assert main(["train", source, *words, "--out", out]) == 0
+    assert main(["export", out, str(tmp_path / "vit")]) == 0
+    assert "holds a ViTForImageClassification" in capsys.readouterr().out
+    ours, again = open_model(out), open_model(tmp_path / "vit")
     pictures = np.random.default_rng(0).standard_normal((3, 1, 6, 8)).astype(np.float32)
     assert np.array_equal(ours.model.forward(ours.params, pictures)[0], again.model.forward(again.params, pictures)[0])
 

@@ -111,7 +111,7 @@ class NameTagger:
 
     def _probabilities(self, pieces: Sequence[Piece]) -> Iterator[np.ndarray]:
         """(words, 3) of each piece."""
-        logits, _ = self.model.forward(self.params, self.batch(pieces), Call(recompute=True))  # no backward will come
+        logits, _ = self.model.forward(self.params, self.batch(pieces), Call().forward_only())
         for piece, row in zip(pieces, logits, strict=True):
             yield softmax_forward(row[piece.first].astype(np.float64))[0]
 
