@@ -9,7 +9,7 @@
 # **You need.** Lesson 02, the causal mask; lesson 04, the decoder; lesson 05, gradients; lesson 07, the encoder; lesson
 # 16, pretraining.
 #
-# **Time.** 105 minutes to read; the code runs in 30 s and takes 0.4 GB.
+# **Time.** 105 minutes to read; the code runs in 60 s and takes 0.5 GB.
 
 # %%
 from itertools import pairwise
