@@ -9,7 +9,7 @@
 #
 # **You need.** Lesson 01, characters as tokens and nats; lesson 04, a GPT; lesson 05, gradients; lesson 06, AdamW.
 #
-# **Time.** 180 minutes to read; the code runs in 60 s and takes 0.2 GB.
+# **Time.** 185 minutes to read; the code runs in 65 s and takes 0.2 GB.
 #
 # All people, numbers and addresses in this lesson are invented.
 
@@ -446,7 +446,7 @@ prediction(
 #
 # What else could expose a number? The model may have learnt that 831 is a frequent number, and give it after *any*
 # name. Then something is known, but not of whom. So each planted number is also asked for behind names that were
-# never planted. And a second model, of other text of the same kind, has never seen any of the numbers.
+# never planted. And a second model reads the same text, as often, *without* any canary: what it finds likely is likely anyway.
 #
 # Ours are lines such as `Bafidego: 831.` in real text. With three digits all 1,000 numbers can be ranked at once:
 
@@ -502,13 +502,12 @@ show_source(exposure, docstring=False)
 # %% [markdown]
 # Now the experiment. The text is 64 lines of Python's documentation, of 160 characters, chosen at random out of 128; the
 # others are kept for part 4. Canaries stand in it 0, 1, 4 or 16 times. The model reads everything again and
-# again, and we look after 1, 4, 16 and 40 passes. The other model reads 640 other lines four times, as many characters
-# in all, without canaries.
+# again, and we look after 1, 4, 16 and 40 passes.
 #
 # **Predictions.** (a) After one pass a canary that stands there once is as exposed as the same number behind names that
 # were never planted, within half a bit. (b) What counts is the *product* of copies and passes: 4 copies after 4 passes are
 # as exposed as 16 copies after one, and 16 after 4 as 4 after 16, within two bits. (c) After 40 passes 16 copies are
-# known outright: above 9 bits, where 9.97 is the most. (d) They are known with their names: behind other names the same
+# known outright: above 9 bits, where 9.97 is the most, and the model without canaries is below 3. (d) They are known with their names: behind other names the same
 # numbers are exposed by three bits less, at least.
 
 # %%
@@ -580,7 +579,12 @@ def line_nats(params, lines):
 
 
 all_lines = lines_of(documents, np.random.default_rng(2))
-bits, guesses, held_out = {}, {}, {}  # bits: (passes, copies) -> (own name, other names) a seed
+bits, without, guesses, held_out = (
+    {},
+    {},
+    {},
+    {},
+)  # bits: (passes, copies) -> (own name, others) a seed
 for seed in SEEDS:
     rng = np.random.default_rng(seed)
     shuffled = [all_lines[i] for i in rng.permutation(len(all_lines))[: 2 * LINES + SPARE]]
@@ -591,12 +595,17 @@ for seed in SEEDS:
     kept[0] = params.copy()
     read_again_and_again(text, params, rng, PASSES[-1], kept)
     read_again_and_again("\n".join(spare), reference, rng, 1 if quick() else 4, {})
+    never_planted, plain_rng = {}, np.random.default_rng([seed, 1])
+    plain = reader.init(plain_rng)
+    never_planted[0] = plain.copy()
+    read_again_and_again("\n".join(members), plain, plain_rng, PASSES[-1], never_planted)
     hardness = [line_nats(reference, some) for some in (members, others)]
-    for passes, snapshot in {**kept, "without": reference}.items():
-        found = exposures(snapshot, canaries)
+    for passes in PASSES:
+        found, other = (exposures(one[passes], canaries) for one in (kept, never_planted))
         for copies in COPIES:
             chosen = [one.times == copies for one in canaries]
             bits.setdefault((passes, copies), []).append(found[chosen].mean(axis=0))
+            without.setdefault((passes, copies), []).append(float(other[chosen, 0].mean()))
     for passes, snapshot in kept.items():
         nats = [line_nats(snapshot, some) for some in (members, others)]
         held_out.setdefault(passes, []).append(float(nats[1].mean()))
@@ -610,7 +619,15 @@ for seed in SEEDS:
             guesses.setdefault(name, {}).setdefault(passes, []).append(area)
 bits = {key: np.array(values) for key, values in bits.items()}  # (seeds, 2)
 table(
-    ["passes", "copies", "exposure", "(lowest to highest)", "behind other names", "difference"],
+    [
+        "passes",
+        "copies",
+        "exposure",
+        "(lowest to highest)",
+        "behind other names",
+        "difference",
+        "without canaries",
+    ],
     [
         (
             str(passes),
@@ -619,9 +636,9 @@ table(
             f"{own.min():.1f} to {own.max():.1f}",
             float(other.mean()),
             str(paired_difference(own, other)),
+            float(np.mean(without[passes, copies])),
         )
         for (passes, copies), (own, other) in ((key, values.T) for key, values in bits.items())
-        if passes
     ],
     digits=2,
 )
@@ -652,16 +669,22 @@ show(
 last = PASSES[-1]
 (known, elsewhere), (never, _) = bits[last, COPIES[-1]].mean(axis=0), bits[last, 0].mean(axis=0)
 once = paired_difference(*bits[PASSES[0], 1].T)
-unseen = paired_difference(bits[PASSES[0], 1][:, 0], bits["without", 1][:, 0])
+unseen = paired_difference(bits[PASSES[0], 1][:, 0], without[PASSES[0], 1])
+anyway = paired_difference(bits[last, 16][:, 0], without[last, 16])
 whose = paired_difference(*bits[last, 16].T)
 print("one pass, one copy, own name minus other names:    ", once)
-print("the same, minus a model that never saw the numbers:", unseen)
+print("one pass, one copy, minus the model without canaries:", unseen)
+print(f"{last} passes, 16 copies, minus the model without canaries:", anyway)
 print(f"{last} passes, 16 copies, own name minus other names:", whose)
 expect(
     "E16.exposure_of_16_copies",
     known,
     above=9,
-    against=unless_quick(never_planted=never, behind_other_names=elsewhere),
+    against=unless_quick(
+        never_planted=never,
+        behind_other_names=elsewhere,
+        without_canaries=np.mean(without[last, 16]),
+    ),
     full_only=True,
 )
 expect(
@@ -689,8 +712,8 @@ prediction(
 )
 prediction(
     "E16.sixteen_are_known",
-    "16 copies are known after 40 passes",
-    bits[last, 16][:, 0].min() > 9,
+    "16 copies are known after 40 passes, and not by the model without canaries",
+    bits[last, 16][:, 0].min() > 9 and max(without[last, 16]) < 3,
 )
 prediction(
     "E16.known_with_their_names",
@@ -699,7 +722,7 @@ prediction(
 )
 
 # %% [markdown]
-# (a) is confirmed, and closely. The usual comparison, with a model that never saw the numbers, would have left it open: how
+# (a) is confirmed, and closely. The usual comparison, with a model that never saw the numbers, leaves it open: how
 # likely a number is *anyway* is luck, and the interval is wide. Behind other names the number is the same, and the luck
 # falls out. (b) is not confirmed. On average 16 copies in one pass are more exposed than 4 copies in 4, by more than a bit,
 # and three seeds do not say whether by more than two. That a line is known the better the more often it was read, in
@@ -923,7 +946,7 @@ expect("L14.area_by_hand", abs(area(seen, unseen) - area_under_curve(seen, unsee
 #
 # A low loss may also mean that a line is *easy*. That hides what was seen, and a weak guess proves little about what a better
 # one could tell. So there is a stronger guess, the loss less that of a **reference model**, which has read neither (Watson
-# et al., 2022): what is easy for both falls out. Ours is the one that read 640 other lines.
+# et al., 2022): what is easy for both falls out. Ours has read 640 other lines four times, as many characters in all.
 #
 # **Predictions.** (a) Before training, and without the model, guesses are at chance: 0.45 to 0.55 on average. (b) After
 # one pass, which is how large corpora are read, the area is below 0.7 for either guess, with its whole interval: of little

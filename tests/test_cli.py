@@ -130,13 +130,17 @@ def test_line_ends_of_every_system_are_alike(trained, story, capsys, tmp_path):
     assert said[2] == said[3] == said[4]
 
 
-def test_evaluate_names_its_numbers(trained, story, capsys):
+def test_evaluate_names_its_numbers(trained, story, capsys, monkeypatch):
     assert main(["evaluate", str(trained), str(story), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["bytes"] == len(story.read_bytes())
     bits = result["nats_per_token"] * result["tokens"] / result["bytes"] / np.log(2)
     assert result["bits_per_byte"] == pytest.approx(bits)
     assert result["nats_per_token"] < result["baseline_nats_per_token"]["uniform"] == pytest.approx(np.log(300))
+    with monkeypatch.context() as patched:  # before any work
+        patched.setattr("minigpt.cli.evaluate.evaluate_text", None)
+        assert main(["evaluate", str(trained), str(story), "--by-position", "999999"]) == 2
+        assert "hold 0 windows of 999,999" in capsys.readouterr().err
     assert main(["evaluate", str(trained), str(story), "--by-position", "3"]) == 0
     table = capsys.readouterr().out
     rivals = ("uniform", "unigram", "bigram", "gzip", "bz2", "xz", "xz primed", "this model")

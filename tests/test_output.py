@@ -139,6 +139,7 @@ COMMANDS_WITH_JSON = {
     "distill": ["nothing"],
     "finetune": ["nothing", "nothing.csv", "--task", "classify"],
     "predict": ["nothing", "nothing.csv"],
+    "ask": ["nothing", "nothing.png", "what?"],
     "generate": ["nothing"],
     "embed": ["nothing", "nothing.txt"],
     "transcribe": ["nothing.wav"],

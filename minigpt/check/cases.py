@@ -240,4 +240,6 @@ CASES = (
     Case("soft_targets", "some rows", _taught("teacher", temperature=2.5, counted=SOME)),
     Case("squared_error", "", _taught("wanted", count=9)),
     Case("squared_error", "some rows", _taught("wanted", counted=SOME)),
+    Case("contrastive", "", _normal((4, 3), (4, 3), (1,))),
+    Case("contrastive", "square", _normal((4, 4), (4, 4), (1,))),
 )

@@ -14,6 +14,7 @@ COMMANDS = {  # the file of a subcommand, and its line in `minigpt --help`
     "distill": "train a small model on what a large one says of a text",
     "finetune": "teach a trained model a task from examples",
     "predict": "let a fine-tuned model answer every example of a file",
+    "ask": "ask a trained model about a picture",
     "generate": "let a trained model continue a text",
     "chat": "talk with a published model",
     "serve": "answer questions to a model over HTTP, in the form of OpenAI's API, with a page to chat",

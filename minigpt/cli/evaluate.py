@@ -64,10 +64,10 @@ def execute(arguments) -> int:
     opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
     training = opened.training_tokens()
     with blas_threads(threads_for_width(opened.model.config.width)):
+        positions = _by_position(opened, text, arguments.by_position)  # first, since a short text is refused
         result = evaluate_text(
             opened.model, opened.params, opened.tokenizer, text, training, progress=not arguments.json
         )
-        positions = _by_position(opened, text, arguments.by_position)
     if arguments.json:
         sampled = {"sampled_of_characters": len(whole) if len(text) < len(whole) else None}
         print_json({**result.to_dict(), **sampled, **({"by_position": positions} if positions else {})})

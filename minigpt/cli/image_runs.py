@@ -17,18 +17,23 @@ from minigpt.finetune.report import lines_of, report_lines
 from minigpt.machine import available_memory, blas_threads, cores, threads_for_width
 from minigpt.measure.classes import beside, class_report
 from minigpt.measure.image_rivals import image_rivals
+from minigpt.measure.intervals import bootstrapped_mean
 from minigpt.model import Transformer
 from minigpt.progress import say
 from minigpt.train import Interrupted, TrainSettings, read_metrics
 from minigpt.vision import Augmentation, ImageFolder, Seen, has_images, open_image_folder, prepare_images, train_images
+from minigpt.vision.asked import Asked, by_first_word
+from minigpt.vision.asking import asking_config, prepare_asking, questions_of
 from minigpt.vision.named import NAMES, TEST, named_set
-from minigpt.vision.prepare import config_of
+from minigpt.vision.prepare import MODERN, config_of
+from minigpt.vision.questions import QUESTION_SETS, blind_answers, read_questions
 from minigpt.vision.seen import images_of
 
 OF_TEXTS: tuple[str, ...] = ("objective", "architecture", "start", "preset", "tokenizer", "vocabulary", "context")
 OF_TEXTS += ("window", "sinks", "rotary_scaling")
 RANKS = ("data_parallel", "tensor_parallel", "pipeline_parallel")
-EPOCHS, BATCH, RATE, DECAY, VALIDATIONS = 40, 64, 2e-3, 0.05, 10
+ASKED = 4  # times that each question is asked
+EPOCHS, BATCH, RATE, DECAY, VALIDATIONS = 60, 64, 2e-3, 0.05, 10
 
 
 def train_on_images(arguments: argparse.Namespace) -> int:
@@ -44,7 +49,7 @@ def train_on_images(arguments: argparse.Namespace) -> int:
         except Interrupted as stopped:
             report_stopped(stopped.step, "train", run.path, as_json=arguments.json)
             return STOPPED
-    result = final_report(run)
+    result = final_report(run) if run.task == "classify" else asking_report(run)
     print_json(result) if arguments.json else print("\n".join(_lines(result)))
     return 0
 
@@ -52,6 +57,8 @@ def train_on_images(arguments: argparse.Namespace) -> int:
 def _fresh(arguments: argparse.Namespace) -> ImageFolder:
     if arguments.corpus is None:
         raise UserError("--task classify needs images; name a folder, a file or one of " + ", ".join(NAMES))
+    if arguments.task == "ask":
+        return _fresh_asking(arguments)
     named = named_set(arguments.corpus)
     augment = Augmentation.from_text(arguments.augment) if arguments.augment else Augmentation()
     if named is not None and arguments.augment is None:
@@ -61,16 +68,17 @@ def _fresh(arguments: argparse.Namespace) -> ImageFolder:
     if test is None and named is not None and not arguments.corpus.endswith(TEST):
         test = arguments.corpus + TEST
     changes = {name: value for name in ("dropout", "position") if (value := getattr(arguments, name)) is not None}
-    patch = arguments.patch or (named.patch if named else None)
     settings = _settings(arguments, len(images.pixels))
-    _check_memory(config_of(images.size, 2, patch, changes), settings)
+    recipe = arguments.recipe or MODERN
+    _check_memory(config_of(images.size, 2, arguments.patch, recipe, changes), settings)
     with reserved_folder(arguments, f"{Path(arguments.corpus).stem}-vit", has_images) as path:
         return prepare_images(
             path,
             images,
             None if test is None else images_of(test, arguments.label),
             name=arguments.corpus,
-            patch=patch,
+            patch=arguments.patch,
+            recipe=recipe,
             augment=augment,
             changes=changes,
             settings=settings,
@@ -78,9 +86,25 @@ def _fresh(arguments: argparse.Namespace) -> ImageFolder:
         )
 
 
-def _settings(arguments: argparse.Namespace, images: int) -> TrainSettings:
+def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
+    for name in ("augment", "label", "position", "dropout", "recipe"):
+        if getattr(arguments, name) is not None:
+            raise UserError(f"--{name} goes with --task classify; leave it out")
+    test = arguments.test
+    if test is None and arguments.corpus != QUESTION_SETS[0]:
+        raise UserError("--task ask is measured on other questions; name them with --test")
+    found, asked = read_questions(arguments.corpus), read_questions(test or QUESTION_SETS[1])
+    settings = _settings(arguments, len(found.questions), ASKED)
+    _check_memory(asking_config(found.pixels.shape[1:], 512, 32, arguments.patch), settings)
+    with reserved_folder(arguments, f"{Path(arguments.corpus).stem}-ask", has_images) as path:
+        return prepare_asking(
+            path, found, asked, name=arguments.corpus, patch=arguments.patch, settings=settings, held=True
+        )
+
+
+def _settings(arguments: argparse.Namespace, images: int, epochs: int = EPOCHS) -> TrainSettings:
     batch = arguments.batch or min(BATCH, images)
-    steps = arguments.steps or max(100, EPOCHS * images // (batch * (arguments.accumulate or 1)))
+    steps = arguments.steps or max(100, epochs * images // (batch * (arguments.accumulate or 1)))
     given = {name: value for name in ("optimizer", "accumulate", "seed") if (value := getattr(arguments, name))}
     return TrainSettings(
         steps=steps,
@@ -98,12 +122,13 @@ def _settings(arguments: argparse.Namespace, images: int) -> TrainSettings:
 def _check_memory(config: Any, settings: TrainSettings) -> None:
     """`UserError` before anything large is made, if a step clearly needs more memory than there is."""
     parameters = sum(int(np.prod(shape)) for shape in Transformer(config).shapes().values())
+    positions = config.context + (config.encoder.context if config.encoder else 0)
     per_position = config.layers * (14 * config.width + 2 * config.feed_forward_width + config.heads * config.context)
-    needed = 4 * (parameters * (4 + settings.workers) + settings.batch * config.context * per_position)
+    needed = 4 * (parameters * (4 + settings.workers) + settings.batch * positions * per_position)
     free = available_memory()
     if free is not None and needed > free:
         raise UserError(
-            f"a step with --batch {settings.batch} and {config.context} patches takes about {needed / 1e9:,.1f} GB, "
+            f"a step with --batch {settings.batch} and {positions} positions takes about {needed / 1e9:,.1f} GB, "
             f"but {free / 1e9:,.1f} GB of memory are free; choose a smaller --batch or a larger --patch"
         )
 
@@ -148,6 +173,33 @@ def final_report(run: ImageFolder) -> dict[str, Any]:
     }
 
 
+def asking_report(run: ImageFolder) -> dict[str, Any]:
+    """How often the best checkpoint writes exactly the answer, also by the first word of the question."""
+    asked, test = Asked(run.path), questions_of(run, "test")
+    with blas_threads(threads_for_width(run.config.width)):
+        right = asked.right(test)
+    blind = np.array(blind_answers(questions_of(run, "training"), test)) == np.array(test.answers)
+    kinds = by_first_word(test)
+    return {
+        "folder": str(run.path),
+        "task": "ask",
+        "data": {name: value for name, value in run.corpus.items() if name != "checksums"},
+        "parameters": asked.params.flat.size,
+        "steps": asked.progress["step"],
+        "seconds": round(read_metrics(run.file("metrics.csv"))["seconds"][-1][1], 1),
+        "test": {"examples": len(right), "exact_match": bootstrapped_mean(right)._asdict()},
+        "kinds": {
+            kind: {
+                "examples": int(rows.sum()),
+                "exact_match": float(right[rows].mean()),
+                "blind": float(blind[rows].mean()),
+            }
+            for kind, rows in kinds.items()
+        },
+        "rivals": beside(right, {"the question alone": blind}),
+    }
+
+
 def measure(seen: Seen, pixels: np.ndarray, targets: np.ndarray) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the model reaches on these images, and what its rivals do, which have seen the same training images."""
     run = seen.folder
@@ -188,6 +240,11 @@ def measure_predictions(arguments: argparse.Namespace) -> int:
 
 def _lines(result: dict[str, Any]) -> list[str]:
     data = result["data"]
-    counts = f"{data['training']:,} images to learn from, {data['validation']:,} to validate, {data['test']:,} to test"
+    what = "images" if result["task"] == "classify" else "questions"
+    counts = f"{data['training']:,} {what} to learn from, {data['validation']:,} to validate, {data['test']:,} asked"
     model = f"{result['parameters']:,} parameters, {result['steps']:,} steps, {result['seconds']:.0f} s"
-    return [f"\n{data['name']}: {counts}", model, *report_lines(result)]
+    kinds = [
+        f"  {kind + ' ...?':18} {one['exact_match']:.3f}   of {one['examples']:,}; blind {one['blind']:.3f}"
+        for kind, one in result.get("kinds", {}).items()
+    ]
+    return [f"\n{data['name']}: {counts}", model, *kinds, *report_lines(result)]

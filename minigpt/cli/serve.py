@@ -5,12 +5,14 @@ import ipaddress
 import math
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from minigpt.cli.options import MODEL, add_command, cache_option, checkpoint_option, file, positive, visible
 from minigpt.errors import UserError
 from minigpt.files import read_text
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.pretrained import open_model
+from minigpt.serve.gate import name_of
 from minigpt.serve.limits import Limits
 
 KEY = "MINIGPT_API_KEY"
@@ -45,17 +47,29 @@ def add(subparsers) -> None:
     checkpoint_option(parser)
     parser.add_argument("--host", default=LOOPBACK, help=f"the address to listen at (default {LOOPBACK}: this machine)")
     parser.add_argument("--port", type=port, default=8000, help="default 8000; 0 takes a free one")
-    parser.add_argument("--name", help="by which clients ask for the model (default: the last part of MODEL)")
+    parser.add_argument(
+        "--name", type=label, help="by which clients ask for the model (default: the last part of MODEL)"
+    )
     key = parser.add_mutually_exclusive_group()
     key.add_argument(
         "--api-key-file", type=file, metavar="FILE", help=f"holds the key that clients need (or set {KEY})"
     )
     key.add_argument("--api-key", metavar="KEY", help="the same; but other users of the machine can see it")
     parser.add_argument(
-        "--host-name", action="append", default=[], metavar="NAME", help="another name of this server (repeatable)"
+        "--host-name",
+        action="append",
+        type=name_of_host,
+        default=[],
+        metavar="NAME",
+        help="another name of this server (repeatable)",
     )
     parser.add_argument(
-        "--origin", action="append", default=[], metavar="URL", help="another site whose pages may ask (repeatable)"
+        "--origin",
+        action="append",
+        type=origin,
+        default=[],
+        metavar="URL",
+        help="another site whose pages may ask (repeatable)",
     )
     parser.add_argument(
         "--grace", type=seconds, default=30.0, help="seconds for answers to finish when the server ends (default 30)"
@@ -80,6 +94,32 @@ def port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 5 or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text} is not a port, from 0 to 65535")
     return int(text)
+
+
+def label(text: str) -> str:
+    """What a client can write into `model`, for argparse."""
+    if not text.strip() or not text.isprintable():
+        raise argparse.ArgumentTypeError(f"{visible(text)!r} is no name; take some letters")
+    return text
+
+
+def name_of_host(text: str) -> str:
+    """A name as it stands in a Host header, without scheme and port, for argparse."""
+    if not text or name_of(text) != text.lower():
+        raise argparse.ArgumentTypeError(f"{visible(text)} is not the bare name of a machine, such as example.org")
+    return text
+
+
+def origin(text: str) -> str:
+    """A site as a browser writes it into an Origin header, for argparse: a path or a slash would match nothing."""
+    try:
+        parts = urlsplit(text)
+        bare = f"{parts.scheme}://{parts.netloc}"
+    except ValueError:
+        bare = ""
+    if bare != text or parts.scheme not in ("http", "https") or not parts.hostname or text != text.lower():
+        raise argparse.ArgumentTypeError(f"{visible(text)} is not a site such as https://example.org, without a path")
+    return text
 
 
 def seconds(text: str) -> float:

@@ -20,7 +20,12 @@ NAMES = {
 }
 
 
-USES = {"domain": "generate", "chat": "chat"}  # task -> the command that uses its models, where it is not predict
+ALIKE = "no interval: the examples are too few, or all alike"
+USES = {
+    "domain": "generate",
+    "chat": "chat",
+    "ask": "ask",
+}  # task -> the command that uses its models, where it is not predict
 UNITS = {"loss": "nats per token", "bits_per_byte": "bits per byte"}
 
 
@@ -50,7 +55,8 @@ def lines_of(measured: dict[str, Any]) -> Iterator[str]:
         if isinstance(value, float):
             yield f"{shown:20} {value:.3f}"
         elif isinstance(value, dict) and "low" in value:
-            yield f"{shown:20} {value['value']:.3f}   95% interval {value['low']:.3f} to {value['high']:.3f}"
+            spread = f"95% interval {value['low']:.3f} to {value['high']:.3f}"
+            yield f"{shown:20} {value['value']:.3f}   {spread if value['low'] < value['high'] else ALIKE}"
     if len(measured.get("labels", ())) in range(2, 13):
         yield from _confusion(measured["labels"], measured["confusion"])
 

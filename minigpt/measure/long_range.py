@@ -113,11 +113,13 @@ def loss_by_position(
     """
     length = model.config.context if length is None else length
     count = (len(tokens) - 1) // length
-    if count < 2 or not 1 <= bins <= length:
+    if count < 2:
         raise UserError(
-            f"{len(tokens)} tokens give {count} windows of {length}, and {bins} parts are asked for; take a longer "
-            "text, at least two windows, or fewer parts"
+            f"{len(tokens):,} tokens hold {count} windows of {length:,} and the token after them, but two are needed; "
+            "take a longer text or shorter windows"
         )
+    if not 1 <= bins <= length:
+        raise UserError(f"a window of {length:,} tokens has no {bins} equal parts; ask for 1 to {length:,}")
     starts = np.unique(np.linspace(0, len(tokens) - 1 - length, min(count, most)).astype(int))
     losses = token_losses(model, params, np.stack([tokens[start : start + length + 1] for start in starts]))
     edges = np.linspace(0, length, bins + 1).astype(int).tolist()

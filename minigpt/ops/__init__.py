@@ -22,6 +22,8 @@ from minigpt.ops.attention import attention_backward as attention_backward
 from minigpt.ops.attention import attention_forward as attention_forward
 from minigpt.ops.blockwise import blockwise_attention_backward as blockwise_attention_backward
 from minigpt.ops.blockwise import blockwise_attention_forward as blockwise_attention_forward
+from minigpt.ops.contrastive import contrastive_backward as contrastive_backward
+from minigpt.ops.contrastive import contrastive_forward as contrastive_forward
 from minigpt.ops.convolution import convolution_1d_backward as convolution_1d_backward
 from minigpt.ops.convolution import convolution_1d_forward as convolution_1d_forward
 from minigpt.ops.convolution import convolution_2d_backward as convolution_2d_backward

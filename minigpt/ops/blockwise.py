@@ -84,7 +84,7 @@ def blockwise_attention_forward(
     y, log_sum = np.empty_like(query), np.empty(query.shape[:3], query.dtype)
     meeting = Meeting(mask, bias, dropout_mask, rate, max(1, rows // shared), columns)
     for sequence, group, heads in _heads(key.shape, shared):
-        _forward_one(
+        forward_in_tiles(
             query[sequence, heads],
             key[sequence, group],
             value[sequence, group],
@@ -109,7 +109,7 @@ def blockwise_attention_backward(
     dquery, dkey, dvalue = np.zeros_like(query), np.zeros_like(key), np.zeros_like(value)
     delta = np.vecdot(dy, cache.y)  # (B, H, T)
     for sequence, group, heads in _heads(key.shape, query.shape[1] // key.shape[1]):
-        _backward_one(
+        backward_in_tiles(
             dy[sequence, heads],
             (query[sequence, heads], key[sequence, group], value[sequence, group]),
             (cache.log_sum[sequence, heads], delta[sequence, heads]),
@@ -120,7 +120,7 @@ def blockwise_attention_backward(
     return dquery, dkey, dvalue
 
 
-def _forward_one(
+def forward_in_tiles(
     query: np.ndarray, key: np.ndarray, value: np.ndarray, tiles: Any, y: np.ndarray, log_sum: np.ndarray
 ) -> None:
     """One sequence, and the h query heads of one key-value head. query, y: (h, T, D); key, value: (S, D).
@@ -149,8 +149,8 @@ def _forward_one(
         log_sum[:, rows] = np.where(nothing, 0, top + np.log(total)).reshape(log_sum[:, rows].shape)
 
 
-def _backward_one(dy: np.ndarray, arrays: Any, of_rows: Any, tiles: Any, gradients: Any) -> None:
-    """One sequence and one key-value head: dy (h, T, D), arrays as in `_forward_one`, log_sum and delta, (h, T) each.
+def backward_in_tiles(dy: np.ndarray, arrays: Any, of_rows: Any, tiles: Any, gradients: Any) -> None:
+    """One sequence and one key-value head: dy (h, T, D), arrays as before, log_sum and delta, (h, T) each.
 
     The gradients of query, key and value are added to.
     """

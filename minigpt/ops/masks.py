@@ -22,7 +22,7 @@ class MaskRule(NamedTuple):
         """Booleans that broadcast to (h, t, s), of one sequence; None where all may attend to all."""
         queries, keys = self.queries[rows], self.keys[columns]
         prefix = 0 if self.prefix is None else int(self.prefix[sequence])
-        mask = _band(queries, keys, self.causal, self.window, self.sinks, prefix)
+        mask = band(queries, keys, self.causal, self.window, self.sinks, prefix)
         if self.present is not None and not self.present[sequence, columns].all():
             present = self.present[sequence, columns]
             mask = present[None] if mask is None else mask & present
@@ -40,7 +40,7 @@ class MaskRule(NamedTuple):
         return np.stack(each)[:, None] if batch else each[0]
 
 
-def _band(
+def band(
     queries: np.ndarray, keys: np.ndarray, causal: bool, window: int | None, sinks: int, prefix: int
 ) -> np.ndarray | None:
     """The mask without padding, (t, s) or `NOTHING`; None where it hides nothing."""

@@ -121,7 +121,8 @@ def open_model(
         images = open_image_folder(name)
         params, _ = newest(images, checkpoint)
         params = params if params.flat.dtype == dtype else params.astype(dtype)
-        return OpenedModel(Transformer(images.config), params, None, name)
+        tokenizer = images.tokenizer() if images.task == "ask" else None
+        return OpenedModel(Transformer(images.config), params, tokenizer, name)
     path = Path(name)
     known = name in NAMED or quantized or not path.is_dir() or (path / CONFIG).exists() or is_ctranslate2(path)
     if not known:

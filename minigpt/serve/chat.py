@@ -3,12 +3,12 @@
 from typing import Any
 
 from minigpt.infer import Request
-from minigpt.serve.fields import TEXT, Field, check_field, finite, read_fields
+from minigpt.serve.fields import FLAG, TEXT, Field, check_field, finite, read_fields
 from minigpt.serve.job import MOST_ALTERNATIVES, SHARED, Form, Job, job_of, request_of
 from minigpt.serve.refused import unfit
 from minigpt.serve.served import CHAT, Served
 from minigpt.serve.writing import Piece, Told
-from minigpt.values import FLAG, REQUIRED, Kind, choice, whole
+from minigpt.values import REQUIRED, Kind, choice, whole
 
 FIELDS = {
     **SHARED,

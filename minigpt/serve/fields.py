@@ -50,6 +50,7 @@ def _is_unicode(value: Any) -> bool:
 
 
 TEXT = Kind("a string of Unicode characters", _is_unicode)
+FLAG = Kind("true or false", lambda value: isinstance(value, bool))  # in JSON's words
 SHARE = Kind("a number above 0 and at most 1", lambda value: is_finite(value) and 0 < value <= 1)
 
 
@@ -145,4 +146,4 @@ def finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-__all__ = ["NEUTRAL", "SHARE", "TEXT", "Field", "Refused", "check_field", "finite", "parse", "read_fields"]
+__all__ = ["FLAG", "NEUTRAL", "SHARE", "TEXT", "Field", "Refused", "check_field", "finite", "parse", "read_fields"]

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from minigpt.infer import Request, Sampling
-from minigpt.serve.fields import SHARE, TEXT, Field, read_fields
+from minigpt.serve.fields import FLAG, SHARE, TEXT, Field, read_fields
 from minigpt.serve.refused import unfit
 from minigpt.serve.served import Served
 from minigpt.serve.writing import Piece
-from minigpt.values import FLAG, REQUIRED, TABLE, Kind, number, whole
+from minigpt.values import REQUIRED, TABLE, Kind, number, whole
 
 MOST_STOPS = 4
 MOST_ALTERNATIVES = 20

@@ -25,7 +25,6 @@ class NamedImages:
     package: Package
     read: Callable[[Path], Images]  # the folder of the package -> all images
     test: int  # how many of them are held out
-    patch: int  # pixels of a patch's side that suit it
     augment: Augmentation  # what does not change the class
 
 
@@ -47,7 +46,6 @@ NAMED_IMAGES = {
         ),
         _table("mnist_5k.csv.gz"),
         1000,
-        4,
         Augmentation(shift=2, crop=0.15, turn=12.0),
     ),
     "digits": NamedImages(
@@ -64,7 +62,6 @@ NAMED_IMAGES = {
         ),
         _table("digits.csv.gz"),
         360,
-        2,
         Augmentation(shift=1, turn=10.0),
     ),
 }

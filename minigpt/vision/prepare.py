@@ -1,10 +1,9 @@
 """From images to the folder of a run that can begin."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.model import TransformerConfig
@@ -14,11 +13,18 @@ from minigpt.vision.augment import UNCHANGED, Augmentation
 from minigpt.vision.data import ImageData
 from minigpt.vision.images import Images, classes_of
 from minigpt.vision.named import split
-from minigpt.vision.run import ImageFolder, has_images, write_parts
+from minigpt.vision.run import ImageFolder, has_images, pixel_statistics, write_parts
 
-# ViT's recipe, so that a run can be written as a folder that transformers opens (Dosovitskiy et al. 2021, section 3.1).
-MODEL: dict[str, Any] = {"width": 64, "layers": 6, "heads": 4, "class_token": True, "activation": "gelu"}
-FINEST = 7  # patches beside each other at least, where nobody says their size
+SIZES: dict[str, Any] = {"width": 64, "layers": 4, "heads": 4}
+MODERN = "modern"
+RECIPES: dict[str, dict[str, Any]] = {
+    # The blocks of `tiny` and the mean of all patches, which learns from few images sooner than a class token does
+    # (Beyer, Zhai & Kolesnikov 2022, "Better plain ViT baselines for ImageNet-1k", arXiv:2205.01580).
+    MODERN: {"norm": "rms", "activation": "silu", "gated": True, "init_std": 0.1},
+    # Dosovitskiy et al. (2021), section 3.1: what a folder of transformers can hold.
+    "vit": {"class_token": True, "activation": "gelu"},
+}
+PATCHES = 4  # beside each other, where nobody says how large they are
 TEST, MOST_TEST = 0.2, 1000  # of images without a test of their own
 VALIDATION, MOST_VALIDATION = 0.05, 1000  # of the others
 
@@ -30,6 +36,7 @@ def prepare_images(
     *,
     name: str = "images",
     patch: int | None = None,
+    recipe: str = MODERN,
     augment: Augmentation = UNCHANGED,
     changes: Mapping[str, Any] | None = None,
     settings: TrainSettings | None = None,
@@ -39,7 +46,7 @@ def prepare_images(
 
     test: on which the model is measured once, at the end; None: a fifth of the images, 1,000 at most. Of the rest a
     twentieth validates: the checkpoint `best` is chosen by it. name: what they are called in reports. patch: pixels of
-    a patch's side; None: so many that at least 7 patches lie beside each other. changes: fields of the configuration.
+    a patch's side; None: a quarter of the image's. recipe: one of `RECIPES`. changes: fields of the configuration.
     held: whether the caller holds the folder's lock.
     `UserError` for all that does not fit, and for a folder that holds a model that was trained.
     """
@@ -59,20 +66,19 @@ def prepare_images(
         raise UserError(f"the class {missing[0]!r} has no image to learn from; give it more")
     for part in parts.values():
         part.targets(labels)  # a class that is not known is said now
-    config = config_of(images.size, len(labels), patch, changes or {})
-    seen = training.pixels.astype(np.float64)
-    deviation = np.maximum(seen.std(axis=(0, 1, 2)), 1e-6)
+    config = config_of(images.size, len(labels), patch, recipe, changes or {})
+    mean, deviation = pixel_statistics(training.pixels)
     folder = ImageFolder(
         path,
         config,
         settings,
         {"name": name, **{part: len(some.pixels) for part, some in parts.items()}},
         labels=labels,
-        mean=tuple(seen.mean(axis=(0, 1, 2)).tolist()),
-        deviation=tuple(deviation.tolist()),
+        mean=mean,
+        deviation=deviation,
         augment=augment,
     )
-    with _held(path, held):
+    with nullcontext() if held else locked(path, make_folder=True):
         if has_images(path) and folder.begun:
             raise UserError(f"{path} holds a model that was trained; choose another folder, or remove that one first")
         folder.corpus["checksums"] = write_parts(path, parts, labels)
@@ -82,38 +88,38 @@ def prepare_images(
 
 
 def config_of(
-    size: tuple[int, int, int], labels: int, patch: int | None, changes: Mapping[str, Any]
+    size: tuple[int, int, int], labels: int, patch: int | None, recipe: str, changes: Mapping[str, Any]
 ) -> TransformerConfig:
-    """A ViT for images of this size, Y, X, Z. `UserError` if the patches do not fit."""
-    height, width, channels = size
-    side = patch or max(1, min(height, width) // FINEST)
-    if side > min(height, width):
-        raise UserError(f"a patch of {side} pixels does not fit into {height} x {width}; choose a smaller one")
-    fields = {**MODEL, **changes}
-    positions = (height // side) * (width // side) + bool(fields["class_token"])
+    """An encoder for images of this size, Y, X, Z. `UserError` if the patches do not fit."""
+    eye = eye_of(size, patch)
+    fields = {**SIZES, **RECIPES[recipe], **changes}
+    token = bool(fields.get("class_token"))
     return TransformerConfig(
         vocabulary_size=1,
-        context=positions,
         architecture="encoder",
-        input="images",
-        image=(channels, height, width),
-        patch=(side, side),
         tied=False,
         head="sequence",
         labels=labels,
-        pooled="first" if fields["class_token"] else "mean",
+        pooled="first" if token else "mean",
         pooler=False,
-        **fields,
+        **{**eye, "context": eye["context"] + token, **fields},
     )
+
+
+def eye_of(size: tuple[int, ...], patch: int | None) -> dict[str, Any]:
+    """The fields of a configuration that say which images it reads, of Y, X, Z, and in which patches.
+
+    patch: pixels of a patch's side; None: a quarter of the image's. `UserError` if it does not fit.
+    """
+    height, width, channels = size
+    side = patch or max(1, min(height, width) // PATCHES)
+    if side > min(height, width):
+        raise UserError(f"a patch of {side} pixels does not fit into {height} x {width}; choose a smaller one")
+    positions = (height // side) * (width // side)
+    return {"input": "images", "image": (channels, height, width), "patch": (side, side), "context": positions}
 
 
 def _apart(images: Images, count: int) -> tuple[Images, Images]:
     """The rest, and `count` of them that are held out."""
     held_out, rest = split(len(images.pixels), count)
     return images.take(rest), images.take(held_out)
-
-
-def _held(path: Path, held: bool) -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext() if held else locked(path, make_folder=True)

@@ -1,7 +1,8 @@
 """The folder of a model that was trained on images.
 
-images.json (configuration, settings, classes, how pixels are scaled and changed, which images they were),
-training.npy, validation.npy and test.npy (pixels) with their NAME_targets.npy (the number of each one's class),
+images.json (task, configuration, settings, classes, how pixels are scaled and changed, which images they were),
+training.npy, validation.npy and test.npy (pixels) with their NAME_targets.npy (the number of each one's class) or
+NAME_questions.json (questions, answers, and which picture each is about; then also tokenizer.json),
 best.safetensors and last.safetensors (checkpoints), metrics.csv, loss.png. While a process trains there, .lock.
 """
 
@@ -16,13 +17,14 @@ from minigpt.files import checksum, read_json, replacing, write_json
 from minigpt.model import TransformerConfig
 from minigpt.train import RunFolder
 from minigpt.train.folder import read_settings
-from minigpt.values import TABLE, TEXT, about, list_of, number, read, shown, table_of
+from minigpt.values import TABLE, TEXT, about, choice, list_of, number, read, shown, table_of
 from minigpt.vision.augment import UNCHANGED, Augmentation
 from minigpt.vision.images import Images
 
 FILE = "images.json"
 FORMAT = "minigpt images 1"
-PARTS = ("training", "validation", "test")
+SEEN_PARTS = ("training", "validation")  # by training; the test is seen at its end
+TASKS = ("classify", "ask")
 DESCRIPTION = {
     "labels": list_of(TEXT),
     "mean": list_of(number()),
@@ -40,14 +42,17 @@ class ImageFolder(RunFolder):
     ----------
     path, config, settings, corpus
         As of a `RunFolder`; `corpus` says which images they were.
+    task : str
+        classify, or ask.
     labels : tuple of str
-        The names of the classes, in their order.
+        The names of the classes, in their order; or all answers.
     mean, deviation : tuple of float
         Of each channel of the training images: what the model sees is (pixel - mean) / deviation.
     augment : Augmentation
         How images are changed in training.
     """
 
+    task: str = "classify"
     labels: tuple[str, ...] = ()
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
@@ -56,6 +61,7 @@ class ImageFolder(RunFolder):
     def save(self) -> None:
         """Write images.json."""
         description = {
+            "task": self.task,
             "config": self.config.to_dict(),
             "settings": self.settings.to_dict(),
             "labels": list(self.labels),
@@ -66,6 +72,11 @@ class ImageFolder(RunFolder):
         }
         write_json(self.file(FILE), {"format": FORMAT, **description})
 
+    @property
+    def image(self) -> tuple[int, int, int]:
+        """Z, Y, X: channels, height and width of what it looks at."""
+        return (self.config.encoder or self.config).image
+
     def scaled(self, pixels: np.ndarray) -> np.ndarray:
         """What the model sees of pixels, (B, Y, X, Z): (B, Z, Y, X), of mean 0 and deviation 1 in training."""
         mean, deviation = (np.array(of_channels, np.float32) for of_channels in (self.mean, self.deviation))
@@ -74,7 +85,7 @@ class ImageFolder(RunFolder):
 
     def pixels(self, part: str) -> np.ndarray:
         """(N, Y, X, Z), mapped from disk: of training, validation or test."""
-        channels, height, width = self.config.image
+        channels, height, width = self.image
         found = self._array(f"{part}.npy")
         if found.shape[1:] != (height, width, channels) or found.dtype.kind not in "uf":
             raise UserError(f"{self.file(part)}.npy holds no images of this model's size; {AGAIN}")
@@ -87,14 +98,21 @@ class ImageFolder(RunFolder):
             raise UserError(f"{self.file(part)}_targets.npy holds no classes of this model; {AGAIN}")
         return np.asarray(found, np.int64)
 
-    def _array(self, name: str) -> np.ndarray:
+    def check_unchanged(self, name: str) -> None:
+        """`UserError` for a file of images or questions that is not as it was when training began."""
         path, expected = self.file(name), self.corpus.get("checksums", {}).get(name)
         try:
             if checksum(path) != expected:
                 raise UserError(f"{path} has changed since training began; {AGAIN}")
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except OSError as error:
             raise UserError(f"{path} could not be read ({error}); {AGAIN}") from None
+
+    def _array(self, name: str) -> np.ndarray:
+        self.check_unchanged(name)
+        try:
+            return np.load(self.file(name), mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise UserError(f"{self.file(name)} could not be read ({error}); {AGAIN}") from None
 
 
 AGAIN = "restore it, or train again into another folder"
@@ -102,13 +120,25 @@ AGAIN = "restore it, or train again into another folder"
 
 def write_parts(path: Path, parts: dict[str, Images], labels: tuple[str, ...]) -> dict[str, str]:
     """Write the images of each part and the numbers of their classes; file -> checksum."""
-    checksums = {}
+    checksums: dict[str, str] = {}
     for part, images in parts.items():
         for name, array in ((f"{part}.npy", images.pixels), (f"{part}_targets.npy", images.targets(labels))):
-            with replacing(path / name) as temporary, open(temporary, "wb") as file:
-                np.save(file, array, allow_pickle=False)
-            checksums[name] = checksum(path / name)
+            checksums |= write_array(path / name, array)
     return checksums
+
+
+def write_array(path: Path, array: np.ndarray) -> dict[str, str]:
+    """Write an array as a .npy file; its name -> its checksum."""
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.save(file, array, allow_pickle=False)
+    return {path.name: checksum(path)}
+
+
+def pixel_statistics(pixels: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Of each channel of (N, Y, X, Z) the mean and the deviation, which is never 0."""
+    seen = pixels.astype(np.float64)
+    deviation = np.maximum(seen.std(axis=(0, 1, 2)), 1e-6)
+    return tuple(seen.mean(axis=(0, 1, 2)).tolist()), tuple(deviation.tolist())
 
 
 def has_images(path: str | Path) -> bool:
@@ -126,18 +156,20 @@ def open_image_folder(path: str | Path) -> ImageFolder:
         format_ = read(value, "format", TEXT)
         if format_ != FORMAT:
             raise UserError(f"its format is {shown(format_)}, but this minigpt reads {FORMAT!r}")
-        for name in sorted(set(value) - {"format", "config", "settings", *DESCRIPTION}):
+        for name in sorted(set(value) - {"format", "task", "config", "settings", *DESCRIPTION}):
             raise UserError(f"{name} is not known; this minigpt is older than the file?")
         found = {name: read(value, name, kind) for name, kind in DESCRIPTION.items()}
         config = TransformerConfig.from_dict(read(value, "config", TABLE))
         settings = read_settings(read(value, "settings", TABLE))
         read(found["data"], "checksums", table_of(TEXT))
-        _check(config, found)
+        task = read(value, "task", choice(*TASKS), TASKS[0])
+        _check(config, found, task)
         return ImageFolder(
             path,
             config,
             settings,
             found["data"],
+            task=task,
             labels=tuple(found["labels"]),
             mean=tuple(map(float, found["mean"])),
             deviation=tuple(map(float, found["deviation"])),
@@ -151,14 +183,19 @@ def _augmentation(values: dict[str, Any]) -> Augmentation:
     return Augmentation(**values)
 
 
-def _check(config: TransformerConfig, found: dict[str, Any]) -> None:
+def _check(config: TransformerConfig, found: dict[str, Any], task: str) -> None:
     """`UserError` for parts of the description that do not fit each other."""
-    if config.input != "images" or config.head != "sequence":
-        raise UserError(f"its model reads {config.input} and has a {config.head} head; it must name classes of images")
-    if len(found["labels"]) != config.labels or len(set(found["labels"])) != config.labels:
+    eye, classify = config.encoder or config, task == "classify"
+    if (
+        eye.input != "images"
+        or config.head != ("sequence" if classify else "language")
+        or config.encoder_ahead == classify
+    ):
+        raise UserError(f"its model reads {eye.input} and has a {config.head} head, which is none for the task {task}")
+    if classify and not len(found["labels"]) == len(set(found["labels"])) == config.labels:
         raise UserError(f"it names {len(found['labels'])} classes, but the model tells {config.labels} apart")
     for name in ("mean", "deviation"):
-        if len(found[name]) != config.image[0]:
-            raise UserError(f"{name} has {len(found[name])} numbers, but images have {config.image[0]} channels")
+        if len(found[name]) != eye.image[0]:
+            raise UserError(f"{name} has {len(found[name])} numbers, but images have {eye.image[0]} channels")
     if not all(found["deviation"]):
         raise UserError("a deviation is 0, and pixels are divided by it")

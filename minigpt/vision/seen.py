@@ -22,6 +22,8 @@ class Seen:
     def __init__(self, path: str | Path, checkpoint: str = "best"):
         """`UserError` if the folder holds no model of images, or none that is whole."""
         self.folder = open_image_folder(path)
+        if self.folder.task != "classify":
+            raise UserError(f"{path} answers questions about pictures, and names no classes; use minigpt ask")
         self.model = Transformer(self.folder.config)
         self.params, self.progress = newest(self.folder, checkpoint)
 

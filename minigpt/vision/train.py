@@ -8,7 +8,8 @@ from typing import Any
 from minigpt.model import Params
 from minigpt.parallel.processes import ProcessCommunicator, Unshared
 from minigpt.parallel.workers import Workers
-from minigpt.train import Engine, Interrupted, OneProcess, Progress, TrainSettings, train
+from minigpt.train import Engine, Interrupted, OneProcess, Progress, TrainingData, TrainSettings, train
+from minigpt.vision.asking import AskingData
 from minigpt.vision.data import ImageData
 from minigpt.vision.run import ImageFolder, open_image_folder
 
@@ -22,18 +23,23 @@ def train_images(
     """Train the run to its last step, from its last checkpoint if it has one. Raises as `minigpt.train.train`."""
     return train(
         folder,
-        ImageData(folder),
+        data_of(folder),
         engine=_engine(folder),
         on_validation=lambda _params, row: on_validation(row),
         show_progress=show_progress,
     )
 
 
+def data_of(folder: ImageFolder) -> TrainingData:
+    """The batches that the folder's task asks for."""
+    return ImageData(folder) if folder.task == "classify" else AskingData(folder)
+
+
 def work(comm: ProcessCommunicator, path: str, settings: dict[str, Any]) -> None:
     """What every worker but the first does: the same as it, silently."""
     folder = replace(open_image_folder(path), settings=TrainSettings(**settings))
     with suppress(Interrupted):
-        train(folder, ImageData(folder), engine=Workers(folder, comm), show_progress=False)
+        train(folder, data_of(folder), engine=Workers(folder, comm), show_progress=False)
 
 
 def _engine(folder: ImageFolder) -> Engine:

@@ -35,8 +35,10 @@ def test_loss_by_position_covers_all_windows_and_its_mean_is_the_loss():
     mean = sum((one.stop - one.start) * one.nats.value for one in found) / 12
     assert mean == pytest.approx(mean_loss(model, params, tokens, stride=12), rel=1e-10)
     assert all(one.nats.low < one.nats.value < one.nats.high for one in found)
-    with pytest.raises(UserError, match="20 tokens give 1 windows of 12"):
+    with pytest.raises(UserError, match=r"20 tokens hold 1 windows of 12 .* take a longer text or shorter windows"):
         loss_by_position(model, params, tokens[:20])
+    with pytest.raises(UserError, match="a window of 12 tokens has no 13 equal parts"):
+        loss_by_position(model, params, tokens, bins=13)
 
 
 def test_a_model_is_asked_about_longer_texts_if_its_positions_allow_it():

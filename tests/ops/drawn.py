@@ -179,6 +179,11 @@ def taught(name):
     return build
 
 
+def contrastive(draw, rng):
+    shape = draw(small), draw(st.integers(2, 5))  # a vector of one number has no direction but its sign
+    return normal(rng, shape, shape, (1,)), {}
+
+
 BUILDERS = {
     "linear": linear,
     "low_rank": low_rank,
@@ -200,6 +205,7 @@ BUILDERS = {
     "cross_entropy": cross_entropy,
     "soft_targets": taught("teacher"),
     "squared_error": taught("wanted"),
+    "contrastive": contrastive,
 }
 
 

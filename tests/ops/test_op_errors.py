@@ -64,6 +64,11 @@ x = np.ones
         (lambda: ops.draw_dropout_mask(None, (2,), -0.1), r"dropout rate -0\.1"),
         (lambda: ops.rotary_angles(np.arange(3), 5), "even head width, not 5"),
         (lambda: ops.sinusoidal_positions(np.arange(3), 7), "even width, not 7"),
+        (
+            lambda: ops.contrastive_forward(x((3, 2)), x((4, 2)), x((1,))),
+            r"first and second \(N, D\) and log_scale \(1,\), but they have the shapes \(3, 2\), \(4, 2\)",
+        ),
+        (lambda: ops.contrastive_forward(np.zeros((3, 2)), x((3, 2)), x((1,))), "a vector of zeros has no direction"),
         (lambda: ops.sinusoidal_grid(2, 3, 6), "a width that 4 divides, not 6"),
         (lambda: ops.activation("swish"), f"no activation 'swish'; choose one of {', '.join(ops.ACTIVATIONS)}"),
         (lambda: ops.gated_forward(x(3), x(3), name="tanh"), "no activation 'tanh'"),

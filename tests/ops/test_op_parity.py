@@ -83,6 +83,11 @@ def theirs():
     def squared_error(x, *, wanted, counted=None, count=None):
         return mean(f.mse_loss(x, wanted, reduction="none").mean(-1), counted, count)
 
+    def contrastive(first, second, log_scale):
+        logits = log_scale.exp() * f.normalize(first, dim=1) @ f.normalize(second, dim=1).T
+        right = torch.arange(len(first))
+        return (f.cross_entropy(logits, right) + f.cross_entropy(logits.T, right)) / 2
+
     return {
         **activations,
         "linear": lambda x, weight, bias=None: f.linear(x, weight.T, bias),
@@ -104,6 +109,7 @@ def theirs():
         "cross_entropy": cross_entropy,
         "soft_targets": soft_targets,
         "squared_error": squared_error,
+        "contrastive": contrastive,
     }
 
 

@@ -231,3 +231,17 @@ def test_rotary_scores_depend_on_distance_alone_and_lengths_stay(seed, start, di
     np.testing.assert_allclose(here, turned(query, distance) @ turned(key, 0), atol=1e-10)
     np.testing.assert_allclose(np.linalg.norm(turned(query, start)), np.linalg.norm(query), rtol=1e-12)
     np.testing.assert_allclose(turned(query, 0), query[0], rtol=0)
+
+
+@given(seeds)
+def test_a_contrastive_gradient_never_changes_a_length_and_of_one_pair_it_is_zero(seed):
+    rng = np.random.default_rng(seed)
+    first, second, log_scale = rng.standard_normal((5, 3)), rng.standard_normal((5, 3)), rng.standard_normal(1)
+    loss, cache = ops.contrastive_forward(first, second, log_scale)
+    dfirst, dsecond, _ = ops.contrastive_backward(0.7, cache)
+    np.testing.assert_allclose((first * dfirst).sum(axis=1), 0, atol=1e-12)
+    np.testing.assert_allclose((second * dsecond).sum(axis=1), 0, atol=1e-12)
+    assert loss == pytest.approx(ops.contrastive_forward(7 * first, 0.1 * second, log_scale)[0], rel=1e-12)
+    loss, cache = ops.contrastive_forward(first[:1], second[:1], log_scale)
+    assert loss == pytest.approx(0, abs=1e-15)
+    assert all(np.abs(gradient).max() < 1e-15 for gradient in ops.contrastive_backward(1.0, cache))

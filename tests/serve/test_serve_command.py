@@ -146,6 +146,21 @@ def test_a_key_must_be_one_that_a_header_can_hold(folder, capsys, monkeypatch, t
     assert "API key" in refused([folder], capsys)
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--origin", value) for value in ("example.org", "https://example.org/", "https://a.org/b", "*", "ftp://a.org",
+                                            "https://", "https://A.org", "http://[")),
+        *(("--host-name", value) for value in ("http://a.org", "a.org:80", "", "a b/", "[")),
+        *(("--name", value) for value in ("", " ", "a\nb")),
+    ],
+)  # fmt: skip
+def test_what_would_match_nothing_is_refused(folder, capsys, option, value):
+    with pytest.raises(SystemExit, match="2"):
+        main(["serve", str(folder), option, value])
+    assert f"argument {option}" in capsys.readouterr().err
+
+
 def test_without_the_library_one_sentence_says_how_to_get_it(folder, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert "pip install 'minigpt[serve]'" in refused([folder], capsys)

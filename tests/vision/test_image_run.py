@@ -9,6 +9,7 @@ import pytest
 
 from minigpt import UserError, open_model
 from minigpt.cli import main
+from minigpt.doctor import examine_run
 from minigpt.train import Interrupted, OneProcess, TrainSettings, steps_done, train
 from minigpt.train.folder import newest
 from minigpt.vision import Augmentation, Images, Seen, open_image_folder, prepare_images, train_images
@@ -71,6 +72,13 @@ def test_every_image_is_seen_once_an_epoch_changed_anew_and_the_same_again(tmp_p
                           np.sort(folder.targets("training")))  # fmt: skip
 
 
+def test_an_image_is_changed_in_another_way_each_time(tmp_path):
+    data = ImageData(prepared(tmp_path, augment=Augmentation(turn=5.0), batch=46))
+    (first,), (second,) = data.batches(0), data.batches(1)
+    assert np.array_equal(first.labels, second.labels), "the same images in the same order"
+    assert all(not np.array_equal(one, two) for one, two in zip(first.tokens, second.tokens, strict=True))
+
+
 def test_what_the_model_sees_has_mean_0_and_deviation_1(tmp_path):
     folder = prepared(tmp_path)
     scaled = folder.scaled(np.asarray(folder.pixels("training")))
@@ -85,7 +93,7 @@ def test_the_parts_share_no_image_and_the_test_is_kept_out(tmp_path):
     other = pictures(9, seed=4)
     apart = prepare_images(tmp_path / "apart", pictures(20), other, changes=SMALL)
     assert np.array_equal(apart.pixels("test"), other.pixels)
-    assert apart.config.context == 49, "a seventh of 6 pixels is no pixel, so a patch has one; and the class token"
+    assert apart.config.context == 48, "a quarter of 6 pixels is one, and there is no class token"
 
 
 def test_stopped_and_resumed_it_ends_with_the_same_bits(tmp_path):
@@ -148,11 +156,13 @@ def test_the_command_trains_goes_on_measures_and_answers(tmp_path, capsys, monke
     assert json.loads(capsys.readouterr().out)["test"]["examples"] == 60
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_it_is_written_as_a_folder_of_transformers(finished, tmp_path, capsys):
-    assert main(["export", str(finished), str(tmp_path / "vit"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["class"] == "ViTForImageClassification"
-    ours, again = open_model(finished), open_model(tmp_path / "vit")
+def test_vits_own_recipe_is_written_as_a_folder_of_transformers(tmp_path, capsys):
+    source, out = saved(tmp_path), str(tmp_path / "run")
+    words = ["--task", "classify", "--recipe", "vit", "--patch", "2", "--steps", "2", "--workers", "1"]
+    assert main(["train", source, *words, "--out", out]) == 0
+    assert main(["export", out, str(tmp_path / "vit")]) == 0
+    assert "holds a ViTForImageClassification" in capsys.readouterr().out
+    ours, again = open_model(out), open_model(tmp_path / "vit")
     pictures = np.random.default_rng(0).standard_normal((3, 1, 6, 8)).astype(np.float32)
     assert np.array_equal(ours.model.forward(ours.params, pictures)[0], again.model.forward(again.params, pictures)[0])
 
@@ -217,6 +227,15 @@ def test_changed_files_are_refused(file, finished, tmp_path):
     folder, part = open_image_folder(tmp_path / "run"), file.split(".")[0].split("_")[0]
     with pytest.raises(UserError, match="has changed since training began"):
         (folder.targets if "targets" in file else folder.pixels)(part)
+
+
+def test_the_doctor_looks_at_it(finished, tmp_path, capsys):
+    assert main(["doctor", str(finished), "--json"]) in (0, 1)
+    shutil.copytree(finished, tmp_path / "run")
+    findings = {one.what: one for one in examine_run(tmp_path / "run")}
+    assert all(one.sound for one in findings.values()) and "46 images, 46 classes" in findings["training.npy"].said
+    (tmp_path / "run" / "test_targets.npy").write_bytes(b"")
+    assert [one.what for one in examine_run(tmp_path / "run") if not one.sound] == ["test.npy"]
 
 
 BAD = [None, 7, "x", [], {}, [1], float("nan"), -1]

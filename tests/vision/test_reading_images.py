@@ -2,13 +2,12 @@
 
 import gzip
 import os
-import struct
 import zipfile
-import zlib
 
 import numpy as np
 import pytest
 from conftest import published
+from drawn_png import chunk, png, write
 
 from minigpt import UserError
 from minigpt.vision import images as images_module
@@ -19,29 +18,8 @@ from minigpt.vision.named import NAMED_IMAGES, NAMES, named_images, split
 RNG = np.random.default_rng(3)
 
 
-def chunk(kind, data):
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png(pixels, *, bits=8, colour=None, size=None, more=b""):
-    """The bytes of a PNG file, written by the specification alone."""
-    height, width, channels = pixels.shape
-    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels] if colour is None else colour
-    width, height = size or (width, height)
-    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
-    header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
-    data = chunk(b"IHDR", header) + more + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + data
-
-
 def some(*shape):
     return RNG.integers(0, 256, shape, dtype=np.uint8)
-
-
-def write(path, data):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -209,7 +209,10 @@ def square_of_the_length(counts):
 def draw_confidence(rng: np.random.Generator) -> Question:
     confidence = rng.uniform(0.3, 1, larger(rng, 12))
     confidence[rng.random(len(confidence)) < 0.2] = 1.0
-    return [confidence, rng.random(len(confidence)) < 0.9 * confidence**2, int(rng.integers(2, 11))], {}
+    bins = int(rng.integers(2, 11))
+    if bins in (2, 4, 8):  # whose edges are exact, however they are computed
+        confidence[rng.random(len(confidence)) < 0.2] = rng.integers(1, bins) / bins
+    return [confidence, rng.random(len(confidence)) < 0.9 * confidence**2, bins], {}
 
 
 def calibration_error(confidence, right, bins):
@@ -269,6 +272,12 @@ def equally_full_bins(confidence, right, bins):
 def from_a_half(confidence, right, bins):
     """Your bins divide what lies between a half and 1; they divide 0 to 1."""
     place = np.clip(((confidence - 0.5) * 2 * bins).astype(int), 0, bins - 1)
+    return float(sum(abs((confidence - right)[place == one].sum()) for one in range(bins)) / len(right))
+
+
+def edges_in_the_bin_below(confidence, right, bins):
+    """A confidence on an edge is in the bin below in yours; it is in bin number floor(confidence * bins)."""
+    place = np.maximum(np.ceil(confidence * bins).astype(int) - 1, 0)
     return float(sum(abs((confidence - right)[place == one].sum()) for one in range(bins)) / len(right))
 
 
@@ -368,6 +377,7 @@ EXERCISES = (
             empty_bins_counted,
             equally_full_bins,
             from_a_half,
+            edges_in_the_bin_below,
             middle_of_the_bin,
         ),
     ),

@@ -1,0 +1,172 @@
+"""Training a model that is asked about pictures: the picture stands ahead of the question, and the answer is written.
+
+The loss is that of the answer's tokens and of the end after them; the question is given.
+"""
+
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.files import checksum, read_json, write_json
+from minigpt.model import Batch, TransformerConfig, preset
+from minigpt.objectives import HeldOut
+from minigpt.ops import IGNORED
+from minigpt.text import BytePairTokenizer, Tokenizer, document_end
+from minigpt.train import TrainSettings
+from minigpt.train.lock import locked
+from minigpt.vision.named import split
+from minigpt.vision.prepare import eye_of
+from minigpt.vision.questions import Questions, check_size
+from minigpt.vision.run import SEEN_PARTS, ImageFolder, has_images, pixel_statistics, write_array
+
+DECODER: dict[str, Any] = {"width": 96, "layers": 3, "heads": 4, "init_std": 0.1}  # of the recipe `tiny`
+ENCODER: dict[str, Any] = {"width": 64, "layers": 2, "heads": 4, "position": "learned"}
+VOCABULARY = 512
+VALIDATION, MOST_VALIDATION = 0.05, 200  # of the pictures, with all their questions
+ROWS = 200  # questions that are judged together
+
+
+class Sentences:
+    """Questions and answers as rows of tokens."""
+
+    def __init__(self, tokenizer: Tokenizer, found: Questions):
+        end = document_end(tokenizer)
+        assert end is not None, "it was made with one"
+        asked = [tokenizer.encode(question) for question in found.questions]
+        said = [np.append(tokenizer.encode(f" {answer}"), end) for answer in found.answers]
+        self.rows = [np.concatenate(pair) for pair in zip(asked, said, strict=True)]
+        self.given = np.array([len(one) for one in asked])  # (N,) tokens of each question
+        self.pictures = found.pictures
+
+    @property
+    def longest(self) -> int:
+        """Positions of tokens that a model needs."""
+        return max(len(row) for row in self.rows) - 1
+
+    def batch(self, rows: np.ndarray, images: np.ndarray) -> Batch:
+        """images: (B, Z, Y, X), as the model sees the picture of each of these rows."""
+        longest = max(len(self.rows[row]) for row in rows) - 1
+        tokens = np.zeros((len(rows), longest), np.int64)
+        targets = np.full((len(rows), longest), IGNORED, np.int64)
+        for place, row in enumerate(rows):
+            ids, given = self.rows[row], int(self.given[row])
+            tokens[place, : len(ids) - 1] = ids[:-1]
+            targets[place, given - 1 : len(ids) - 1] = ids[given:]
+        return Batch(tokens, targets, source=images)
+
+
+class AskingData:
+    """What `minigpt.train.train` asks for. What a step sees is a function of the seed and the step."""
+
+    bits_per_nat = None
+    counted = "tokens of answers"
+
+    def __init__(self, folder: ImageFolder):
+        self.folder, tokenizer = folder, folder.tokenizer()
+        self._pixels = {part: np.asarray(folder.pixels(part)) for part in SEEN_PARTS}
+        self._found = {part: questions_of(folder, part) for part in SEEN_PARTS}
+        self._sentences = {part: Sentences(tokenizer, found) for part, found in self._found.items()}
+        count = len(self._sentences["validation"].rows)
+        self._held_out = [
+            HeldOut(self._batch("validation", np.arange(first, min(first + ROWS, count))))
+            for first in range(0, count, ROWS)
+        ]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Micro-batches in which every question is asked once."""
+        return -(-len(self._sentences["training"].rows) // self.folder.settings.batch)
+
+    def batches(self, step: int) -> list[Batch]:
+        """See `minigpt.train.TrainingData`."""
+        settings, found = self.folder.settings, []
+        for micro in range(step * settings.accumulate, (step + 1) * settings.accumulate):
+            epoch, within = divmod(micro, self.steps_per_epoch)
+            order = np.random.default_rng([settings.seed, epoch]).permutation(len(self._sentences["training"].rows))
+            found.append(self._batch("training", order[within * settings.batch : (within + 1) * settings.batch]))
+        return found
+
+    def held_out(self) -> list[HeldOut]:
+        """See `minigpt.train.TrainingData`."""
+        return self._held_out
+
+    def _batch(self, part: str, rows: np.ndarray) -> Batch:
+        sentences = self._sentences[part]
+        return sentences.batch(rows, self.folder.scaled(self._pixels[part][sentences.pictures[rows]]))
+
+
+def prepare_asking(
+    path: str | Path,
+    found: Questions,
+    test: Questions,
+    *,
+    name: str = "questions",
+    patch: int | None = None,
+    settings: TrainSettings | None = None,
+    held: bool = False,
+) -> ImageFolder:
+    """Check everything, make the tokenizer, and write pictures, questions and, last, images.json.
+
+    Of the pictures a twentieth validates, with all their questions; on `test` the model is measured once. The rest as
+    of `prepare_images`.
+    """
+    path, settings = Path(path), settings or TrainSettings()
+    check_size(test, found.pixels.shape[1:], "the test")
+    count = min(MOST_VALIDATION, int(VALIDATION * len(found.pixels)))
+    if count < 1:
+        raise UserError(f"there are {len(found.pixels)} pictures, too few to hold some out; give 20 at least")
+    apart = np.isin(found.pictures, split(len(found.pixels), count)[0])
+    parts = {"training": found.take(np.flatnonzero(~apart)), "validation": found.take(np.flatnonzero(apart))}
+    parts["test"] = test
+    training = parts["training"]
+    texts = [f"{question} {answer}" for question, answer in zip(training.questions, training.answers, strict=True)]
+    tokenizer = BytePairTokenizer.train(texts, VOCABULARY, at_most=True, progress=False)
+    longest = max(Sentences(tokenizer, part).longest for part in parts.values())
+    mean, deviation = pixel_statistics(training.pixels)
+    folder = ImageFolder(
+        path,
+        asking_config(found.pixels.shape[1:], tokenizer.vocabulary_size, longest, patch),
+        settings,
+        {"name": name, **{part: len(some.questions) for part, some in parts.items()}},
+        task="ask",
+        labels=tuple(sorted(set(training.answers))),
+        mean=mean,
+        deviation=deviation,
+    )
+    with nullcontext() if held else locked(path, make_folder=True):
+        if has_images(path) and folder.begun:
+            raise UserError(f"{path} holds a model that was trained; choose another folder, or remove that one first")
+        checksums = folder.corpus["checksums"] = {}
+        tokenizer.save(path / "tokenizer.json")
+        for part, some in parts.items():
+            checksums |= write_array(path / f"{part}.npy", some.pixels)
+            texts_of = path / f"{part}_questions.json"
+            write_json(texts_of, list(zip(some.questions, some.answers, some.pictures.tolist(), strict=True)))
+            checksums[texts_of.name] = checksum(texts_of)
+        folder.save()
+    return folder
+
+
+def asking_config(size: tuple[int, ...], vocabulary: int, longest: int, patch: int | None) -> TransformerConfig:
+    """An encoder of pictures, a projector and a decoder. size: Y, X, Z of a picture; longest: tokens of a sentence."""
+    seen = {**ENCODER, **eye_of(size, patch)}
+    return preset(
+        "tiny",
+        vocabulary_size=vocabulary,
+        **{**DECODER, "context": seen["context"] + longest},
+        architecture="encoder-decoder",
+        encoder_ahead=True,
+        encoder=seen,
+    )
+
+
+def questions_of(folder: ImageFolder, part: str) -> Questions:
+    """The questions of training, validation or test. `UserError` if their file has changed."""
+    path, pixels = folder.file(f"{part}_questions.json"), folder.pixels(part)
+    folder.check_unchanged(path.name)
+    rows = read_json(path, check=lambda value: isinstance(value, list))
+    questions, answers, pictures = zip(*rows, strict=True)
+    return Questions(pixels, np.array(pictures), tuple(questions), tuple(answers))

@@ -1,0 +1,111 @@
+"""Questions about pictures, with their answers: from a .jsonl file, or the named set easy-vqa."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minigpt.errors import UserError
+from minigpt.files import read_json, read_text
+from minigpt.text.fetch import Package, fetch_package
+from minigpt.values import TABLE, TEXT, about, check, parse_json, read, shown
+from minigpt.vision.images import check_room
+from minigpt.vision.named import TEST
+from minigpt.vision.png import read_header, read_png
+
+EASY_VQA = Package(
+    "easy-vqa", "1.0", "fcb51b309b78c7b00f97b64cdbcbcf5c105f94da1b39c0796cee5a787c4f650f", "easy_vqa/data", 3.2, "MIT"
+)
+QUESTION_SETS = ("easy-vqa", "easy-vqa" + TEST)
+
+
+class Questions(NamedTuple):
+    """N questions about P pictures of one size."""
+
+    pixels: np.ndarray  # (P, Y, X, Z) bytes
+    pictures: np.ndarray  # (N,) about which picture each is
+    questions: tuple[str, ...]  # (N,)
+    answers: tuple[str, ...]  # (N,)
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> "Questions":
+        """Some of the questions, with the pictures that they are about."""
+        chosen = [int(row) for row in rows]
+        kept, pictures = np.unique(self.pictures[chosen], return_inverse=True)
+        texts = (tuple(some[row] for row in chosen) for some in (self.questions, self.answers))
+        return Questions(self.pixels[kept], pictures.reshape(-1), *texts)
+
+
+def read_questions(source: str | Path) -> Questions:
+    """The questions of a named set, or of a .jsonl file: in each line `image`, a path from there, `question`, `answer`.
+
+    `UserError` names the line, or the picture, that is wrong.
+    """
+    if str(source) in QUESTION_SETS:
+        return _easy_vqa(fetch_package(EASY_VQA), "test" if str(source).endswith(TEST) else "train")
+    path = Path(source)
+    if path.suffix.lower() != ".jsonl":
+        raise UserError(f"{path} has the ending {path.suffix!r}; questions are read from .jsonl, or easy-vqa")
+    rows = []
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if line.strip():
+            with about(f"{path}, line {number}"):
+                rows.append(_row(line, path.parent))
+    if not rows:
+        raise UserError(f"{path} holds no question; choose another file")
+    return _gathered([row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows])
+
+
+def _row(line: str, folder: Path) -> tuple[Path, str, str]:
+    try:
+        value = parse_json(line)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"this is no JSON ({error}); each line must be one whole object") from None
+    check("it", value, TABLE)
+    image, question, answer = (read(value, name, TEXT).strip() for name in ("image", "question", "answer"))
+    if not (image and question and answer):
+        raise UserError("image, question or answer is empty; write something there")
+    return folder / image, question, answer
+
+
+def _gathered(paths: Sequence[Path], questions: Sequence[str], answers: Sequence[str]) -> Questions:
+    """Every picture is read once, however many questions are about it."""
+    numbers = {path: number for number, path in enumerate(dict.fromkeys(paths))}
+    first = read_header(paths[0]).size
+    check_room(len(numbers) * int(np.prod(first)), f"{len(numbers):,} pictures")
+    pixels = np.empty((len(numbers), *first), np.uint8)
+    for path, number in numbers.items():
+        if read_header(path).size != first:
+            raise UserError(f"{path} is {read_header(path).size}, but {paths[0]} is {first}; make all of one size")
+        pixels[number] = read_png(path)
+    return Questions(pixels, np.array([numbers[path] for path in paths]), tuple(questions), tuple(answers))
+
+
+def _easy_vqa(folder: Path, part: str) -> Questions:
+    """Each row of its questions.json is a question, its answer and the number of its picture."""
+    path = folder / part / "questions.json"
+    rows = read_json(path, check=lambda value: isinstance(value, list) and all(_is_easy(row) for row in value))
+    pictures = [folder / part / "images" / f"{row[2]}.png" for row in rows]
+    return _gathered(pictures, [row[0].strip() for row in rows], [row[1].strip() for row in rows])
+
+
+def _is_easy(row: Any) -> bool:
+    return isinstance(row, list) and [type(value) for value in row] == [str, str, int]
+
+
+def blind_answers(learnt: Questions, asked: Questions) -> tuple[str, ...]:
+    """What somebody says who sees no picture: the most frequent answer to the same question, or to any."""
+    usual = Counter(learnt.answers).most_common(1)[0][0]
+    counts: dict[str, Counter[str]] = {}
+    for question, answer in zip(learnt.questions, learnt.answers, strict=True):
+        counts.setdefault(question, Counter())[answer] += 1
+    return tuple(counts[question].most_common(1)[0][0] if question in counts else usual for question in asked.questions)
+
+
+def check_size(found: Questions, size: tuple[int, ...], what: str) -> None:
+    """`UserError` unless the pictures are of this size, Y, X, Z."""
+    if found.pixels.shape[1:] != tuple(size):
+        raise UserError(
+            f"the pictures of {what} are {shown(found.pixels.shape[1:])}, not {tuple(size)}; make them alike"
+        )

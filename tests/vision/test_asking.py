@@ -1,0 +1,202 @@
+"""Questions about pictures: what is read, what is scored, what is answered, and what is refused."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import published
+from drawn_png import png, write
+
+from minigpt import UserError, open_model
+from minigpt.cli import main
+from minigpt.doctor import examine_run
+from minigpt.ops import IGNORED
+from minigpt.train import TrainSettings
+from minigpt.vision import open_image_folder, train_images
+from minigpt.vision.asked import Asked, by_first_word
+from minigpt.vision.asking import AskingData, Sentences, asking_config, prepare_asking, questions_of
+from minigpt.vision.questions import EASY_VQA, Questions, blind_answers, read_questions
+
+WHERE = ("is it dark?", "where is it bright?")
+
+
+def asked(count, seed=0, size=(8, 8, 1)):
+    """Pictures that are bright on the left or on the right, and two questions about each."""
+    rng = np.random.default_rng(seed)
+    sides = rng.integers(0, 2, count)
+    pixels = rng.integers(0, 60, (count, *size), dtype=np.uint8)
+    for picture, side in zip(pixels, sides, strict=True):
+        picture[:, 4 * side : 4 * side + 4] += 150
+    answers = [("no", "on the " + ("left", "right")[side]) for side in sides]
+    return Questions(pixels, np.repeat(np.arange(count), 2), WHERE * count, tuple(sum(answers, ())))
+
+
+def prepared(path, **settings):
+    given = {"steps": 60, "batch": 16, "warmup": 5, "validate_every": 20, "learning_rate": 5e-3, **settings}
+    return prepare_asking(path, asked(60), asked(20, seed=1), settings=TrainSettings(**given))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = prepared(tmp_path_factory.mktemp("asked") / "run")
+    train_images(folder, show_progress=False)
+    return folder.path
+
+
+def test_only_the_answer_and_its_end_are_scored(tmp_path):
+    folder = prepared(tmp_path)
+    tokenizer, found = folder.tokenizer(), asked(4)
+    sentences = Sentences(tokenizer, found)
+    batch = sentences.batch(np.arange(8), folder.scaled(found.pixels[found.pictures]))
+    for row in range(8):
+        scored = batch.targets[row][batch.targets[row] != IGNORED]
+        assert tokenizer.decode(scored[:-1]) == f" {found.answers[row]}"
+        question = tokenizer.encode(found.questions[row])
+        assert np.array_equal(batch.tokens[row, : len(question)], question)
+        assert batch.targets[row, len(question) - 1] == scored[0], "the first is foretold by the question's last token"
+    assert np.array_equal(batch.source[0], batch.source[1]) and not np.array_equal(batch.source[0], batch.source[2])
+
+
+def test_it_learns_to_look(finished):
+    """Blind, half of the places are guessed."""
+    model, test = Asked(finished), asked(30, seed=2)
+    right = model.right(test)
+    assert right.mean() > 0.9
+    for row in (0, 1, 2, 3):
+        assert (model.answer(test.pixels[test.pictures[row]], test.questions[row]) == test.answers[row]) == right[row]
+    learnt = questions_of(model.folder, "training")
+    blind = np.array(blind_answers(learnt, test)) == np.array(test.answers)
+    kinds = by_first_word(test)
+    assert set(kinds) == {"is", "where"} and blind[kinds["is"]].all() and blind[kinds["where"]].mean() < 0.8
+
+
+def test_batches_are_functions_of_seed_and_step_and_ask_everything_once(tmp_path):
+    folder = prepared(tmp_path)
+    data, again = AskingData(folder), AskingData(folder)
+    for step in (0, 5):
+        (one,), (two,) = data.batches(step), again.batches(step)
+        assert all(np.array_equal(a, b) for a, b in zip(one[:2], two[:2], strict=True))
+        assert np.array_equal(one.source, two.source)
+    rows = sum(len(batch.tokens) for step in range(data.steps_per_epoch) for batch in data.batches(step))
+    assert rows == len(questions_of(folder, "training").questions) == 114
+    assert folder.corpus["validation"] == 6, "three of sixty pictures, with both questions"
+
+
+def test_pictures_of_validation_are_in_no_question_of_training(tmp_path):
+    folder = prepared(tmp_path)
+    training, validation = ({p.tobytes() for p in folder.pixels(part)} for part in ("training", "validation"))
+    assert len(training) == 57 and len(validation) == 3 and not training & validation
+
+
+def saved(tmp_path, name, found):
+    lines = []
+    for number, picture in enumerate(found.pixels):
+        write(tmp_path / name / f"{number}.png", png(picture))
+    for picture, question, answer in zip(found.pictures, found.questions, found.answers, strict=True):
+        lines.append(json.dumps({"image": f"{name}/{picture}.png", "question": question, "answer": answer}))
+    return str(write(tmp_path / f"{name}.jsonl", "\n".join(lines).encode()))
+
+
+def test_a_file_of_questions_is_read_each_picture_once(tmp_path):
+    found = asked(5)
+    again = read_questions(saved(tmp_path, "some", found))
+    assert np.array_equal(again.pixels, found.pixels) and np.array_equal(again.pictures, found.pictures)
+    assert (again.questions, again.answers) == (found.questions, found.answers)
+
+
+@pytest.mark.parametrize(("line", "message"), [
+    ("{", "line 2: this is no JSON"),
+    ("[]", "line 2: it is"),
+    ('{"image": "a.png", "question": "what?"}', "line 2: answer must be a string, but it is not there"),
+    ('{"image": "a.png", "question": "what?", "answer": " "}', "line 2: image, question or answer is empty"),
+    ('{"image": "gone.png", "question": "what?", "answer": "x"}', r"gone\.png could not be read"),
+    ('{"image": "b.png", "question": "what?", "answer": "x"}', r"b\.png is \(3, 4, 1\), but .*a\.png is \(3, 3, 1\)"),
+])  # fmt: skip
+def test_a_line_that_is_no_question_is_named(line, message, tmp_path):
+    for name, shape in (("a", (3, 3, 1)), ("b", (3, 4, 1))):
+        write(tmp_path / f"{name}.png", png(np.zeros(shape, np.uint8)))
+    good = '{"image": "a.png", "question": "what?", "answer": "x"}'
+    with pytest.raises(UserError, match=message):
+        read_questions(write(tmp_path / "x.jsonl", f"{good}\n{line}\n".encode()))
+    with pytest.raises(UserError, match="holds no question"):
+        read_questions(write(tmp_path / "y.jsonl", b"\n"))
+    with pytest.raises(UserError, match=r"read from \.jsonl, or easy-vqa"):
+        read_questions(tmp_path / "x.csv")
+
+
+def test_the_command_trains_and_answers(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source, test = saved(tmp_path, "some", asked(24)), saved(tmp_path, "others", asked(6, seed=5))
+    words = ["train", source, "--task", "ask", "--test", test, "--workers", "1", "--out", "run", "--batch", "8"]
+    assert main([*words, "--steps", "3", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["test"]["examples"] == 12 and set(result["kinds"]) == {"is", "where"}
+    assert set(result["rivals"]) == {"the question alone"}
+    assert main(["train", "--resume", "--out", "run", "--steps", "4"]) == 0
+    assert "the question alone" in capsys.readouterr().out
+    assert main(["ask", "run", "some/0.png", WHERE[1], "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"image", "question", "answer"}
+    assert main(["ask", "run", "some/0.png", WHERE[1]]) == 0
+    assert main(["predict", "run", "some/0.png"]) == 2 and "use minigpt ask" in capsys.readouterr().err
+    assert open_model("run").tokenizer is not None
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["ask", "RUN", "PICTURE", " "], "the question is empty"),
+    (["ask", "RUN", "PICTURE", "where " * 99], "ask something shorter"),
+    (["ask", "RUN", "OTHER", "where?"], "the picture is 3 x 3 with 1 channels, but this model was trained on 8 x 8"),
+    (["ask", "RUN", "gone.png", "where?"], "could not be read"),
+    (["ask", "nothing", "PICTURE", "where?"], "nothing is not the folder of a model of images"),
+    (["train", "easy-vqa"], "easy-vqa is a set of images; add --task ask"),
+    (["train", "x.jsonl", "--task", "ask"], "measured on other questions; name them with --test"),
+    (["train", "x.jsonl", "--task", "ask", "--augment", "flip"], "--augment goes with --task classify"),
+])  # fmt: skip
+def test_what_cannot_be_asked_is_named(words, message, finished, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    places = {"RUN": str(finished)}
+    for name, size in (("PICTURE", (8, 8, 1)), ("OTHER", (3, 3, 1))):
+        places[name] = str(write(tmp_path / f"{name}.png", png(np.zeros(size, np.uint8))))
+    assert main([places.get(word, word) for word in words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_changed_questions_and_mixed_up_tasks_are_refused(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run" / "test_questions.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(UserError, match="has changed since training began"):
+        questions_of(open_image_folder(tmp_path / "run"), "test")
+    path = tmp_path / "run" / "images.json"
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    for task, message in (
+        ("classify", "which is none for the task classify"),
+        ("see", "it must be one of classify, ask"),
+    ):
+        path.write_text(json.dumps({**whole, "task": task}), encoding="utf-8")
+        with pytest.raises(UserError, match=message):
+            open_image_folder(tmp_path / "run")
+
+
+def test_the_doctor_looks_at_questions(finished):
+    findings = {one.what: one for one in examine_run(finished)}
+    assert all(one.sound for one in findings.values()) and "tokenizer.json" in findings
+    assert findings["test.npy"].said == "20 images, 40 questions of them"
+
+
+def test_sizes_that_do_not_fit_are_named(tmp_path):
+    with pytest.raises(UserError, match=r"of the test are \(6, 8, 1\), not \(8, 8, 1\)"):
+        prepare_asking(tmp_path, asked(30), asked(4, size=(6, 8, 1)))
+    with pytest.raises(UserError, match="5 pictures, too few"):
+        prepare_asking(tmp_path, asked(5), asked(4))
+    with pytest.raises(UserError, match="a patch of 9 pixels does not fit into 8 x 8"):
+        asking_config((8, 8, 1), 300, 9, 9)
+
+
+def test_easy_vqa_is_what_it_says_and_blind_two_thirds():
+    published(EASY_VQA)
+    training, test = read_questions("easy-vqa"), read_questions("easy-vqa-test")
+    assert (len(training.questions), len(training.pixels)) == (38575, 4000)
+    assert (len(test.questions), len(test.pixels)) == (9673, 1000)
+    assert test.pixels.shape[1:] == (64, 64, 3) and len(set(test.answers)) == 13
+    blind = np.mean(np.array(blind_answers(training, test)) == np.array(test.answers))
+    assert blind == pytest.approx(0.670, abs=0.001)
