@@ -49,6 +49,7 @@ VARIANTS += ("+Denis", "+Henrique", "+Jacky", "+linda", "+Mike", "+steph", "+Ann
 UNHEARD = ("+m2", "+m5", "+anika", "+Lee", "+paul", "+edward")  # never trained on
 SPEEDS = (120, 150, 180)  # words a minute
 TELEPHONE = 8_000  # samples a second
+RATES = (14_400, 15_200, 16_000, 16_800, 17_600)  # taken for RATE, a word is slower or faster by up to a tenth
 BANDS, FRAMES = 40, 120  # of 10 ms; a word is shorter
 CONFIG = minigpt.TransformerConfig(
     vocabulary_size=1, context=FRAMES // 2, width=64, layers=2, heads=4, architecture="encoder", input="frames",
@@ -133,10 +134,9 @@ def recorded(words: list[str]) -> np.ndarray:
     return np.stack([middle(voiced(Resampler(s.rate, RATE).all_of(s.read(0, s.length)))) for s in sounds])
 
 
-def disturbed(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def disturbed(samples: np.ndarray, speeds: list[Resampler], rng: np.random.Generator) -> np.ndarray:
     """Frames of a word that is moved, faster or slower by up to a tenth, in some noise, a band or some time missing."""
-    rate = int(RATE * rng.uniform(0.9, 1.1)) // 100 * 100
-    samples = Resampler(rate, RATE).all_of(samples)
+    samples = speeds[rng.integers(len(speeds))].all_of(samples)
     samples = samples + 10 ** rng.uniform(-4, -1.5) * rng.standard_normal(len(samples)).astype(np.float32)
     frames = frames_of(samples, int(rng.integers(0, max(1, FRAMES * RATE // 100 - len(samples)))))
     band, time = rng.integers(0, BANDS - 6), rng.integers(0, FRAMES - 12)
@@ -147,12 +147,13 @@ def disturbed(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def batches(sounds: list[np.ndarray], labels: np.ndarray, steps: int, size: int, seed: int) -> Iterator[minigpt.Batch]:
     """One for each step, a function of the seed and of the step."""
+    speeds = [Resampler(rate, RATE) for rate in RATES]
     with ThreadPoolExecutor(1) as pool:
 
         def make(step: int) -> minigpt.Batch:
             rng = np.random.default_rng([seed, step])
             chosen = rng.integers(0, len(sounds), size)
-            return minigpt.Batch(np.stack([disturbed(sounds[i], rng) for i in chosen]), labels=labels[chosen])
+            return minigpt.Batch(np.stack([disturbed(sounds[i], speeds, rng) for i in chosen]), labels=labels[chosen])
 
         ahead = pool.submit(make, 0)
         for step in range(steps):

@@ -20,6 +20,8 @@ REMEDIES = {  # what to do when a file cannot be read or written, by the system'
     errno.EPERM: "ask for the right to do that, or choose another folder",
     errno.ENOSPC: "free some space or choose another folder",
     errno.EROFS: "nothing can be written there; choose another folder",
+    errno.EEXIST: "a file stands where a folder must be; choose another folder",
+    errno.ENOTDIR: "a file stands where a folder must be; choose another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.ENOENT: "its folder is gone; put it back, or choose another one",
 }

@@ -102,6 +102,8 @@ def _names(text: str) -> tuple[str, ...]:
     names = tuple(name.strip() for name in text.split(","))
     if not all(names):
         raise argparse.ArgumentTypeError(f"{text!r} has an empty name in it")
+    if len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"{text!r} has a name in it twice")
     return names
 
 

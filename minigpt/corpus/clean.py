@@ -203,8 +203,9 @@ def _compare(out: Path, made: dict[str, Any], asked: dict[str, Any], how: str) -
         if was == now:
             continue
         parts = [key for key in now if was.get(key) != now[key]] if isinstance(now, dict) and was else []
+        other = "other settings" if name == "settings" else f"another {name}"
         raise UserError(
-            f"{out} was {how} with another {name}{' (' + ', '.join(parts) + ')' if parts else ''}, and nothing is "
+            f"{out} was {how} with {other}{' (' + ', '.join(parts) + ')' if parts else ''}, and nothing is "
             "overwritten; repeat what was asked for then, or choose another folder"
         )
 

@@ -22,6 +22,7 @@ from minigpt.values import choice, number
 
 HOW = ("placeholder", "remove", "pseudonym")
 DUPLICATES = ("none", "exact", "near")
+OWN = ("text", "source", "line")  # fields of what is written
 MOST_EXAMPLES = 20_000  # good or bad texts that a classifier is trained on
 COMPARED = ("good", "bad", "language_from")  # settings that name files
 
@@ -94,6 +95,7 @@ class CleanSettings:
         _check("near", self.near, number(0.1, 1 + 1e-9))
         _check("min_quality", self.min_quality, number(0, 1 + 1e-9))
         unknown = [kind for kind in self.personal if kind not in KINDS]
+        own = [name for name in self.keep if name in OWN]
         refusals = (
             (unknown, f"there is no kind {unknown[:1]} of personal information; choose of {', '.join(KINDS)}"),
             (
@@ -104,7 +106,7 @@ class CleanSettings:
             (self.name_tagger and "name" not in self.personal, "names are not looked for; leave the tagger out"),
             (bool(self.good) != bool(self.bad), "a classifier is trained on good and on bad texts; give both"),
             (self.language_from and not self.language, "no language is asked for, so no texts are needed; name one"),
-            ("text" in self.keep, "the field text is the output's own; keep others"),
+            (own, f"the field {', '.join(own[:1])} is the output's own; keep others, or rename it before"),
         )
         for is_so, sentence in refusals:
             if is_so:

@@ -20,6 +20,7 @@ NAMES = {
 }
 
 
+ALIKE = "no interval: the examples are too few, or all alike"
 USES = {
     "domain": "generate",
     "chat": "chat",
@@ -54,7 +55,8 @@ def lines_of(measured: dict[str, Any]) -> Iterator[str]:
         if isinstance(value, float):
             yield f"{shown:20} {value:.3f}"
         elif isinstance(value, dict) and "low" in value:
-            yield f"{shown:20} {value['value']:.3f}   95% interval {value['low']:.3f} to {value['high']:.3f}"
+            spread = f"95% interval {value['low']:.3f} to {value['high']:.3f}"
+            yield f"{shown:20} {value['value']:.3f}   {spread if value['low'] < value['high'] else ALIKE}"
     if len(measured.get("labels", ())) in range(2, 13):
         yield from _confusion(measured["labels"], measured["confusion"])
 

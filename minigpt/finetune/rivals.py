@@ -8,7 +8,7 @@ import numpy as np
 from minigpt.finetune.examples import Example
 from minigpt.finetune.tasks import Setup
 from minigpt.measure.classes import beside
-from minigpt.measure.rivals import LogisticRegression, TfIdf
+from minigpt.measure.rivals import LogisticRegression, TfIdf, chosen_strength
 from minigpt.measure.vader import VADER, read_lexicon, vader
 from minigpt.text.fetch import is_kept, package_folder
 
@@ -40,7 +40,8 @@ def _linear(training: Sequence[Example], examples: Sequence[Example], setup: Set
     """What the linear model says to each example, (N,)."""
     texts, asked = ([_text(example, setup) for example in some] for some in (training, examples))
     words = TfIdf(texts, MOST_WEIGHTS // len(setup.labels))
-    model = LogisticRegression(words.matrix(texts), np.array([one.target for one in training]), len(setup.labels))
+    x, targets, classes = words.matrix(texts), np.array([one.target for one in training]), len(setup.labels)
+    model = LogisticRegression(x, targets, classes, strength=chosen_strength(x, targets, classes))
     return model.probabilities(words.matrix(asked)).argmax(axis=1)
 
 

@@ -41,8 +41,11 @@ def bootstrapped_mean(values: np.ndarray, groups: np.ndarray | None = None) -> I
     """The mean of (N,) values, with its interval.
 
     groups: (N,), to which each belongs, where those of one group are alike: then whole groups are drawn (Davison &
-    Hinkley 1997, "Bootstrap Methods and their Application", section 3.8).
+    Hinkley 1997, "Bootstrap Methods and their Application", section 3.8). Of booleans that are all alike the interval
+    is that of `share`: drawn again they would show no spread, however few they are.
     """
+    if groups is None and values.dtype == bool and (values.all() or not values.any()):
+        return share(int(values.sum()), len(values))
     if groups is None:
         return bootstrap(lambda rows: float(values[rows].mean()), len(values))
     _, numbers = np.unique(groups, return_inverse=True)

@@ -64,7 +64,7 @@ def answer_report(said: Sequence[str], true: Sequence[str], groups: np.ndarray |
 
     groups: (N,), see `bootstrapped_mean`.
     """
-    exact = np.array([normal(ours) == normal(theirs) for ours, theirs in zip(said, true, strict=True)], float)
+    exact = np.array([normal(ours) == normal(theirs) for ours, theirs in zip(said, true, strict=True)], bool)
     f1 = np.array([word_f1(ours, theirs) for ours, theirs in zip(said, true, strict=True)])
     return {
         "examples": len(true),

@@ -61,12 +61,11 @@ class Resampler:
         if not self.pieces:
             return read(start, count)
         first, last = start // self.new, -(-(start + count) // self.new)  # blocks of L
-        margin = self.reach + self.old
-        old = read(first * self.old - margin, (last - first) * self.old + 2 * margin)
+        old = read(first * self.old - self.reach, (last - first) * self.old + 2 * self.reach)
         blocks = np.empty((last - first, self.new), np.float32)
         for begin, column, kernel in self.pieces:
             windows = np.lib.stride_tricks.sliding_window_view(old, len(kernel))
-            windows = windows[begin + margin :: self.old][: last - first]  # (blocks, old)
+            windows = windows[begin + self.reach :: self.old][: last - first]  # (blocks, old)
             blocks[:, column : column + kernel.shape[1]] = windows @ kernel
         return blocks.reshape(-1)[start - first * self.new :][:count]
 

@@ -79,12 +79,11 @@ def _attempt(
     call = Call(past=KeyValuePast(model.config, 1, context, params[TOKENS].dtype))
     asked = [special.start] if times else [special.start, special.no_times]
     states = model.hidden_states(params, np.array([asked]), call, memory=memory)[0]
-    first = model.logits(params, states[:, 0])[0][0]
-    no_speech = float(np.exp(first[special.no_speech] - log_sum(first)))
+    said = model.logits(params, states[0])[0]  # (what was asked, V)
+    no_speech = float(np.exp(said[0, special.no_speech] - log_sum(said[0])))
     tokens: list[int] = []
-    total = 0.0
+    total, scores = 0.0, said[-1:]  # (1, V)
     for _ in range(context - len(asked)):
-        scores = model.logits(params, states[:, -1])[0]  # (1, V)
         check_scores(scores)
         rules.apply(scores[0], tokens)
         token = int(next_tokens(scores, Sampling(temperature=temperature), rng)[0])
@@ -93,6 +92,7 @@ def _attempt(
             break
         tokens.append(token)
         states = model.hidden_states(params, np.array([[token]]), call, memory=memory)[0]
+        scores = model.logits(params, states[0])[0]
     return Written(
         tokens, total / (len(tokens) + 1), compression_of(tokens, tokenizer, special), no_speech, temperature
     )

@@ -147,7 +147,7 @@ def test_what_a_killed_process_left_half_written_is_removed(tmp_path, monkeypatc
 def test_other_settings_or_input_are_refused_where_something_is(folder):
     clean(folder / "in", folder / "out", WITHOUT, progress=False)
     there = tree(folder / "out")
-    with pytest.raises(UserError, match=r"another settings \(near\)"):
+    with pytest.raises(UserError, match=r"with other settings \(near\)"):
         clean(folder / "in", folder / "out", CleanSettings(personal=(), near=0.7), progress=False)
     write(folder / "in/c.jsonl", texts(1, 5))
     with pytest.raises(UserError, match=r"another input \(files\)"):
@@ -211,6 +211,7 @@ BAD = {  # what is in the file, options, and what is said
         "line 1: the name of a field holds half of a surrogate pair",
     ),
     "nothing to keep": (b'{"text": "a", "id": 1}\n', ["--keep", "x"], "has a field 'x' to keep; there are: id"),
+    "own field": (b'{"text": "a", "line": 1}\n', ["--keep", "line"], "field line is the output's own"),
     "fewest words": (b'{"text": "a"}\n', ["--min-words", "-3"], "min_words is -3, but it must be 0 or more"),
     "split": (b'{"text": "a"}\n', ["--split", "lines"], "has no text files, so there is nothing to split"),
     "near": (b'{"text": "a"}\n', ["--near", "2"], "near is 2.0, but it must be"),
@@ -325,7 +326,7 @@ def test_personal_information_is_replaced_in_text_and_examples(tmp_path):
     clean(tmp_path / "in.jsonl", tmp_path / "other", settings, progress=False)
     assert re.search(r"write to user\d{8}@example.org as", left(tmp_path / "other")[-1])
     (tmp_path / "secret").write_bytes(b"0123456789abcdeF")
-    with pytest.raises(UserError, match=r"another settings \(secret\)"):
+    with pytest.raises(UserError, match=r"other settings \(secret\)"):
         clean(tmp_path / "in.jsonl", tmp_path / "other", settings, progress=False)
 
 
@@ -342,7 +343,7 @@ def test_names_are_found_by_the_tagger_that_is_asked_for(tmp_path, monkeypatch):
     assert left(tmp_path / "out") == ["Yesterday <NAME> told the board of it"] and report["personal"] == {"name": 1}
     assert "by the tagger names.safetensors" in (tmp_path / "out/report.md").read_text(encoding="utf-8")
     (tmp_path / "names.safetensors").write_bytes(b"two")
-    with pytest.raises(UserError, match=r"another settings \(name_tagger\)"):
+    with pytest.raises(UserError, match=r"other settings \(name_tagger\)"):
         clean(tmp_path / "in.txt", tmp_path / "out", settings, progress=False)
     with pytest.raises(UserError, match="leave the tagger out"):
         CleanSettings(name_tagger="x", personal=("email",)).check()

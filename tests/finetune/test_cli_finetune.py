@@ -78,6 +78,23 @@ def test_it_says_what_it_measured_and_how_the_model_is_used(models, data, tmp_pa
     assert f"minigpt predict {tmp_path / 'tuned'}" in said
 
 
+def test_a_file_is_no_folder_for_a_model(models, data, capsys):
+    before = data.read_bytes()
+    for out in (data, data / "m"):
+        assert main(words(models, data, out)) == 2
+        assert "a file stands where a folder must be" in capsys.readouterr().err
+    assert data.read_bytes() == before
+
+
+def test_an_interval_without_any_width_is_none():
+    lines = list(
+        lines_of({"f1": {"value": 0.5, "low": 0.5, "high": 0.5}, "accuracy": {"value": 1, "low": 0.6, "high": 1}})
+    )
+    assert (
+        lines[0].endswith("1.000   95% interval 0.600 to 1.000") and "no interval: the examples are too few" in lines[1]
+    )
+
+
 def test_a_class_cannot_steer_the_terminal():
     lines = list(lines_of({"labels": ["good\x1b[31m", "bad"], "confusion": [[1, 0], [0, 1]]}))
     assert "\x1b" not in "".join(lines) and r"good\x1b[31m" in lines[0]
@@ -126,6 +143,9 @@ def test_a_broken_line_of_json_is_named(models, tmp_path, capsys):
     data.write_text('{"word": "a", "kind": "b"}\n{"word": \n', encoding="utf-8")
     assert main(words(models, data, tmp_path / "tuned")) == 2
     assert "line 2: this is no JSON" in capsys.readouterr().err
+    data.write_text('{"word": "a", "kind": "b"}\n{"word": "a\\ud800", "kind": "c"}\n', encoding="utf-8")
+    assert main(words(models, data, tmp_path / "tuned")) == 2
+    assert "line 2: it holds half of a surrogate pair" in capsys.readouterr().err
 
 
 def test_a_model_that_continues_texts_is_not_asked_for_answers(models, tmp_path, capsys):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minigpt.measure.intervals import bootstrapped_mean, paired_difference
+from minigpt.measure.intervals import bootstrapped_mean, paired_difference, share
 
 
 def test_the_interval_of_a_mean_is_that_of_the_normal_law():
@@ -24,3 +24,10 @@ def test_groups_of_like_values_are_drawn_whole():
     )  # 16 are as good as one
     shuffled = np.random.default_rng(2).permutation(400)
     assert bootstrapped_mean(values[shuffled], groups[shuffled]) == pytest.approx(tuple(together))
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_of_answers_that_are_all_right_or_all_wrong_the_interval_still_tells_how_few_they_are(right):
+    found = bootstrapped_mean(np.full(6, right))
+    assert found == share(6 * right, 6) and found.high - found.low == pytest.approx(0.39, abs=0.01)
+    assert paired_difference(np.full(6, right), np.full(6, right)) == (0, 0, 0)

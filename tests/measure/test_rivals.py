@@ -6,7 +6,7 @@ from conftest import optional
 
 from minigpt.measure.classes import calibration_error, class_report, confusion, f1_of_classes
 from minigpt.measure.intervals import bootstrap, paired_difference
-from minigpt.measure.rivals import LogisticRegression, Sparse, TfIdf, l_bfgs
+from minigpt.measure.rivals import STRENGTHS, LogisticRegression, Sparse, TfIdf, chosen_strength, l_bfgs
 from minigpt.measure.spans import answer_report, normal, spans_of, tag_report, word_f1
 
 
@@ -113,6 +113,33 @@ def test_words_tell_the_class():
     assert shares[1, 0] > 0.7
     assert shares[2] == pytest.approx([0.5, 0.5], abs=0.1)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
+
+
+def test_rows_are_taken_in_their_order():
+    x = TfIdf(TEXTS).matrix([*TEXTS, "unheard"])
+    taken, weight = x.take(np.array([4, 6, 1])), np.random.default_rng(0).standard_normal((x.width, 2))
+    np.testing.assert_array_equal(taken.times(weight), x.times(weight)[[4, 6, 1]])
+
+
+def test_the_strength_is_that_which_serves_texts_that_were_not_seen():
+    """A tenth of the words tells the class and the rest is chance: of few texts a weak model knows more."""
+    rng = np.random.default_rng(0)
+
+    def texts(count, telling):
+        targets = rng.integers(0, 2, count)
+        own = [f"{'good' if target else 'bad'} " * telling for target in targets]
+        return [f"{one}{' '.join(f'word{n}' for n in rng.integers(0, 300, 30))}" for one in own], targets
+
+    for telling in (0, 3):
+        training, targets = texts(400, telling)
+        words = TfIdf(training)
+        x, strength = words.matrix(training), chosen_strength(words.matrix(training), targets, 2)
+        assert strength in STRENGTHS and strength == chosen_strength(x, targets, 2)
+        asked, truth = texts(400, telling)
+        model = LogisticRegression(x, targets, 2, strength=strength)
+        right = (model.probabilities(words.matrix(asked)).argmax(axis=1) == truth).mean()
+        assert right > 0.99 if telling else 0.4 < right < 0.6
+    assert chosen_strength(TfIdf(TEXTS).matrix(TEXTS), np.arange(6) % 2, 2) == STRENGTHS[0]
 
 
 def test_only_the_grams_of_most_texts_are_kept():
