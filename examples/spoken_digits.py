@@ -7,8 +7,8 @@ The voices are espeak-ng's (Debian's package of that name, or the library in the
 speaks in Debian's asterisk-core-sounds-en-wav, on a telephone. A linear model of the same frames stands beside: what
 can be done without attention. Voices that neither has heard tell how much of the loss is the person's.
 
-Measured once (300 steps, one seed): of 720 words in unheard voices the encoder knew 424 and the linear model 637, of the
-person's ten digits 4 and 5. After so little training attention is no gain here.
+Measured once (300 steps, one seed): of 720 words in unheard voices the encoder knew 424 and the linear model 637, of
+the person's ten digits 4 and 5. After so little training attention is no gain here.
 """
 
 import argparse
