@@ -682,7 +682,7 @@ show(
 )
 
 # %% [markdown]
-# (a), (b) and (d) are confirmed, and (e) is. At 8 and 6 bits nothing is to be seen, at 4 bits two thousandths of a nat,
+# (a), (b), (d) and (e) are confirmed. At 8 and 6 bits nothing is to be seen, at 4 bits one or two thousandths of a nat,
 # at 3 bits a hundredth. This is a small model, and a forgiving one.
 #
 # (c) is *not confirmed*. In two of the three models second-order rounding loses less than half of what the nearest
@@ -770,10 +770,10 @@ prediction(
 # %% [markdown]
 # (a) is confirmed. At equal steps the taught student is ahead of its twin by some 0.15 nats, with every seed. (b) is
 # *not confirmed*, and it is not close: in the time that its teacher's reading took, the student that learnt alone has
-# overtaken the taught one, and its teacher too. So the gain at equal steps is real, and here it does not pay. Busbridge
-# et al. (2025) find the same for large models: if there is one student and the teacher must be trained first, training
-# the student alone is the better use of the computation; a teacher that is there already, or serves many students,
-# changes that.
+# overtaken the taught one, and its teacher too, which had made few steps itself. So the gain at equal steps is real,
+# and here it does not pay. Busbridge et al. (2025) find the same for large models: if there is one student and the
+# teacher must be trained first, training the student alone is the better use of the computation; a teacher that is
+# there already, or serves many students, changes that.
 #
 # For the reader of a claim such as "distilled, and therefore better": better than *what*, at equal steps or at equal
 # cost?
@@ -959,8 +959,8 @@ expect(
 # The rule keeps the distribution exactly: the distance is zero but for the rounding of numbers with sixteen digits, and
 # the wrong rules are far off. The samples agree. Two samples of one distribution are never equal, so what counts is not
 # that their distance is small. It is that drafted and direct samples are no further apart than two direct ones are.
-# Beside the enumeration this is weak evidence; a slightly wrong rule would pass it. That is why one enumerates where
-# one can.
+# Beside the enumeration this is weak evidence: either wrong rule would show in it, but one that is off by a hundredth
+# would pass. That is why one enumerates where one can.
 #
 # ### Experiment: tokens for each call, and seconds
 #
@@ -1142,7 +1142,7 @@ show(
 # Each draft gave texts of the same distribution. They differ in calls, and in seconds: here all of them lose time, the
 # random one most.
 #
-# ### A trap, and a draft that pays
+# ### A trap, and a draft that costs nothing
 #
 # Two more runs. *The trap*: the same drafts, but the large model always writes the likeliest token. *A draft for nothing*:
 # prompt look-up guesses that the text goes on as it did where its last tokens stood before. It needs no model.
@@ -1222,11 +1222,12 @@ table(
 # what kind of text it was, and what a draft that knows nothing reaches there.
 #
 # The second table says what decides in seconds: the cost of a guess. Our student costs about half a call, and a call
-# that judges five rows costs more than one for a single row; so it cannot pay. A draft that costs a twentieth of a call
-# would make writing more than twice as fast. That is how it is where a draft is far smaller than its model, and
-# published gains are two- to threefold (Leviathan et al., 2023). The library's `Speculation` measures both and switches
-# a draft off that makes writing slower. With SmolLM2 in float32 on one core, look-up was 1.2 times as fast in a text
-# that repeats a passage (`examples/benchmarks/speculation.py`).
+# that judges five rows costs more than one for a single row; so it cannot pay. For that second reason look-up, whose
+# guesses cost nothing, gains nothing worth the name here either. The library's `Speculation` measures both while it
+# writes, and stops guessing where that makes writing slower. A draft that costs a twentieth of a call would make
+# writing more than twice as fast. That is how it is where a draft is far smaller than its model, and published gains
+# are two- to threefold (Leviathan et al., 2023). With SmolLM2 in float32 on one core, look-up was 1.2 times as fast in
+# a text that repeats a passage (`examples/benchmarks/speculation.py`).
 #
 # ## Fifth method: many texts at once
 #
@@ -1390,7 +1391,7 @@ expect(
 # * Which of these methods serve GPT-5.5. That is undisclosed.
 # * Seconds on other machines. Counts of operations and bytes, distances and losses carry over; times do not.
 # * What 3 or 4 bits do to a large model. For SmolLM2 `examples/benchmarks/compression.py` measures it.
-# * That distillation is useless. Ours had one student for one teacher, few steps and one mixture of losses.
+# * That distillation is useless. Ours had one student for one teacher, a weak one, and one mixture of losses.
 # * The rest: attention in tiles, pruning, few bits for activations, mixtures of experts. Each is published as well.
 #
 # ## Exercises

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,4 +108,13 @@ def _read_json_lines(path: Path, text: str) -> Iterator[Record]:
             except (ValueError, RecursionError) as error:
                 raise UserError(f"this is no JSON ({error}); each line must be one whole object") from None
             check("it", value, TABLE)
+            _check_unicode(value)
         yield Record(value, place)
+
+
+def _check_unicode(value: dict[str, Any]) -> None:
+    """`UserError` for half of a surrogate pair, which JSON can spell and a tokenizer would replace by another sign."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError("it holds half of a surrogate pair, which is no character; mend or remove it") from None

@@ -143,6 +143,9 @@ def test_a_broken_line_of_json_is_named(models, tmp_path, capsys):
     data.write_text('{"word": "a", "kind": "b"}\n{"word": \n', encoding="utf-8")
     assert main(words(models, data, tmp_path / "tuned")) == 2
     assert "line 2: this is no JSON" in capsys.readouterr().err
+    data.write_text('{"word": "a", "kind": "b"}\n{"word": "a\\ud800", "kind": "c"}\n', encoding="utf-8")
+    assert main(words(models, data, tmp_path / "tuned")) == 2
+    assert "line 2: it holds half of a surrogate pair" in capsys.readouterr().err
 
 
 def test_a_model_that_continues_texts_is_not_asked_for_answers(models, tmp_path, capsys):
