@@ -25,6 +25,9 @@ from minigpt.train import RunFolder, has_run, open_folder, read_metrics, steps_d
 from minigpt.train.checkpoint import check_config, checkpoint_header, verify_tensors
 from minigpt.train.lock import NAME, is_locked
 from minigpt.train.shards import shards_step, verify_shards
+from minigpt.vision import ImageFolder, has_images, open_image_folder
+from minigpt.vision.asking import questions_of
+from minigpt.vision.run import FILE, SEEN_PARTS
 
 LEAST_MEMORY, LEAST_DISK = 500e6, 1e9  # bytes
 REQUIREMENT = re.compile(r"([\w.-]+)\s*(?:>=\s*([\d.]+))?")
@@ -60,16 +63,22 @@ def examine(run: str | Path | None = None) -> Iterator[Finding]:
 
 
 def examine_run(path: Path) -> Iterator[Finding]:
-    """run.json, tokenizer, token files, checkpoints, metrics, lock. Nothing is changed."""
+    """run.json or images.json, tokenizer, tokens or images, checkpoints, metrics, lock. Nothing is changed."""
     again = "restore the file from a copy, or train again"
-    found, folder = _try("run.json", lambda: _described(open_folder(path)), again)
+    opened: Callable[[Path], RunFolder] = open_image_folder if has_images(path) else open_folder
+    found, folder = _try(FILE if has_images(path) else "run.json", lambda: _described(opened(path)), again)
     yield found
     if folder is None:
         return
-    run = open_folder(path)
-    yield _try("tokenizer.json", lambda: f"{run.tokenizer().vocabulary_size:,} tokens, as the model has", again)[0]
-    for part in ("training", "validation"):
-        yield _try(f"{part}.npy", partial(_tokens, run, part), again)[0]
+    run = opened(path)
+    if not isinstance(run, ImageFolder) or run.task == "ask":
+        yield _try("tokenizer.json", lambda: f"{run.tokenizer().vocabulary_size:,} tokens, as the model has", again)[0]
+    if isinstance(run, ImageFolder):
+        for part in (*SEEN_PARTS, "test"):
+            yield _try(f"{part}.npy", partial(_images, run, part), again)[0]
+    else:
+        for part in SEEN_PARTS:
+            yield _try(f"{part}.npy", partial(_tokens, run, part), again)[0]
     there = [which for which in ("last", "best") if run.has_checkpoint(which)]
     remedy = "remove it; training goes on from the other one" if len(there) == 2 else again
     for which in there:
@@ -159,7 +168,8 @@ def _try(what: str, look: Callable[[], str], remedy: str) -> tuple[Finding, str 
 def _described(run: RunFolder) -> str:
     step, steps = steps_done(run), run.settings.steps
     kind = f"{run.config.architecture} of width {run.config.width}{_reach(run.config)}"
-    return f"{run.objective}, {kind}, step {step:,} of {steps:,}"
+    asked = run.task if isinstance(run, ImageFolder) else run.objective
+    return f"{asked}, {kind}, step {step:,} of {steps:,}"
 
 
 def _reach(config: TransformerConfig) -> str:
@@ -177,6 +187,12 @@ def _reach(config: TransformerConfig) -> str:
 def _tokens(run: RunFolder, part: str) -> str:
     checked = "" if part in run.corpus.get("checksums", {}) else ", without a checksum (an older version wrote it)"
     return f"{len(run.tokens(part)):,} tokens{checked}"
+
+
+def _images(run: ImageFolder, part: str) -> str:
+    count = len(run.pixels(part))
+    asked = len(run.targets(part)) if run.task == "classify" else len(questions_of(run, part).questions)
+    return f"{count:,} images, {asked:,} {'classes' if run.task == 'classify' else 'questions'} of them"
 
 
 def _metrics(run: RunFolder) -> str:
@@ -245,6 +261,6 @@ def _mpi() -> Finding:
 
 
 def is_run(path: str | Path) -> None:
-    """`UserError` unless there is a folder with a run.json, whatever its state."""
-    if not has_run(path):
+    """`UserError` unless there is a folder with a run.json or images.json, whatever its state."""
+    if not has_run(path) and not has_images(path):
         raise UserError(f"{path} is not the folder of a run (it has no run.json); name one that is")

@@ -15,11 +15,19 @@ TABLE = [line.split()[0] for line in call_module.__doc__.splitlines() if re.matc
 LONG = 150  # more than two pieces of queries
 
 
+def longer(config, context):
+    """The same with so many positions; of images, patches below each other."""
+    if config.input != "images":
+        return replace(config, context=context)
+    (channels, _, _), (height, width) = config.image, config.patch
+    return replace(config, context=context, image=(channels, height * (context - config.class_token), width))
+
+
 def start(name, *, context=None, dtype=np.float64):
     config = CONFIGS[name]
     if context is not None:
-        encoder = config.encoder and replace(config.encoder, context=context - 7)
-        config = replace(config, context=context, encoder=encoder)
+        encoder = config.encoder and longer(config.encoder, context - 7)
+        config = replace(longer(config, context), encoder=encoder)
     rng = np.random.default_rng(0)
     model = Transformer(config)
     params, batch = random_params(model, rng).astype(dtype), random_batch(config, rng)

@@ -85,7 +85,7 @@ def test_records_say_what_arrays_are(name):
     stacks = [config] if config.encoder is None else [config, config.encoder]
     # Query, key, value and output, gate, up and down, in every expert; cross-attention beside an encoder; the router.
     per_block = [
-        4 * (1 + (stack is config and config.encoder is not None))
+        4 * (1 + (stack is config and config.encoder is not None and not config.encoder_ahead))
         + (2 + stack.gated) * (stack.experts or 1)
         + (stack.experts is not None)
         for stack in stacks

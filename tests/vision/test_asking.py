@@ -10,6 +10,7 @@ from drawn_png import png, write
 
 from minigpt import UserError, open_model
 from minigpt.cli import main
+from minigpt.doctor import examine_run
 from minigpt.ops import IGNORED
 from minigpt.train import TrainSettings
 from minigpt.vision import open_image_folder, train_images
@@ -174,6 +175,12 @@ def test_changed_questions_and_mixed_up_tasks_are_refused(finished, tmp_path):
         path.write_text(json.dumps({**whole, "task": task}), encoding="utf-8")
         with pytest.raises(UserError, match=message):
             open_image_folder(tmp_path / "run")
+
+
+def test_the_doctor_looks_at_questions(finished):
+    findings = {one.what: one for one in examine_run(finished)}
+    assert all(one.sound for one in findings.values()) and "tokenizer.json" in findings
+    assert findings["test.npy"].said == "20 images, 40 questions of them"
 
 
 def test_sizes_that_do_not_fit_are_named(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 
 from minigpt import UserError, open_model
 from minigpt.cli import main
+from minigpt.doctor import examine_run
 from minigpt.train import Interrupted, OneProcess, TrainSettings, steps_done, train
 from minigpt.train.folder import newest
 from minigpt.vision import Augmentation, Images, Seen, open_image_folder, prepare_images, train_images
@@ -69,6 +70,13 @@ def test_every_image_is_seen_once_an_epoch_changed_anew_and_the_same_again(tmp_p
         assert not {row.tobytes() for row in one.tokens} & {row.tobytes() for row in whole}
     assert np.array_equal(np.sort(np.concatenate([b.labels for s in range(steps) for b in data.batches(s)])),
                           np.sort(folder.targets("training")))  # fmt: skip
+
+
+def test_an_image_is_changed_in_another_way_each_time(tmp_path):
+    data = ImageData(prepared(tmp_path, augment=Augmentation(turn=5.0), batch=46))
+    (first,), (second,) = data.batches(0), data.batches(1)
+    assert np.array_equal(first.labels, second.labels), "the same images in the same order"
+    assert all(not np.array_equal(one, two) for one, two in zip(first.tokens, second.tokens, strict=True))
 
 
 def test_what_the_model_sees_has_mean_0_and_deviation_1(tmp_path):
@@ -219,6 +227,15 @@ def test_changed_files_are_refused(file, finished, tmp_path):
     folder, part = open_image_folder(tmp_path / "run"), file.split(".")[0].split("_")[0]
     with pytest.raises(UserError, match="has changed since training began"):
         (folder.targets if "targets" in file else folder.pixels)(part)
+
+
+def test_the_doctor_looks_at_it(finished, tmp_path, capsys):
+    assert main(["doctor", str(finished), "--json"]) in (0, 1)
+    shutil.copytree(finished, tmp_path / "run")
+    findings = {one.what: one for one in examine_run(tmp_path / "run")}
+    assert all(one.sound for one in findings.values()) and "46 images, 46 classes" in findings["training.npy"].said
+    (tmp_path / "run" / "test_targets.npy").write_bytes(b"")
+    assert [one.what for one in examine_run(tmp_path / "run") if not one.sound] == ["test.npy"]
 
 
 BAD = [None, 7, "x", [], {}, [1], float("nan"), -1]
