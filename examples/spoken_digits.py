@@ -1,11 +1,14 @@
 """Spoken digits: a small encoder that has only ever heard a synthesizer, asked about a person.
 
-python examples/spoken_digits.py                    three seeds, about two minutes each on two cores
+python examples/spoken_digits.py                    three seeds
 python examples/spoken_digits.py --words numbers    28 words: zero to twenty, thirty to ninety
 
 The voices are espeak-ng's (Debian's package of that name, or the library in the package espeakng-loader), the person
 speaks in Debian's asterisk-core-sounds-en-wav, on a telephone. A linear model of the same frames stands beside: what
 can be done without attention. Voices that neither has heard tell how much of the loss is the person's.
+
+Measured once (300 steps, one seed): of 720 words in unheard voices the encoder knew 424 and the linear model 637, of
+the person's ten digits 4 and 5. After so little training attention is no gain here.
 """
 
 import argparse

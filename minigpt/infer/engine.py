@@ -88,12 +88,14 @@ class Engine:
     ):
         check_writes(model)
         if model.two_stacks:
-            raise UserError("an encoder-decoder reads a text of its own for every answer; use minigpt.generate for it")
+            raise UserError(
+                "an encoder-decoder reads a text of its own for every answer; write one at a time, by generate"
+            )
         scaling = model.config.rotary_scaling
         if scaling is not None and scaling.follows_length:
             raise UserError(
                 "with dynamic rotary scaling every token beyond the original context turns all keys anew, so the pages "
-                "of a text would hold nothing that its next token can use; use minigpt.generate for such a model"
+                "of a text would hold nothing that its next token can use; write one at a time, by generate"
             )
         for name, value in (("slots", slots), ("page", page), ("piece", piece)):
             check(name, value, whole(1))

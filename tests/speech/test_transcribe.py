@@ -16,6 +16,7 @@ from conftest import optional, published, require, thorough
 
 from minigpt.cli import main
 from minigpt.errors import UserError
+from minigpt.infer import rewrite
 from minigpt.model import Batch
 from minigpt.pretrained import OpenedModel, open_model, save_pretrained
 from minigpt.sound import RATE, Resampler, log_mel, open_wav, write_wav
@@ -111,7 +112,7 @@ def their_tokens(whisper, theirs, samples, timestamps):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("timestamps", [False, True])
+@pytest.mark.parametrize("timestamps", [pytest.param(False, marks=thorough), True])
 @pytest.mark.parametrize("number", [0, *(pytest.param(number, marks=thorough) for number in range(1, 5))])
 def test_the_tokens_of_a_clip_are_those_of_transformers(whisper, theirs, number, timestamps):
     path = clips()[number]
@@ -144,6 +145,7 @@ def test_the_tokens_of_recordings_of_a_telephone_are_those_of_transformers(whisp
         assert segments[0].window_tokens == their_tokens(whisper, theirs, samples_of(found[name]), False)
 
 
+@thorough
 @pytest.mark.filterwarnings("ignore")
 def test_what_the_encoder_hears_is_what_theirs_hears(whisper, theirs):
     samples = samples_of(clips()[1])
@@ -174,12 +176,13 @@ QUIET = {
 }
 
 
-@pytest.mark.parametrize("what", QUIET)
+@pytest.mark.parametrize("what", ["noise", *(pytest.param(what, marks=thorough) for what in QUIET if what != "noise")])
 def test_where_nobody_speaks_nothing_is_written(whisper, tmp_path, what):
     write_wav(tmp_path / "x.wav", QUIET[what](), RATE)
     assert list(transcribe(whisper, open_wav(tmp_path / "x.wav"))) == []
 
 
+@thorough
 def test_any_rate_channels_and_a_cut_give_the_same_words(whisper, tmp_path, capsys):
     samples = samples_of(clips()[1])
     (plain,) = transcribe(whisper, open_wav(clips()[1]))
@@ -240,6 +243,11 @@ def test_bad_input_is_one_sentence(what, tmp_path, monkeypatch, capsys):
 def test_a_whisper_without_a_tokenizer_is_refused(whisper):
     with pytest.raises(UserError, match="without a tokenizer"):
         transcribe(OpenedModel(whisper.model, whisper.params, None, "x"), open_wav(clips()[1]))
+
+
+def test_a_whisper_is_not_asked_with_a_text(whisper):
+    with pytest.raises(UserError, match=r"reads frames, not text; .*minigpt transcribe"):
+        rewrite(whisper.model, whisper.params, whisper.tokenizer, "hello", 3)
 
 
 def joined(paths, seconds):
