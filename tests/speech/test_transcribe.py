@@ -279,7 +279,9 @@ def test_windows_of_a_long_file_begin_where_those_of_transformers_begin(whisper,
 def test_an_interrupt_keeps_what_was_written(whisper, tmp_path):
     write_wav(tmp_path / "long.wav", joined(clips(), 300), RATE)
     command = [sys.executable, "-u", "-m", "minigpt", "transcribe", str(tmp_path / "long.wav")]
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what is started would ignore it if we did
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        signal.signal(signal.SIGINT, before)
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
         rest, error = process.communicate(timeout=60)
