@@ -20,6 +20,7 @@ GRAMS = (1, 2)  # words, and pairs of them
 MEMORY = 10  # steps that L-BFGS remembers
 STRENGTHS = (1.0, 10.0, 100.0)  # that a linear model is tried with
 HELD_OUT, FEWEST = 5, 20  # one row of so many is held out to choose; below so many rows there is nothing to choose by
+MOST_CHOICES = 20_000  # rows times classes to choose by: many classes take long
 STEPS, CLOSE = 200, 1e-5  # of L-BFGS at most; the gradient's largest entry at which it ends
 
 
@@ -133,8 +134,8 @@ def chosen_strength(x: Sparse, targets: np.ndarray, classes: int) -> float:
     """
     if len(targets) < FEWEST:
         return STRENGTHS[0]
-    held_out = np.random.default_rng(len(targets)).permutation(len(targets)) % HELD_OUT == 0
-    seen, asked = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    rows = np.random.default_rng(len(targets)).permutation(len(targets))[: max(FEWEST, MOST_CHOICES // classes)]
+    asked, seen = rows[: len(rows) // HELD_OUT], rows[len(rows) // HELD_OUT :]
 
     def right(strength: float) -> float:
         model = LogisticRegression(x.take(seen), targets[seen], classes, strength=strength)
