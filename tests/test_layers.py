@@ -101,7 +101,7 @@ def test_import_is_light_and_writes_nothing():
     ("words", "most", "unneeded"),
     [
         (["--help"], 110, {"numpy", "minigpt.model", "minigpt.train"}),
-        (["train", "no such text"], 560, {"matplotlib", "mpi4py", "jinja2", "minigpt.grade", "minigpt.check"}),
+        (["train", "no such text"], 550, {"matplotlib", "mpi4py", "jinja2", "minigpt.grade", "minigpt.check"}),
     ],
 )
 def test_a_command_says_its_first_word_before_it_imports_what_that_does_not_need(words, most, unneeded, tmp_path):

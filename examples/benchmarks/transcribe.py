@@ -23,6 +23,7 @@ from pathlib import Path
 import numpy as np
 
 import minigpt
+from minigpt.measure.words import words_of, wrong_words
 from minigpt.sound import RATE, Resampler
 from minigpt.speech.special import special_of
 
@@ -101,22 +102,6 @@ def prepare(folder: Path) -> None:
         "max_length": 448,
     }
     (folder / "generation.json").write_text(json.dumps(settings), encoding="utf-8")
-
-
-def words_of(text: str) -> list[str]:
-    """Words without capitals and signs; "mr" is "mister"."""
-    words = re.sub(r"[^a-z' ]", " ", text.lower().replace("-", " ")).split()
-    return ["mister" if word == "mr" else word for word in words]
-
-
-def wrong_words(said: list[str], wanted: list[str]) -> int:
-    """The fewest words put in, left out or replaced."""
-    row = list(range(len(wanted) + 1))
-    for i, word in enumerate(said, 1):
-        above, row = row, [i]
-        for j, other in enumerate(wanted, 1):
-            row.append(min(above[j] + 1, row[-1] + 1, above[j - 1] + (word != other)))
-    return row[-1]
 
 
 def run(who: str, paths: list[str], folder: Path, threads: int) -> dict:

@@ -162,14 +162,21 @@ def final_report(run: ImageFolder) -> dict[str, Any]:
     lines = {name: rivals[name]["accuracy"]["value"] for name in rivals}
     loss_curve(curves, {}, run.file("loss.png"), accuracy=("accuracy of images", lines))
     return {
-        "folder": str(run.path),
-        "task": "classify",
-        "data": {name: value for name, value in run.corpus.items() if name != "checksums"},
-        "parameters": seen.params.flat.size,
-        "steps": seen.progress["step"],
-        "seconds": round(curves["seconds"][-1][1], 1),
+        **_of_run(run, seen, curves),
         "test": measured,
         "rivals": rivals,
+    }
+
+
+def _of_run(run: ImageFolder, best: Seen | Asked, curves: dict[str, Any]) -> dict[str, Any]:
+    """What both kinds of report begin with."""
+    return {
+        "folder": str(run.path),
+        "task": run.task,
+        "data": {name: value for name, value in run.corpus.items() if name != "checksums"},
+        "parameters": best.params.flat.size,
+        "steps": best.progress["step"],
+        "seconds": round(curves["seconds"][-1][1], 1),
     }
 
 
@@ -181,12 +188,7 @@ def asking_report(run: ImageFolder) -> dict[str, Any]:
     blind = np.array(blind_answers(questions_of(run, "training"), test)) == np.array(test.answers)
     kinds = by_first_word(test)
     return {
-        "folder": str(run.path),
-        "task": "ask",
-        "data": {name: value for name, value in run.corpus.items() if name != "checksums"},
-        "parameters": asked.params.flat.size,
-        "steps": asked.progress["step"],
-        "seconds": round(read_metrics(run.file("metrics.csv"))["seconds"][-1][1], 1),
+        **_of_run(run, asked, read_metrics(run.file("metrics.csv"))),
         "test": {"examples": len(right), "exact_match": bootstrapped_mean(right)._asdict()},
         "kinds": {
             kind: {

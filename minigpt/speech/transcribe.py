@@ -13,7 +13,7 @@ from minigpt.errors import UserError
 from minigpt.model import Batch
 from minigpt.sound import HOP, RATE, Resampler, Spectrogram, WavFile
 from minigpt.speech.segments import pieces_of
-from minigpt.speech.special import special_of
+from minigpt.speech.special import Special, special_of
 from minigpt.speech.write import write
 
 SILENCE = 1e-3  # of full: what never becomes louder than this (-60 dB) is no speech
@@ -104,39 +104,31 @@ def transcribe(
     >>> sound.seconds
     1.0
     """
-    model, params, tokenizer = opened.model, opened.params, opened.tokenizer
-    special = special_of(model, tokenizer)
+    special = special_of(opened.model, opened.tokenizer)
     if seed < 0:
         raise UserError(f"the seed is {seed}, but it must be 0 or more")
-    return _windows(model, params, tokenizer, special, sound, timestamps, np.random.default_rng(seed), progress)
+    return _windows(opened, special, sound, timestamps, np.random.default_rng(seed), progress)
 
 
 def _windows(
-    model: Any,
-    params: Any,
-    tokenizer: Any,
-    special: Any,
-    sound: WavFile,
-    timestamps: bool,
-    rng: np.random.Generator,
-    progress: Any,
+    opened: Any, special: Special, sound: WavFile, timestamps: bool, rng: np.random.Generator, progress: Any
 ) -> Iterator[Segment]:
-    encoder = model.config.encoder
+    model, encoder = opened.model, opened.model.config.encoder
     window = 2 * encoder.context  # frames
     listener = Listener(sound, encoder.input_width)
     frames, here = listener.spectrogram.frames, 0
     times = timestamps or frames > window
     while here < frames:
-        count, further = min(window, frames - here), min(window, frames - here)
+        count = further = min(window, frames - here)
         if not listener.is_silent(here, count):
             heard = listener.spectrogram.part(here, window)[None]
-            memory = model.encode(params, Batch(np.array([[special.start]]), source=heard))[0]
-            written = write(model, params, tokenizer, special, memory, times=times, rng=rng)
+            memory = model.encode(opened.params, Batch(np.array([[special.start]]), source=heard))[0]
+            written = write(opened, special, memory, times=times, rng=rng)
             if not written.is_silence:
                 pieces, seconds = pieces_of(written.tokens, special, count / SECOND)
                 further = min(further, round(seconds * SECOND)) or count
                 for piece in pieces:
-                    text = tokenizer.decode(piece.tokens)
+                    text = opened.tokenizer.decode(piece.tokens)
                     if text.strip():
                         start, end = (here / SECOND + at for at in (piece.start, piece.end))
                         end = min(end, frames / SECOND)

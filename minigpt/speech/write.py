@@ -11,7 +11,7 @@ import numpy as np
 
 from minigpt.infer.past import KeyValuePast
 from minigpt.infer.sampling import Sampling, check_scores, log_sum, next_tokens
-from minigpt.model import Call, Transformer, Weights
+from minigpt.model import Call
 from minigpt.model.inputs import TOKENS
 from minigpt.speech.rules import Rules
 from minigpt.speech.special import Special
@@ -47,34 +47,19 @@ class Written(NamedTuple):
         return self.compression > MOST_COMPRESSION or self.log_probability < LEAST_LOG_PROBABILITY
 
 
-def write(
-    model: Transformer,
-    params: Weights,
-    tokenizer: Any,
-    special: Special,
-    memory: np.ndarray,
-    *,
-    times: bool,
-    rng: np.random.Generator,
-) -> Written:
+def write(opened: Any, special: Special, memory: np.ndarray, *, times: bool, rng: np.random.Generator) -> Written:
     """The text of a window. memory: (1, S, C), what the encoder made of it; rng: for drawing where greed fails."""
     for temperature in TEMPERATURES:
-        written = _attempt(model, params, tokenizer, special, memory, times, temperature, rng)
+        written = _attempt(opened, special, memory, times, Sampling(temperature=temperature), rng)
         if written.is_silence or not written.is_doubtful:
             break
     return written
 
 
 def _attempt(
-    model: Transformer,
-    params: Weights,
-    tokenizer: Any,
-    special: Special,
-    memory: np.ndarray,
-    times: bool,
-    temperature: float,
-    rng: np.random.Generator,
+    opened: Any, special: Special, memory: np.ndarray, times: bool, sampling: Sampling, rng: np.random.Generator
 ) -> Written:
+    model, params = opened.model, opened.params
     context, rules = model.config.context, Rules(special, times=times)
     call = Call(past=KeyValuePast(model.config, 1, context, params[TOKENS].dtype))
     asked = [special.start] if times else [special.start, special.no_times]
@@ -86,16 +71,15 @@ def _attempt(
     for _ in range(context - len(asked)):
         check_scores(scores)
         rules.apply(scores[0], tokens)
-        token = int(next_tokens(scores, Sampling(temperature=temperature), rng)[0])
+        token = int(next_tokens(scores, sampling, rng)[0])
         total += float(scores[0, token]) - log_sum(scores[0])
         if token == special.end:
             break
         tokens.append(token)
         states = model.hidden_states(params, np.array([[token]]), call, memory=memory)[0]
         scores = model.logits(params, states[0])[0]
-    return Written(
-        tokens, total / (len(tokens) + 1), compression_of(tokens, tokenizer, special), no_speech, temperature
-    )
+    compression = compression_of(tokens, opened.tokenizer, special)
+    return Written(tokens, total / (len(tokens) + 1), compression, no_speech, sampling.temperature)
 
 
 def compression_of(tokens: list[int], tokenizer: Any, special: Special) -> float:

@@ -17,6 +17,7 @@ from conftest import optional, published, require, thorough
 from minigpt.cli import main
 from minigpt.errors import UserError
 from minigpt.infer import rewrite
+from minigpt.measure.words import words_of, wrong_words
 from minigpt.model import Batch
 from minigpt.pretrained import OpenedModel, open_model, save_pretrained
 from minigpt.sound import RATE, Resampler, log_mel, open_wav, write_wav
@@ -55,21 +56,6 @@ def transcripts():
 def samples_of(path):
     sound = open_wav(path)
     return Resampler(sound.rate, RATE).all_of(sound.read(0, sound.length))
-
-
-def words_of(text):
-    words = re.sub(r"[^a-z' ]", " ", text.lower().replace("-", " ")).split()
-    return ["mister" if word == "mr" else word for word in words]
-
-
-def wrong_words(said, wanted):
-    """The fewest words put in, left out or replaced (Levenshtein)."""
-    row = list(range(len(wanted) + 1))
-    for i, word in enumerate(said, 1):
-        above, row = row, [i]
-        for j, other in enumerate(wanted, 1):
-            row.append(min(above[j] + 1, row[-1] + 1, above[j - 1] + (word != other)))
-    return row[-1]
 
 
 @pytest.fixture(scope="module")
@@ -119,10 +105,8 @@ def test_the_tokens_of_a_clip_are_those_of_transformers(whisper, theirs, number,
     wanted = their_tokens(whisper, theirs, samples_of(path), timestamps)
     segments = list(transcribe(whisper, open_wav(path), timestamps=timestamps))
     assert segments[0].window_tokens == wanted and len(wanted) > 5
-    assert (
-        sum(wrong_words(words_of("".join(s.text for s in segments)), words_of(transcripts()[path.stem])) for _ in "x")
-        <= 3
-    )
+    said = words_of("".join(segment.text for segment in segments))
+    assert wrong_words(said, words_of(transcripts()[path.stem])) <= 3
 
 
 @thorough
