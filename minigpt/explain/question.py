@@ -246,8 +246,8 @@ def put_last(x: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 def repeated(batch: Batch, rows: int) -> Batch:
     """The same input so many times."""
-    arrays: dict[str, Any] = {name: one for name, one in batch._asdict().items() if isinstance(one, np.ndarray)}
-    return batch._replace(**{name: np.repeat(one, rows, axis=0) for name, one in arrays.items()})
+    fields: list[Any] = [np.repeat(one, rows, axis=0) if isinstance(one, np.ndarray) else one for one in batch]
+    return Batch(*fields)
 
 
 def _answers(output: Any) -> tuple[np.ndarray, ...]:

@@ -152,7 +152,7 @@ def test_what_does_not_sum_is_refused():
     ("settings", "words"),
     [
         ({"target": 13}, "is not among the 13 answers"),
-        ({"target": True}, "True is not among"),
+        ({"target": True}, "is not among the 13 answers"),
         ({"target": 1, "against": -1}, "is not among"),
         ({"target": 1, "position": 6}, "position 6 is not among the 6"),
         ({"target": 1, "position": "last"}, "must be a whole number or 'mean'"),
