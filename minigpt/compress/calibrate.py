@@ -3,10 +3,10 @@
 Of the inputs X, (N, inputs), of a matrix only X^T X and the mean of |X| are kept. Between two blocks the residual
 stream of the whole text is kept, N C numbers. A block sees what the rounded blocks before it make of the text.
 
-A head does not look at the values V = X W, it mixes them: A V = (A X) W, A its weights. So the inputs that count for the
-matrix of the values are A X, of all heads (Kim et al. 2024, "Towards Next-Level Post-Training Quantization of
-Hyper-Scale Transformers", arXiv:2402.08958). With X itself the first token of a window, which many heads look at when
-they have nothing to say, counts no more than any other, and SmolLM2's values lose more than by rounding to the nearest.
+A head does not look at the values V = X W, it mixes them: A V = (A X) W, A its weights. So the inputs that count for
+the matrix of the values are A X, of all heads (Kim et al. 2024, "Towards Next-Level Post-Training Quantization of
+Hyper-Scale Transformers", arXiv:2402.08958). With X itself the first token of a window, at which many heads look when
+they have nothing to say, counts no more than any other, and SmolLM2's values lose more than to the nearest.
 """
 
 from collections.abc import Callable, Generator, Sequence
