@@ -162,6 +162,7 @@ def open_image_folder(path: str | Path) -> ImageFolder:
         config = TransformerConfig.from_dict(read(value, "config", TABLE))
         settings = read_settings(read(value, "settings", TABLE))
         read(found["data"], "checksums", table_of(TEXT))
+        read(found["data"], "question", TEXT.or_none(), None)
         task = read(value, "task", choice(*TASKS), TASKS[0])
         _check(config, found, task)
         return ImageFolder(
