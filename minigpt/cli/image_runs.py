@@ -20,7 +20,8 @@ from minigpt.measure.image_rivals import image_rivals
 from minigpt.progress import say
 from minigpt.train import Interrupted, read_metrics
 from minigpt.vision import ImageFolder, Seen, open_image_folder, train_images
-from minigpt.vision.seen import images_of
+from minigpt.vision.published import PublishedImages, is_published
+from minigpt.vision.seen import answers, images_of
 
 OF_TEXTS: tuple[str, ...] = ("objective", "architecture", "start", "preset", "tokenizer", "vocabulary", "context")
 OF_TEXTS += ("window", "sinks", "rotary_scaling")
@@ -105,19 +106,25 @@ def evaluate_images(arguments: argparse.Namespace) -> int:
 
 def predict_images(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """What `minigpt predict RUN IMAGES` says to each."""
-    seen, images = Seen(arguments.model, arguments.checkpoint), images_of(arguments.data)
-    with blas_threads(threads_for_width(seen.folder.config.width)):
-        return seen.answers(images)
+    model, images = _model_of(arguments), images_of(arguments.data)
+    with blas_threads(threads_for_width(model.model.config.width)):
+        return answers(model.labels, images, model.probabilities(images.pixels))
 
 
 def measure_predictions(arguments: argparse.Namespace) -> int:
     """`minigpt predict RUN IMAGES --measure`."""
-    seen, images = Seen(arguments.model, arguments.checkpoint), images_of(arguments.data)
-    with blas_threads(threads_for_width(seen.folder.config.width)):
-        targets = images.targets(seen.folder.labels)
-        measured = class_report(seen.probabilities(images.pixels), targets, seen.folder.labels)
+    model, images = _model_of(arguments), images_of(arguments.data)
+    with blas_threads(threads_for_width(model.model.config.width)):
+        targets = images.targets(model.labels)
+        measured = class_report(model.probabilities(images.pixels), targets, model.labels)
     print_json(measured) if arguments.json else print("\n".join(lines_of(measured)))
     return 0
+
+
+def _model_of(arguments: argparse.Namespace) -> Seen | PublishedImages:
+    if is_published(arguments.model):
+        return PublishedImages(arguments.model)
+    return Seen(arguments.model, arguments.checkpoint)
 
 
 def _lines(result: dict[str, Any]) -> list[str]:

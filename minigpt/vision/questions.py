@@ -49,7 +49,7 @@ def read_questions(source: str | Path) -> Questions:
     path = Path(source)
     if path.suffix.lower() != ".jsonl":
         known = " or ".join(NAMED_QUESTIONS)
-        raise UserError(f"{path} has the ending {path.suffix!r}; questions are read from .jsonl, or of {known}")
+        raise UserError(f"{path} has the ending {path.suffix!r}; questions are read from .jsonl, or are {known}")
     rows = []
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if line.strip():
