@@ -11,8 +11,8 @@ from minigpt.pretrained.opened import open_tuned
 from minigpt.pretrained.peft import save_adapter
 from minigpt.pretrained.quantized import WRITTEN
 from minigpt.pretrained.tuned import open_tuned_folder
+from minigpt.pretrained.vit_folder import write_preprocessor
 from minigpt.vision import has_images, open_image_folder
-from minigpt.vision.published import write_preprocessor
 
 USUAL = "F16"
 

@@ -34,6 +34,8 @@ def _fresh(arguments: argparse.Namespace) -> ImageFolder:
     augment = Augmentation.from_text(arguments.augment) if arguments.augment else Augmentation()
     if named is not None and arguments.augment is None:
         augment = named.augment
+    if arguments.first is not None:
+        raise UserError("--first goes with --task ask; leave it out")
     images = images_of(arguments.corpus, arguments.label)
     test = arguments.test
     if test is None and named is not None and not arguments.corpus.endswith(TEST):
@@ -66,9 +68,11 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
     if test is None and not named:
         raise UserError("--task ask is measured on other questions; name them with --test")
     augment, times = Augmentation.from_text(arguments.augment) if arguments.augment else Augmentation(), ASKED
+    first = arguments.first
     if named:
-        _, usual, times = NAMED_QUESTIONS[arguments.corpus]
+        _, usual, times, word = NAMED_QUESTIONS[arguments.corpus]
         augment = usual if arguments.augment is None else augment
+        first = word if first is None else first
     found, asked = read_questions(arguments.corpus), read_questions(test or arguments.corpus + TEST)
     settings = _settings(arguments, len(found.questions), times, ASKED_TOGETHER)
     _check_memory(asking_config(found.pixels.shape[1:], 512, 32, arguments.patch), settings)
@@ -80,6 +84,7 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
             name=arguments.corpus,
             patch=arguments.patch,
             augment=augment,
+            first=None if first == "none" else first,
             settings=settings,
             held=True,
         )

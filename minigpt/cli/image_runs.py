@@ -17,10 +17,10 @@ from minigpt.finetune.report import lines_of, report_lines
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.classes import beside, class_report
 from minigpt.measure.image_rivals import image_rivals
+from minigpt.pretrained.vit_folder import PublishedImages, is_published
 from minigpt.progress import say
 from minigpt.train import Interrupted, read_metrics
 from minigpt.vision import ImageFolder, Seen, open_image_folder, train_images
-from minigpt.vision.published import PublishedImages, is_published
 from minigpt.vision.seen import answers, images_of
 
 OF_TEXTS: tuple[str, ...] = ("objective", "architecture", "start", "preset", "tokenizer", "vocabulary", "context")

@@ -18,8 +18,8 @@ from minigpt.finetune.report import lines_of
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.choices import choose, prompt_of
 from minigpt.pretrained import open_model
+from minigpt.pretrained.vit_folder import is_published
 from minigpt.vision import has_images
-from minigpt.vision.published import is_published
 
 
 def add(subparsers) -> None:

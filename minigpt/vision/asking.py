@@ -28,6 +28,7 @@ DECODER: dict[str, Any] = {"width": 64, "layers": 2, "heads": 4, "init_std": 0.1
 ENCODER: dict[str, Any] = {"width": 64, "layers": 3, "heads": 4, "position": "learned"}
 VOCABULARY = 512
 VALIDATION, MOST_VALIDATION = 0.05, 200  # of the pictures, with all their questions
+FIRST = 5  # the first of so many parts of the steps, in which some questions alone are asked
 ROWS = 200  # questions that are judged together
 PATCHES = 8  # beside each other, where nobody says how large they are: shapes and digits are told by their edges
 
@@ -72,6 +73,8 @@ class AskingData:
         self._pixels = {part: np.asarray(folder.pixels(part)) for part in SEEN_PARTS}
         self._found = {part: questions_of(folder, part) for part in SEEN_PARTS}
         self._sentences = {part: Sentences(tokenizer, found) for part, found in self._found.items()}
+        words = np.array([question.split()[0] for question in self._found["training"].questions])
+        self._every, self._first = np.arange(len(words)), np.flatnonzero(words == folder.corpus.get("first"))
         count = len(self._sentences["validation"].rows)
         self._held_out = [
             HeldOut(self._batch("validation", np.arange(first, min(first + ROWS, count))))
@@ -86,9 +89,10 @@ class AskingData:
     def batches(self, step: int) -> list[Batch]:
         """See `minigpt.train.TrainingData`."""
         settings, found = self.folder.settings, []
+        asked = self._first if step < self.folder.corpus.get("first_steps", 0) else self._every
         for micro in range(step * settings.accumulate, (step + 1) * settings.accumulate):
-            epoch, within = divmod(micro, self.steps_per_epoch)
-            order = np.random.default_rng([settings.seed, epoch]).permutation(len(self._sentences["training"].rows))
+            epoch, within = divmod(micro, -(-len(asked) // settings.batch))
+            order = np.random.default_rng([settings.seed, epoch]).permutation(asked)
             rows = order[within * settings.batch : (within + 1) * settings.batch]
             batch, rng = self._batch("training", rows), np.random.default_rng([settings.seed, micro, CHANGED])
             assert batch.source is not None
@@ -112,13 +116,16 @@ def prepare_asking(
     name: str = "questions",
     patch: int | None = None,
     augment: Augmentation = UNCHANGED,
+    first: str | None = None,
     settings: TrainSettings | None = None,
     held: bool = False,
 ) -> ImageFolder:
     """Check everything, make the tokenizer, and write pictures, questions and, last, images.json.
 
     Of the pictures a twentieth validates, with all their questions; on `test` the model is measured once. patch: pixels
-    of a patch's side; None: an eighth of the picture's. The rest as of `prepare_images`.
+    of a patch's side; None: an eighth of the picture's. first: in the first fifth of the steps only questions are asked
+    that begin with this word. Where answers are many, each says more of its picture than yes or no does, and what is
+    hard to see is seen sooner. The rest as of `prepare_images`.
     """
     path, settings = Path(path), settings or TrainSettings()
     check_size(test, found.pixels.shape[1:], "the test")
@@ -129,6 +136,8 @@ def prepare_asking(
     parts = {"training": found.take(np.flatnonzero(~apart)), "validation": found.take(np.flatnonzero(apart))}
     parts["test"] = test
     training = parts["training"]
+    if first is not None and first not in {question.split()[0] for question in training.questions}:
+        raise UserError(f"no question begins with the word {first!r}; name one that does, or leave it out")
     texts = [f"{question} {answer}" for question, answer in zip(training.questions, training.answers, strict=True)]
     tokenizer = BytePairTokenizer.train(texts, VOCABULARY, at_most=True, progress=False)
     longest = max(Sentences(tokenizer, part).longest for part in parts.values())
@@ -137,7 +146,12 @@ def prepare_asking(
         path,
         asking_config(found.pixels.shape[1:], tokenizer.vocabulary_size, longest, patch),
         settings,
-        {"name": name, **{part: len(some.questions) for part, some in parts.items()}, "question": _only(training)},
+        {
+            "name": name,
+            **{part: len(some.questions) for part, some in parts.items()},
+            "question": _only(training),
+            **({} if first is None else {"first": first, "first_steps": settings.steps // FIRST}),
+        },
         task="ask",
         labels=tuple(sorted(set(training.answers))),
         mean=mean,

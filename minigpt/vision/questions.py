@@ -110,11 +110,12 @@ class NamedQuestions(NamedTuple):
     read: Callable[[str], Questions]  # its name, or that of its test
     augment: Augmentation  # what does not change the answers
     times: int  # that each question is asked
+    first: str | None  # the questions that begin so are asked alone for a while
 
 
 NAMED_QUESTIONS = {
-    "easy-vqa": NamedQuestions(_easy_vqa, Augmentation(), 3),
-    SET: NamedQuestions(_captions, Augmentation(shift=2, crop=0.1, turn=8.0), 8),
+    "easy-vqa": NamedQuestions(_easy_vqa, Augmentation(), 3, "what"),
+    SET: NamedQuestions(_captions, Augmentation(shift=2, crop=0.1, turn=8.0), 8, None),
 }
 QUESTION_SETS = tuple(f"{name}{part}" for name in NAMED_QUESTIONS for part in ("", TEST))
 

@@ -38,8 +38,8 @@ FILTERS = {"lanczos": Filter(3, _lanczos), "bilinear": Filter(1, _bilinear), "bi
 def resized(pixels: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
     """Pictures, (N, Y, X, Z) bytes, as (N, *size, Z) bytes. how: `nearest`, or one of `FILTERS`.
 
-    Along a row first, then along a column, rounded to bytes after each, as Pillow has it. (Some of its versions begin with
-    columns where that is less work, so that a byte may differ where a picture grows one way and shrinks the other.)
+    Along a row first, then along a column, rounded to bytes after each, as Pillow has it. (Some of its versions begin
+    with columns where that is less work: bytes may differ where a picture grows one way and shrinks the other.)
     """
     if how == NEAREST:
         rows, columns = (
