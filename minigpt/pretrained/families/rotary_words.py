@@ -69,7 +69,7 @@ def sink_rotary(theirs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_longer(scaling: RotaryScaling, context: int) -> None:
-    longest = int(scaling.original_context * scaling.factor)
+    longest = int((scaling.original_context or context) * scaling.factor)
     if context != longest:
         raise UserError(
             f"with dynamic scaling its context would be original_context x factor = {longest:,}, not {context:,}"
