@@ -12,10 +12,8 @@ BACK = {0: 1, 1: LENGTH - 1, 2: LENGTH}  # head -> how many positions before its
 
 def built():
     """Three heads that look a fixed way back, since a position's query meets the key of that place; one copies."""
-    config = TransformerConfig(
-        vocabulary_size=TOKENS, context=2 * LENGTH, width=36, layers=1, heads=3, feed_forward_width=1, tied=False, bias=False
-    )  # fmt: skip
-    model = Transformer(config)
+    sizes = {"vocabulary_size": TOKENS, "context": 2 * LENGTH, "width": 36, "layers": 1, "heads": 3}
+    model = Transformer(TransformerConfig(**sizes, feed_forward_width=1, tied=False, bias=False))
     params = model.init(np.random.default_rng(0))
     params.flat[:] = 0
     for name, array in params.items():
