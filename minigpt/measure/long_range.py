@@ -233,7 +233,7 @@ def repeated_tokens(model: Transformer, rng: np.random.Generator, count: int, le
 def attention_to(
     model: Transformer, params: Weights, tokens: np.ndarray, rows: np.ndarray, keys: np.ndarray
 ) -> np.ndarray:
-    """How much each head looks from the positions `rows` at `keys`, (R,) each, one by one: (L, H), a mean over texts."""
+    """How much each head looks from `rows` at `keys`, (R,) positions each, one by one: (L, H), a mean over texts."""
     heads = np.zeros((model.config.layers, model.config.heads))
 
     def look(name: str, x: np.ndarray) -> np.ndarray:
