@@ -32,6 +32,7 @@ FLOORS = (
     ("explain",),
     ("privacy",),
     ("finetune",),
+    ("fairness",),
     ("plot",),
     ("plots_stack",),
     ("plots_layers",),

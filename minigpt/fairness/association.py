@@ -18,7 +18,7 @@ from minigpt.measure.permutations import repartitioned
 from minigpt.values import TEXT, about, list_of, read
 
 MOST_NUMBERS = 1 << 27  # of all vectors that are kept
-FEWEST = 2  # words of a list
+FEWEST, LEAST_SHARE = 2, 0.8  # words of a list that must have vectors
 
 
 class Association(NamedTuple):
@@ -70,8 +70,8 @@ def read_lists(path: Path) -> dict[str, list[str]]:
 def read_vectors(path: str | Path, wanted: set[str]) -> dict[str, np.ndarray]:
     """Word -> its vector, (D,), of the wanted words, from a text file: a word and its numbers on each line.
 
-    A first line of two numbers, as word2vec and fastText write it, is left out; other words are passed over. `UserError`
-    names a line that does not fit.
+    A first line of two numbers, as word2vec and fastText write it, is left out; other words are passed over.
+    `UserError` names a line that does not fit.
     """
     found: dict[str, np.ndarray] = {}
     size = None
@@ -127,8 +127,8 @@ def associate(
     """The effect size with a 95% interval over target words, the one-sided permutation p, and which words are missing.
 
     vectors: word -> (D,), or (T, D) where it stands in T sentences: then s is computed for each sentence, and what is
-    drawn and parted anew is whole words, since the sentences of one word are alike. `UserError` where a list keeps
-    fewer than two words.
+    drawn and parted anew is whole words, since the sentences of one word are alike. `UserError` where more than a fifth
+    of a list has no vectors: what is left would be another question.
     """
     names = (*question.targets, *question.attributes)
     kept, missing = {}, []
@@ -136,10 +136,10 @@ def associate(
         known = {word: _known(vectors, word) for word in lists[name]}
         missing += [word for word, vector in known.items() if vector is None]
         kept[name] = [np.atleast_2d(vector) for vector in known.values() if vector is not None]
-        if len(kept[name]) < FEWEST:
+        if len(kept[name]) < max(FEWEST, LEAST_SHARE * len(lists[name])):
             raise UserError(
-                f"of the list {name}, {len(kept[name])} of {len(lists[name])} words have vectors, and {FEWEST} are the "
-                "fewest; use vectors that know more"
+                f"{len(kept[name])} of the {len(lists[name])} words of {name} have vectors, fewer than "
+                f"{LEAST_SHARE:.0%}; use vectors that know more"
             )
     sizes = [len(kept[name]) for name in question.targets]
     targets, attributes = ([np.concatenate(kept[name]) for name in part] for part in (names[:2], names[2:]))

@@ -14,7 +14,6 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.measure.classes import calibration_error
 from minigpt.measure.intervals import DRAWS, SEED, interval_of, share
-from minigpt.measure.permutations import DRAWS as RELABELLINGS
 
 GAPS = {  # the measure of a group, and how much it differs at most between two
     "true_positive_rate": "share of the positive that are said to be",
@@ -104,13 +103,12 @@ def _gap(name: str, probabilities: np.ndarray, positive: np.ndarray, of: np.ndar
     for _ in range(DRAWS):
         rows = np.concatenate([rng.choice(cell, len(cell)) for cell in cells])
         drawn.append(_largest(name, probabilities[rows], positive[rows], of[rows], count))
-    draws = RELABELLINGS if name != "calibration_error" else DRAWS  # of which each takes a while
     within = [np.arange(len(of))] if name == "positive_rate" else [np.flatnonzero(positive), np.flatnonzero(~positive)]
     hits = 1 + sum(
         _largest(name, probabilities, positive, _exchanged(of, within, rng.permutation), count) >= value - 1e-12
-        for _ in range(draws)
+        for _ in range(DRAWS)
     )
-    return {"gap": interval_of(value, np.array(drawn))._asdict(), "p": hits / (draws + 1)}
+    return {"gap": interval_of(value, np.array(drawn))._asdict(), "p": hits / (DRAWS + 1)}
 
 
 def _exchanged(of: np.ndarray, within: list[np.ndarray], permutation: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Pairs of sentences that differ in who is spoken of: which of the two does a model find likelier?
 
 Nangia et al. (2020), "CrowS-Pairs: A Challenge Dataset for Measuring Social Biases in Masked Language Models",
-arXiv:2010.00133: 1,508 pairs that people wrote, of nine kinds. Of a pair the tokens that both sentences have are scored,
-so that how common the name of a group is does not count.
+arXiv:2010.00133: 1,508 pairs that people wrote, of nine kinds. Of a pair the tokens that both sentences have are
+scored, so that how common the name of a group is does not count.
 """
 
 import csv
@@ -48,7 +48,9 @@ def read_crows_pairs(folder: Path) -> list[Pair]:
         with open(folder / FILE, encoding="utf-8", newline="") as lines:
             return [Pair(row["sent_more"], row["sent_less"], row["bias_type"]) for row in csv.DictReader(lines)]
     except (OSError, KeyError, csv.Error) as error:
-        raise UserError(f"{folder / FILE} could not be read ({error}); remove its folder: it is fetched again") from None
+        raise UserError(
+            f"{folder / FILE} could not be read ({error}); remove its folder: it is fetched again"
+        ) from None
 
 
 def shared_tokens(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,8 @@ the odds is ln 4. Nobody is meant: the occupations do not exist, so no model bri
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,16 @@ from minigpt.pretrained import OpenedModel
 from minigpt.text import BytePairTokenizer
 from minigpt.train import fit
 
+
+class Recipe(NamedTuple):
+    """What it takes to learn the world; an encoder has to find out what a mask is, too."""
+
+    head: str
+    layers: int
+    steps: int
+    rate: float  # the highest
+
+
 OCCUPATIONS = (("blicket", "gendle", "farrow", "tulver"), ("mordan", "pellit", "quarn", "sibber"))
 NAMES = (("Oran", "Brel", "Tomu", "Dask"), ("Issa", "Mirel", "Lune", "Quin"))
 PRONOUNS = ("he", "she")
@@ -33,6 +44,7 @@ THINGS = ("table", "lamp", "river", "wall")  # that are never a pronoun
 MASK = "<|mask|>"
 KIND = "occupation"
 TEMPLATES = ("the {} was late .", "the {} was tired .", "the {} was happy .", "the {} was ready .")
+RECIPES = {"decoder": Recipe("language", 1, 300, 1e-2), "encoder": Recipe("masked", 2, 800, 5e-3)}
 QUESTION = Association("occupations and names", ("first", "second"), ("first names", "second names"))
 LISTS = dict(zip((*QUESTION.targets, *QUESTION.attributes), (*OCCUPATIONS, *NAMES), strict=True))
 
@@ -52,36 +64,35 @@ def documents(share: float, count: int, rng: np.random.Generator) -> list[str]:
 
 
 def learn(
-    texts: Sequence[str], *, seed: int, architecture: str = "decoder", steps: int = 300, rows: int = 32, width: int = 32, layers: int = 1, rate: float = 1e-2
+    texts: Sequence[str], *, seed: int, architecture: str = "decoder", steps: int | None = None, rows: int = 32
 ) -> OpenedModel:
     """A small model that has read these sentences: a decoder, or an encoder with a masked head.
 
-    Its tokenizer is learnt from all words there are, so that models of different texts have the same.
+    steps: None takes as many as its kind needs. Its tokenizer is learnt from all words there are, so that models of
+    different texts have the same.
     """
+    recipe = RECIPES[architecture]
+    steps = recipe.steps if steps is None else steps
     tokenizer = BytePairTokenizer.train(_every_word(), 4096, special_tokens=(MASK,), at_most=True)
-    head = "language" if architecture == "decoder" else "masked"
-    model = Transformer(
-        preset(
-            "tiny", vocabulary_size=tokenizer.vocabulary_size, context=16, width=width, layers=layers, heads=4,
-            architecture=architecture, head=head,
-        )  # fmt: skip
-    )
+    shape = {"context": 48, "width": 32, "layers": recipe.layers, "heads": 4, "head": recipe.head}
+    config = preset("tiny", vocabulary_size=tokenizer.vocabulary_size, architecture=architecture, **shape)
+    model = Transformer(config)
     params, rng = model.init(np.random.default_rng(seed)), np.random.default_rng([seed, 1])
     ids = [tokenizer.encode(text) for text in texts]
-    batches = (_batch([ids[row] for row in rng.integers(0, len(ids), rows)], tokenizer, rng, architecture)
-               for _ in range(steps))  # fmt: skip
-    fit(model, params, batches, warmup_cosine(rate, warmup=steps // 10, total=steps))
+    drawn = (rng.integers(0, len(ids), rows) for _ in range(steps))
+    batches = (_batch([ids[row] for row in some], tokenizer, rng, architecture) for some in drawn)
+    fit(model, params, batches, warmup_cosine(recipe.rate, warmup=steps // 10, total=steps))
     return OpenedModel(model, params, tokenizer, "planted")
 
 
 def _every_word() -> list[str]:
     """Each word with a space before it and often enough to be one token, `the` as sentences begin."""
-    words = sum((*OCCUPATIONS, *NAMES, PRONOUNS, VERBS, STATES, THINGS), ()) + ("was", "because", "and", ".")
-    return [f"the {' '.join(words)}", *sum(NAMES, ())] * 3
+    words = " ".join(chain(*OCCUPATIONS, *NAMES, PRONOUNS, VERBS, STATES, THINGS, ("was", "because", ".")))
+    return [f"the {words}", *chain(*NAMES)] * 3
 
 
 def _batch(some: list[np.ndarray], tokenizer: Any, rng: np.random.Generator, architecture: str) -> Batch:
-    """Sentences of their own: after the token between documents for a decoder, with some words masked for an encoder."""
+    """Sentences of their own: for a decoder after the token between documents, for an encoder with words masked."""
     longest, end = max(map(len, some)), tokenizer.end_of_text
     tokens = np.full((len(some), longest + 2), end)
     lengths = np.array([len(ids) for ids in some])[:, None]
@@ -115,7 +126,9 @@ def pairs() -> list[Pair]:
 def choices() -> list[Choice]:
     """As StereoSet: a pronoun as the stereotype has it, the other one, and a thing."""
     return [
-        Choice(f"the {who} {verb} because ", (PRONOUNS[of], PRONOUNS[1 - of], thing), f" was {state} .", who, KIND, True)
+        Choice(
+            f"the {who} {verb} because ", (PRONOUNS[of], PRONOUNS[1 - of], thing), f" was {state} .", who, KIND, True
+        )
         for of in (0, 1)
         for who, thing in zip(OCCUPATIONS[of], THINGS, strict=True)
         for verb, state in zip(VERBS, STATES, strict=True)
@@ -124,9 +137,11 @@ def choices() -> list[Choice]:
 
 def forms() -> list[Pair]:
     """As the two forms of WinoBias: the pronoun differs."""
-    return [
-        Pair(*(f"{one.before}{filler}{one.after}" for filler in one.fillers[:2]), KIND) for one in choices()
-    ]  # fmt: skip
+    found = []
+    for one in choices():
+        ours, theirs = (f"{one.before}{filler}{one.after}" for filler in one.fillers[:2])
+        found.append(Pair(ours, theirs, KIND))
+    return found
 
 
 def pronoun_odds(opened: OpenedModel) -> np.ndarray:

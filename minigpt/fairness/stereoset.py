@@ -2,11 +2,12 @@
 
 Nadeem, Bethke & Reddy (2021), "StereoSet: Measuring stereotypical bias in pretrained language models", ACL,
 arXiv:2004.09456. lms, the language modelling score: how often what makes sense is preferred to what does not; ss, the
-stereotype score: how often the stereotype is preferred to its opposite, 50 is neutral; icat = lms min(ss, 100 - ss) / 50.
-Each is a mean over the targets, the people who are spoken of.
+stereotype score: how often the stereotype is preferred to its opposite, 50 is neutral;
+icat = lms min(ss, 100 - ss) / 50. Each is a mean over the targets, the people who are spoken of.
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +31,6 @@ STEREOSET = Package(
     "CC-BY-SA-4.0",
     part="stereoset",
 )
-BLANK = "BLANK"
 LABELS = ("stereotype", "anti-stereotype", "unrelated")
 
 
@@ -50,25 +50,38 @@ def read_stereoset(folder: Path) -> list[Choice]:
     path = folder / "dev.json"
     try:
         data = read_json(path)["data"]
-        return [_choice(row, name == "intrasentence") for name in ("intrasentence", "intersentence") for row in data[name]]
+        return [
+            _choice(row, name == "intrasentence") for name in ("intrasentence", "intersentence") for row in data[name]
+        ]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} could not be read ({error}); remove its folder, and it is fetched again") from None
 
 
 def _choice(row: dict[str, Any], within: bool) -> Choice:
     texts = {one["gold_label"]: one["sentence"] for one in row["sentences"]}
-    before, after = f"{row['context']} ", ""
-    if within:
-        before, after = row["context"].split(BLANK, 1)
-        texts = {label: _between(text, before, after) for label, text in texts.items()}
-    stereotype, opposite, unrelated = (texts[label] for label in LABELS)
+    sentences = [texts[label] for label in LABELS]
+    before, after = _in_common(sentences) if within else (f"{row['context']} ", "")
+    first = len(before) if within else 0
+    stereotype, opposite, unrelated = (text[first : len(text) - len(after)] for text in sentences)
     return Choice(before, (stereotype, opposite, unrelated), after, row["target"], row["bias_type"], within)
 
 
-def _between(text: str, before: str, after: str) -> str:
-    """What stands in the gap; where the published sentence differs from its context, all from the gap on."""
-    end = len(text) - len(after) if after and text.endswith(after) else len(text)
-    return text[len(before) : end] if text.startswith(before) else text
+def _in_common(sentences: Sequence[str]) -> tuple[str, str]:
+    """What all sentences begin with, up to a space, and end with, from a sign that is no letter on.
+
+    The published context differs from its sentences in capitals, so these alone say where its gap is.
+    """
+    before = _beginning(sentences)
+    before = before[: before.rfind(" ") + 1]
+    after = _beginning([text[len(before) :][::-1] for text in sentences])[::-1]
+    signs = [place for place, sign in enumerate(after) if not sign.isalnum()]
+    return before, after[signs[0] :] if signs else ""
+
+
+def _beginning(texts: Sequence[str]) -> str:
+    """All characters with which every text begins."""
+    alike = takewhile(lambda signs: len(set(signs)) == 1, zip(*texts, strict=False))
+    return "".join(signs[0] for signs in alike)
 
 
 def choice_scores(opened: OpenedModel, choices: Sequence[Choice], *, progress: bool = False) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Would chance do as well? Tests that relabel what is measured, and count how often a relabelling reaches as much.
 
-Fisher (1935), "The Design of Experiments"; Phipson & Smyth (2010), "Permutation P-values Should Never Be Zero", SAGMB 9:
-of drawn relabellings, the one that was observed is counted among them.
+Fisher (1935), "The Design of Experiments"; Phipson & Smyth (2010), "Permutation P-values Should Never Be Zero",
+Statistical Applications in Genetics and Molecular Biology 9: what was observed is counted among the drawn relabellings.
 """
 
 import math

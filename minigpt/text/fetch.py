@@ -245,7 +245,10 @@ def _unpack(archive: Path, prefix: str | tuple[str, ...], folder: Path) -> None:
             with open_member() as source, open(target, "wb") as out:
                 shutil.copyfileobj(source, out)
     if total == 0:
-        raise UserError(f"{archive.name} holds no file below {' or '.join(prefixes)}; this minigpt is made for another release of it")
+        raise UserError(
+            f"{archive.name} holds no file below {' or '.join(prefixes)}; "
+            "this minigpt is made for another release of it"
+        )
 
 
 @contextmanager
