@@ -63,7 +63,7 @@ class Sequences:
 
     def answer(self, prefix: Sequence[str], letters: np.ndarray) -> np.ndarray:
         """What is to be written for letters (..., N). `UserError` for a prefix that names nothing."""
-        known = (ORDERS, MAPS)
+        known = (list(ORDERS), list(MAPS))
         if not 1 <= len(prefix) <= 2 or any(word not in names for word, names in zip(prefix, known, strict=False)):
             raise UserError(
                 f"the prefix {tuple(prefix)!r} must be one of {', '.join(ORDERS)}, and perhaps "

@@ -61,10 +61,9 @@ def test_the_gradient_is_that_of_the_mean_over_all_that_is_asked():
     loss, grads = joint.loss_and_gradient(params, asked)
     each = [loss_and_gradient(joint.model(task), params, batch)[0] for task, batch in asked]
     assert loss == pytest.approx((2 * each[0] + 3 * each[1] + 4 * each[2]) / 9, abs=1e-12)
+    own = [gradient_of(joint, params, one) for one in asked]
     for name in joint.arrays():
-        wanted = sum(
-            len(batch.labels) / 9 * gradient_of(joint, params, one)[name] for one in asked for _, batch in [one]
-        )
+        wanted = sum(len(one.batch.labels) / 9 * gradient[name] for one, gradient in zip(asked, own, strict=True))
         np.testing.assert_allclose(grads[name], wanted, atol=1e-12, err_msg=name)
     some = rng.choice(params.flat.size, 60, replace=False)
     numeric = central_differences(lambda: joint.loss_and_gradient(params, asked)[0], params.flat, some)
