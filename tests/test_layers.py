@@ -22,6 +22,7 @@ FLOORS = (
     ("adapt",),
     ("train",),
     ("parallel",),
+    ("multitask",),
     ("infer",),
     ("vision",),
     ("pretrained",),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from minigpt.errors import UserError
 from minigpt.finetune import Tuned
+from minigpt.finetune.registry import task_of
 from minigpt.model.params import checksum_of
 from minigpt.pretrained import NAMED, OpenedModel, open_model
 from minigpt.pretrained.tuned import has_tuned, open_tuned_folder
@@ -31,8 +32,11 @@ class Subject:
 
     @property
     def task(self) -> str | None:
-        """Of a fine-tuned model that answers; None of all others."""
-        return open_tuned_folder(self.name).task if self.name not in NAMED and has_tuned(self.name) else None
+        """Of a fine-tuned model that answers; None of all others, also of those that were tuned to continue texts."""
+        if self.name in NAMED or not has_tuned(self.name):
+            return None
+        task = open_tuned_folder(self.name).task
+        return None if task_of(task).answers is None else task
 
     @property
     def is_vectors(self) -> bool:
