@@ -54,19 +54,10 @@ class Segment:
     temperature: float
 
 
-class Listener:
-    """What a sound is to a Whisper: frames of its spectrogram, and where it is silent."""
-
-    def __init__(self, sound: WavFile, bands: int):
-        """bands: that the model listens to."""
-        resampler = Resampler(sound.rate, RATE)
-        self.length = resampler.length(sound.length)
-        self.read = lambda start, count: resampler.read(sound.read, start, count)
-        self.spectrogram = Spectrogram(self.read, self.length, bands=bands)
-
-    def is_silent(self, first: int, count: int) -> bool:
-        """Whether so many frames from `first` on are never louder than `SILENCE`."""
-        return float(np.abs(self.read(first * HOP, count * HOP)).max()) < SILENCE
+def spectrogram_of(sound: WavFile, bands: int) -> Spectrogram:
+    """The frames of a sound. bands: that the model listens to."""
+    resampler = Resampler(sound.rate, RATE)
+    return Spectrogram(lambda *part: resampler.read(sound.read, *part), resampler.length(sound.length), bands=bands)
 
 
 def transcribe(
@@ -115,13 +106,13 @@ def _windows(
 ) -> Iterator[Segment]:
     model, encoder = opened.model, opened.model.config.encoder
     window = 2 * encoder.context  # frames
-    listener = Listener(sound, encoder.input_width)
-    frames, here = listener.spectrogram.frames, 0
+    spectrogram = spectrogram_of(sound, encoder.input_width)
+    frames, here = spectrogram.frames, 0
     times = timestamps or frames > window
     while here < frames:
         count = further = min(window, frames - here)
-        if not listener.is_silent(here, count):
-            heard = listener.spectrogram.part(here, window)[None]
+        if spectrogram.peak(here, count) >= SILENCE:
+            heard = spectrogram.part(here, window)[None]
             memory = model.encode(opened.params, Batch(np.array([[special.start]]), source=heard))[0]
             written = write(opened, special, memory, times=times, rng=rng)
             if not written.is_silence:
