@@ -13,6 +13,7 @@ from minigpt.errors import UserError
 from minigpt.model import Batch
 from minigpt.sound import HOP, RATE, Resampler, Spectrogram, WavFile
 from minigpt.speech.segments import pieces_of
+from minigpt.speech.settings import following, settings_of
 from minigpt.speech.special import Special, special_of
 from minigpt.speech.write import write
 
@@ -60,6 +61,12 @@ def spectrogram_of(sound: WavFile, bands: int) -> Spectrogram:
     return Spectrogram(lambda *part: resampler.read(sound.read, *part), resampler.length(sound.length), bands=bands)
 
 
+def asked_of(opened: Any) -> Special:
+    """The special tokens of an opened Whisper, as its files want them. `UserError` if it cannot be asked."""
+    special = special_of(opened.model, opened.tokenizer)
+    return following(special, settings_of(opened.name), opened.model.config.context)
+
+
 def transcribe(
     opened: Any, sound: WavFile, *, timestamps: bool = False, seed: int = 0, progress: Any = None
 ) -> Iterator[Segment]:
@@ -95,7 +102,7 @@ def transcribe(
     >>> sound.seconds
     1.0
     """
-    special = special_of(opened.model, opened.tokenizer)
+    special = asked_of(opened)
     if seed < 0:
         raise UserError(f"the seed is {seed}, but it must be 0 or more")
     return _windows(opened, special, sound, timestamps, np.random.default_rng(seed), progress)
