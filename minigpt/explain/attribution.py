@@ -124,8 +124,8 @@ def integrated_gradients(
         if way.steps + 2 * (POINTS + 2) * len(worst) > most_steps:
             raise UserError(
                 f"after {way.steps:,} steps integrated gradients sum to {answer.total:.6g}, but the difference from "
-                f"the baseline is {difference:.6g}; on pieces of the way they miss {rough:.3g}, and {tolerance:.1%} may be "
-                f"missing; {_remedy(question)}"
+                f"the baseline is {difference:.6g}; on pieces of the way they miss {rough:.3g}, and {tolerance:.1%} "
+                f"may be missing; {_remedy(question)}"
             )
         split = {id(piece) for piece in worst}
         pieces = [piece for piece in pieces if id(piece) not in split] + way.halved(worst)
