@@ -92,8 +92,6 @@ def measure(seen: Seen, pixels: np.ndarray, targets: np.ndarray) -> tuple[dict[s
 
 def evaluate_images(arguments: argparse.Namespace) -> int:
     """`minigpt evaluate RUN IMAGES`: what the model reaches on them, beside its rivals."""
-    if arguments.by_position is not None:
-        raise UserError("--by-position is about texts; leave it out for a model of images")
     if open_image_folder(arguments.model).task == "ask":
         return evaluate_asking(arguments)
     seen, images = Seen(arguments.model, arguments.checkpoint), images_of(arguments.file)
