@@ -5,8 +5,6 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any, TextIO
 
-from tqdm import tqdm
-
 EVERY = 10.0  # seconds between lines
 
 
@@ -18,13 +16,20 @@ def progress_bar(
     options: desc and unit, and on a terminal any of tqdm's.
     """
     if disable or sys.stderr.isatty():
+        from tqdm import tqdm
+
         return tqdm(items, total=total, initial=initial, disable=disable, **options)
     return Lines(items, total, initial, options.get("desc", ""), options.get("unit", ""))
 
 
 def say(line: str, file: TextIO | None = None) -> None:
     """Print a line, above the bars that are there; file: default standard error."""
-    tqdm.write(line, file=file or sys.stderr)
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        tqdm.write(line, file=file or sys.stderr)
+    else:
+        print(line, file=file or sys.stderr)
     (file or sys.stderr).flush()
 
 
