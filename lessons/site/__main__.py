@@ -14,14 +14,16 @@ from pathlib import Path
 from minigpt.errors import UserError
 
 
-def main() -> int:
+def main(words: list[str] | None = None) -> int:
     """0, or 2 with a sentence on what is wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m lessons.site",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("out", metavar="OUT", type=Path, help="a folder that is not there yet, or an earlier site")
+    parser.add_argument(
+        "out", metavar="OUT", type=Path, help="a folder that is not there yet, or an earlier site"
+    )
     parser.add_argument(
         "--self-contained",
         action="store_true",
@@ -34,10 +36,12 @@ def main() -> int:
         type=Path,
         help="with --self-contained: a folder with Pyodide's wheels, in place of those that pip brings",
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     try:
         if arguments.wheels and not arguments.self_contained:
-            raise UserError("--wheels are those of a site with everything in it; add --self-contained")
+            raise UserError(
+                "--wheels are those of a site with everything in it; add --self-contained"
+            )
         build(arguments.out, self_contained=arguments.self_contained, wheels=arguments.wheels)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -60,7 +64,9 @@ def build(out: Path, *, self_contained: bool = False, wheels: Path | None = None
         write_interpreter(work / "site", self_contained=self_contained, wheels=wheels)
         broken = broken_links(work / "site")
         if broken:
-            raise UserError(f"{len(broken)} links lead nowhere, the first is {broken[0]}; mend the page that has it")
+            raise UserError(
+                f"{len(broken)} links lead nowhere, the first is {broken[0]}; mend the page that has it"
+            )
         if out.exists():
             shutil.move(out, work / "former")
         shutil.move(work / "site", out)
@@ -75,7 +81,9 @@ def _check_place(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; give the site a folder of its own")
     if out.is_dir() and any(out.iterdir()) and not (out / "minigpt.json").exists():
-        raise UserError(f"{out} holds something else than a site of ours; give the site a folder of its own")
+        raise UserError(
+            f"{out} holds something else than a site of ours; give the site a folder of its own"
+        )
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import minigpt
 from minigpt.files import write_text
 
 HEADING = re.compile(r"^(\w[\w ]*)\n-{3,}$", re.MULTILINE)
+SECTION = re.compile(r"\*\*\w[\w ]*\*\*")
 ITEM = re.compile(r"^(?:\*{0,2}\w[\w, *]*)(?: : .*)?$")
 
 INDEX = """# The library
@@ -36,14 +37,17 @@ def public_modules() -> list[ModuleType]:
 def offered(module: ModuleType) -> list[str]:
     """The public names of a module in alphabetical order, without modules."""
     names = getattr(module, "__all__", None) or operations(module)
-    return sorted((name for name in names if not inspect.ismodule(getattr(module, name))), key=str.lower)
+    return sorted(
+        (name for name in names if not inspect.ismodule(getattr(module, name))), key=str.lower
+    )
 
 
 def operations(module: ModuleType) -> list[str]:
     """Of a folder without `__all__`: the functions and classes that it imports from its own files."""
     own = f"{module.__name__}."
     return [
-        name for name, value in vars(module).items()
+        name
+        for name, value in vars(module).items()
         if not name.startswith("_") and getattr(value, "__module__", "").startswith(own)
     ]
 
@@ -54,7 +58,9 @@ def write_api(folder: Path) -> None:
     modules = public_modules()
     for module in modules:
         write_text(folder / f"{module.__name__}.md", module_page(module))
-    write_text(folder / "index.md", INDEX.format(pages="\n".join(module.__name__ for module in modules)))
+    write_text(
+        folder / "index.md", INDEX.format(pages="\n".join(module.__name__ for module in modules))
+    )
 
 
 def module_page(module: ModuleType) -> str:
@@ -68,7 +74,11 @@ def module_page(module: ModuleType) -> str:
 def entry(module: ModuleType, name: str) -> str:
     """One name: how it is called, and what it says of itself; of a class also its public methods."""
     value = getattr(module, name)
-    place = f"*from* `{value.__module__}`" if getattr(value, "__module__", module.__name__) != module.__name__ else ""
+    place = (
+        f"*from* `{value.__module__}`"
+        if getattr(value, "__module__", module.__name__) != module.__name__
+        else ""
+    )
     parts = [f"## {name}", place]
     if not (inspect.isfunction(value) or inspect.isclass(value)):
         return "\n\n".join([*parts, f"A value of type `{type(value).__name__}`."])
@@ -76,8 +86,16 @@ def entry(module: ModuleType, name: str) -> str:
     if inspect.isclass(value) and value.__module__.startswith("minigpt"):
         for method, function in vars(value).items():
             function = getattr(function, "__func__", function)
-            if inspect.isfunction(function) and not method.startswith("_") and inspect.getdoc(function):
-                parts += [f"### {name}.{method}", signature(method, function), as_markdown(inspect.getdoc(function) or "")]
+            if (
+                inspect.isfunction(function)
+                and not method.startswith("_")
+                and inspect.getdoc(function)
+            ):
+                parts += [
+                    f"### {name}.{method}",
+                    signature(method, function),
+                    as_markdown(inspect.getdoc(function) or ""),
+                ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -103,6 +121,8 @@ def as_markdown(docstring: str) -> str:
 def block(text: str) -> str:
     """One paragraph: an example as code, `name : type` with its lines as an item, prose as prose."""
     lines = text.splitlines()
+    if SECTION.fullmatch(text.strip()):
+        return text
     if lines[0].lstrip().startswith(">>>"):
         return "```python\n" + text + "\n```"
     if lines[0].startswith("    "):
@@ -123,4 +143,7 @@ def block(text: str) -> str:
 def prose(text: str) -> str:
     """Text in which only what stands between backticks is markup."""
     parts = re.split(r"(`+[^`]+`+)", text)
-    return "".join(part if i % 2 else re.sub(r"([*_<>$\[\]#|\\])", r"\\\1", part) for i, part in enumerate(parts))
+    return "".join(
+        part if i % 2 else re.sub(r"([*_<>$\[\]#|\\])", r"\\\1", part)
+        for i, part in enumerate(parts)
+    )

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-NUMBER = re.compile(r"^\| `(E\d+\w*\.[\w.]+)` \|", re.MULTILINE)
+NUMBER = re.compile(r"^\| `([EL]\d+\w*\.[\w.-]+)` \|", re.MULTILINE)
 
 
 def measuring_cells(folder: Path, lessons: list[str]) -> dict[str, str]:
@@ -17,8 +17,8 @@ def measuring_cells(folder: Path, lessons: list[str]) -> dict[str, str]:
                 text = "".join(cell["source"]) + "".join(
                     "".join(output.get("text", "")) for output in cell.get("outputs", [])
                 )
-                for name in re.findall(r"\b[EL]\d+\w*\.\w+", text):
-                    if name not in found or f"expect(\"{name}" in text:
+                for name in re.findall(r"\b[EL]\d+\w*\.[\w-]+", text):
+                    if name not in found or f'expect("{name}' in text:
                         found.setdefault(name, f"{lesson}.html#cell-{index:02}")
     return found
 

@@ -25,7 +25,9 @@ def fetch_npm(name: str, version: str, integrity: str) -> Path:
         return package
     program = shutil.which("npm")
     if program is None:
-        raise UserError(f"npm is not installed, and {name} {version} comes through it; install Node.js")
+        raise UserError(
+            f"npm is not installed, and {name} {version} comes through it; install Node.js"
+        )
     cache_folder().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".fetching-") as folder:
         command = [program, "pack", "--silent", "--pack-destination", folder, f"{name}@{version}"]
@@ -33,10 +35,14 @@ def fetch_npm(name: str, version: str, integrity: str) -> Path:
         archives = list(Path(folder).glob("*.tgz"))
         if done.returncode or len(archives) != 1:
             reason = (done.stderr.strip().splitlines() or ["no file came"])[-1]
-            raise UserError(f"npm could not fetch {name} {version} ({reason}); check the network and try again")
+            raise UserError(
+                f"npm could not fetch {name} {version} ({reason}); check the network and try again"
+            )
         digest = base64.b64encode(hashlib.sha512(archives[0].read_bytes()).digest()).decode()
         if f"sha512-{digest}" != integrity:
-            raise UserError(f"what npm brought as {name} {version} has another SHA-512, so it is not used")
+            raise UserError(
+                f"what npm brought as {name} {version} has another SHA-512, so it is not used"
+            )
         unpacked = Path(folder) / "unpacked"
         with tarfile.open(archives[0]) as archive:
             archive.extractall(unpacked, filter="data")

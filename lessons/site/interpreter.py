@@ -19,9 +19,19 @@ from minigpt.text.fetch import Package, fetch_package
 
 HERE = Path(__file__).parent
 VERSION = "314.0.3"  # the newest whose wheels the package below carries; Python 3.14, NumPy 2.4, matplotlib 3.10
-PYODIDE = ("pyodide", VERSION, "sha512-sK40My6m8tmBUYtYH9au9rXUeh9x0wfahtHdOlGmJxZDsKBKGtP6KznyFB2+u/klbQTdDionR0uaVd176zVQzQ==")
+PYODIDE = (
+    "pyodide",
+    VERSION,
+    "sha512-sK40My6m8tmBUYtYH9au9rXUeh9x0wfahtHdOlGmJxZDsKBGKtP6KznyFB2+u/klbQTdDionR0uaVd176zVQzQ==",
+)
 ADDRESS = f"https://cdn.jsdelivr.net/pyodide/v{VERSION}/full/"
-CORE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json")
+CORE = (
+    "pyodide.mjs",
+    "pyodide.asm.mjs",
+    "pyodide.asm.wasm",
+    "python_stdlib.zip",
+    "pyodide-lock.json",
+)
 WHEELS = Package(
     "open-webui",
     "0.12.4",
@@ -43,9 +53,13 @@ def write_interpreter(site: Path, *, self_contained: bool, wheels: Path | None) 
         write_pyodide(site / "_pyodide", wheels)
         address = "_pyodide/"
     shutil.copy(HERE / "static" / "service.js", site / "service.js")
-    (site / ".nojekyll").write_text("", encoding="utf-8")  # GitHub Pages would leave out folders that begin with _
+    (site / ".nojekyll").write_text(
+        "", encoding="utf-8"
+    )  # GitHub Pages would leave out folders that begin with _
     note: dict[str, Any] = {"pyodide": address, "packages": NEEDED, "later": LATER}
-    note["kept"] = sorted(path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file())
+    note["kept"] = sorted(
+        path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()
+    )
     digest = hashlib.sha256()
     for name in note["kept"]:
         digest.update(name.encode() + (site / name).read_bytes())
@@ -58,17 +72,23 @@ def write_interpreter(site: Path, *, self_contained: bool, wheels: Path | None) 
 def write_library(path: Path) -> None:
     """minigpt and what stands in for missing packages, as one archive; the same sources give the same bytes."""
     root = LESSONS.parent / "minigpt"
-    files = {f"minigpt/{file.relative_to(root).as_posix()}": file for file in root.rglob("*") if file.is_file()}
+    files = {
+        f"minigpt/{file.relative_to(root).as_posix()}": file
+        for file in root.rglob("*")
+        if file.is_file()
+    }
     browser = HERE / "browser"
     files |= {file.relative_to(browser).as_posix(): file for file in browser.rglob("*.py")}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):
             if "__pycache__" not in name and not name.startswith("minigpt/lessons/"):
-                archive.writestr(zipfile.ZipInfo(name, EPOCH), files[name].read_bytes(), zipfile.ZIP_DEFLATED)
+                archive.writestr(
+                    zipfile.ZipInfo(name, EPOCH), files[name].read_bytes(), zipfile.ZIP_DEFLATED
+                )
 
 
 def write_pyodide(folder: Path, wheels: Path | None) -> None:
-    """Pyodide and the wheels that lessons need. `UserError` names a wheel that is missing or not as Pyodide lists it."""
+    """Pyodide and the wheels that lessons need. `UserError` names a wheel that is not as Pyodide lists it."""
     folder.mkdir()
     core = fetch_npm(*PYODIDE)
     for name in CORE:

@@ -4,7 +4,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-ATTRIBUTES = {"a": "href", "link": "href", "script": "src", "img": "src", "source": "src", "iframe": "src"}
+ATTRIBUTES = {
+    "a": "href",
+    "link": "href",
+    "script": "src",
+    "img": "src",
+    "source": "src",
+    "iframe": "src",
+}
 
 
 class Page(HTMLParser):
@@ -30,7 +37,9 @@ class Page(HTMLParser):
 
 def broken_links(site: Path) -> list[str]:
     """`page: link` for each link within the site that leads to no file, or to no place in its page."""
-    pages = {path: Page(path) for path in sorted(site.rglob("*.html")) if "_static" not in path.parts}
+    pages = {
+        path: Page(path) for path in sorted(site.rglob("*.html")) if "_static" not in path.parts
+    }
     broken = []
     for path, page in pages.items():
         for link in page.links:
@@ -38,9 +47,11 @@ def broken_links(site: Path) -> list[str]:
             if parts.scheme or parts.netloc:
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path.resolve()
-            there = pages.get(site.joinpath(target.relative_to(site.resolve()))) if target.is_relative_to(
-                site.resolve()
-            ) else None
+            there = (
+                pages.get(site.joinpath(target.relative_to(site.resolve())))
+                if target.is_relative_to(site.resolve())
+                else None
+            )
             if not target.is_file() or (there and unquote(parts.fragment) not in there.anchors):
                 broken.append(f"{path.relative_to(site).as_posix()}: {link}")
     return broken
@@ -48,7 +59,9 @@ def broken_links(site: Path) -> list[str]:
 
 def loaded_from_elsewhere(site: Path) -> list[str]:
     """What a browser would load from another address on opening a page."""
-    pages = {path: Page(path) for path in sorted(site.rglob("*.html")) if "_static" not in path.parts}
+    pages = {
+        path: Page(path) for path in sorted(site.rglob("*.html")) if "_static" not in path.parts
+    }
     return [
         f"{path.relative_to(site).as_posix()}: {link}"
         for path, page in pages.items()

@@ -17,7 +17,11 @@ from minigpt.errors import UserError
 from minigpt.files import write_text
 
 HERE = Path(__file__).parent
-MATHJAX = ("mathjax", "3.2.2", "sha512-Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==")
+MATHJAX = (
+    "mathjax",
+    "3.2.2",
+    "sha512-Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
+)
 PAGES = ("ENCODER_OR_DECODER.md", "GLOSSARY.md", "README.md")
 
 INDEX = """# minigpt, the course
@@ -75,7 +79,10 @@ def write_sources(folder: Path) -> None:
     shutil.copytree(LESSONS / "figures", folder / "figures")
     for page in PAGES:
         shutil.copy(LESSONS / page, folder / page)
-    write_text(folder / "CLAIMS.md", with_links((LESSONS / "CLAIMS.md").read_text(encoding="utf-8"), LESSONS, names))
+    write_text(
+        folder / "CLAIMS.md",
+        with_links((LESSONS / "CLAIMS.md").read_text(encoding="utf-8"), LESSONS, names),
+    )
     body = (HERE / "static" / "playground.html").read_text(encoding="utf-8")
     write_text(folder / "playground.md", PLAYGROUND.format(body=body))
     write_text(folder / "index.md", INDEX.format(lessons="\n".join(names)))

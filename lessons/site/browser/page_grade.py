@@ -17,13 +17,25 @@ from minigpt.grade.sandbox.process import Submission
 from minigpt.grade.sandbox.worker import _answer, _describe, _loaded
 from minigpt.grade.work import Work
 
+HEADER = 8  # bytes before a frame, with its length
+
 
 class InPage(Submission):
     """A student's file, loaded into this interpreter; questions and answers go through the same frames."""
 
-    asked = staticmethod(lambda what: None)  # hears what is asked, and "" when the answer is there: the page's clock
+    asked = staticmethod(
+        lambda what: None
+    )  # hears what is asked, and "" when the answer is there: the page's clock
 
-    def __init__(self, work: Work, wanted: Any, limits: Any, deadline: float | None = None, *, prefix: str = ""):
+    def __init__(
+        self,
+        work: Work,
+        wanted: Any,
+        limits: Any,
+        deadline: float | None = None,
+        *,
+        prefix: str = "",
+    ):
         self.limits, self.ended = limits, False
         self._mine: dict[str, Any] = {}
         self._places: set[str] = set()
@@ -45,7 +57,7 @@ class InPage(Submission):
 
     def _ask(self, request: dict[str, Any], what: str, who: str) -> dict[str, Any]:
         type(self).asked(what)
-        request = unpack(pack(request, asks=True), asks=True)
+        request = unpack(pack(request, asks=True)[HEADER:], asks=True)
         with contextlib.redirect_stdout(self._said), contextlib.redirect_stderr(self._said):
             try:
                 if "blocks" in request:
@@ -56,7 +68,7 @@ class InPage(Submission):
             except BaseException as error:
                 data = pack(_describe(error, self._places))
         type(self).asked("")
-        reply = unpack(data)
+        reply = unpack(data[HEADER:])
         if "error" in reply:
             self._raise(reply, who)
         return reply

@@ -1,4 +1,4 @@
-"""A backend of matplotlib whose figures are shown below the cell; its name has `inline` in it, as the notebooks' has."""
+"""A backend of matplotlib whose figures are shown below the cell; `inline` is in its name, as in the notebooks'."""
 
 from typing import Any
 

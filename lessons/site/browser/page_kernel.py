@@ -6,7 +6,9 @@ import io
 import linecache
 import os
 import sys
+import sysconfig
 import traceback
+import zipfile
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
@@ -15,7 +17,13 @@ DPI = 100
 MOST_CHARACTERS = 100_000  # that one cell may print
 
 _names: dict[str, dict[str, Any]] = {}  # of each page, as a notebook has its own
-_emit: Callable[[str, str, str], None] = lambda kind, text, alt: None
+
+
+def _nowhere(kind: str, text: str, alt: str) -> None:
+    """Before the first cell there is nobody who looks."""
+
+
+_emit: Callable[[str, str, str], None] = _nowhere
 
 
 class Printed(io.TextIOBase):
@@ -51,7 +59,9 @@ def display(thing: Any, metadata: dict[str, Any] | None = None, **_options: Any)
         _emit("text", f"{thing!r}\n", "")
 
 
-def run_cell(page: str, cell: str, source: str, emit: Callable[[str, str, str], None], quick: bool) -> bool:
+def run_cell(
+    page: str, cell: str, source: str, emit: Callable[[str, str, str], None], quick: bool
+) -> bool:
     """Run the source in the page's names; whether it ended well. emit(kind, text, alt) gets each piece."""
     global _emit  # noqa: PLW0603  # one cell runs at a time
     _emit = emit
@@ -88,6 +98,14 @@ def told(error: BaseException, place: str) -> str:
     while frames is not None and frames.tb_frame.f_code.co_filename != place:
         frames = frames.tb_next
     return "".join(traceback.format_exception(type(error), error, frames))
+
+
+def unpack_standard_library() -> None:
+    """As files, whose docstrings are the text that lessons read: Pyodide keeps them in an archive."""
+    where = sysconfig.get_path("stdlib")
+    if not os.path.exists(os.path.join(where, "argparse.py")):
+        with zipfile.ZipFile(next(path for path in sys.path if path.endswith(".zip"))) as archive:
+            archive.extractall(where)
 
 
 def forget(page: str) -> None:

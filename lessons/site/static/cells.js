@@ -81,7 +81,7 @@ class Cell {
     try {
       const well = await this.interpreter.ask("cell", request, (output) => show(this.output, output));
       const seconds = ((performance.now() - began) / 1000).toFixed(1);
-      const small = !full && /\bquick\b|STEPS|SEEDS|train|fit\(/.test(request.source);
+      const small = !full && /quick\(\)|STEPS|SEEDS|\bfit\(|train\w*\(/.test(request.source);
       this.status.textContent = `${well ? "ran" : "ended with an error"} after ${seconds} s${small ? ", " + QUICK_WORDS : ""}`;
       this.place.dataset.ran = well ? "well" : "badly";
       return (this.fresh = well);

@@ -24,6 +24,7 @@ async function begin({ root, interrupts }) {
 
 // matplotlib is large, so it is fetched by the first cell that asks for it.
 async function bring(source) {
+  if (/pydocs|stdlib|load_corpus/.test(source)) kernel.unpack_standard_library();
   const wanted = /matplotlib|plots?_|minigpt\.plot|\bshow\(/.test(source) ? packages.later : [];
   const missing = wanted.filter((name) => !loaded.has(name));
   if (!missing.length) return;

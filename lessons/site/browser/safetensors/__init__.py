@@ -11,9 +11,29 @@ from pathlib import Path
 import numpy as np
 
 MOST_HEADER = 100_000_000  # bytes; the compiled one has the same limit
-BYTES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2, "I32": 4}
+BYTES = {
+    "BOOL": 1,
+    "U8": 1,
+    "I8": 1,
+    "F8_E4M3": 1,
+    "F8_E5M2": 1,
+    "I16": 2,
+    "U16": 2,
+    "F16": 2,
+    "BF16": 2,
+    "I32": 4,
+}
 BYTES |= {"U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8}
-TYPES = {"BOOL": "?", "U8": "u1", "I8": "i1", "I16": "<i2", "U16": "<u2", "F16": "<f2", "I32": "<i4", "U32": "<u4"}
+TYPES = {
+    "BOOL": "?",
+    "U8": "u1",
+    "I8": "i1",
+    "I16": "<i2",
+    "U16": "<u2",
+    "F16": "<f2",
+    "I32": "<i4",
+    "U32": "<u4",
+}
 TYPES |= {"F32": "<f4", "I64": "<i8", "U64": "<u8", "F64": "<f8"}
 
 
@@ -46,13 +66,15 @@ class safe_open:
 
     def __init__(self, path: str | Path, framework: str = "np", device: str = "cpu"):
         size = Path(path).stat().st_size
-        self._file = open(path, "rb")
+        self._file = open(path, "rb")  # noqa: SIM115  # closed by __exit__
         try:
             length = int.from_bytes(self._file.read(8), "little")
             if size < 8 or length > min(MOST_HEADER, size - 8):
                 raise SafetensorError("the header is longer than the file")
             self._start = 8 + length
-            self._arrays, self._metadata = parse_header(length, self._file.read(length), size - self._start)
+            self._arrays, self._metadata = parse_header(
+                length, self._file.read(length), size - self._start
+            )
         except BaseException:
             self._file.close()
             raise

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from safetensors import TYPES, SafetensorError, safe_open
+from . import TYPES, SafetensorError, safe_open
 
 NAMES = {np.dtype(code): name for name, code in TYPES.items()}
 
@@ -18,17 +18,25 @@ def save(tensors: dict[str, np.ndarray], metadata: dict[str, str] | None = None)
     for name in sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name)):
         array = np.asarray(tensors[name], order="C")
         if array.dtype.newbyteorder("<") not in NAMES:
-            raise SafetensorError(f"{name} is of type {array.dtype}, which safetensors does not have")
+            raise SafetensorError(
+                f"{name} is of type {array.dtype}, which safetensors does not have"
+            )
         kind = NAMES[array.dtype.newbyteorder("<")]
         parts.append(array.astype(TYPES[kind], copy=False).tobytes())
-        header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [end, end + len(parts[-1])]}
+        header[name] = {
+            "dtype": kind,
+            "shape": list(array.shape),
+            "data_offsets": [end, end + len(parts[-1])],
+        }
         end += len(parts[-1])
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return b"".join([len(text).to_bytes(8, "little"), text, *parts])
 
 
-def save_file(tensors: dict[str, np.ndarray], filename: str | Path, metadata: dict[str, str] | None = None) -> None:
+def save_file(
+    tensors: dict[str, np.ndarray], filename: str | Path, metadata: dict[str, str] | None = None
+) -> None:
     """Write the file."""
     Path(filename).write_bytes(save(tensors, metadata))
 
