@@ -213,8 +213,6 @@ def measure(seen: Seen, pixels: np.ndarray, targets: np.ndarray) -> tuple[dict[s
 
 def evaluate_images(arguments: argparse.Namespace) -> int:
     """`minigpt evaluate RUN IMAGES`: what the model reaches on them, beside its rivals."""
-    if arguments.by_position is not None:
-        raise UserError("--by-position is about texts; leave it out for a model of images")
     seen, images = Seen(arguments.model, arguments.checkpoint), images_of(arguments.file)
     with blas_threads(threads_for_width(seen.folder.config.width)):
         measured, rivals = measure(seen, images.pixels, images.targets(seen.folder.labels))
