@@ -67,7 +67,7 @@ def test_the_prefix_is_all_that_the_decoder_sees_of_the_picture():
     model, frozen, prefix = shown()
     batch = asked()
     blank = Params(prefix.layout, flat=prefix.flat.copy())
-    blank["projector.weight"] = 0.0
+    blank["projector.weight"][...] = 0
     one, two = (model.forward(Overlay(frozen, blank), batch._replace(source=source))[0] for source in
                 (batch.source, RNG.standard_normal(batch.source.shape)))  # fmt: skip
     assert np.array_equal(one, two)
