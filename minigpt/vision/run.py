@@ -164,7 +164,7 @@ def open_image_folder(path: str | Path) -> ImageFolder:
         read(found["data"], "checksums", table_of(TEXT))
         for name in ("question", "first"):
             read(found["data"], name, TEXT.or_none(), None)
-        read(found["data"], "first_steps", whole(), 0)
+        read(found["data"], "first_steps", whole(0), 0)
         task = read(value, "task", choice(*TASKS), TASKS[0])
         _check(config, found, task)
         return ImageFolder(
