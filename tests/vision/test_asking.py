@@ -158,6 +158,8 @@ def test_the_command_trains_and_answers(tmp_path, capsys, monkeypatch):
     (["train", "easy-vqa"], "easy-vqa is a set of images; add --task ask"),
     (["train", "x.jsonl", "--task", "ask"], "measured on other questions; name them with --test"),
     (["train", "x.jsonl", "--task", "ask", "--recipe", "vit"], "--recipe goes with --task classify"),
+    (["train", "easy-vqa", "--task", "classify", "--first", "what"], "--first goes with --task ask"),
+    (["train", "mnist", "--first", "what"], "add --task classify"),
     (["ask", "RUN", "PICTURE"], "the model was trained on many questions; ask one"),
     (["ask", "RUN", "test:40"], "the test has no question 40; the last one is 39"),
     (["ask", "RUN", "test:two"], "'test:two' names no question of the test"),
@@ -207,6 +209,21 @@ def test_pictures_are_changed_anew_and_validation_never(tmp_path):
     for held, other in zip(plain.held_out(), changed.held_out(), strict=True):
         assert np.array_equal(held.batch.source, other.batch.source)
     assert open_image_folder(tmp_path / "changed").augment == Augmentation(shift=2)
+
+
+def test_some_questions_are_asked_alone_at_first(tmp_path):
+    settings = TrainSettings(steps=20, batch=16, warmup=1)
+    folder = prepare_asking(tmp_path / "run", asked(60), asked(20, seed=1), first="where", settings=settings)
+    assert open_image_folder(folder.path).corpus["first_steps"] == 4
+    data, tokenizer = AskingData(folder), folder.tokenizer()
+    for step in range(7):
+        (batch,) = data.batches(step)
+        said = {tokenizer.decode(row).split()[0] for row in batch.tokens}
+        assert said == ({"where"} if step < 4 else {"is", "where"})
+    rows = np.concatenate([data.batches(step)[0].source for step in range(4)])
+    assert len({row.tobytes() for row in rows}) == 57, "each of them once"
+    with pytest.raises(UserError, match="no question begins with the word 'why'"):
+        prepare_asking(tmp_path / "other", asked(60), asked(20, seed=1), first="why")
 
 
 def test_answers_that_training_had_are_told_from_new_ones():
