@@ -13,6 +13,7 @@ from minigpt.errors import UserError
 
 LICENCES = ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0", "cc-by-sa-4.0", "cc0-1.0", "gpl-3.0", "other", "unknown")
 CLOSE = 1e-5  # of a number with a fraction: other processors add up in another order
+EXACT = ("percent", "percents")  # but of what is counted
 
 
 class Row(NamedTuple):
@@ -175,7 +176,8 @@ def statements_of(commands: Sequence[Command]) -> list[Statement]:
         for row in ROWS[command.kind]:
             value = value_at(command.found, row.place)
             if value is not None:
-                also = (_write(row, _moved(value, 1 - CLOSE)), _write(row, _moved(value, 1 + CLOSE)))
+                moved = () if row.kind in EXACT else (1 - CLOSE, 1 + CLOSE)
+                also = tuple(_write(row, _moved(value, factor)) for factor in moved)
                 statements.append(Statement(row, letter_of(place), _write(row, value), also))
     return statements
 
