@@ -29,6 +29,7 @@ FLOORS = (
     ("compress",),
     ("serve",),
     ("measure",),
+    ("explain",),
     ("privacy",),
     ("finetune",),
     ("plot",),

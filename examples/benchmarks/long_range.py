@@ -16,6 +16,7 @@ from minigpt import load_corpus, open_model
 from minigpt.machine import blas_threads
 from minigpt.measure.intervals import bootstrapped_mean
 from minigpt.measure.long_range import induction_score, needle_texts, retrieval, stretched, token_losses
+from minigpt.model.scaling import fields_of
 
 KINDS = ("none", "linear", "ntk", "dynamic", "yarn", "llama3")
 SHORT, SHORT_WINDOWS = 1024, 16  # texts that need no scaling
@@ -28,7 +29,9 @@ def scaled(opened, kind, factor, length):
     config = opened.model.config
     if kind == "none":
         return stretched(opened.model, length)
-    scaling = {"kind": kind, "factor": float(factor), "original_context": config.context}
+    scaling = {"kind": kind, "factor": float(factor)}
+    if "original_context" in fields_of(kind):
+        scaling["original_context"] = config.context
     return stretched(opened.model, length, rotary_scaling=scaling)
 
 

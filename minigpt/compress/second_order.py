@@ -11,7 +11,10 @@ import numpy as np
 
 from minigpt.compress.rounding import Grid, Rounded, Scales
 
-DAMPING = 0.01  # of the mean of H's diagonal, added to it
+# Of the mean of H's diagonal, added to it. The paper takes 0.01 and 262,144 tokens. With 4,096 tokens the inputs of
+# a wide matrix are hardly known in every direction, and SmolLM2 in 4 bits loses 6.0% on a text of another kind; with
+# 0.1 it loses 4.1%.
+DAMPING = 0.1
 BLOCK = 128  # columns
 
 

@@ -144,10 +144,10 @@ class Transformer:
         x, cache = self.hidden_states(params, batch, call, x=x)
         if not self.last:
             return x, cache
-        output, head_cache = head_forward(params, self.config, x, self._read_by_head(batch), call)
+        output, head_cache = head_forward(params, self.config, x, self.read_by_head(batch), call)
         return hook_answers(self.config, output, call), cache._replace(head=head_cache)
 
-    def _read_by_head(self, batch: Batch) -> np.ndarray | None:
+    def read_by_head(self, batch: Batch) -> np.ndarray | None:
         """(B, T) booleans: what is no padding, also where only the tokens say it, as Llama's classifier is used."""
         padding = self.config.padding
         if batch.present is not None or padding is None or self.config.pooled == "first":

@@ -25,6 +25,7 @@ from minigpt.serve.worker import Worker
 from minigpt.values import shown
 
 MODELS, MODEL = "/v1/models", "/v1/models/"
+POSTED = (COMPLETIONS, CHAT, EMBEDDINGS)
 ALLOWED = {"Access-Control-Allow-Methods": "GET, POST", "Access-Control-Allow-Headers": "authorization, content-type"}
 ENGINE = {  # of `Engine.statistics`, for /metrics
     "prompt_computed": "tokens of prompts that were computed",
@@ -119,12 +120,17 @@ class App:
             return MODEL
         return path if path in self._routes and path != MODEL else OTHER
 
+    def _answered(self) -> list[str]:
+        """The routes that this model answers."""
+        names = {MODEL: f"{MODEL}{self.served.name}"}
+        return [names.get(path, path) for path in self._routes if path not in POSTED or path in self.served.routes]
+
     async def _answer(self, exchange: Exchange, route: str) -> None:
         if self.draining:
             raise closing()
         self.gate.check(exchange)
         if route == OTHER:
-            raise Refused(404, f"there is no {shown(exchange.path)}; the routes are {', '.join(self._routes)}")
+            raise Refused(404, f"there is no {shown(exchange.path)}; the routes are {', '.join(self._answered())}")
         handlers = self._routes[route]
         if exchange.method == "OPTIONS":
             await exchange.reply_bytes(204, b"", "text/plain", ALLOWED)

@@ -12,6 +12,7 @@ from minigpt.serve.limits import Limits
 from minigpt.serve.refused import Refused, unfit
 
 DRAINED = 16 << 20  # bytes beyond the limit that are read and dropped, so that the client comes to hear the refusal
+MOST_DIGITS = 20  # of a Content-Length: more than any length has
 GONE = 499  # nginx's number for a client who left before the answer, in the metrics alone
 JSON = "application/json"
 SAFE = {  # of every answer: no browser may guess its type, frame it, keep it or say where it came from
@@ -34,7 +35,7 @@ class Exchange:
 
     def __init__(self, scope: Any, receive: Any, send: Any, limits: Limits):
         self.method: str = scope["method"]
-        self.path: str = scope["path"]
+        self.path = path_of(scope["path"])
         self.asked: dict[str, str] = {}  # the first value of each header of the request
         for name, value in scope["headers"]:
             self.asked.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
@@ -55,6 +56,9 @@ class Exchange:
 
     async def _read(self) -> bytes:
         parts, size, most = [], 0, self._limits.body_bytes
+        promised = self.asked.get("content-length", "")
+        if promised.isdecimal() and len(promised) < MOST_DIGITS and int(promised) > most + DRAINED:
+            raise self._too_large()  # a client that promises so much need not send it to hear so
         more = True
         while more and size <= most + DRAINED:
             message = await self._receive()
@@ -65,9 +69,13 @@ class Exchange:
             if size <= most:
                 parts.append(part)
         if size > most:
-            self.headers["Connection"] = "close"
-            raise Refused(413, f"the body has more than {most:,} bytes; send less", code="body_too_large")
+            raise self._too_large()
         return b"".join(parts)
+
+    def _too_large(self) -> Refused:
+        self.headers["Connection"] = "close"
+        most = self._limits.body_bytes
+        return Refused(413, f"the body has more than {most:,} bytes; send less", code="body_too_large")
 
     async def gone(self) -> None:
         """Returns when the client leaves; for after the body was read."""
@@ -122,3 +130,9 @@ class Exchange:
     async def _give(self, body: bytes, *, more: bool) -> None:
         self._ended = not more
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+
+def path_of(target: str) -> str:
+    """The path of a request, also where the whole address stands for it (RFC 9112, section 3.2.2)."""
+    scheme, _, rest = target.partition("://")
+    return "/" + rest.partition("/")[2].partition("?")[0] if scheme.lower() in ("http", "https") else target

@@ -128,6 +128,32 @@ def test_what_is_watched_is_what_the_matrices_are_multiplied_with(kind, tmp_path
         np.testing.assert_allclose(found.sizes, np.abs(x).mean(axis=0), rtol=1e-3)
 
 
+@pytest.mark.parametrize("architecture", ["decoder", "encoder-decoder"])
+def test_the_values_are_watched_as_the_heads_mix_them(architecture, tmp_path):
+    """Where all heads share one head of values, what they take is (A X) W, so (A W X)^T (A X W) = W^T H W."""
+    sizes = {**(BOTH if architecture == "encoder-decoder" else MODERN), **SIZES, "key_value_heads": 1, "bias": False}
+    opened = open_model(a_run(tmp_path / "run", **sizes))
+    batches = batches_of(opened.model, opened.tokenizer, text_of(opened))
+    taken = {}
+
+    def hook(name, x):
+        if name.endswith("attention.heads"):
+            rows = x.reshape(-1, x.shape[-1])
+            taken[name] = taken.get(name, 0) + rows.T @ rows
+        return x
+
+    for batch in batches:
+        opened.model.forward(opened.params, batch, Call(hook=hook))
+    weights, seen = StoredWeights(opened.params.items()), {}
+    for _, inputs in walk(opened.model, weights, batches):
+        seen |= {name: one for name, one in inputs.items() if name.endswith("attention.value.weight")}
+    assert {name.replace("value.weight", "heads") for name in seen} == set(taken)
+    assert ("blocks.0.cross_attention.value.weight" in seen) == (architecture == "encoder-decoder")
+    for name, inputs in seen.items():
+        matrix, wanted = opened.params[name], taken[name.replace("value.weight", "heads")]
+        np.testing.assert_allclose(matrix.T @ inputs.products @ matrix, wanted, atol=1e-3 * np.abs(wanted).max())
+
+
 def test_a_block_is_calibrated_on_what_the_rounded_blocks_before_it_make(tmp_path):
     opened = opened_run(tmp_path)
     batches = batches_of(opened.model, opened.tokenizer, text_of(opened))
@@ -291,7 +317,8 @@ def test_commands_accept_it(tmp_path, capsys):
         ),
     ):
         assert main(["compress", str(run), *words]) == 2
-        assert any(part in capsys.readouterr().err for part in message.split("|"))
+        said = capsys.readouterr().err
+        assert any(part in said for part in message.split("|")), said
 
 
 def test_adapters_are_trained_on_top_of_it_and_a_tuned_model_is_compressed(tmp_path, capsys):

@@ -7,7 +7,7 @@ from minigpt import UserError
 from minigpt.compress import activation_aware as aware
 from minigpt.compress.activation_aware import activation_aware, input_factors, output_error
 from minigpt.compress.rounding import Grid, Scales, nearest
-from minigpt.compress.second_order import block_size, inverse_root, second_order
+from minigpt.compress.second_order import DAMPING, block_size, inverse_root, second_order
 
 GRIDS = [Grid(bits, group, symmetric) for bits in (8, 6, 4, 3) for group in (8, 48) for symmetric in (True, False)]
 
@@ -72,7 +72,7 @@ def test_second_order_with_inputs_that_have_nothing_in_common_is_nearest(grid, a
     np.testing.assert_allclose(found.values(), nearest(rows, grid).values(), atol=1e-12)
 
 
-def column_by_column(rows, grid, products, *, order=None, damping=0.01):
+def column_by_column(rows, grid, products, *, order=None, damping=DAMPING):
     """Frantar et al. (2022), eq. 2 and 3, with the inverse made anew at each step and no blocks.
 
     After column q is rounded, the columns F that are left change by -(w_q - quant(w_q)) / [H_F^-1]_qq * (H_F^-1)_q:

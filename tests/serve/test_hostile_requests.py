@@ -3,8 +3,9 @@
 import asyncio
 import json
 import random
+from functools import partial
 
-from serve_client import app_of, running, small_decoder, small_encoder
+from serve_client import Client, app_of, running, small_decoder, small_encoder
 
 OPENED = small_decoder()
 COMPLETIONS, CHAT, EMBEDDINGS = "/v1/completions", "/v1/chat/completions", "/v1/embeddings"
@@ -166,6 +167,27 @@ def test_sizes_routes_methods_and_kinds_have_their_statuses():
         assert reply.status == status and reply.error["type"] == "invalid_request_error"
     (other,) = replies(app_of(OPENED), [posted(COMPLETIONS, {"model": "gpt-4", "prompt": "a"})])
     assert (other.status, other.error["code"]) == (404, "model_not_found")
+
+
+def test_a_wrong_path_is_told_the_routes_that_the_model_answers():
+    wrong = [lambda client: client.get("/v1/nothing"), lambda client: client.get("http://127.0.0.1:1/v1/nothing")]
+    for reply in replies(app_of(OPENED), wrong):
+        assert reply.status == 404
+        assert f"/v1/models/{OPENED.name.rpartition('/')[2]}" in reply.error["message"]
+        assert COMPLETIONS in reply.error["message"] and "/v1/embeddings" not in reply.error["message"]
+
+
+def test_a_whole_address_may_stand_for_the_path():
+    """As proxies write it: RFC 9112, section 3.2.2."""
+    paths = ["http://127.0.0.1:8000/v1/models", "HTTP://localhost/v1/models?x=1", "http://127.0.0.1", "//v1/models"]
+    found = replies(app_of(OPENED), [partial(Client.get, path=path) for path in paths])
+    assert [reply.status for reply in found] == [200, 200, 200, 404]
+
+
+def test_a_promise_of_too_much_is_refused_before_it_is_kept():
+    ask = raw(b"{}", headers={"content-type": "application/json", "content-length": str(1 << 40)})
+    (reply,) = replies(app_of(OPENED), [ask])
+    assert (reply.status, reply.error["code"], reply.headers["connection"]) == (413, "body_too_large", "close")
 
 
 def test_a_body_that_does_not_end_is_given_up():

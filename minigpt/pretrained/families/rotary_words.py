@@ -62,9 +62,18 @@ def sink_rotary(theirs: dict[str, Any]) -> dict[str, Any]:
         own = {theirs_: getattr(scaling, ours) for theirs_, ours in NAMES.items() if ours in fields_of(scaling.kind)}
         rope = {"rope_type": scaling.kind, **{name: value for name, value in own.items() if value is not None}}
         if scaling.kind == "dynamic":
+            _check_longer(scaling, theirs[LENGTH])
             theirs[LENGTH] = rope.pop(ORIGINAL)
         theirs["rope_scaling"] = rope
     return {**theirs, "rope_parameters": {**rope, "rope_theta": theirs["rope_theta"]}}
+
+
+def _check_longer(scaling: RotaryScaling, context: int) -> None:
+    longest = int((scaling.original_context or context) * scaling.factor)
+    if context != longest:
+        raise UserError(
+            f"with dynamic scaling its context would be original_context x factor = {longest:,}, not {context:,}"
+        )
 
 
 def _check_kind(rope: dict[str, Any], where: str) -> None:
