@@ -8,7 +8,7 @@
 #
 # **You need.** Lesson 02, attention and its mask; lesson 04, positions and the decoder; lesson 05, gradients.
 #
-# **Time.** 160 minutes to read; the code runs in 110 s and takes 0.6 GB.
+# **Time.** 190 minutes to read; the code runs in 90 s and takes 0.4 GB.
 
 # %%
 import tracemalloc
@@ -528,7 +528,7 @@ show_source(AlibiBias.tile, docstring=False)
 
 # %%
 SHORT, LONG = 16, 64
-NOTE_STEPS = 6 if quick() else 360
+NOTE_STEPS = 6 if quick() else 330
 POSITIONS = {  # arm -> how positions are told
     "learned": "learned",
     "learned, shifted": "learned",
@@ -685,8 +685,10 @@ axes.axvspan(0, SHORT - 1.5, color=GREY, alpha=0.12, linewidth=0)
 axes.text(0.6, -0.02, "distances of training", fontsize=8)
 axes.set(xlabel="distance of the newer number", ylabel="newer number found")
 axes.set(ylim=(-0.04, 1.06), xlim=(0, 64))
-axes.set_title("Trained on 16 words, asked on 64: how far each is right", fontsize=10)
-axes.legend(frameon=False, fontsize=7.5, loc="center", bbox_to_anchor=(0.62, 0.42))
+axes.set_title(
+    "Asked beyond 16 words rotary and ALiBi fall; shifts and gentler slopes hold", fontsize=10
+)
+axes.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.16), ncols=3)
 by_degree = [f"shifted, every {e}th" for e in EVERY[:-1]] + ["learned, shifted"]
 for which, color, label in ((0, ORANGE, "newer number"), (1, SKY, "older number")):
     values = np.array([mean_where(by_distance[name], new_places, which) for name in by_degree])
@@ -695,12 +697,16 @@ panels[1].set_xticks(range(len(EVERY)), [f"every\n{e}th" for e in EVERY[:-1]] + 
 panels[1].set(xlabel="position at which a batch begins", ylim=(-0.04, 1.06))
 panels[1].set(ylabel="said at new places")
 panels[1].set_title("The more batches overlap,\nthe more is right", fontsize=10)
-panels[1].legend(frameon=False, fontsize=8, loc="center right")
+panels[1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.26), ncols=2)
 for axes in panels:
     axes.spines[["top", "right"]].set_visible(False)
 show(
     figure,
-    "ALT1",
+    "Left, the share of newer numbers found in diaries of 64 words against their distance. Learned positions are erratic up "
+    "to 44 and right from 50 on; shifted, and without positions, nearly all is found. Rotary falls already within the "
+    "distances of training and is near zero in the middle; ALiBi holds to about 20 and then falls, and with a quarter of its "
+    "slopes does so only near the end. Right, what is said at new places, by how batches begin in the table of positions: "
+    "every 16th about 0.6 newer and 0.4 older, every 8th between, every 4th and any position nearly always the newer.",
 )
 
 # %%
@@ -840,25 +846,25 @@ prediction(
 # (a) is confirmed, and so is (b), though not for the reason that was given. Nothing is hidden from the model with
 # learned positions, and its context is 64; yet its answers in long diaries are a toss between the two numbers. The
 # curve says where it fails: at distances of 50 and more it is right, and there *both numbers* stand at trained
-# positions, the first fourteen. The question alone at an untrained one does no harm. (c) is *not confirmed*, to the
-# better: with the same table, shifted, the newer number is found at distances that no text of training had. So
-# neither the distance nor the number of words is what breaks it. But "every position trained" is not the whole of
-# what shifting gives: its batches overlap, so that the order of any two neighbouring stretches is learnt as well. In
-# a run beside this lesson the batches stood at 0, 16, 32 or 48 only. Every position was trained, no batch reached
-# from one block into the next, and the two numbers were mixed up again: at new places 0.62 newer, 0.38 older, on
-# three seeds alike. It takes positions that are trained *together*, in an unbroken chain. With shifts everywhere the
-# share drops somewhat at the farthest distances only, where the numbers stand at the first positions of the table,
-# which shifted batches hit least often. (Our own diary at 40 is one of the few that it gets wrong.) Ruoss et al.
-# (2023) give random positions to short texts for this reason.
+# positions, the first fourteen. The question alone at an untrained one does no harm.
+#
+# (c) is *not confirmed*, to the better: with the same table, shifted, the newer number is found at distances that no
+# text of training had. So neither the distance nor the number of words is what breaks it. But "every position is
+# trained" is not what mends it either. (f) is confirmed: batches that begin at every 16th position train each position
+# just as well, and mix the two numbers up, some 0.6 newer to 0.4 older on three seeds alike. At every 8th the seeds
+# differ, 0.6 to 0.8; at every 4th nearly all is found, as where batches begin anywhere. So it takes positions that are
+# trained *together*, in a chain whose links overlap. Ruoss et al. (2023) give random positions to short texts.
 #
 # (d) is confirmed, and how it fails is telling: in the middle the model mostly says the *older* number. The angles
 # between words that are far apart are new to it. If that is the cause, the right angles must mend it; that is tested
 # below.
 #
 # (e) is *not confirmed* as a whole. Without positions everything is found; on other small tasks Kazemnejad et al.
-# (2023) find this arm the best. ALiBi holds for some way beyond its training, and then says *neither* number. A
-# reading that fits: the slopes press far words down until the many near ones outweigh them. It does not mix the two
-# up. It forgets both.
+# (2023) find this arm the best. ALiBi holds for some way beyond its training, and then says *neither* number. Has it
+# forgotten them? (g) is confirmed, and answers that: with the same weights and a quarter of the slopes it finds at new
+# places nearly all. So the numbers were not lost to what it had learnt. The slopes press far words down until the many
+# near ones outweigh them. Gentler slopes have their price: where they are not needed, in diaries of 16, some answers
+# are lost, and at the farthest distances the two numbers are mixed up again. How far ALiBi looks is a setting.
 #
 # ## Stretching the angles
 #
@@ -954,13 +960,18 @@ show(
 # 126, so what lies between may still come second-hand.) The *gain* of an arm is how much lower its loss lies, at
 # positions from 64 on, than with that window: what it has of *looking* farther.
 #
-# And is there something to gain? *Trained at 256* has read as many characters, 256 at a time. Its own window of 64,
-# closed in use, is what it is compared with.
+# And is there something to gain? *Trained at 256* has read as many characters, 256 at a time, and another model four
+# times as many. What each is compared with is its own window of 64, closed in use. Of the latter we also take the
+# **induction score** (Olsson et al., 2022): random characters come twice in a row, and what the second time costs less
+# is what the model copies. They come 28 or 100 apart, within a window of 64 or beyond it.
 #
 # **Prediction.** (a) Diaries: linear, NTK-aware and YaRN each find the newer number beyond 14 in more than 0.9. (b)
-# Text: not stretched, the loss from 64 on is more than 0.3 higher than with the window. (c) Linear, NTK-aware and YaRN
-# are each better there than not stretched. (d) On windows of 64, linear costs most and NTK-aware least. (e) The best of
-# them gains over the window. (f) ALiBi's loss from 64 on is the same as with its window, within 0.02.
+# Of the eight pairs of a head the third decides: slowing it alone finds beyond 14 in more than 0.6, and slowing all
+# others in less than 0.4. (This was foretold after a first version, in which the second and third were slowed
+# together.) (c) Text: not stretched, the loss from 64 on is more than 0.2 higher than with the window. (d) Linear,
+# NTK-aware and YaRN are each better there than not stretched. (e) On windows of 64, linear costs most and NTK-aware
+# least. (f) The best of them gains over the window. (g) ALiBi's loss from 64 on is the same as with its window, within
+# 0.02.
 
 # %%
 STRETCHED = ("linear", "ntk", "yarn")
@@ -1000,7 +1011,7 @@ table(
 )
 
 # %%
-TEXT_STEPS, BATCH, AT_LONG = (5, 8, 256) if quick() else (240, 8, 256)
+TEXT_STEPS, BATCH, AT_LONG = (5, 8, 256) if quick() else (220, 8, 256)
 documents = load_corpus("pydocs", progress=False).documents
 characters = CharacterTokenizer.train(documents)
 text = characters.encode("\n\n".join(documents[:-200])[:900_000])
@@ -1122,8 +1133,8 @@ for name, color in text_colors.items():
 panels[0].axvline(TRAINED, color=GREY, linewidth=0.8, linestyle=":")
 panels[0].set(xlabel="position (trained up to the dotted line)", ylabel="nats per character")
 panels[0].legend(frameon=False, fontsize=8, ncols=2, loc="upper left")
-panels[0].set(ylim=(1.8, 4.4))
-panels[0].set_title("Stretching mends the loss beyond 64, no more", fontsize=10)
+panels[0].set(ylim=(1.85, 3.75))
+panels[0].set_title("Beyond 64 plain rotary climbs; no stretch is below the window", fontsize=10)
 names = list(WINDOW_OF)
 for shift, found_of, color, label in (
     (-0.2, costs, VERMILION, "cost on windows of 64"),
@@ -1142,17 +1153,17 @@ for shift, found_of, color, label in (
 panels[1].set_yticks(range(len(names)), names, fontsize=9)
 panels[1].invert_yaxis()
 panels[1].axvline(0, color=BLACK, linewidth=0.8)
-panels[1].legend(frameon=False, fontsize=8, loc="lower left")
+panels[1].legend(frameon=False, fontsize=8, loc="lower right")
 panels[1].set_xlabel("nats per character, with 95% intervals", fontsize=9)
-panels[1].set_title("No gain over the window, and a cost", fontsize=10)
+panels[1].set_title("None gains over its own window", fontsize=10)
 for axes in panels:
     axes.spines[["top", "right"]].set_visible(False)
 show(
     figure,
-    "Left, the loss by position up to 256. Not stretched it climbs steeply after 64; NTK-aware climbs later; linear is high "
-    "everywhere; YaRN stays level, above the flat lines of the window of 64, ALiBi and the model trained at 256. Right, bars "
-    "of cost and gain: every stretched arm loses against the window, ALiBi and the model trained at 256 gain nothing, and "
-    "linear costs most.",
+    "Left, the loss by position up to 256. Not stretched it climbs after 64; NTK-aware climbs later; linear is high "
+    "everywhere; YaRN, the window of 64, ALiBi and the models trained at 256 stay level, the one with four times the steps "
+    "lowest. Right, bars of cost and gain with intervals: every stretched arm loses against its window, ALiBi and both models "
+    "trained at 256 gain nothing, and linear costs most.",
 )
 
 # %%
@@ -1285,7 +1296,7 @@ expect(
     "E22.yarn_cost_on_short",
     costs["YaRN"].mean,
     above=0.03,
-    below=0.6,
+    below=0.25,
     against=unless_quick(nothing=0.0, linear=costs["linear"].mean),
     full_only=True,
 )
@@ -1332,23 +1343,28 @@ prediction(
 # %% [markdown]
 # (a) is *not confirmed*. Linear and YaRN find most of the newer numbers beyond 14, with the same weights that found
 # few before; so it was the angles. But they pay for it in diaries of 16. NTK-aware pays next to nothing and finds no
-# more than plain rotary. Which pairs matter was asked in a run beside this lesson, on the same weights. Of the eight
-# pairs of a head only the second and third were slowed fourfold: these make 0.8 and 0.25 turns in training. That
-# alone finds 0.8 beyond 14, at YaRN's price in diaries of 16. The first alone, the second alone, or the fourth to the
-# eighth mend nothing. With NTK-aware those two still go 3.3 and 2.7 times as far as in training.
+# more than plain rotary.
 #
-# (b) is confirmed: nearly a nat. (c) is *not confirmed*. Linear is as bad on all of the text as plain rotary is at
-# its end. NTK-aware helps up to about twice the length, and no more at four times. YaRN stays level. (d) is
-# confirmed: linear costs about a nat on short text, YaRN a fifth, NTK-aware next to nothing. So the same stretch,
-# linear, is among the best on one measure and the worst on the other. A reading that fits: diaries need the order of
-# two numbers, text needs to tell neighbours apart. *Ask what was measured.*
+# (b) is confirmed: it is one pair of eight. The third makes a quarter of a turn in a diary of training, and a whole one
+# in a long diary. Slowed alone, it finds eight in ten beyond 14. All others slowed without it find what plain rotary
+# does. (A reading that fits: a pair tells which of two words stands farther only within half a turn.) It pays the
+# highest price in diaries of 16, three in ten; with the second slowed as well it is one in ten. NTK-aware still lets
+# the second and third go 3.3 and 2.7 times as far as in training.
 #
-# (e) is *not confirmed*, and here lies the trap of the loss by position. A level curve at 256 looks like long range.
-# But each stretched arm is behind the same model with a window of 64. The model *trained at 256* has nothing of
-# looking farther than 64 either. It is a weak witness, however: after as many characters, four texts at a time
-# instead of sixteen, it is 0.2 nats behind the one trained at 64. So there was nothing to be had after so few steps.
-# Nor after four times as many, in one seed beside this lesson: its gain was 0.001, and it was still 0.07 behind. (f)
-# is confirmed: ALiBi stays level here, and would without any look beyond 64.
+# (c) is confirmed: the loss climbs by several tenths of a nat. (d) is *not confirmed*. Linear is worse on all of the
+# text than plain rotary is beyond 64. NTK-aware climbs later, and ends as high. YaRN stays level. (e) is confirmed: linear
+# costs nearly half a nat on short text, YaRN nearly a tenth, NTK-aware next to nothing. So the same stretch, linear, is among
+# the best on one measure and the worst on the other. A reading that fits: diaries need the order of two numbers, text
+# needs to tell neighbours apart. *Ask what was measured.*
+#
+# (f) is *not confirmed*, and here lies the trap of the loss by position. A level curve at 256 looks like long range.
+# But each stretched arm is behind the same model with a window of 64. *Trained at 256* has nothing of looking farther
+# than 64 either, but it is a weak witness: after as many characters it is 0.2 nats behind the one trained at 64. The
+# model with four times the steps is no longer behind, it is 0.3 ahead; and its gain is 0.000, to within 0.01. The
+# induction score says why nothing is to be had: of nearly seven nats that each random character costs, the second time
+# saves about a tenth of one 28 back, and less 100 back, where a perfect copy would save them all. A model that has not
+# learnt to copy has nothing to look far back for. (g) is confirmed: ALiBi stays level here, and would without any look
+# beyond 64.
 #
 # ## What all of it costs in memory
 #
@@ -1562,11 +1578,13 @@ prediction(
 #
 # ## What this does not show
 #
+# * How predictions made blind would have fared. The arms by degree, with slowed pairs, with gentler slopes and with
+#   four times the steps were added when a first version had left open what they ask.
 # * How any large model does. Ours have two or three layers and some 25,000 to 65,000 numbers; the diaries have 64 words
 #   at most. For larger ones `minigpt.measure.long_range` has needles in words, one or several, and induction.
 # * That stretching is useless. Most published uses train on for a while at the new length; we asked without training.
-#   And a text model as small and as little trained as this one had nothing to gain from looking back more than 64
-#   characters, also when trained at 256.
+#   And text models as small as these had nothing to gain from looking back more than 64 characters, also when trained
+#   at 256 for four times the steps. One that copies might have.
 # * Which kind of position is best. ALiBi's slopes depend on the number of heads, and four heads are few; its loss on
 #   short text was higher here after equal steps. Kazemnejad et al.'s and our tasks are small.
 # * Why models lose the middle of a text. Our tasks asked at all distances equally often; real texts do not.
@@ -1591,6 +1609,7 @@ prediction(
 #   (2024), *RULER: What's the Real Context Size of Your Long-Context Language Models?*, arXiv:2404.06654. Sun et al.
 #   (2021), *Do Long-Range Language Models Actually Use Long-Range Context?*, arXiv:2109.09115. Khandelwal et al.
 #   (2018), *Sharp Nearby, Fuzzy Far Away*, arXiv:1805.04623.
+# * Olsson et al. (2022), *In-context Learning and Induction Heads*, arXiv:2209.11895.
 # * Beltagy, Peters, Cohan (2020), *Longformer*, arXiv:2004.05150. Xiao et al. (2023), *Efficient Streaming Language
 #   Models with Attention Sinks*, arXiv:2309.17453.
 # * Su et al. (2021), *RoFormer*, arXiv:2104.09864. Press, Smith, Lewis (2021), *Train Short, Test Long*,
