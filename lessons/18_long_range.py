@@ -1361,9 +1361,9 @@ prediction(
 # But each stretched arm is behind the same model with a window of 64. *Trained at 256* has nothing of looking farther
 # than 64 either, but it is a weak witness: after as many characters it is 0.2 nats behind the one trained at 64. The
 # model with four times the steps is no longer behind, it is 0.3 ahead; and its gain is 0.000, to within 0.01. The
-# induction score says why nothing is to be had: of nearly seven nats that each random character costs, the second time
-# saves about a tenth of one 28 back, and less 100 back, where a perfect copy would save them all. A model that has not
-# learnt to copy has nothing to look far back for. (g) is confirmed: ALiBi stays level here, and would without any look
+# induction score offers a reason: of nearly seven nats that each random character costs, the second time saves about a
+# tenth of one 28 back, and less 100 back, where a perfect copy would save them all. A model that has not learnt to copy
+# has little to look far back for. (g) is confirmed: ALiBi stays level here, and would without any look
 # beyond 64.
 #
 # ## What all of it costs in memory

@@ -384,14 +384,14 @@ axes.legend(frameon=False, loc="upper left")
 axes.spines[["top", "right"]].set_visible(False)
 show(
     figure,
-    "Two rising lines against the length of the text. Multiplications fall by 32 to 129 times, seconds by about 3 to 8 "
+    "Two rising lines against the length of the text. Multiplications fall by 32 to 128 times, seconds by about 2 to 6 "
     "times.",
 )
 
 # %% [markdown]
 # (a) and (d) are confirmed to the last operation, and to a few millionths of a score. (b) and (c) are confirmed as
 # well. At 256 tokens the matrices of the blocks multiply 128 times less (only these are counted, not attention itself),
-# and yet the seconds fall only some eight times: without the cache all rows go through a matrix together, and a row
+# and yet the seconds fall only some six times: without the cache all rows go through a matrix together, and a row
 # among others is cheap. How much of that is reading and how much the cost of a call in Python, this experiment does not
 # tell apart. The fifth method lives on both.
 #
