@@ -214,19 +214,32 @@ def induction_score(
 
     count: texts; length: tokens that are repeated. `UserError` if they do not fit the context.
     """
+    tokens = repeated_tokens(model, rng, count, length)
+    losses = token_losses(model, params, tokens)
+    again = np.arange(length, 2 * length)
+    heads = attention_to(model, params, tokens, again, again - length + 1)
+    first, second = (bootstrapped_mean(half.mean(axis=1)) for half in (losses[:, : length - 1], losses[:, length:]))
+    return Induction(first, second, heads)
+
+
+def repeated_tokens(model: Transformer, rng: np.random.Generator, count: int, length: int) -> np.ndarray:
+    """Random tokens, each text twice in a row: (count, 2 * length). `UserError` if that does not fit the context."""
     if 2 * length > model.config.context:
         raise UserError(f"{length} tokens twice do not fit the context of {model.config.context}; take fewer")
     once = rng.integers(0, model.config.vocabulary_size, (count, length))
-    tokens = np.concatenate([once, once], axis=1)
-    losses = token_losses(model, params, tokens)
+    return np.concatenate([once, once], axis=1)
+
+
+def attention_to(
+    model: Transformer, params: Weights, tokens: np.ndarray, rows: np.ndarray, keys: np.ndarray
+) -> np.ndarray:
+    """How much each head looks from `rows` at `keys`, (R,) positions each, one by one: (L, H), a mean over texts."""
     heads = np.zeros((model.config.layers, model.config.heads))
-    again = np.arange(length, 2 * length)
 
     def look(name: str, x: np.ndarray) -> np.ndarray:
         if name.endswith(".attention.weights"):
-            heads[int(name.split(".")[1])] = x[:, :, again, again - length + 1].mean(axis=(0, 2))
+            heads[int(name.split(".")[1])] = x[:, :, rows, keys].mean(axis=(0, 2))
         return x
 
     model.hidden_states(params, Batch(tokens), Call(hook=look).forward_only())
-    first, second = (bootstrapped_mean(half.mean(axis=1)) for half in (losses[:, : length - 1], losses[:, length:]))
-    return Induction(first, second, heads)
+    return heads
