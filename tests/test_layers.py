@@ -41,6 +41,7 @@ FLOORS = (
     ("plots_sight",),
     ("plots_corpus",),
     ("plots_tuning",),
+    ("plots_multitask",),
     ("plots_inference",),
     ("corpus",),
     ("doctor",),

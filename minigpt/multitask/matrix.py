@@ -33,6 +33,7 @@ def train_tasks(
     rows: int = 64,
     learning_rate: float = 3e-3,
     seed: int = 0,
+    watch: Callable[[int, Params], None] | None = None,
 ) -> Trained:
     """Train fresh parameters on a mixture. What a step sees is a function of the seed and the step.
 
@@ -50,6 +51,8 @@ def train_tasks(
         The highest; a warm-up and a cosine shape it.
     seed : int
         Of the parameters and of all rows. Of one task, the rows that it sees are the same alone and in a mixture.
+    watch : callable, optional
+        watch(step, params), before every step; it must leave the parameters alone.
 
     Raises
     ------
@@ -62,6 +65,8 @@ def train_tasks(
 
     def batches() -> Iterator[list[Asked]]:
         for step in range(steps):
+            if watch is not None:
+                watch(step, params)
             counts = rows_of_tasks(shares, rows, np.random.default_rng([seed, 1, step]))
             seen[:] += counts
             yield [

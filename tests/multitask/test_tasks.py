@@ -111,6 +111,16 @@ def test_training_is_a_function_of_the_seed_and_of_one_task_the_same_rows_in_any
     assert (train_tasks(JOINT, TASKS, 4, rows=9, seed=4).params.flat != first.params.flat).any()
 
 
+def test_who_watches_sees_the_parameters_before_every_step_and_changes_nothing():
+    steps, seen = [], []
+    watched = train_tasks(
+        JOINT, TASKS, 3, rows=6, watch=lambda step, at: (steps.append(step), seen.append(at.flat.copy()))
+    )
+    assert steps == [0, 1, 2]
+    assert (seen[0] == JOINT.init(np.random.default_rng([0, 0])).flat).all() and (seen[1] != seen[2]).any()
+    assert (watched.params.flat == train_tasks(JOINT, TASKS, 3, rows=6).params.flat).all()
+
+
 def test_a_share_of_nothing_is_never_seen():
     assert train_tasks(JOINT, TASKS, 3, shares=[1, 0, 2], rows=6).rows.tolist() == [6, 0, 12]
 
