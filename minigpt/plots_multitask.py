@@ -36,19 +36,27 @@ def rows_of_tokens(axes: Axes, rows: Sequence[tuple[Sequence[str], Sequence[str]
 
 
 def score_matrix(
-    axes: Axes, seeds: np.ndarray, rows: Sequence[str], columns: Sequence[str], *, rule_after: int | None = None
+    axes: Axes,
+    seeds: np.ndarray,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    spread: bool = True,
+    rule_after: int | None = None,
 ) -> None:
-    """How well each model does each task: the mean of the seeds, darker for more, with the lowest and the highest.
+    """How well each model does each task: the mean of the seeds, darker for more.
 
-    seeds: (seeds, models, tasks), 0 to 1. rule_after: a white line below so many rows.
+    seeds: (seeds, models, tasks), at most 1. spread: also the lowest and the highest. rule_after: a white line below so
+    many rows.
     """
     means = seeds.mean(axis=0)
-    axes.imshow(means, cmap="Blues", vmin=0, vmax=1.35, aspect="auto")
+    axes.imshow(means, cmap="Blues", vmin=0, vmax=1.6, aspect="auto")
     for row, column in np.ndindex(means.shape):
-        some = seeds[:, row, column]
-        axes.text(column, row - 0.13, f"{means[row, column]:.2f}", ha="center", va="center", fontsize=10)
-        spread = f"{some.min():.2f} to {some.max():.2f}"
-        axes.text(column, row + 0.22, spread, ha="center", va="center", fontsize=7, color=BLACK)
+        some, place = seeds[:, row, column], row - 0.13 if spread else row
+        axes.text(column, place, f"{means[row, column]:.2f}", ha="center", va="center", fontsize=10)
+        if spread:
+            text = f"{some.min():.2f} to {some.max():.2f}"
+            axes.text(column, row + 0.22, text, ha="center", va="center", fontsize=7, color=BLACK)
     if rule_after is not None:
         axes.axhline(rule_after - 0.5, color="white", linewidth=5)
     axes.set_xticks(range(len(columns)), columns)
@@ -57,18 +65,21 @@ def score_matrix(
     axes.spines[:].set_visible(False)
 
 
-def named_points(axes: Axes, points: Mapping[str, tuple[np.ndarray, np.ndarray]], colors: Mapping[str, str]) -> None:
-    """A dot for each name at the mean of its seeds, with a cross from the lowest to the highest, and the name.
+def crossed_points(
+    axes: Axes, groups: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], colors: Mapping[str, str]
+) -> None:
+    """Dots at the means of seeds, each with a cross from the lowest to the highest; a colour for each group.
 
-    points: name -> ((seeds,) of the horizontal axis, (seeds,) of the vertical one).
+    groups: name -> a pair of (seeds,) for each dot, of the horizontal axis and of the vertical one.
     """
-    for name, (x, y) in points.items():
-        axes.plot([x.min(), x.max()], [y.mean()] * 2, color=colors[name], linewidth=1, alpha=0.5)
-        axes.plot([x.mean()] * 2, [y.min(), y.max()], color=colors[name], linewidth=1, alpha=0.5)
-        axes.plot(x.mean(), y.mean(), "o", color=colors[name], markersize=6)
-        axes.annotate(name, (x.mean(), y.mean()), (5, 5), textcoords="offset points", fontsize=8)
+    for name, points in groups.items():
+        for number, (x, y) in enumerate(points):
+            axes.plot([x.min(), x.max()], [y.mean()] * 2, color=colors[name], linewidth=1, alpha=0.5)
+            axes.plot([x.mean()] * 2, [y.min(), y.max()], color=colors[name], linewidth=1, alpha=0.5)
+            axes.plot(x.mean(), y.mean(), "o", color=colors[name], markersize=7, label=None if number else name)
     axes.axhline(0, color=GREY, linestyle=":", linewidth=1)
     axes.axvline(0, color=GREY, linestyle=":", linewidth=1)
+    axes.legend(frameon=False, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
 
 

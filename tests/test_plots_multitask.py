@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from minigpt.plots_multitask import named_points, rows_of_tokens, score_matrix, shared_stack
+from minigpt.plots_multitask import crossed_points, rows_of_tokens, score_matrix, shared_stack
 
 
 def texts(axes):
@@ -39,11 +39,21 @@ def test_a_matrix_says_means_and_spread():
     plt.close("all")
 
 
-def test_points_stand_at_the_means():
+def test_a_matrix_may_leave_the_spread_out():
     axes = plt.figure().add_subplot()
-    named_points(axes, {"a": (np.array([0.0, 2.0]), np.array([1.0, 3.0]))}, {"a": "black"})
-    assert texts(axes) == ["a"] and axes.texts[0].xy == (1, 2)
-    assert [line.get_xdata()[0] for line in axes.lines[:2]] == [0, 1]
+    score_matrix(axes, np.array([[[1.0, 0.5]], [[0.5, -0.25]]]), ["one"], ["left", "right"], spread=False)
+    assert texts(axes) == ["0.75", "0.12"]
+    plt.close("all")
+
+
+def test_points_stand_at_the_means_of_seeds():
+    axes = plt.figure().add_subplot()
+    crossed_points(axes, {"a": [(np.array([0.0, 2.0]), np.array([1.0, 3.0]))] * 2}, {"a": "black"})
+    across, up, dot = axes.lines[:3]
+    assert list(across.get_xdata()) == [0, 2] and list(across.get_ydata()) == [2, 2]
+    assert list(up.get_xdata()) == [1, 1] and list(up.get_ydata()) == [1, 3]
+    assert (dot.get_xdata()[0], dot.get_ydata()[0]) == (1, 2)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a"]
     plt.close("all")
 
 
