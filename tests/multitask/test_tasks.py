@@ -123,7 +123,10 @@ def test_who_watches_sees_the_parameters_before_every_step_and_changes_nothing()
 
 
 def test_a_share_of_nothing_is_never_seen():
-    assert train_tasks(JOINT, TASKS, 3, shares=[1, 0, 2], rows=6).rows.tolist() == [6, 0, 12]
+    trained = train_tasks(JOINT, TASKS, 3, shares=[1, 0, 2], rows=6)
+    assert trained.rows.tolist() == [6, 0, 12]
+    assert np.isnan(trained.of_tasks[:, 1]).all()
+    np.testing.assert_allclose(trained.of_tasks[:, [0, 2]] @ [1 / 3, 2 / 3], trained.losses)
 
 
 def test_one_model_learns_three_tasks_and_one_task_alone_is_no_other():
