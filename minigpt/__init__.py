@@ -21,7 +21,7 @@ True
 backward of yours, `help(minigpt.generate)` shows how a name is used, and `dir(minigpt)` lists all of them. The folders
 hold more: `minigpt.ops` the mathematics, `minigpt.objectives` what a model is trained to do, `minigpt.train` the
 training of a run (`minigpt.train.train`), `minigpt.corpus` the cleaning of a corpus, `minigpt.privacy` what a model
-gives away. The command line is told in the README.
+gives away, `minigpt.fairness` whom it treats otherwise. The command line is told in the README.
 """
 
 import ast

@@ -1,6 +1,7 @@
 # The names that `import minigpt` offers, each with the module it is from: editors and mypy read it, and so does the
 # package itself, which imports a module when one of its names is asked for. `as` marks what is offered to others.
 from minigpt import corpus as corpus
+from minigpt import fairness as fairness
 from minigpt import objectives as objectives
 from minigpt import ops as ops
 from minigpt import privacy as privacy

@@ -31,17 +31,26 @@ MOST_BYTES = 1 << 30  # that one package may unpack to
 
 @dataclass(frozen=True)
 class Package:
-    """One release of a package, pinned by its checksum. The files below `prefix`, or the one file, are kept."""
+    """One release of a package, pinned by its checksum. The files below `prefix`, or the one file, are kept.
+
+    Of a package from which several things are kept apart, each is a `Package` with a `part` of its own.
+    """
 
     name: str
     version: str
     sha256: str
-    prefix: str
+    prefix: str | tuple[str, ...]  # several: one after another, files without the folders they lie in
     megabytes: float
     licence: str
     source: bool = False  # only published as source
     wheel: tuple[str, str] | None = None  # platform and Python of the one wheel that is taken everywhere; None: any
     contents: str = ""  # `fingerprint` of what is kept, by which a folder without a manifest is known
+    part: str = ""
+
+    @property
+    def folder_name(self) -> str:
+        """Of its folder in the cache."""
+        return "-".join(filter(None, (self.name, self.version, self.part)))
 
 
 PACKAGES = {
@@ -111,7 +120,7 @@ def cache_folder() -> Path:
 def package_folder(package: Package | str) -> Path:
     """Where the files of a package are, or will be. Caches of version 0.1 have no manifest, and the files one up."""
     package = PACKAGES[package] if isinstance(package, str) else package
-    outer = cache_folder() / f"{package.name}-{package.version}"
+    outer = cache_folder() / package.folder_name
     is_former = outer.is_dir() and not (outer / MANIFEST).exists() and not (outer / outer.name).exists()
     return outer if is_former else outer / outer.name
 
@@ -155,7 +164,7 @@ def fetch_package(package: Package | str, *, progress: bool = True) -> Path:
         package = PACKAGES[package]
     if is_kept(package):
         return package_folder(package)
-    outer = cache_folder() / f"{package.name}-{package.version}"
+    outer = cache_folder() / package.folder_name
     if outer.exists():
         print(f"{outer} is not as it was unpacked, so it is fetched again", file=sys.stderr)
     if progress:
@@ -219,23 +228,27 @@ def _verify(archive: Path, package: Package) -> None:
         )
 
 
-def _unpack(archive: Path, prefix: str, folder: Path) -> None:
+def _unpack(archive: Path, prefix: str | tuple[str, ...], folder: Path) -> None:
     """Write the regular files below `prefix`, without it, to `folder`."""
-    total = 0
+    total, prefixes = 0, (prefix,) if isinstance(prefix, str) else prefix
     with _members(archive) as members:
         for member, size, open_member in members:
             path = PurePosixPath(member)
-            if not path.is_relative_to(prefix) or ".." in path.parts or path.is_absolute():
+            below = next((one for one in prefixes if path.is_relative_to(one)), None)
+            if below is None or ".." in path.parts or path.is_absolute():
                 continue
             total += size
             if total > MOST_BYTES:
                 raise UserError(f"{archive.name} unpacks to more than {MOST_BYTES:,} bytes, so it is not used")
-            target = folder / (path.name if path == PurePosixPath(prefix) else path.relative_to(prefix))
+            target = folder / (path.name if path == PurePosixPath(below) else path.relative_to(below))
             target.parent.mkdir(parents=True, exist_ok=True)
             with open_member() as source, open(target, "wb") as out:
                 shutil.copyfileobj(source, out)
     if total == 0:
-        raise UserError(f"{archive.name} holds no file below {prefix}; this minigpt is made for another release of it")
+        raise UserError(
+            f"{archive.name} holds no file below {' or '.join(prefixes)}; "
+            "this minigpt is made for another release of it"
+        )
 
 
 @contextmanager

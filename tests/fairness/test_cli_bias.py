@@ -1,0 +1,80 @@
+"""`minigpt bias`: what suits a model, what is said before a set is read, JSON with hashes, and refusals."""
+
+import json
+
+import pytest
+from tiny_run import make_run
+
+from minigpt.cli import main
+from minigpt.fairness import MEASURES, measures
+from minigpt.fairness.pairs import FILE
+from minigpt.train import train
+
+VECTORS = "3 2\nlove 1 0\nlily 1 0.5\ngun 0 1\n"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = make_run(tmp_path_factory.mktemp("runs") / "cats", steps=4, sizes={"context": 40})
+    train(folder, show_progress=False)
+    return str(folder.path)
+
+
+@pytest.fixture
+def small_sets(tmp_path, monkeypatch):
+    (tmp_path / FILE).parent.mkdir()
+    where = ("mat", "log", "home")
+    lines = [f"{n},the cat sat on {where[n % 3]},the dog sat on {where[n % 3]},stereo,{'ab'[n % 2]}" for n in range(12)]
+    (tmp_path / FILE).write_text(
+        "\n".join([",sent_more,sent_less,stereo_antistereo,bias_type", *lines]), encoding="utf-8"
+    )
+    monkeypatch.setattr(measures, "fetch_package", lambda package, progress=True: tmp_path)
+
+
+def test_a_measure_prints_its_licence_first_and_its_table(run, small_sets, capsys):
+    assert main(["bias", run, "--measure", "crows-pairs"]) == 0
+    said = capsys.readouterr()
+    assert said.err.startswith("crows-pairs: CC-BY-SA-4.0; its sentences repeat offensive stereotypes")
+    assert "a, 6 pairs" in said.out and "What it misses: Many of its pairs" in said.out
+    assert "the cat" not in said.out
+
+
+def test_json_has_intervals_p_and_hashes(run, small_sets, capsys):
+    assert main(["bias", run, "--measure", "crows-pairs", "--most", "6", "--seed", "1", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    found = said["measures"]["crows-pairs"]
+    assert said["model"] == run and len(said["checksum"]) == 8
+    assert found["asked"] == found["pairs"] == 6 and len(found["asked_sha256"]) == 64
+    assert found["data"]["sha256"].startswith("ce08678") and {"value", "low", "high"} == set(found["nats"])
+    assert main(["bias", run, "--measure", "crows-pairs", "--most", "6", "--seed", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["measures"]["crows-pairs"]["asked_sha256"] != found["asked_sha256"]
+
+
+def test_every_measure_is_listed_with_what_it_misses(capsys):
+    assert main(["bias", "--list"]) == 0
+    shown = f"\n{capsys.readouterr().out}"
+    assert all(f"\n{name} " in shown for name in MEASURES) and shown.count("misses: ") == len(MEASURES)
+    assert main(["bias", "--list", "--json"]) == 0
+    out = capsys.readouterr().out
+    rows = json.loads(out[out.index("{") :])
+    assert set(rows) == set(MEASURES) and all(row["misses"] and row["source"] for row in rows.values())
+
+
+@pytest.mark.parametrize(("words", "says"), [
+    ([], "name a MODEL, or ask for --list"),
+    (["RUN", "--seed", "1"], "--seed changes nothing without --most"),
+    (["RUN", "--measure", "bbq"], "bbq takes a fine-tuned model"),
+    (["RUN", "--measure", "groups"], "is no classifier; groups takes"),
+    (["RUN", "--measure", "seat"], "has no sentence vectors"),
+    (["RUN", "--measure", "crows-pairs", "--group", "x"], "--group is for the measure groups"),
+    (["VECTORS", "--measure", "crows-pairs"], "is a file of word vectors, and this takes a model"),
+    (["nothing"], "nothing"),
+])  # fmt: skip
+def test_what_does_not_fit_is_one_sentence(words, says, run, small_sets, tmp_path, capsys):
+    vectors = tmp_path / "mine.vec"
+    vectors.write_text(VECTORS, encoding="utf-8")
+    (tmp_path / "WEAT.json").write_text("{}", encoding="utf-8")
+    places = {"RUN": run, "VECTORS": str(vectors)}
+    assert main(["bias", *(places.get(word, word) for word in words)]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("minigpt: ") and says in said
