@@ -125,7 +125,7 @@ expect(
 # %% [markdown]
 # ## Experiment E20: how a best score is made
 #
-# We train small models to sort five letters (lesson 21 has the task). Ten **seeds** give ten models that differ by
+# We train small models to sort five letters (a toy task with a known answer). Ten **seeds** give ten models that differ by
 # nothing but chance. Each is tested on the same 200 questions, and a paper would report the best. We know more than the
 # paper: 4,000 other questions tell nearly the true score of each.
 #
