@@ -79,6 +79,7 @@ def test_every_reference_of_a_test_is_in_the_extra_that_is_named():
     }
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
     called = {
+        "PIL": "pillow",
         "sklearn": "scikit-learn",
         "sphinx_book_theme": "sphinx-book-theme",
     }  # a module that has another name than its package
