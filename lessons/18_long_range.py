@@ -8,7 +8,7 @@
 #
 # **You need.** Lesson 02, attention and its mask; lesson 04, positions and the decoder; lesson 05, gradients.
 #
-# **Time.** 190 minutes to read; the code runs in 90 s and takes 0.4 GB.
+# **Time.** 190 minutes to read; the code runs in 120 s and takes 0.4 GB.
 
 # %%
 import tracemalloc
