@@ -62,7 +62,7 @@ def shared_tokens(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np
 
 
 class PairScores(NamedTuple):
-    """(N,) each: log likelihood of the sentence that agrees with the stereotype more, less that of the other, in nats."""
+    """(N,) each: log likelihood of the sentence with more of a stereotype, less that of the other, in nats."""
 
     shared: np.ndarray  # of the tokens that both have, given the others
     whole: np.ndarray  # of all tokens, with the name of the group among them
