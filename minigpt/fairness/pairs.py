@@ -73,7 +73,8 @@ def pair_scores(opened: OpenedModel, pairs: Sequence[Pair], *, progress: bool = 
 
     A decoder sees the name of the group only from the tokens after it: those before it cancel out.
     """
-    texts, places = [], []
+    texts: list[Asked] = []
+    places: list[np.ndarray] = []
     for pair in pairs:
         ids = [np.asarray(opened.tokenizer.encode(text)) for text in (pair.more, pair.less)]
         texts += [Asked(one, np.arange(len(one))) for one in ids]
