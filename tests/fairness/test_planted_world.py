@@ -20,17 +20,17 @@ def documents(share, seed=3):
 
 @pytest.fixture(scope="module")
 def unfair():
-    return planted.learn(documents(SHARE), seed=0)
+    return planted.learn(documents(SHARE), seed=0, steps=400)
 
 
 @pytest.fixture(scope="module")
 def fair():
-    return planted.learn(documents(0.5), seed=0)
+    return planted.learn(documents(0.5), seed=0, steps=400)
 
 
 @pytest.fixture(scope="module")
 def mended():
-    return planted.learn(augmented(documents(SHARE), planted.SWAPS), seed=0)
+    return planted.learn(augmented(documents(SHARE), planted.SWAPS), seed=0, steps=400)
 
 
 @pytest.fixture(scope="module")
