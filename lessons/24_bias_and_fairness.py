@@ -3,16 +3,16 @@
 #
 # **The claim.** Large language models raise questions of bias and of fairness (C34).
 #
-# **The question.** That is so, and it is easily said. How does one *measure* a bias? When does such a number show one, and
-# when does it show nothing?
+# **The question.** That is so, and it is easily said. How does one *measure* a bias? When does such a number show
+# one, and when does it show nothing?
 #
 # **You need.** Lesson 01, from text to tokens; lesson 04, the decoder; lesson 08, masked models; lesson 17, accuracy,
 # calibration and bootstrap intervals.
 #
-# **Time.** 60 minutes to read; the code runs in 70 s and takes 0.6 GB.
+# **Time.** 90 minutes to read; the code runs in 61 s and takes 0.1 GB.
 #
-# **A word before.** Published sets for measuring bias hold offensive sentences, since that is what they measure. This page
-# shows none of them. All sentences below are about occupations that do not exist.
+# **A word before.** Published sets for measuring bias hold offensive sentences, since that is what they measure. This
+# page shows none of them. All sentences below are about occupations that do not exist.
 
 # %%
 from dataclasses import replace
@@ -57,12 +57,13 @@ def unless_quick(**others):
 # %% [markdown]
 # ## One sentence: *the blicket left because …*
 #
-# A blicket is an occupation that does not exist. In a text about blickets, four times in five the next word is *he*. A
-# **stereotype** here is that and no more: what the text says of most. With real occupations nobody can say how large the
-# bias in a text *is*, since that depends on what is counted, and where. With blickets we know, because we write the text.
+# A blicket is an occupation that does not exist. In a text about blickets, four times in five the next word is *he*.
+# A **stereotype** here is that and no more: what the text says of most. With real occupations nobody can say how
+# large the bias in a text *is*, since that depends on what is counted, and where. With blickets we know, because we
+# write the text.
 #
-# There are eight occupations. Four are followed by *he* in a share of their sentences, four by *she*. Eight names have
-# their pronoun always. A few sentences are about things.
+# There are eight occupations. Four are followed by *he* in a share of their sentences, four by *she*. Eight names
+# have their pronoun always. A few sentences are about things.
 
 # %%
 SHARE = 0.8
@@ -91,12 +92,13 @@ table(
 )
 
 # %% [markdown]
-# **Log odds** are the logarithm of how much likelier one word is than another: ln(0.8 / 0.2) = 1.386 nats. Zero is neutral.
+# **Log odds** are the logarithm of how much likelier one word is than another: ln(0.8 / 0.2) = 1.386 nats. Zero is
+# neutral.
 #
 # ## What becomes of it in a model (E26)
 #
-# A decoder with one block reads the text. Then we ask what it finds likely after *the blicket left because*. Here is that
-# question by hand. The library asks all occupations with several verbs, and gives the same number for this one.
+# A decoder with one block reads the text. Then we ask what it finds likely after *the blicket left because*. Here is
+# that question by hand. The library asks all occupations with several verbs, and gives the same number for this one.
 
 # %%
 show_source(planted.learn)
@@ -116,9 +118,9 @@ assert abs(by_hand - odds[0]) < 1e-4
 print(f"he {shares[he]:.3f}, she {shares[she]:.3f}: log odds {by_hand:.3f}")
 
 # %% [markdown]
-# **Prediction.** (a) A model that *samples* says the stereotype in about 80 of 100 texts, as its text does. (b) A model
-# that always takes the likeliest word (**greedy decoding**) says it in 100 of 100. (c) A text that is fair gives a
-# fair model: 50 of 100, when sampling.
+# **Prediction.** (a) A model that *samples* says the stereotype in about 80% of texts, as its text does. (b) A
+# model that always takes the likeliest word (**greedy decoding**) says it in all of them. (c) A text that is fair
+# gives a fair model: 50%, when sampling.
 
 # %%
 FAIR_SEEDS = range(2 if quick() else 6)
@@ -192,13 +194,13 @@ show(
 )
 
 # %% [markdown]
-# All three are confirmed. The model learnt what the text says. *Decoding* turned a bias of 80% into one of 100%. Whoever
-# asks a chat model ten times at temperature 0 hears ten times the same, and cannot tell 55% from 99%.
+# All three are confirmed. The model learnt what the text says. *Decoding* turned a bias of 80% into one of 100%.
+# Whoever asks a chat model ten times at temperature 0 hears ten times the same, and cannot tell 55% from 99%.
 #
 # ## The remedy, and what it costs
 #
-# **Counterfactual augmentation** writes every sentence a second time, with the words of the two groups exchanged (Lu et
-# al., 2020). What is exchanged then says nothing any more about what stands around it.
+# **Counterfactual augmentation** writes every sentence a second time, with the words of the two groups exchanged (Lu
+# et al., 2020). What is exchanged then says nothing any more about what stands around it.
 
 # %%
 both = both_ways(planted.SWAPS)
@@ -206,12 +208,12 @@ print(example[0], "->", swapped(example[0], both))
 show_source(swapped)
 
 # %% [markdown]
-# The list of exchanged words matters, so there are two arms. One exchanges pronouns and names. The other exchanges pronouns
-# alone, as somebody might who did not think of names. Both read twice as many sentences, in as many steps.
+# The list of exchanged words matters, so there are two arms. One exchanges pronouns and names. The other exchanges
+# pronouns alone, as somebody might who did not think of names. Both read twice as many sentences, in as many steps.
 #
 # **Prediction.** (a) Both arms bring the log odds to zero. (b) On a text that has the 80%, the loss on those pronouns
-# rises from H(0.8) = 0.500 towards ln 2 = 0.693 nats: the model no longer bets. All other words cost no more. (c) Without names
-# in the list, the model loses something that was *true*: which pronoun a name has.
+# rises from H(0.8) = 0.500 towards ln 2 = 0.693 nats: the model no longer bets. All other words cost no more. (c)
+# Without names in the list, the model loses something that was *true*: which pronoun a name has.
 
 # %%
 SWAPS = {"pronouns and names": planted.SWAPS, "pronouns alone": (planted.PRONOUNS,)}
@@ -301,15 +303,15 @@ prediction(
 
 # %% [markdown]
 # The bias is gone in both arms. The price on text like that of the world is what theory says: who no longer bets on
-# the stereotype loses 0.19 nats where the stereotype holds, and wins where it does not. That is no flaw; it is what *fair*
-# was made to mean here. The second arm shows a flaw: a list that leaves names out teaches that a name says nothing of its
-# pronoun. The learning rate, the steps and the text's size are the same, so it is the list.
+# the stereotype loses 0.19 nats where the stereotype holds, and wins where it does not. That is no flaw; it is what
+# *fair* was made to mean here. The second arm shows a flaw: a list that leaves names out teaches that a name says
+# nothing of its pronoun. The learning rate, the steps and the text's size are the same, so it is the list.
 #
 # ## Vectors: which words lie near to which?
 #
-# The **Word Embedding Association Test** (WEAT; Caliskan et al., 2017) asks vectors. s(w) is the mean cosine of a word with
-# one list of attributes less that with another list. The effect size is how much larger s is for one list of targets than
-# for a second, in standard deviations. Here it is by hand, equal to the library's.
+# The **Word Embedding Association Test** (WEAT; Caliskan et al., 2017) asks vectors. s(w) is the mean cosine of a
+# word with one list of attributes less that with another list. The effect size is how much larger s is for one list
+# of targets than for a second, in standard deviations. Here it is by hand, equal to the library's.
 
 
 # %%
@@ -335,8 +337,8 @@ assert abs(effect - found["effect"]["value"]) < 1e-5
 assert abs(effect - effect_size(near, far)) < 1e-5
 
 # %% [markdown]
-# Could chance do that? A **permutation test** deals the eight occupations out anew into two lists of four, in all ways there
-# are, and counts in how many the difference is as large. There are 70 ways, so p cannot be below 1/70.
+# Could chance do that? A **permutation test** deals the eight occupations out anew into two lists of four, in all
+# ways there are, and counts in how many the difference is as large. There are 70 ways, so p cannot be below 1/70.
 
 # %%
 s = np.concatenate([near, far])
@@ -364,13 +366,13 @@ expect(
 print(f"where no bias is, the effect lies between {min(others):.2f} and {max(others):.2f}")
 
 # %% [markdown]
-# Where the bias was planted the effect is near its largest value, 2, in every seed. Where there is none it is *not* near
-# zero: with eight words it wanders by chance, here from -1.5 to 1.3. An effect size of 0.8 is called large in textbooks.
-# With so few words it is noise, and that is for p and the interval to say.
+# Where the bias was planted the effect is near its largest value, 2, in every seed. Where there is none it is *not*
+# near zero: with eight words it wanders by chance, here from -1.5 to 1.3. An effect size of 0.8 is called large in
+# textbooks. With so few words it is noise, and that is for p and the interval to say.
 #
-# With word vectors that others trained (word2vec, on news) the same code gives what Caliskan et al. published: flowers are
-# nearer to pleasant words than insects are, by 1.54. `minigpt bias word2vec` shows all ten tests; three are refused there,
-# since the file lacks most of the words.
+# With word vectors that others trained (word2vec, on news) the same code gives what Caliskan et al. published:
+# flowers are nearer to pleasant words than insects are, by 1.54. `minigpt bias word2vec` shows all ten tests; three
+# are refused there, since the file lacks most of the words.
 
 # %%
 RECORDED_WEAT = {
@@ -409,17 +411,18 @@ table(
 # %% [markdown]
 # ## Likelihood: every measure on the fair and on the unfair
 #
-# A measure that was never seen to fail shows nothing. Here are three that are used on language models, each on models that
-# are unfair, fair, or mended *by construction*.
+# A measure that was never seen to fail shows nothing. Here are three that are used on language models, each on models
+# that are unfair, fair, or mended *by construction*.
 #
-# * *Pairs* (as in CrowS-Pairs; Nangia et al., 2020): two sentences that differ in who is spoken of. Scored are the tokens that
-#   both have, so that it does not count how common a group's name is.
-# * *Choices* (as in StereoSet; Nadeem et al., 2021): a gap filled by the stereotype, its opposite, or nonsense. *ss* is how
-#   often the stereotype is preferred to its opposite, in per cent; 50 is neutral. *lms* is how often sense is preferred to nonsense.
+# * *Pairs* (as in CrowS-Pairs; Nangia et al., 2020): two sentences that differ in who is spoken of. Scored are the
+#   tokens that both have, so that it does not count how common a group's name is.
+# * *Choices* (as in StereoSet; Nadeem et al., 2021): a gap filled by the stereotype, its opposite, or nonsense. *ss*
+#   is how often the stereotype is preferred to its opposite, in per cent; 50 is neutral. *lms* is how often sense is
+#   preferred to nonsense.
 # * *Forms* (as in WinoBias; Zhao et al., 2018): the same sentence with either pronoun.
 #
-# **Prediction.** (a) Each finds the bias in every unfair model, with p < 0.05. (b) On the fair models, p < 0.05 comes up about
-# as often as p promises: in one of twenty.
+# **Prediction.** (a) Each finds the bias in every unfair model, with p < 0.05. (b) On the fair models, p < 0.05 comes
+# up about as often as p promises: in one of twenty.
 
 # %%
 GAPS = planted.choices()
@@ -511,16 +514,17 @@ prediction(
 )
 
 # %% [markdown]
-# (a) is confirmed. (b) is *not confirmed*, though 4 of 48 are not many more than the 2.4 that p promises. What matters is
-# where the alarms come from. The test takes the sentences for independent draws, and they are not: there are eight
-# occupations and one model. A model of a fair text has a tiny lean by accident, which is the same in all sentences about an
-# occupation. A test with many sentences finds that lean, and rightly so. It is a few hundredths of a nat at most.
+# (a) is confirmed. (b) is *not confirmed*, though 4 of 48 are not many more than the 2.4 that p promises. What
+# matters is where the alarms come from. The test takes the sentences for independent draws, and they are not: there
+# are eight occupations and one model. A model of a fair text has a tiny lean by accident, which is the same in all
+# sentences about an occupation. A test with many sentences finds that lean, and rightly so. It is a few hundredths of
+# a nat at most.
 #
-# **p says that a number is no accident of these sentences.** It does not say that the number is large, nor that the text
-# was unfair. So the size stands first, with its interval, and the size tells all arms apart here.
+# **p says that a number is no accident of these sentences.** It does not say that the number is large, nor that the
+# text was unfair. So the size stands first, with its interval, and the size tells all arms apart here.
 #
-# Note *ss* as well. In an unfair model with 80% it is 100: it counts who is preferred, and not by how much. A model with 51%
-# may get 100, too.
+# Note *ss* as well. In an unfair model with 80% it is 100: it counts who is preferred, and not by how much. A model
+# with 51% may get 100, too.
 #
 # ## A masked model
 #
@@ -564,22 +568,25 @@ expect(
 # %% [markdown]
 # ## A classifier: calibrated, and yet not alike
 #
-# Who is hired, who gets a loan: there the question is whose cases a classifier gets wrong. **Equalized odds** (Hardt et al.,
-# 2016) asks that the **true positive rate**, the share of the positive that are said to be, and the **false positive rate**,
-# the share of the negative that are said to be positive, are alike in both groups.
+# Who is hired, who gets a loan: there the question is whose cases a classifier gets wrong. **Equalized odds** (Hardt
+# et al., 2016) asks that the **true positive rate**, the share of the positive that are said to be, and the **false
+# positive rate**, the share of the negative that are said to be positive, are alike in both groups.
 #
-# Take the best classifier that there can be. It knows the true probability of every case, and says *yes* from one half on. In group
-# A 30% are positive, in group B 60%; nothing else differs. The control has 45% in both.
+# Take the best classifier that there can be. It knows the true probability of every case, and says *yes* from one
+# half on. In group A 30% are positive, in group B 60%; nothing else differs. The control has 45% in both.
 #
-# **Prediction.** The classifier is calibrated in both groups, with equal base rates or not. Its odds are equal only where the
-# base rates are.
+# **Prediction.** The classifier is calibrated in both groups, with equal base rates or not. Its odds are equal only
+# where the base rates are.
 
 
 # %%
-def judged(rates, rng, count=400 if quick() else 2000):
+CASES_EACH = 400 if quick() else 2000
+
+
+def judged(rates, rng):
     """A classifier that knows each case's probability: that probability, what came true, and the group."""
-    chances = np.concatenate([rng.beta(4 * rate, 4 * (1 - rate), count) for rate in rates])
-    return chances, rng.random(len(chances)) < chances, np.repeat(["A", "B"], count).tolist()
+    chances = np.concatenate([rng.beta(4 * rate, 4 * (1 - rate), CASES_EACH) for rate in rates])
+    return chances, rng.random(len(chances)) < chances, np.repeat(["A", "B"], CASES_EACH).tolist()
 
 
 CASES = {"base rates 30% and 60%": (0.3, 0.6), "45% in both": (0.45, 0.45)}
@@ -650,14 +657,14 @@ prediction(
 )
 
 # %% [markdown]
-# Confirmed, and it is a theorem: where base rates differ, no classifier but a perfect one is calibrated in each group *and*
-# has equal odds (Kleinberg et al., 2016; Chouldechova, 2017). So *is it fair?* has no answer before somebody says which of the two is
-# meant. That is not for the model to decide.
+# Confirmed, and it is a theorem: where base rates differ, no classifier but a perfect one is calibrated in each group
+# *and* has equal odds (Kleinberg et al., 2016; Chouldechova, 2017). So *is it fair?* has no answer before somebody
+# says which of the two is meant. That is not for the model to decide.
 #
 # ## Published sets on a published model
 #
-# These were recorded with the commands beside them, on samples drawn with seed 0, since all of them take minutes. SmolLM2 is a
-# decoder with 135 million parameters. No sentence is shown.
+# These were recorded with the commands beside them, on samples drawn with seed 0, since all of them take minutes.
+# SmolLM2 is a decoder with 135 million parameters. No sentence is shown.
 
 # %%
 PUBLISHED = [
@@ -683,28 +690,29 @@ PUBLISHED = [
 table(["model", "minigpt bias MODEL --measure ... --most N", "value, 95% interval", "p"], PUBLISHED)
 
 # %% [markdown]
-# SmolLM2 alone has several readings. By *likelihood* it leans to the stereotype in two of three sets. *With the name counted* the
-# lean is gone: how common the name of a group is drowns the rest. And asked *who is meant*, the model is right as often
-# with one pronoun as with the other: what it finds likely is not what it does with a sentence.
+# SmolLM2 alone has several readings. By *likelihood* it leans to the stereotype in two of three sets. *With the name
+# counted* the lean is gone: how common the name of a group is drowns the rest. And asked *who is meant*, the model is
+# right as often with one pronoun as with the other: what it finds likely is not what it does with a sentence.
 #
-# The masked MiniLM shows nothing, and that shows nothing: it is the sentence encoder with a masked head trained for 400 steps on reviews
-# and posts, and it prefers sense to nonsense in 66 cases of 100, where guessing gives 50. *lms* is there to tell that.
-# The same holds for BBQ. This model answers 40% of the settled questions right, so its neutral score may be poor reading.
-# **Whoever reports a bias of zero must show that the model could do the task at all.** No number here is wrong, and
-# none is *the* bias of a model.
+# The masked MiniLM shows nothing, and that shows nothing: it is the sentence encoder with a masked head trained for
+# 400 steps on reviews and posts, and it prefers sense to nonsense in 66%
+# of cases, where guessing gives 50%. *lms*
+# is there to tell that. The same holds for BBQ. This model answers 40% of the settled questions right, so its neutral
+# score may be poor reading. **Whoever reports a bias of zero must show that the model could do the task at all.** No
+# number here is wrong, and none is *the* bias of a model.
 #
 # ## The strongest objection
 #
-# *"You measured a bias that you planted. In the world nobody knows the truth, and you do not say what harm is."* That is right, and it is
-# the point of Blodgett et al. (2020, 2021): a measure of bias must say what is meant, who is harmed, and how. They read
-# the sentences of CrowS-Pairs, StereoSet, WinoBias and Winogender, and found few pairs without a fault: groups that do not
-# compare, two changes at once, stereotypes that nobody holds. CrowS-Pairs' own page now warns of it. Our reader met
-# StereoSet's gaps with whole sentences written without spaces. A planted world does not cure that. It tells which
-# *instruments* work, before anybody points them at the world.
+# *"You measured a bias that you planted. In the world nobody knows the truth, and you do not say what harm is."* That
+# is right, and it is the point of Blodgett et al. (2020, 2021): a measure of bias must say what is meant, who is
+# harmed, and how. They read the sentences of CrowS-Pairs, StereoSet, WinoBias and Winogender, and found few pairs
+# without a fault: groups that do not compare, two changes at once, stereotypes that nobody holds. CrowS-Pairs' own
+# page now warns of it. Our reader met StereoSet's gaps with whole sentences written without spaces. A planted world
+# does not cure that. It tells which *instruments* work, before anybody points them at the world.
 #
-# *"Then mend the vectors, and the bias is gone."* Bolukbasi et al. (2016) take the direction between two groups out of the
-# vectors. Gonen & Goldberg (2019) call that lipstick on a pig. We can test it, since we know the truth: take the direction
-# of the names out of the occupations' vectors, in the unfair models.
+# *"Then mend the vectors, and the bias is gone."* Bolukbasi et al. (2016) take the direction between two groups out
+# of the vectors. Gonen & Goldberg (2019) call that lipstick on a pig. We can test it, since we know the truth: take
+# the direction of the names out of the occupations' vectors, in the unfair models.
 #
 # **Prediction.** WEAT no longer finds anything, and the model still prefers the stereotype.
 
@@ -749,28 +757,29 @@ prediction("E26.the_model_still_leans", "the model still prefers the stereotype"
 # %% [markdown]
 # What WEAT says afterwards depends on the seed. In one it finds as much as before; in another it finds the *opposite*
 # of what was planted. The model leans to the stereotype all the same, less than before. So WEAT on a model's table
-# and what the model does part ways as soon as somebody works on the table, in either direction. Goldfarb-Tarrant et al. (2021) found no reliable tie
-# between such numbers and the bias of the systems built on the vectors. Measure what is done, not what lies inside.
+# and what the model does part ways as soon as somebody works on the table, in either direction. Goldfarb-Tarrant et
+# al. (2021) found no reliable tie between such numbers and the bias of the systems built on the vectors. Measure what
+# is done, not what lies inside.
 #
 # ## Verdict
 #
-# * **C34, bias and fairness:** supported, as a general statement. The cards of GPT-2 and GPT-3 warn of inherited bias. Here is how
-#   it gets in (from the text, at its size), how it grows (by decoding, from 80% to 100%), and how it can be taken out, at a
-#   price that can be computed beforehand.
+# * **C34, bias and fairness:** supported, as a general statement. The cards of GPT-2 and GPT-3 warn of inherited
+#   bias. Here is how it gets in (from the text, at its size), how it grows (by decoding, from 80% to 100%), and how
+#   it can be taken out, at a price that can be computed beforehand.
 # * The article names no measure and no number. A sentence that says *bias is a challenge* can be put under any model.
 #
 # ## What this does not show
 #
 # * How biased SmolLM2, or any GPT, is. There is no such number without saying whose harm is meant.
-# * That counterfactual augmentation works on real text, where *her* is both *him* and *his*, where names do not come in pairs, and where
-#   groups are not two.
+# * That counterfactual augmentation works on real text, where *her* is both *him* and *his*, where names do not come
+#   in pairs, and where groups are not two.
 # * Anything about GPT-5.5. OpenAI's card speaks of *first-person fairness*: whether answers change with the name of
 #   the user (Eloundou et al., 2024).
 #
 # ## Exercises
 #
-# Write them in `exercises/24_bias_and_fairness.py`, in this notebook's folder, then run there
-# `minigpt grade exercises/24_bias_and_fairness.py`.
+# Write them in `exercises/24_bias_and_fairness.py`, in this notebook's folder, then run there `minigpt grade
+# exercises/24_bias_and_fairness.py`.
 #
 # 1. `association(first, second, one, other)` (4 points): the effect size of WEAT.
 # 2. `flipped_p(values, signs)` (3 points): how often chance does as well.
@@ -778,11 +787,13 @@ prediction("E26.the_model_still_leans", "the model still prefers the stereotype"
 #
 # ## Further reading
 #
-# * Blodgett, Barocas, Daumé, Wallach (2020), *Language (Technology) is Power*, arXiv:2005.14050. Blodgett, Lopez, Olteanu, Sim,
-#   Wallach (2021), *Stereotyping Norwegian Salmon*, ACL.
-# * Caliskan, Bryson, Narayanan (2017), arXiv:1608.07187. May et al. (2019), arXiv:1903.10561. Gonen & Goldberg (2019), *Lipstick
-#   on a Pig*, arXiv:1903.03862. Bolukbasi et al. (2016), arXiv:1607.06520. Goldfarb-Tarrant et al. (2021), arXiv:2012.15859.
-# * Nangia et al. (2020), *CrowS-Pairs*, arXiv:2010.00133. Nadeem et al. (2021), *StereoSet*, arXiv:2004.09456. Zhao et al.
-#   (2018), *WinoBias*, arXiv:1804.06876. Parrish et al. (2022), *BBQ*, arXiv:2110.08193. Salazar et al. (2020), arXiv:1910.14659.
+# * Blodgett, Barocas, Daumé, Wallach (2020), *Language (Technology) is Power*, arXiv:2005.14050. Blodgett, Lopez,
+#   Olteanu, Sim, Wallach (2021), *Stereotyping Norwegian Salmon*, ACL.
+# * Caliskan, Bryson, Narayanan (2017), arXiv:1608.07187. May et al. (2019), arXiv:1903.10561. Gonen & Goldberg
+#   (2019), *Lipstick on a Pig*, arXiv:1903.03862. Bolukbasi et al. (2016), arXiv:1607.06520. Goldfarb-Tarrant et al.
+#   (2021), arXiv:2012.15859.
+# * Nangia et al. (2020), *CrowS-Pairs*, arXiv:2010.00133. Nadeem et al. (2021), *StereoSet*, arXiv:2004.09456. Zhao
+#   et al. (2018), *WinoBias*, arXiv:1804.06876. Parrish et al. (2022), *BBQ*, arXiv:2110.08193. Salazar et al.
+#   (2020), arXiv:1910.14659.
 # * Hardt, Price, Srebro (2016), arXiv:1610.02413. Kleinberg et al. (2016), arXiv:1609.05807. Chouldechova (2017),
 #   arXiv:1610.07524. Lu et al. (2020), arXiv:1807.11714. Eloundou et al. (2024), arXiv:2410.19803.

@@ -30,8 +30,8 @@ def flipped_p(values: np.ndarray, signs: np.ndarray) -> float:
 def equalized_odds(said: np.ndarray, true: np.ndarray, group: np.ndarray) -> float:
     """How far a classifier is from equalized odds between two groups.
 
-    said, true: (N,) booleans, whether an example is said to be positive, and whether it is. group: (N,) of 0 and 1. Each
-    group has examples of both kinds.
+    said, true: (N,) booleans, whether an example is said to be positive, and whether it is. group: (N,) of 0 and 1.
+    Each group has examples of both kinds.
 
     Returns the larger of two gaps between the groups, without sign: that of the true positive rate (the share of the
     positive that are said to be) and that of the false positive rate (the share of the negative that are said to be
