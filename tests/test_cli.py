@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -147,6 +148,50 @@ def test_evaluate_names_its_numbers(trained, story, capsys, monkeypatch):
     assert all(name in table for name in rivals)
     lines = table.splitlines()
     assert lines[-4].startswith("position in the window nats per token") and lines[-1].split()[:3] == ["2", "to", "2"]
+
+
+def test_evaluate_tells_details_compares_and_finds_training_text(trained, story, capsys, tmp_path):
+    assert main(["evaluate", str(trained), str(story), "--details", "--training", "--against", str(trained)]) == 0
+    table = capsys.readouterr().out
+    assert "perplexity" in table and "times in its training text" in table and "calibration error" in table
+    assert f"less {trained} (" in table and "+0.000 bits per byte" in table
+    assert "share 13 words in a row with the training text" in table
+    words = ["evaluate", str(trained), str(story), "--against", str(trained), "--training", str(story), "--json"]
+    assert main(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["perplexity"] == pytest.approx(np.exp(found["nats_per_token"]))
+    assert found["contamination"]["half_in"] == found["contamination"]["pieces"] > 20
+    assert len(found["hashes"]["data"]) == 64 and found["hashes"]["model"] == found["against"]["hashes"]["model"]
+
+
+def test_evaluate_asks_the_questions_of_a_task(trained, capsys, tmp_path):
+    path = tmp_path / "task.jsonl"
+    lines = [{"prompt": "On day 3 the", "choices": [" fox", " zzq"], "answer": 0}] * 3
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    assert main(["evaluate", str(trained), str(path), "--json", "--against", str(trained)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["accuracy"]["value"] == 1 and found["chance"] == 0.5
+    assert found["against"]["difference"]["value"] == 0 and set(found["hashes"]) == {"prompts", "model", "data"}
+    assert main(["evaluate", str(trained), str(path), "--training"]) == 0
+    assert "3 questions" in capsys.readouterr().out
+    assert main(["evaluate", str(trained), str(path), "--details"]) == 2
+    assert "--details is for texts, and this is a task" in capsys.readouterr().err
+
+
+def test_evaluate_refuses_a_model_whose_answers_are_no_numbers(trained, story, tmp_path, capsys):
+    from minigpt.train import open_run
+    from minigpt.train.checkpoint import load_checkpoint, save_checkpoint
+
+    broken = tmp_path / "broken"
+    shutil.copytree(trained, broken)
+    (broken / "task.jsonl").write_text('{"prompt": "On", "answer": " day"}', encoding="utf-8")
+    params, progress = load_checkpoint(broken / "best.safetensors", open_run(trained).folder.config)
+    params["final_norm.gain"][:] = np.nan
+    save_checkpoint(broken / "best.safetensors", open_run(trained).folder.config, params, {}, progress)
+    for file in (str(story), str(broken / "task.jsonl")):
+        assert main(["evaluate", str(broken), file]) == 2
+        said = capsys.readouterr()
+        assert "scores that are no finite numbers" in said.err and said.err.count("minigpt:") == 1 and not said.out
 
 
 def test_resume_trains_to_more_steps(trained, story, tmp_path):

@@ -11,13 +11,13 @@ import numpy as np
 
 from minigpt.cli.options import file, positive, print_json, read_utf8, visible
 from minigpt.errors import UserError
-from minigpt.finetune.records import Record, read_records
 from minigpt.infer import Engine, Request, Sampling
 from minigpt.infer.request import MOST_SAMPLES
 from minigpt.pretrained import OpenedModel
 from minigpt.progress import progress_bar
 from minigpt.serve.writing import Writing
 from minigpt.text import document_end
+from minigpt.text.records import Record, read_records
 from minigpt.values import TEXT, about, number, read, shown, whole
 
 FIELDS = ("prompt", "max_new_tokens", "seed", "temperature")  # of a line of a JSON Lines file

@@ -12,7 +12,7 @@ from minigpt.pretrained import open_model
 from minigpt.progress import progress_bar
 from minigpt.sound import WavFile, open_wav
 from minigpt.speech import Segment, srt, timed, transcribe, vtt
-from minigpt.speech.special import special_of
+from minigpt.speech.transcribe import asked_of
 
 FORMS = {"timestamps": timed, "srt": srt, "vtt": vtt}
 
@@ -47,7 +47,7 @@ def execute(arguments) -> int:
         raise UserError("--json, --srt and --vtt have times already; leave --timestamps out")
     sound = open_wav(arguments.file)
     opened = open_model(arguments.model)
-    special_of(opened.model, opened.tokenizer)
+    asked_of(opened)
     if sound.missing:
         _say(f"{arguments.file} was cut off: {sound.missing / sound.rate:.1f} s are missing at its end")
     form = next((name for name in FORMS if getattr(arguments, name)), None)

@@ -1,6 +1,8 @@
 """Contamination: which documents of a corpus hold what another one holds, a test set above all."""
 
+import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -48,3 +50,20 @@ class Overlap:
     def held(self, text: str, share: float = SHARE) -> list[int]:
         """The other documents of which the text holds at least this share."""
         return [owner for owner, found in self.shares(text).items() if found >= share]
+
+
+def contamination(pieces: list[str], training: str) -> dict[str, Any]:
+    """How many of the pieces share an n-gram of words with the training text, and how many are in it by half or more.
+
+    Brown et al. (2020), arXiv:2005.14165, appendix C. A piece of fewer than five words is not looked for.
+    """
+    overlap = Overlap(pieces)
+    found = overlap.shares(training)
+    looked = int((overlap.lengths > 0).sum())
+    return {
+        "words": WORDS,
+        "pieces": looked,
+        "sharing": len(found),
+        "half_in": sum(share >= SHARE for share in found.values()),
+        "sha256": hashlib.sha256(training.encode("utf-8")).hexdigest(),
+    }

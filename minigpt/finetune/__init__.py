@@ -2,10 +2,10 @@
 
 from minigpt.finetune.domain import DomainTuning, prepare_domain
 from minigpt.finetune.prepare import Tuning, prepare
-from minigpt.finetune.records import Record, read_records
 from minigpt.finetune.registry import TASKS
 from minigpt.finetune.tune import Tuned, go_on, tune
 from minigpt.finetune.wishes import Wishes
+from minigpt.text.records import Record, read_records
 
 __all__ = [
     "TASKS",

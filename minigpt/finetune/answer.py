@@ -12,12 +12,12 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.finetune.examples import Example, with_labels
 from minigpt.finetune.frames import Pieces, check_length, pieces_of
-from minigpt.finetune.records import Record
 from minigpt.finetune.tasks import Setup, Task
 from minigpt.measure.spans import answer_report, stereotype_report
 from minigpt.model import Batch, TransformerConfig
 from minigpt.ops import IGNORED, softmax_forward
 from minigpt.text.frame import frame_of
+from minigpt.text.records import Record
 from minigpt.values import shown, whole
 
 LONGEST_ANSWER = 30  # tokens, as in the original code of BERT

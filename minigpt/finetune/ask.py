@@ -6,11 +6,11 @@ from typing import Any
 from minigpt.finetune.data import ExampleData
 from minigpt.finetune.examples import Example
 from minigpt.finetune.frames import padding_of
-from minigpt.finetune.records import Record
 from minigpt.finetune.registry import task_of
 from minigpt.finetune.tasks import Setup, Task
 from minigpt.model import Call, Overlay, Params, Transformer
 from minigpt.pretrained.tuned import TunedFolder
+from minigpt.text.records import Record
 from minigpt.train.engine import judge_all
 from minigpt.values import ANYTHING, about
 

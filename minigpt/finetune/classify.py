@@ -9,12 +9,12 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.finetune.examples import Example, with_labels
 from minigpt.finetune.frames import check_length
-from minigpt.finetune.records import Record
 from minigpt.finetune.tasks import Setup, Task
 from minigpt.measure.classes import class_report
 from minigpt.model import Batch, TransformerConfig
 from minigpt.ops import softmax_forward
 from minigpt.text.frame import frame_of
+from minigpt.text.records import Record
 from minigpt.values import shown
 
 MOST_CLASSES = 10_000  # more than that is no column of classes, but of texts or numbers

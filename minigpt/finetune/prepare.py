@@ -16,7 +16,6 @@ from minigpt.finetune.chat import packed
 from minigpt.finetune.data import ExampleData
 from minigpt.finetune.examples import Example, is_answered
 from minigpt.finetune.named import named_records, package_of
-from minigpt.finetune.records import Record, read_records
 from minigpt.finetune.registry import task_of
 from minigpt.finetune.rivals import beside_rivals
 from minigpt.finetune.tasks import Setup, Task
@@ -24,6 +23,7 @@ from minigpt.finetune.wishes import OF_DATA, Wishes
 from minigpt.model import Overlay, Params
 from minigpt.pretrained.opened import OpenedModel
 from minigpt.pretrained.tuned import FILE, TunedFolder, has_tuned, part_of, said_of, tokenizer_of
+from minigpt.text.records import Record, read_records
 from minigpt.train.folder import check_free
 from minigpt.train.lock import locked
 from minigpt.values import ANYTHING, TABLE, TEXT, about, read

@@ -9,12 +9,12 @@ from minigpt.errors import UserError
 from minigpt.finetune.classify import check_apart
 from minigpt.finetune.examples import Example, with_targets
 from minigpt.finetune.frames import check_length, pieces_of_words
-from minigpt.finetune.records import Record
 from minigpt.finetune.tasks import Setup, Task
 from minigpt.measure.spans import tag_report
 from minigpt.model import Batch, TransformerConfig
 from minigpt.ops import IGNORED
 from minigpt.text.frame import frame_of
+from minigpt.text.records import Record
 from minigpt.values import TEXT, list_of, shown
 
 OUTSIDE = "O"  # the tag of a word that belongs to nothing

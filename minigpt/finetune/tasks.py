@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.finetune.examples import Example
-from minigpt.finetune.records import Record
 from minigpt.model import Batch, TransformerConfig
+from minigpt.text.records import Record
 
 
 class Setup(NamedTuple):

@@ -13,13 +13,13 @@ from minigpt.finetune.ask import answers, examples_of, measure, setup_of
 from minigpt.finetune.domain import DomainTuning
 from minigpt.finetune.examples import Example
 from minigpt.finetune.prepare import Tuning, reopen
-from minigpt.finetune.records import Record
 from minigpt.finetune.registry import task_of
 from minigpt.model import Params
 from minigpt.parallel.processes import ProcessCommunicator, Unshared
 from minigpt.parallel.workers import Workers
 from minigpt.pretrained.opened import begin_tuned, open_tuned
 from minigpt.pretrained.tuned import TunedFolder, open_tuned_folder, trained_params
+from minigpt.text.records import Record
 from minigpt.train import Engine, Interrupted, OneProcess, TrainSettings, train
 from minigpt.train.metrics import read_metrics
 

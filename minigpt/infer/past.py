@@ -79,8 +79,11 @@ class KeyValuePast:
         return self._stored.get(name)
 
     def store(self, name: str, key: np.ndarray, value: np.ndarray) -> None:
-        """Store them: what a decoder looks at in the encoder's text does not change while it writes."""
-        self._stored[name] = key, value
+        """Store them: what a decoder looks at in the encoder's text does not change while it writes.
+
+        Each head's rows are laid one after another, once, as attention wants them (see `_in_one_piece` there).
+        """
+        self._stored[name] = np.ascontiguousarray(key), np.ascontiguousarray(value)
 
     def truncate(self, length: int) -> None:
         """Forget everything from position `length` on. `UserError` if there are not that many."""

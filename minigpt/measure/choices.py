@@ -5,19 +5,58 @@ prompt. A choice that is likely anywhere wins too often, so what it gets after a
 (Zhao et al. 2021, "Calibrate Before Use", arXiv:2102.09690; Holtzman et al. 2021, arXiv:2104.08315).
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.infer.generate import check_tokenizer
 from minigpt.infer.window import check_writes
-from minigpt.measure.surprise import surprise
+from minigpt.measure.surprise import DAMAGED, surprise
 from minigpt.model import Batch, Call, Transformer
 from minigpt.ops import softmax_forward
+from minigpt.text import document_end
 
 ROWS = 16  # of a batch
+
+
+class Continuation(NamedTuple):
+    """What a model makes of one text after another."""
+
+    log_probability: float  # nats, summed over its tokens; never above 0
+    likeliest: bool  # every token of it is the likeliest one there
+
+
+def continuations(
+    model: Transformer, params: Any, tokenizer: Any, asked: Sequence[tuple[str, str]]
+) -> list[Continuation]:
+    """Of each pair, a prompt and what comes after it, the second's probability after the first.
+
+    `UserError` for a model that does not continue texts, or whose scores are no numbers; for a continuation without
+    tokens; for a pair that does not fit into the context, which needs one token of the prompt.
+    """
+    check_writes(model)
+    check_tokenizer(model, tokenizer)
+    rows = []
+    for number, (prompt, end) in enumerate(asked, 1):
+        begin = tokenizer.encode(prompt) if prompt else np.array([document_end(tokenizer)])  # as before any text
+        row = begin, tokenizer.encode(end)
+        if not len(row[1]):
+            raise UserError(f"the choice {end!r:.60} has no token; give it some text")
+        if not 0 < len(row[0]) <= model.config.context - len(row[1]):
+            raise UserError(
+                f"the prompt {prompt!r:.60} (of pair {number}) has {len(row[0]):,} tokens and what comes after it "
+                f"{len(row[1])}, but the model sees {model.config.context:,} together and needs one before it; shorten "
+                "it, or give fewer examples"
+            )
+        rows.append(row)
+    order = sorted(range(len(rows)), key=lambda row: len(rows[row][0]) + len(rows[row][1]))
+    found: dict[int, Continuation] = {}
+    for first in range(0, len(order), ROWS):
+        some = order[first : first + ROWS]
+        found |= zip(some, _continuations(model, params, [rows[row] for row in some]), strict=True)
+    return [found[row] for row in range(len(rows))]
 
 
 def choice_nats(
@@ -25,44 +64,28 @@ def choice_nats(
 ) -> np.ndarray:
     """The logarithm of each choice's probability after each prompt: (N, K), in nats, summed over its tokens.
 
-    `UserError` for a model that does not continue texts, a choice without tokens, and a prompt that does not fit into
-    the context together with the longest choice.
+    `UserError` as `continuations` says.
     """
-    check_writes(model)
-    check_tokenizer(model, tokenizer)
-    ends = [tokenizer.encode(choice) for choice in choices]
-    if not all(len(end) for end in ends):
-        raise UserError(f"the choice {choices[[len(end) for end in ends].index(0)]!r} has no token; give it some text")
-    rows = []
-    for number, prompt in enumerate(prompts):
-        begin = tokenizer.encode(prompt)
-        longest = max(map(len, ends))
-        if not 0 < len(begin) <= model.config.context - longest:
-            raise UserError(
-                f"prompt {number + 1} has {len(begin):,} tokens and the longest choice {longest}, but the model sees "
-                f"{model.config.context:,} together and needs one before the choice; shorten it, or give fewer examples"
-            )
-        rows += [(begin, end) for end in ends]
-    order = sorted(range(len(rows)), key=lambda row: len(rows[row][0]) + len(rows[row][1]))
-    found = np.empty(len(rows))
-    for first in range(0, len(order), ROWS):
-        some = order[first : first + ROWS]
-        found[some] = _nats(model, params, [rows[row] for row in some])
-    return found.reshape(len(prompts), len(choices))
+    pairs = [(prompt, choice) for prompt in prompts for choice in choices]
+    found = continuations(model, params, tokenizer, pairs)
+    return np.array([one.log_probability for one in found]).reshape(len(prompts), len(choices))
 
 
-def _nats(model: Transformer, params: Any, rows: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """(B,) the log probability of each row's end after its beginning."""
+def _continuations(
+    model: Transformer, params: Any, rows: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> Iterator[Continuation]:
+    """What `continuations` says of some rows, in one batch."""
     whole = [np.concatenate(row)[:-1] for row in rows]
-    longest = max(map(len, whole))
-    tokens = np.zeros((len(rows), longest), np.int64)  # padded at the end, which no earlier position sees
+    tokens = np.zeros((len(rows), max(map(len, whole))), np.int64)  # padded at the end, which no earlier position sees
     for row, ids in enumerate(whole):
         tokens[row, : len(ids)] = ids
-    logits, _ = model.forward(params, Batch(tokens), Call().forward_only())
-    found = np.empty(len(rows))
+    x, _ = model.hidden_states(params, Batch(tokens), Call().forward_only())
     for row, (begin, end) in enumerate(rows):
-        found[row] = -surprise(logits[row, len(begin) - 1 : len(begin) - 1 + len(end)], end).sum()
-    return found
+        scores, _ = model.logits(params, x[row, len(begin) - 1 : len(begin) - 1 + len(end)])
+        nats = surprise(scores, end)
+        if not np.isfinite(nats).all():
+            raise UserError(DAMAGED)
+        yield Continuation(-float(nats.sum()), bool((scores.argmax(axis=-1) == end).all()))
 
 
 def choose(

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from minigpt.measure.calibration import reliability
 from minigpt.measure.intervals import bootstrap, bootstrapped_mean, paired_difference
-
-BINS = 10  # of calibration
 
 
 def class_report(probabilities: np.ndarray, targets: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
@@ -65,12 +64,6 @@ def f1_of_classes(matrix: np.ndarray) -> np.ndarray:
         return 2 * np.diag(matrix) / np.where(both, both, np.nan)
 
 
-def calibration_error(probabilities: np.ndarray, targets: np.ndarray, bins: int = BINS) -> float:
-    """The expected calibration error: how far confidence is from accuracy in bins of equal width, weighted by size.
-
-    Guo et al. (2017), "On Calibration of Modern Neural Networks", arXiv:1706.04599, section 2. (N, K) and (N,).
-    """
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
-    which = np.minimum((confidence * bins).astype(int), bins - 1)
-    gaps = [abs(right[which == one].sum() - confidence[which == one].sum()) for one in range(bins)]
-    return float(sum(gaps) / len(targets))
+def calibration_error(probabilities: np.ndarray, targets: np.ndarray) -> float:
+    """The expected calibration error of (N, K) probabilities, with (N,) targets; see `reliability`."""
+    return reliability(probabilities.max(axis=1), probabilities.argmax(axis=1) == targets)["error"]

@@ -1,7 +1,8 @@
 """How well a model predicts a text."""
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+import hashlib
+import math
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,14 +11,13 @@ from minigpt.errors import UserError
 from minigpt.infer.generate import check_tokenizer
 from minigpt.infer.window import check_writes
 from minigpt.measure.baselines import compressed_bits_per_byte, counted_nats, training_bytes, uniform_nats
-from minigpt.model import Batch, Call, Params, Transformer
+from minigpt.measure.calibration import lines_of, reliability
+from minigpt.measure.scores import NATS_PER_BIT, TokenScores, by_frequency, in_windows, token_scores
+from minigpt.model import Params, Transformer
 from minigpt.ops import cross_entropy_forward
-from minigpt.progress import progress_bar
-from minigpt.text import Tokenizer, document_end, evaluation_windows
+from minigpt.text import Tokenizer, document_end
 
 PIECES = 64  # that a sample of a text has
-LONGEST, MOST_SCORES = 1024, 1 << 27  # tokens in a window; logits at a time, half a GB
-NATS_PER_BIT = float(np.log(2))
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,20 @@ class Evaluation:
     bits_per_byte: float
     baseline_nats_per_token: dict[str, float]  # uniform; of a run also unigram, bigram
     baseline_bits_per_byte: dict[str, float]  # the same, and gzip, bz2, xz; of a run also xz primed
+    interval: dict[str, float] = field(default_factory=dict)  # low and high of the nats per token, 95%
+    by_frequency: list[dict[str, Any]] = field(default_factory=list)  # see `minigpt.measure.scores.by_frequency`
+    counted_in: str = "this text"  # where the frequencies are from: of a run, its training text
+    calibration: dict[str, Any] = field(default_factory=dict)  # see `minigpt.measure.calibration.reliability`
+    sha256: str = ""  # of the text's bytes
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the nats per token: among so many equally likely tokens one would be as unsure."""
+        return math.exp(self.nats_per_token)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
-        return asdict(self)
+        return {**asdict(self), "perplexity": self.perplexity}
 
     def table(self) -> str:
         """Lines for people, worst first."""
@@ -42,7 +52,38 @@ class Evaluation:
         lines = [f"{self.bytes:,} bytes, {self.tokens:,} tokens", f"{'':12}bits per byte  nats per token"]
         for name, bits in sorted(rows.items(), key=lambda row: -row[1]):
             lines.append(f"{name:12}{bits:13.3f}{nats[name]:16.3f}" if name in nats else f"{name:12}{bits:13.3f}")
+        low, high = self.interval["low"], self.interval["high"]
+        lines.append(
+            f"{'':12}perplexity {self.perplexity:,.2f}; 95% interval {low:.3f} to {high:.3f} nats per token, "
+            f"{math.exp(low):,.2f} to {math.exp(high):,.2f}"
+        )
         return "\n".join(lines)
+
+    def details(self) -> str:
+        """Lines for people: rare and frequent tokens, and confidence beside accuracy."""
+        lines = [f"{'times in ' + self.counted_in:>28}{'tokens':>10}  nats per token (95% interval)"]
+        for row in self.by_frequency:
+            times = "never" if row["most"] == 0 else f"{row['least']:,} to {row['most']:,}"
+            nats = row["nats"]
+            lines.append(
+                f"{times:>28}{row['tokens']:>10,}{nats['value']:10.3f} ({nats['low']:.3f} to {nats['high']:.3f})"
+            )
+        return "\n".join([*lines, "", *lines_of(self.calibration, "tokens")])
+
+
+def scored_text(
+    model: Transformer, params: Any, tokenizer: Tokenizer, text: str, *, progress: bool = False
+) -> TokenScores:
+    """The scores of every token of a text, as a document of its own. `UserError` for what cannot be scored so."""
+    check_writes(model)
+    if model.two_stacks:
+        raise UserError("an encoder-decoder is scored on pairs of texts, and this is one; use a decoder")
+    check_tokenizer(model, tokenizer)
+    ids = tokenizer.encode(text)
+    if len(ids) == 0:
+        raise UserError("the text to evaluate is empty; choose one with at least one character")
+    tokens = np.concatenate([[document_end(tokenizer)], ids])  # as in training, where it stands before every document
+    return token_scores(model, params, tokens, progress=progress)
 
 
 def sample_text(text: str, most: int) -> str:
@@ -73,26 +114,14 @@ def mean_loss(
 ) -> float:
     """Nats per token of all but the first of `tokens`: (N,) integers, each predicted from those before it.
 
-    stride: how far a window moves at a time; see `evaluation_windows`. Default: half a window, so that every token but
-    the first few has at least that many before it. threads: share the windows. A window is the model's context, but at
-    most 1,024 tokens; it takes fewer than `batch` of them where the vocabulary is large, for memory.
+    stride, batch, threads: as `minigpt.measure.scores.in_windows` takes them.
     """
-    context = min(model.config.context, LONGEST)
-    stride = max(1, context // 2) if stride is None else stride
-    batch = max(1, min(batch, MOST_SCORES // (context * model.config.vocabulary_size)))
-    call = Call().forward_only()
 
-    def score(window):
-        inputs, targets = window
-        logits, _ = model.forward(params, Batch(inputs), call)
+    def score(logits: np.ndarray, targets: np.ndarray) -> float:
         return float(cross_entropy_forward(logits, targets, count=1)[0])
 
-    windows = evaluation_windows(tokens, context, stride=stride, batch=batch)
-    count = -(-len(tokens) // (stride * batch))
-    with ThreadPoolExecutor(threads) as pool:
-        scores = pool.map(score, windows)
-        total = sum(progress_bar(scores, total=count, desc="evaluating", leave=False, disable=not progress))
-    return total / (len(tokens) - 1)
+    found = in_windows(model, params, tokens, score, stride=stride, batch=batch, threads=threads, progress=progress)
+    return sum(found) / (len(tokens) - 1)
 
 
 def evaluate_text(
@@ -127,7 +156,7 @@ def evaluate_text(
     Raises
     ------
     UserError
-        For an empty text, and for a model that does not say what comes next.
+        For an empty text, for a model that does not say what comes next, and for one whose scores are no numbers.
 
     Examples
     --------
@@ -137,19 +166,25 @@ def evaluate_text(
     >>> result.tokens, round(result.baseline_nats_per_token["uniform"], 3)
     (7, 1.386)
     """
-    check_writes(model)
-    if model.two_stacks:
-        raise UserError("an encoder-decoder is scored on pairs of texts, and this is one; use a decoder")
-    check_tokenizer(model, tokenizer)
-    ids = tokenizer.encode(text)
-    if len(ids) == 0:
-        raise UserError("the text to evaluate is empty; choose one with at least one character")
-    tokens = np.concatenate([[document_end(tokenizer)], ids])  # as in training, where it stands before every document
+    scores = scored_text(model, params, tokenizer, text, progress=progress)
+    ids, size = scores.targets, tokenizer.vocabulary_size
+    tokens = np.concatenate([[document_end(tokenizer)], ids])
     data = text.encode("utf-8")
     bits = len(ids) / (len(data) * NATS_PER_BIT)  # bits per byte for one nat per token
-    size = tokenizer.vocabulary_size
     nats = {"uniform": uniform_nats(size)} if training is None else counted_nats(training, tokens, size)
-    loss = mean_loss(model, params, tokens, progress=progress)
+    interval = scores.interval()
     read = b"" if training is None else training_bytes(training, tokenizer)
     baselines = {name: value * bits for name, value in nats.items()} | compressed_bits_per_byte(data, read)
-    return Evaluation(len(ids), len(data), loss, loss * bits, nats, baselines)
+    return Evaluation(
+        len(ids),
+        len(data),
+        interval.value,
+        interval.value * bits,
+        nats,
+        baselines,
+        {"low": interval.low, "high": interval.high},
+        by_frequency(scores, ids if training is None else training, model.config.vocabulary_size),
+        "this text" if training is None else "its training text",
+        reliability(scores.confidence, scores.right),
+        hashlib.sha256(data).hexdigest(),
+    )

@@ -102,20 +102,32 @@ class Spectrogram:
     def __init__(self, read: Read, length: int, *, bands: int = 80):
         self.read, self.bands = read, bands
         self.frames = -(-length // HOP)
-        pieces = range(0, self.frames, PIECE)
-        self.loudest = max(float(self._power(first, min(PIECE, self.frames - first)).max()) for first in pieces)
+        whole = self.frames + WINDOW // HOP  # the last of these have the sound's end in their windows
+        self.peaks = np.empty(whole, np.float32)  # the largest of the HOP samples from a frame's middle on, no sign
+        self.loudest = math.log10(FLOOR)
+        for first in range(0, whole, PIECE):
+            count = min(PIECE, whole - first)
+            samples = self._samples(first, count)
+            own = samples[WINDOW // 2 :][: count * HOP].reshape(count, HOP)
+            self.peaks[first : first + count] = np.abs(own).max(axis=1)
+            self.loudest = max(self.loudest, float(log_power(samples, bands).max()))
 
     def part(self, first: int, count: int) -> np.ndarray:
         """So many frames from `first` on: (count, bands) float32."""
-        heard = min(count, max(0, self.frames + WINDOW // HOP - first))  # what is after these is silence
+        heard = min(count, max(0, len(self.peaks) - first))  # what is after these is silence
         power = np.full((count, self.bands), math.log10(FLOOR))
         if heard:
-            power[:heard] = self._power(first, heard)
+            power[:heard] = log_power(self._samples(first, heard), self.bands)
         return scaled(power, self.loudest)
 
-    def _power(self, first: int, count: int) -> np.ndarray:
+    def peak(self, first: int, count: int) -> float:
+        """The largest sample of so many frames from `first` on, without its sign; 0 after the end."""
+        return float(self.peaks[first : first + count].max(initial=0))
+
+    def _samples(self, first: int, count: int) -> np.ndarray:
+        """What the windows of so many frames lie over: (WINDOW + (count - 1) HOP,)."""
         start = first * HOP - WINDOW // 2
         samples = self.read(start, (count - 1) * HOP + WINDOW)
         if start < 0:
             samples = np.concatenate([self.read(1, -start)[::-1], samples[-start:]])  # mirrored at the beginning
-        return log_power(samples, self.bands)
+        return samples

@@ -6,9 +6,8 @@ As the authors' program has it (github.com/openai/whisper, decoding.py); the pap
 import numpy as np
 
 from minigpt.infer.sampling import log_sum
-from minigpt.speech.special import STEP, Special
+from minigpt.speech.special import Special
 
-LATEST_FIRST = round(1.0 / STEP)  # a text begins within the first second of its window
 NEVER = -np.inf
 
 
@@ -41,6 +40,6 @@ class Rules:
             scores[zero : said[-1] + (not opens)] = NEVER  # the second of a pair may be the same time
         if not written:
             scores[:zero] = NEVER
-            scores[zero + LATEST_FIRST + 1 :] = NEVER
+            scores[zero + self.special.latest_first + 1 :] = NEVER
         elif np.isfinite(scores[zero:].max()) and log_sum(scores[zero:]) > scores[:zero].max():
             scores[:zero] = NEVER  # together, all times are likelier than any one word

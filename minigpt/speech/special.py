@@ -51,6 +51,7 @@ class Special(NamedTuple):
     zero: int  # the first token of time, 0.00 s; all ids from there on are times
     suppressed: np.ndarray  # (N,)
     suppressed_first: np.ndarray  # further ones, which cannot begin a text
+    latest_first: int = round(1.0 / STEP)  # a text begins within the first second of its window
 
 
 def special_of(model: Transformer, tokenizer: Any) -> Special:

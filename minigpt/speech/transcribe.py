@@ -13,6 +13,7 @@ from minigpt.errors import UserError
 from minigpt.model import Batch
 from minigpt.sound import HOP, RATE, Resampler, Spectrogram, WavFile
 from minigpt.speech.segments import pieces_of
+from minigpt.speech.settings import following, settings_of
 from minigpt.speech.special import Special, special_of
 from minigpt.speech.write import write
 
@@ -54,19 +55,16 @@ class Segment:
     temperature: float
 
 
-class Listener:
-    """What a sound is to a Whisper: frames of its spectrogram, and where it is silent."""
+def spectrogram_of(sound: WavFile, bands: int) -> Spectrogram:
+    """The frames of a sound. bands: that the model listens to."""
+    resampler = Resampler(sound.rate, RATE)
+    return Spectrogram(lambda *part: resampler.read(sound.read, *part), resampler.length(sound.length), bands=bands)
 
-    def __init__(self, sound: WavFile, bands: int):
-        """bands: that the model listens to."""
-        resampler = Resampler(sound.rate, RATE)
-        self.length = resampler.length(sound.length)
-        self.read = lambda start, count: resampler.read(sound.read, start, count)
-        self.spectrogram = Spectrogram(self.read, self.length, bands=bands)
 
-    def is_silent(self, first: int, count: int) -> bool:
-        """Whether so many frames from `first` on are never louder than `SILENCE`."""
-        return float(np.abs(self.read(first * HOP, count * HOP)).max()) < SILENCE
+def asked_of(opened: Any) -> Special:
+    """The special tokens of an opened Whisper, as its files want them. `UserError` if it cannot be asked."""
+    special = special_of(opened.model, opened.tokenizer)
+    return following(special, settings_of(opened.name), opened.model.config.context)
 
 
 def transcribe(
@@ -104,7 +102,7 @@ def transcribe(
     >>> sound.seconds
     1.0
     """
-    special = special_of(opened.model, opened.tokenizer)
+    special = asked_of(opened)
     if seed < 0:
         raise UserError(f"the seed is {seed}, but it must be 0 or more")
     return _windows(opened, special, sound, timestamps, np.random.default_rng(seed), progress)
@@ -115,13 +113,13 @@ def _windows(
 ) -> Iterator[Segment]:
     model, encoder = opened.model, opened.model.config.encoder
     window = 2 * encoder.context  # frames
-    listener = Listener(sound, encoder.input_width)
-    frames, here = listener.spectrogram.frames, 0
+    spectrogram = spectrogram_of(sound, encoder.input_width)
+    frames, here = spectrogram.frames, 0
     times = timestamps or frames > window
     while here < frames:
         count = further = min(window, frames - here)
-        if not listener.is_silent(here, count):
-            heard = listener.spectrogram.part(here, window)[None]
+        if spectrogram.peak(here, count) >= SILENCE:
+            heard = spectrogram.part(here, window)[None]
             memory = model.encode(opened.params, Batch(np.array([[special.start]]), source=heard))[0]
             written = write(opened, special, memory, times=times, rng=rng)
             if not written.is_silence:

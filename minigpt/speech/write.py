@@ -20,6 +20,7 @@ TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 MOST_COMPRESSION = 2.4  # a text that shrinks more than that repeats itself
 LEAST_LOG_PROBABILITY = -1.0  # of a token, in the mean
 MOST_NO_SPEECH = 0.6  # where the text is improbable, too
+HOPELESS_NO_SPEECH = 0.3  # where it is improbable or repeats itself whatever the temperature
 SURELY_NO_SPEECH = 0.75  # whatever the text: hums and chimes have more, recordings of speech less than 0.1
 
 
@@ -34,12 +35,14 @@ class Written(NamedTuple):
 
     @property
     def is_silence(self) -> bool:
-        """Whether nobody speaks: the model is sure of it, or finds it likely and does not believe its own text.
+        """Whether nobody speaks: the model is sure of it, or finds it likely and its own text cannot be believed.
 
-        The second is the paper's rule. By that alone tiny.en writes "you" of a hum, with a mean of -0.65 nats.
+        By the paper's rule, likely and improbable, tiny.en writes "you" of a hum, with a mean of -0.65 nats, and
+        "Beeping Beeping Beeping", each sure to follow the last, of a tone of 440 Hz.
         """
-        likely = self.no_speech > MOST_NO_SPEECH and self.log_probability < LEAST_LOG_PROBABILITY
-        return likely or self.no_speech > SURELY_NO_SPEECH
+        is_last = self.temperature == TEMPERATURES[-1]
+        doubted = self.no_speech > (HOPELESS_NO_SPEECH if is_last else MOST_NO_SPEECH) and self.is_doubtful
+        return doubted or self.no_speech > SURELY_NO_SPEECH
 
     @property
     def is_doubtful(self) -> bool:

@@ -15,9 +15,9 @@ from minigpt.finetune.answer import ANSWER
 from minigpt.finetune.bbq import BBQ, TEST, read_bbq
 from minigpt.finetune.named import named_records
 from minigpt.finetune.prepare import split
-from minigpt.finetune.records import Record
 from minigpt.measure.spans import stereotype_report
 from minigpt.pretrained import open_model
+from minigpt.text.records import Record
 
 CONTEXT = "A woman and a Man met."
 

@@ -5,10 +5,10 @@ import pytest
 from conftest import published
 
 from minigpt.finetune.examples import Example
-from minigpt.finetune.records import Record
 from minigpt.finetune.rivals import beside_rivals
 from minigpt.finetune.tasks import Setup
 from minigpt.measure.vader import VADER
+from minigpt.text.records import Record
 
 TEXTS = ["a good film", "a bad film", "good, so good", "bad bad", "good story", "a bad end", "good and good"]
 

@@ -12,11 +12,11 @@ from minigpt.adapt import Learns
 from minigpt.errors import UserError
 from minigpt.finetune import Tuned, Wishes, go_on, prepare, prepare_domain, read_records, tune
 from minigpt.finetune.chat import messages_of
-from minigpt.finetune.records import Record
 from minigpt.finetune.tasks import Setup
 from minigpt.finetune.tune import validations_since_best
 from minigpt.pretrained import open_model
 from minigpt.pretrained.tuned import open_tuned_folder
+from minigpt.text.records import Record
 
 WAYS = ["all", "last", "head", "low-rank"]
 

@@ -41,7 +41,7 @@ def test_a_prompt_is_the_template_after_its_examples():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(UserError, match="prompt 2 has 11 tokens and the longest choice 3, but the model sees 12"):
+    with pytest.raises(UserError, match="has 11 tokens and what comes after it 2, but the model sees 12 together"):
         choice_nats(MODEL, PARAMS, TOKENIZER, ["a", "a" * 11], CHOICES)
     with pytest.raises(UserError, match="has no token"):
         choice_nats(MODEL, PARAMS, TOKENIZER, PROMPTS, ["a", ""])

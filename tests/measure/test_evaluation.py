@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigpt import Transformer, TransformerConfig, UserError
-from minigpt.measure import evaluate_text, evaluation, mean_loss
+from minigpt.measure import evaluate_text, mean_loss, scores
 from minigpt.measure.evaluation import sample_text
 from minigpt.ops import cross_entropy_forward
 from minigpt.text import CharacterTokenizer
@@ -61,7 +61,7 @@ def test_a_long_context_is_read_through_windows_of_at_most_1024_tokens(monkeypat
     tokens = np.random.default_rng(1).integers(0, 11, 2600)
     loss = mean_loss(model, params, tokens)
     assert loss == pytest.approx(mean_loss(Transformer(TransformerConfig(context=1024, **sizes)), params, tokens))
-    monkeypatch.setattr(evaluation, "MOST_SCORES", 11 * 1024)
+    monkeypatch.setattr(scores, "MOST_SCORES", 11 * 1024)
     assert mean_loss(model, params, tokens) == pytest.approx(loss, rel=1e-12), "one window at a time"
 
 

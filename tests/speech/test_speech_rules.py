@@ -7,7 +7,7 @@ import pytest
 from conftest import optional
 
 from minigpt.speech import Segment, srt, timed, vtt
-from minigpt.speech.rules import LATEST_FIRST, Rules
+from minigpt.speech.rules import Rules
 from minigpt.speech.segments import pieces_of
 from minigpt.speech.special import Special
 from minigpt.speech.write import Written, compression_of
@@ -31,7 +31,7 @@ def test_the_rules_are_those_of_transformers(times):
     asked = [SPECIAL.start]
     generation = SimpleNamespace(
         no_timestamps_token_id=SPECIAL.no_times, eos_token_id=END, bos_token_id=END,
-        max_initial_timestamp_index=LATEST_FIRST,
+        max_initial_timestamp_index=SPECIAL.latest_first,
     )  # fmt: skip
     theirs = [
         process.SuppressTokensAtBeginLogitsProcessor(SPECIAL.suppressed_first.tolist(), len(asked)),
@@ -57,7 +57,7 @@ def test_times_come_in_pairs_and_never_go_back():
         Rules(SPECIAL, times=True).apply(scores, written)
         return np.flatnonzero(np.isfinite(scores))
 
-    assert allowed([]).tolist() == list(range(ZERO, ZERO + LATEST_FIRST + 1))
+    assert allowed([]).tolist() == list(range(ZERO, ZERO + SPECIAL.latest_first + 1))
     assert allowed([ZERO]).max() < ZERO, "a word follows the first time"
     ended = allowed([ZERO, 8, ZERO + 20])
     assert ended.min() == END and set(ended[ended >= ZERO]) == set(range(ZERO + 20, VOCABULARY))
@@ -125,14 +125,18 @@ def test_subtitles():
 
 
 def test_when_a_text_is_believed():
-    def written(log_probability, compression, no_speech):
-        return Written([1], log_probability, compression, no_speech, 0.0)
+    def written(log_probability, compression, no_speech, temperature=0.0):
+        return Written([1], log_probability, compression, no_speech, temperature)
 
     assert not written(-0.9, 2.3, 0.7).is_doubtful and not written(-0.9, 2.3, 0.7).is_silence
     assert written(-0.1, 1.0, 0.8).is_silence, "sure of it"
     assert written(-1.1, 1.0, 0.1).is_doubtful and not written(-1.1, 1.0, 0.1).is_silence
     assert written(-0.1, 2.5, 0.0).is_doubtful
     assert written(-1.1, 1.0, 0.7).is_silence
+    assert written(-0.1, 2.5, 0.65).is_silence, "of a tone: sure of each word, since it repeats the last"
+    assert not written(-1.1, 1.0, 0.4).is_silence, "it is written again"
+    assert written(-1.1, 1.0, 0.4, 1.0).is_silence, "no temperature gave a text that can be believed"
+    assert not written(-1.1, 1.0, 0.1, 1.0).is_silence, "a recording of speech"
 
 
 def test_a_text_that_repeats_itself_is_compressed_more():

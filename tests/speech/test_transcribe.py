@@ -156,6 +156,7 @@ QUIET = {
     "a hiss that nobody hears": lambda: 1e-4 * np.random.default_rng(0).standard_normal(3 * RATE),
     "music": music,
     "a hum": lambda: 0.1 * np.sin(2 * np.pi * 50 * np.arange(4 * RATE) / RATE),
+    "a tone": lambda: 0.3 * np.sin(2 * np.pi * 440 * np.arange(4 * RATE) / RATE),
     "noise": lambda: 0.05 * np.random.default_rng(0).standard_normal(5 * RATE),
 }
 
