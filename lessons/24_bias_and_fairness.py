@@ -755,11 +755,11 @@ prediction(
 prediction("E26.the_model_still_leans", "the model still prefers the stereotype", min(left) > 0.05)
 
 # %% [markdown]
-# What WEAT says afterwards depends on the seed. In one it finds as much as before; in another it finds the *opposite*
-# of what was planted. The model leans to the stereotype all the same, less than before. So WEAT on a model's table
-# and what the model does part ways as soon as somebody works on the table, in either direction. Goldfarb-Tarrant et
-# al. (2021) found no reliable tie between such numbers and the bias of the systems built on the vectors. Measure what
-# is done, not what lies inside.
+# The prediction about WEAT is *not confirmed*, and what happens is stranger. In two seeds WEAT finds nearly as much as
+# before, though in one of them the model's lean has almost gone. In the third it finds the *opposite* of what was
+# planted, while the model still leans to the stereotype. So WEAT on a model's table and what the model does part ways as
+# soon as somebody works on the table, in either direction. Goldfarb-Tarrant et al. (2021) found no reliable tie between
+# such numbers and the bias of the systems built on the vectors. Measure what is done, not what lies inside.
 #
 # ## Verdict
 #
