@@ -20,7 +20,7 @@ def documents(share, seed=3):
 
 @pytest.fixture(scope="module")
 def unfair():
-    return planted.learn(documents(SHARE), seed=0, steps=400)
+    return planted.learn(documents(SHARE), seed=0)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def fair():
 
 @pytest.fixture(scope="module")
 def mended():
-    return planted.learn(augmented(documents(SHARE), planted.SWAPS), seed=0, steps=400)
+    return planted.learn(augmented(documents(SHARE), planted.SWAPS), seed=0)
 
 
 @pytest.fixture(scope="module")
