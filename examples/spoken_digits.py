@@ -57,7 +57,7 @@ BANDS, FRAMES = 40, 120  # of 10 ms; a word is shorter
 CONFIG = minigpt.TransformerConfig(
     vocabulary_size=1, context=FRAMES // 2, width=64, layers=2, heads=4, architecture="encoder", input="frames",
     input_width=BANDS, position="sinusoidal", head="sequence", labels=10, pooled="mean", pooler=False, tied=False,
-    dropout=0.1,
+    dropout=0.1, init_std=0.1, norm="rms", activation="silu", gated=True,
 )  # fmt: skip
 
 
@@ -138,10 +138,12 @@ def recorded(words: list[str]) -> np.ndarray:
 
 
 def disturbed(samples: np.ndarray, speeds: list[Resampler], rng: np.random.Generator) -> np.ndarray:
-    """Frames of a word that is moved, faster or slower by up to a tenth, in some noise, a band or some time missing."""
-    samples = speeds[rng.integers(len(speeds))].all_of(samples)
+    """Frames of a word that is moved, louder or softer, higher or lower, faster or slower by up to a tenth, in some
+    noise, a band or some time missing."""
+    samples = speeds[rng.integers(len(speeds))].all_of(samples) * np.float32(10 ** rng.uniform(-1, 0.3))
     samples = samples + 10 ** rng.uniform(-4, -1.5) * rng.standard_normal(len(samples)).astype(np.float32)
     frames = frames_of(samples, int(rng.integers(0, max(1, FRAMES * RATE // 100 - len(samples)))))
+    frames = np.roll(frames, rng.integers(-2, 3), axis=1)  # a throat that is larger or smaller
     band, time = rng.integers(0, BANDS - 6), rng.integers(0, FRAMES - 12)
     frames[:, band : band + rng.integers(0, 6)] = frames.mean()
     frames[time : time + rng.integers(0, 12)] = frames.mean()
