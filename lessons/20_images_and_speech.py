@@ -334,7 +334,6 @@ prediction(
     "exchanging patches costs nothing: the difference is within 0.05",
     difference(seen["ViT"], seen["patches exchanged"]).within(0.05),
     text_says=False,
-    text_says=False,
 )
 prediction(
     "L20.order_of_pixels",
@@ -411,9 +410,9 @@ spread_table(on_mnist, name="right")
 
 # %% [markdown]
 # With a thousand digits and two seconds of training the ViT is *behind* the nearest neighbour. Written digits stand in
-# the middle and are alike enough to be compared pixel by pixel; ours move about. `minigpt train mnist` takes all 4,000,
-# draws each a little differently every time, and trains for minutes: it then names 98 in 100, and the nearest neighbour
-# 95. Nobody should report a network on this set without that neighbour beside it.
+# the middle and are alike enough to be compared pixel by pixel; ours move about. `minigpt train mnist` takes nearly four
+# thousand, draws each a little differently every time, and trains for minutes: it then names 98 in 100, and the nearest
+# neighbour 94. Nobody should report a network on this set without that neighbour beside it.
 #
 # ## A picture in a language model: the blind baseline first
 #
@@ -515,14 +514,6 @@ def described(rng, count):
         np.hstack([np.full_like(ahead, IGNORED), batch.targets]),
         prefix=np.full(count, QUARTERS),
     )
-
-
-def again(params, fresh, part):
-    """The same parameters, but those of one part are random again."""
-    mixed = writer.init(np.random.default_rng(0))
-    for name in params:
-        mixed[name][...] = (fresh if f".{part}." in name else params)[name]
-    return mixed
 
 
 def again(params, fresh, part):

@@ -43,6 +43,7 @@ FLOORS = (
     ("plots_corpus",),
     ("plots_tuning",),
     ("plots_inference",),
+    ("plots_senses",),
     ("corpus",),
     ("doctor",),
     ("grade",),
