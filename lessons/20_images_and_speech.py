@@ -9,7 +9,7 @@
 # **You need.** Lesson 02, attention and positions; lesson 04, the decoder; lesson 07, the encoder, and prefixes; lesson
 # 16, what pretraining leaves behind.
 #
-# **Time.** 115 minutes to read; the code runs in 60 s and takes 0.7 GB.
+# **Time.** 135 minutes to read; the code runs in 85 s and takes 0.7 GB.
 
 # %%
 from pathlib import Path
@@ -471,7 +471,7 @@ show(
 # * *frozen, captions*: a decoder is first trained on captions without pictures. Then it is frozen, and only the encoder
 #   and the projector learn. That is Tsimpoukelli's arrangement.
 # * *frozen, never trained*: the same with a decoder of random numbers. It is the control for *reuse*.
-# * *frozen, has read*: the decoder is first trained on **texts that describe before they say**. Four words stand ahead,
+# * *frozen, has read*: the decoder is first trained on texts that describe before they say. Four words stand ahead,
 #   one for each quarter: three blanks and, in its place, the name of the glyph. Then comes the caption. It has never seen
 #   a picture.
 #
