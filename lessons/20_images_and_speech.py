@@ -645,9 +645,10 @@ prediction(
 # (a), (b) and (e) are confirmed: blind is at chance, and the frozen reader is perfect. It had never seen a picture, but it
 # had learnt to look at what stands ahead. The encoder only had to write the words that it knows how to read.
 #
-# (c) and (d) are *not confirmed*, and (d) is turned round: a decoder of random numbers names the glyph, and one that has
-# learnt captions stands in the way. So it is not true that a small model has *too little to reuse*. The one trained on
-# captions is worse than none.
+# (c) and (d) are *not confirmed*. On captions the seeds lie so far apart that three of them cannot tell it from blind. And
+# in each seed a decoder of random numbers names the glyph more often than one that has learnt captions: for the glyph, at
+# least, what it has learnt is no help. So "a small model has too little to reuse" explains nothing. With such a spread the
+# interval of that difference holds zero, or nearly so; the next experiment asks for the cause instead of for more seeds.
 #
 # ## Why does a trained decoder stand in the way?
 #
@@ -725,7 +726,8 @@ prediction(
 print("quarter, random feed-forward:", "  ".join(f"{value:.3f}" for value in quarter[CUTS[0]]))
 
 # %% [markdown]
-# Confirmed. The quarter stays hard for all frozen decoders but the reader: to say it, the second word must look past the
+# Confirmed. Random attention helps too, but less, and not in every seed as much. The quarter stays hard for all frozen
+# decoders but the reader: to say it, the second word must look past the
 # first, and no random attention does that for the encoder's sake.
 #
 # So *frozen* says little by itself. What matters is whether the frozen model has learnt to look at what stands before.
@@ -1111,7 +1113,8 @@ prediction(
 # (a) is confirmed. (b) is *not*, and what happened says more than the prediction. Backwards Whisper does not fall silent
 # or stammer. It writes fluent English that nobody said, and some short words are in both texts by chance. Its decoder is
 # a language model, as in E28, and where the encoder brings it nothing that it can read, it goes on with what is likely.
-# That is one way in which such models make things up. A transcript looks the same whether it was heard or not.
+# That is one way in which such models make things up. A transcript looks the same whether it was heard or not. Of
+# our *ah-ee* it writes "I...", which is a fair reading.
 #
 # ## The strongest objection
 #

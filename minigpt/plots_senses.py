@@ -18,7 +18,8 @@ def cut_image(axes: Axes, image: np.ndarray, side: int) -> None:
             corner = (column * side - 0.5, row * side - 0.5)
             axes.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=VERMILION, linewidth=1.2))
             number = row * (width // side) + column
-            axes.text(corner[0] + 0.6, corner[1] + 0.5, str(number), color=BLUE, fontsize=8, va="top")
+            plate = {"facecolor": "white", "linewidth": 0, "pad": 0.8}
+            axes.text(corner[0] + 0.6, corner[1] + 0.6, str(number), color=BLUE, fontsize=7, va="top", bbox=plate)
     axes.set_axis_off()
 
 

@@ -5,8 +5,6 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import Any, TextIO
 
-from tqdm import tqdm
-
 EVERY = 10.0  # seconds between lines
 
 
@@ -15,24 +13,33 @@ def progress_bar(
 ) -> Any:
     """tqdm's bar on standard error where that is a terminal; else a `Lines`, which has the same methods.
 
-    options: desc and unit, and on a terminal any of tqdm's.
+    disable: say nothing. options: desc and unit, and on a terminal any of tqdm's.
     """
-    if disable or sys.stderr.isatty():
-        return tqdm(items, total=total, initial=initial, disable=disable, **options)
-    return Lines(items, total, initial, options.get("desc", ""), options.get("unit", ""))
+    if sys.stderr.isatty() and not disable:
+        from tqdm import tqdm
+
+        return tqdm(items, total=total, initial=initial, **options)
+    return Lines(items, total, initial, options.get("desc", ""), options.get("unit", ""), silent=disable)
 
 
 def say(line: str, file: TextIO | None = None) -> None:
     """Print a line, above the bars that are there; file: default standard error."""
-    tqdm.write(line, file=file or sys.stderr)
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        tqdm.write(line, file=file or sys.stderr)
+    else:
+        print(line, file=file or sys.stderr)
     (file or sys.stderr).flush()
 
 
 class Lines:
     """For a log file: `training: 300 of 3000, 12 s` every few seconds, and nothing of what takes less."""
 
-    def __init__(self, items: Iterable | None, total: int | None, initial: int, what: str, unit: str):
-        self._items, self._what, self._unit = items, what, unit
+    def __init__(
+        self, items: Iterable | None, total: int | None, initial: int, what: str, unit: str, *, silent: bool = False
+    ):
+        self._items, self._what, self._unit, self._silent = items, what, unit, silent
         self.n, self._total = initial, len(items) if total is None and isinstance(items, Sized) else total
         self._postfix = ""
         self._began = self._last = time.monotonic()
@@ -52,7 +59,7 @@ class Lines:
         """So many more are done."""
         self.n += count
         now = time.monotonic()
-        if now - self._last < EVERY:
+        if self._silent or now - self._last < EVERY:
             return
         self._last = now
         done = f"{self.n:,}" if self._total is None else f"{self.n:,} of {self._total:,}"

@@ -17,7 +17,14 @@ settings.load_profile("minigpt")
 
 
 # module -> where, if not in `parity`
-EXTRAS = {"mpi4py": "mpi-laptop", "jupytext": "lessons", "setuptools": "dev", "uvicorn": "serve"}
+EXTRAS = {
+    "mpi4py": "mpi-laptop",
+    "jupytext": "lessons",
+    "setuptools": "dev",
+    "uvicorn": "serve",
+    "sphinx_book_theme": "site",
+    "playwright": "browser",
+}
 
 
 # Runs where everything does. Elsewhere a quicker one of its kind stands for it.

@@ -145,6 +145,7 @@ COMMANDS_WITH_JSON = {
     "transcribe": ["nothing.wav"],
     "evaluate": ["nothing", "nothing.txt"],
     "audit": ["nothing"],
+    "card": ["--verify", "nothing.md"],
     "bias": ["nothing"],
     "export": ["nothing", "folder"],
     "compress": ["nothing", "folder"],

@@ -17,7 +17,7 @@ import minigpt
 ROOT = Path(minigpt.__file__).parents[1]
 MADE = ("__pycache__", ".*_cache", ".hypothesis", ".venv", "*.egg-info", "build", "dist", "runs", ".git")
 KINDS = {
-    "lessons": (".py", ".ipynb", ".md", ".toml", ".json", ".png"),
+    "lessons": (".py", ".ipynb", ".md", ".toml", ".json", ".png", ".js", ".css", ".html"),
     "examples": (".py", ".png", ".txt"),
     "tests": (".py",),
 }
@@ -78,10 +78,14 @@ def test_every_reference_of_a_test_is_in_the_extra_that_is_named():
         extra: set(re.findall(r"^[\w-]+", text, re.M)) for extra, text in settings["options.extras_require"].items()
     }
     texts = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("*.py")]
-    called = {"sklearn": "scikit-learn"}  # a module that has another name than its package
+    called = {
+        "sklearn": "scikit-learn",
+        "sphinx_book_theme": "sphinx-book-theme",
+    }  # a module that has another name than its package
     modules = {called.get(name, name) for text in texts for name in re.findall(r'\boptional\("(\w+)', text)}
     assert {"torch", "mpi4py"} <= modules
-    assert not {name for name in modules if name not in extras[EXTRAS.get(name, "parity")]}
+    where = {called.get(name, name): extra for name, extra in EXTRAS.items()}
+    assert not {name for name in modules if name not in extras[where.get(name, "parity")]}
 
 
 def test_the_pages_speak_of_the_same_version():

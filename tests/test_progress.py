@@ -23,7 +23,7 @@ def clock(monkeypatch):
 def test_a_terminal_gets_a_bar_and_whoever_wants_none_gets_none(monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     bar = progress_bar([1, 2], disable=True)
-    assert isinstance(bar, tqdm) and list(bar) == [1, 2]
+    assert isinstance(bar, Lines) and list(bar) == [1, 2]
     with progress_bar(total=3) as bar:
         assert isinstance(bar, tqdm)
 
@@ -33,6 +33,11 @@ def test_a_log_gets_a_line_every_ten_seconds(clock, capsys):
     assert isinstance(bar, Lines) and list(bar) == list(range(25))
     said = capsys.readouterr().err.splitlines()
     assert said == ["encoding: 10 of 25 documents, 10 s", "encoding: 20 of 25 documents, 20 s"]
+
+
+def test_who_wants_no_bar_gets_no_lines(clock, capsys):
+    assert list(progress_bar(range(25), disable=True)) == list(range(25))
+    assert capsys.readouterr().err == ""
 
 
 def test_a_training_in_a_log_has_plain_lines(clock, tmp_path, capsys):

@@ -58,6 +58,7 @@ def new_run(arguments: argparse.Namespace, check: Callable[[RunFolder], None] = 
             start=start,
             check=check_all,
             held=True,
+            words=arguments.words,
         )
 
 

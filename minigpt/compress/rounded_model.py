@@ -20,6 +20,7 @@ from minigpt.pretrained.opened import OpenedModel
 from minigpt.pretrained.quantized_matrix import QuantizedMatrix, StoredWeights
 from minigpt.pretrained.tuned import FILE as TUNED
 from minigpt.progress import progress_bar
+from minigpt.train.folder import history_of
 from minigpt.values import about
 
 HEAD = "head.weight"
@@ -92,8 +93,9 @@ def _made(opened: OpenedModel, settings: Compression, batches: list[Batch] | Non
     calibration = None
     if batches is not None:
         calibration = {"text": text_name, "tokens": sum(batch.tokens.size for batch in batches)}
+    history = {} if opened.run is None else {"run": history_of(opened.run)}
     return {
-        "source": {"name": opened.name, "checksum": checksum_of(opened.params)},
+        "source": {"name": opened.name, "checksum": checksum_of(opened.params), **history},
         "settings": settings.to_dict(),
         "calibration": calibration,
     }

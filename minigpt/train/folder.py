@@ -19,6 +19,7 @@ from minigpt.model import Params, Transformer, TransformerConfig
 from minigpt.objectives import Objective, objective_of, special_tokens
 from minigpt.text import Tokenizer, load_tokenizer, open_tokens
 from minigpt.train.checkpoint import DamagedError, checkpoint_header, load_checkpoint
+from minigpt.train.metrics import read_metrics
 from minigpt.train.settings import TrainSettings
 from minigpt.train.shards import load_shards, shards_step
 from minigpt.values import TABLE, TEXT, about, read, shown, table_of, whole
@@ -26,6 +27,7 @@ from minigpt.values import TABLE, TEXT, about, read, shown, table_of, whole
 FORMAT = "minigpt run 2"
 FORMER = "minigpt run 1"  # of version 0.1, which trained on the next token only
 DESCRIPTION = {"corpus": TABLE, "objective": TEXT, "special": TABLE, "start": TABLE.or_none()}
+LATER = ("teacher", "provenance")  # which runs of former versions, and most of ours, lack
 COUNTS = ("validation_tokens", "validation_bytes")  # of a corpus, where it has been counted
 
 
@@ -49,6 +51,8 @@ class RunFolder:
         The model that it began with, and what was taken of it; None: fresh.
     teacher : dict, optional
         The model that it learns from beside the text, and how; None: none.
+    provenance : dict, optional
+        Versions, machine and command with which it began; None: of a run of version 0.2 or before.
 
     Examples
     --------
@@ -66,6 +70,7 @@ class RunFolder:
     special: dict[str, int] = field(default_factory=dict)  # ids of the objective's special tokens, by role
     start: dict[str, Any] | None = None  # the model that it began with, and what was taken of it; None: fresh
     teacher: dict[str, Any] | None = None  # the model that it learns from beside the text, and how; None: none
+    provenance: dict[str, Any] | None = None  # see `minigpt.train.provenance`; None: of former versions
 
     @property
     def record(self) -> Objective:
@@ -124,8 +129,8 @@ class RunFolder:
         expected = self.corpus.get("checksums", {}).get(which)  # runs of version 0.1 have none
         return open_tokens(self.file(f"{which}.npy"), self.config.vocabulary_size, expected=expected)
 
-    def save(self) -> None:
-        """Write run.json."""
+    def described(self) -> dict[str, Any]:
+        """What run.json says, plain values."""
         description = {
             "config": self.config.to_dict(),
             "settings": self.settings.to_dict(),
@@ -134,9 +139,12 @@ class RunFolder:
             "special": self.special,
             "start": self.start,
         }
-        if self.teacher is not None:
-            description["teacher"] = self.teacher
-        write_json(self.file("run.json"), {"format": FORMAT, **description})
+        later = {"teacher": self.teacher, "provenance": self.provenance}
+        return {"format": FORMAT, **description, **{name: value for name, value in later.items() if value is not None}}
+
+    def save(self) -> None:
+        """Write run.json."""
+        write_json(self.file("run.json"), self.described())
 
 
 def check_free(path: str | Path, tokens: str) -> None:
@@ -170,14 +178,14 @@ def _described(path: Path, value: dict[str, Any]) -> RunFolder:
         value |= {"objective": "causal", "special": {}, "start": None}
     elif format_ != FORMAT:
         raise UserError(f"its format is {shown(format_)}, but this minigpt reads {FORMAT!r}")
-    unknown = set(value) - {"format", "config", "settings", "teacher", *DESCRIPTION}
+    unknown = set(value) - {"format", "config", "settings", *LATER, *DESCRIPTION}
     if unknown:
         raise UserError(f"{sorted(unknown)[0]} is not known; this minigpt is older than the file?")
     settings = dict(read(value, "settings", TABLE))
     if "threads" in settings:  # their name in former runs
         settings["workers"] = settings.pop("threads")
     described = {name: read(value, name, kind) for name, kind in DESCRIPTION.items()}
-    described["teacher"] = read(value, "teacher", TABLE.or_none(), None)
+    described |= {name: read(value, name, TABLE.or_none(), None) for name in LATER}
     for name in COUNTS:
         read(described["corpus"], name, whole(1), None)
     read(described["corpus"], "checksums", table_of(TEXT), None)
@@ -186,6 +194,21 @@ def _described(path: Path, value: dict[str, Any]) -> RunFolder:
     for role in sorted(roles):
         read(described["special"], role, whole(0, config.vocabulary_size - 1))
     return RunFolder(path=path, config=config, settings=read_settings(settings), **described)
+
+
+def history_of(folder: RunFolder) -> dict[str, Any]:
+    """run.json, and in `reached` how far training came: steps, seconds and the best validation loss, as far as known.
+
+    What a model that is made of the run, and a card of it, say of its training.
+    """
+    metrics = read_metrics(folder.file("metrics.csv")) if folder.file("metrics.csv").exists() else {}
+    seconds, losses = metrics.get("seconds", []), metrics.get("validation_loss", [])
+    reached = {
+        "steps": steps_done(folder),
+        "seconds": seconds[-1][1] if seconds else None,
+        "validation_loss": min(loss for _, loss in losses) if losses else None,
+    }
+    return {**folder.described(), "reached": reached}
 
 
 def read_settings(values: dict[str, Any]) -> TrainSettings:

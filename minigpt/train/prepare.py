@@ -1,6 +1,6 @@
 """From a corpus, an objective and a model to the folder of a run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from minigpt.text import (
 from minigpt.train.data import TextData
 from minigpt.train.folder import RunFolder, check_free, has_run
 from minigpt.train.lock import locked
+from minigpt.train.provenance import provenance
 from minigpt.train.settings import TrainSettings
 from minigpt.train.start import first_checkpoint
 
@@ -60,6 +61,7 @@ def prepare_run(
     check: Callable[[RunFolder], None] = lambda draft: None,
     progress: bool = True,
     held: bool = False,
+    words: Sequence[str] | None = None,
 ) -> RunFolder:
     """Check everything, read the corpus, make the tokenizer, write the tokens and, last, run.json.
 
@@ -92,6 +94,8 @@ def prepare_run(
         Draw bars.
     held : bool
         Whether the caller holds the lock of the folder, see `minigpt.train.lock`.
+    words : list of str, optional
+        Of the command that asks for it, for its provenance.
 
     Returns
     -------
@@ -138,7 +142,7 @@ def prepare_run(
             check_free(path, "training.npy")
         description = _write_tokens(path, made, corpus, config.context, progress)
         made.save(path / "tokenizer.json")
-        folder = RunFolder(path, config, settings, description, objective, ids)
+        folder = RunFolder(path, config, settings, description, objective, ids, provenance=provenance(words))
         TextData(folder)  # says now what training would say later
         if start is not None:
             folder = _with_first_parameters(folder, start)

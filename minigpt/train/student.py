@@ -1,6 +1,6 @@
 """A student: the run of a small model that will learn from a large one (see `minigpt.train.distill`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -76,12 +76,13 @@ def prepare_student(
     settings: TrainSettings | None = None,
     progress: bool = True,
     held: bool = False,
+    words: Sequence[str] | None = None,
 ) -> RunFolder:
     """The run of a student, with its teacher's tokenizer and kind of model, and in run.json who the teacher is.
 
     Parameters
     ----------
-    path, corpus, objective, settings, progress, held
+    path, corpus, objective, settings, progress, held, words
         As in `prepare_run`.
     teacher : OpenedModel
         As `open_model` gives it.
@@ -128,6 +129,7 @@ def prepare_student(
         check=check_all,
         progress=progress,
         held=held,
+        words=words,
     )
     folder = replace(folder, teacher={"name": teacher.name, "checksum": checksum_of(teacher.params), **asdict(how)})
     folder.save()

@@ -144,7 +144,7 @@ def test_another_input_is_a_baseline():
 
 def test_what_does_not_sum_is_refused():
     question = question_of("GPT-2")
-    with pytest.raises(UserError, match="on the way from the baseline"):
+    with pytest.raises(UserError, match="on pieces of the way they miss"):
         integrated_gradients(question, tolerance=1e-11, most_steps=16)
 
 

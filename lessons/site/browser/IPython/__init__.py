@@ -1,0 +1,1 @@
+"""What lessons ask of IPython, where a page takes its place."""

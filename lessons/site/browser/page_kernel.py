@@ -1,0 +1,118 @@
+"""The interpreter of a page: it runs a cell and hands what came of it to the page, piece by piece."""
+
+import ast
+import base64
+import io
+import linecache
+import os
+import sys
+import sysconfig
+import traceback
+import zipfile
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
+
+DPI = 100
+MOST_CHARACTERS = 100_000  # that one cell may print
+
+_names: dict[str, dict[str, Any]] = {}  # of each page, as a notebook has its own
+
+
+def _nowhere(kind: str, text: str, alt: str) -> None:
+    """Before the first cell there is nobody who looks."""
+
+
+_emit: Callable[[str, str, str], None] = _nowhere
+
+
+class Printed(io.TextIOBase):
+    """What a cell prints, line by line, until it is too much."""
+
+    def __init__(self) -> None:
+        self.left = MOST_CHARACTERS
+
+    def write(self, text: str) -> int:
+        """Hand it to the page."""
+        if self.left > 0:
+            _emit("text", text[: self.left], "")
+            self.left -= len(text)
+            if self.left <= 0:
+                _emit("text", "\n(the rest of what this cell printed is left out)\n", "")
+        return len(text)
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+
+def display(thing: Any, metadata: dict[str, Any] | None = None, **_options: Any) -> None:
+    """Show a figure as a picture, and anything else as it describes itself."""
+    if hasattr(thing, "savefig"):
+        picture = io.BytesIO()
+        thing.savefig(picture, format="png", dpi=DPI, bbox_inches="tight")
+        alt = (metadata or {}).get("image/png", {}).get("alt", "")
+        _emit("image", base64.b64encode(picture.getvalue()).decode(), alt)
+    elif hasattr(thing, "_repr_markdown_"):
+        _emit("markdown", thing._repr_markdown_(), repr(thing))
+    else:
+        _emit("text", f"{thing!r}\n", "")
+
+
+def run_cell(
+    page: str, cell: str, source: str, emit: Callable[[str, str, str], None], quick: bool
+) -> bool:
+    """Run the source in the page's names; whether it ended well. emit(kind, text, alt) gets each piece."""
+    global _emit  # noqa: PLW0603  # one cell runs at a time
+    _emit = emit
+    os.environ["MINIGPT_QUICK"] = "1" if quick else "0"
+    names = _names.setdefault(page, {"__name__": "__main__"})
+    place = f"<{page}, {cell}>"
+    linecache.cache[place] = (len(source), None, source.splitlines(keepends=True), place)
+    with redirect_stdout(Printed()), redirect_stderr(Printed()):
+        try:
+            tree = ast.parse(source, place)
+            last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+            exec(compile(tree, place, "exec"), names)
+            if last is not None and not source.rstrip().endswith(";"):
+                value = eval(compile(ast.Expression(last.value), place, "eval"), names)
+                if value is not None:
+                    display(value)
+        except BaseException as error:
+            emit("error", told(error, place), "")
+            return False
+        finally:
+            _close_figures()
+    return True
+
+
+def told(error: BaseException, place: str) -> str:
+    """The traceback from the cell on; of a user's error its sentence alone."""
+    from minigpt.errors import UserError
+
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped"
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename != place:
+        frames = frames.tb_next
+    return "".join(traceback.format_exception(type(error), error, frames))
+
+
+def unpack_standard_library() -> None:
+    """As files, whose docstrings are the text that lessons read: Pyodide keeps them in an archive."""
+    where = sysconfig.get_path("stdlib")
+    if not os.path.exists(os.path.join(where, "argparse.py")):
+        with zipfile.ZipFile(next(path for path in sys.path if path.endswith(".zip"))) as archive:
+            archive.extractall(where)
+
+
+def forget(page: str) -> None:
+    """Begin anew with this page."""
+    _names.pop(page, None)
+
+
+def _close_figures() -> None:
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

@@ -1,0 +1,190 @@
+"""The pages: the lessons' notebooks, claims, glossary and library as sources for Sphinx, and Sphinx's HTML of them."""
+
+import contextlib
+import html
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lessons.site.api import write_api
+from lessons.site.claims import with_links
+from lessons.site.fetch import fetch_npm
+from lessons.sources import LESSONS, lesson_sources
+from minigpt.errors import UserError
+from minigpt.files import write_text
+
+HERE = Path(__file__).parent
+MATHJAX = (
+    "mathjax",
+    "3.2.2",
+    "sha512-Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
+)
+PAGES = ("ENCODER_OR_DECODER.md", "GLOSSARY.md", "README.md")
+
+INDEX = """# minigpt, the course
+
+A transformer in plain NumPy, taken apart: every gradient written by hand, every statement measured. Read it here; a
+page's code runs in the page, without an installation: change a cell and press *run*.
+
+```{{toctree}}
+:caption: The lessons
+:maxdepth: 1
+
+{lessons}
+```
+
+```{{toctree}}
+:caption: Look up
+:maxdepth: 1
+
+CLAIMS
+ENCODER_OR_DECODER
+GLOSSARY
+playground
+README
+api/index
+```
+"""
+
+EXERCISE = """## Exercises of this lesson
+
+Write into the file below and press *grade*: you get the points and the hints that `minigpt grade` gives. Without
+scripts, copy it into a file of yours and run `minigpt grade FILE`.
+
+```{{raw}} html
+<section class="exercise" data-lesson="{lesson}" aria-label="Exercises">
+<pre class="stub">{stub}</pre>
+</section>
+```
+"""
+
+PLAYGROUND = """# Playground
+
+```{{raw}} html
+{body}
+```
+"""
+
+
+def write_sources(folder: Path) -> None:
+    """Everything that Sphinx reads, into a new folder."""
+    folder.mkdir(parents=True)
+    names = [path.stem for path in lesson_sources()]
+    for name in names:
+        notebook = json.loads((LESSONS / f"{name}.ipynb").read_text(encoding="utf-8"))
+        write_text(folder / f"{name}.ipynb", json.dumps(_prepared(notebook, name)))
+    shutil.copytree(LESSONS / "figures", folder / "figures")
+    for page in PAGES:
+        shutil.copy(LESSONS / page, folder / page)
+    write_text(
+        folder / "CLAIMS.md",
+        with_links((LESSONS / "CLAIMS.md").read_text(encoding="utf-8"), LESSONS, names),
+    )
+    body = (HERE / "static" / "playground.html").read_text(encoding="utf-8")
+    write_text(folder / "playground.md", PLAYGROUND.format(body=body))
+    write_text(folder / "index.md", INDEX.format(lessons="\n".join(names)))
+    write_api(folder / "api")
+
+
+def _prepared(notebook: dict[str, Any], name: str) -> dict[str, Any]:
+    """The notebook with its exercises at the end."""
+    stub = LESSONS / "exercises" / f"{name}.py"
+    if stub.exists():
+        text = EXERCISE.format(lesson=name, stub=html.escape(stub.read_text(encoding="utf-8")))
+        cell = {"cell_type": "markdown", "id": "exercises", "metadata": {}, "source": text}
+        notebook["cells"].append(cell)
+    return notebook
+
+
+def render(sources: Path, out: Path, between: Path) -> None:
+    """Have Sphinx make HTML. `UserError` if it is not installed or warns of anything."""
+    try:
+        from sphinx.application import Sphinx
+    except ImportError as error:
+        raise UserError(f"{error.name} is not installed; pip install '.[site]'") from None
+    static = between / "static"
+    shutil.copytree(HERE / "static", static, ignore=shutil.ignore_patterns("*.html", "service.js"))
+    mathjax = fetch_npm(*MATHJAX)
+    (static / "mathjax").mkdir()
+    shutil.copy(mathjax / "es5" / "tex-svg.js", static / "mathjax")
+    warnings, told = io.StringIO(), io.StringIO()
+    os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
+    with contextlib.redirect_stdout(told):
+        app = Sphinx(
+            srcdir=sources,
+            confdir=None,
+            outdir=out,
+            doctreedir=between / "doctrees",
+            buildername="html",
+            confoverrides=settings(static),
+            status=told,
+            warning=warnings,
+            freshenv=True,
+        )
+        app.connect("doctree-read", name_cells)
+        app.build(force_all=True)
+    problems = [line for line in warnings.getvalue().splitlines() if line.strip()]
+    if problems:
+        shown = "\n".join(problems[:400]).replace(str(sources), "")
+        raise UserError(f"Sphinx warns of {len(problems)} things; mend them:\n{shown}")
+    for made in (".buildinfo", "objects.inv"):
+        (out / made).unlink(missing_ok=True)
+
+
+def settings(static: Path) -> dict[str, Any]:
+    """What a conf.py would say."""
+    return {
+        "project": "minigpt",
+        "html_title": "minigpt, the course",
+        "language": "en",
+        "extensions": ["myst_nb"],
+        "nb_execution_mode": "off",
+        "myst_enable_extensions": ["dollarmath", "html_image"],
+        "myst_heading_anchors": 4,
+        "myst_links_external_new_tab": False,
+        "html_theme": "sphinx_book_theme",
+        "html_theme_options": {
+            "use_download_button": False,
+            "use_fullscreen_button": False,
+            "show_toc_level": 2,
+            "navigation_with_keys": False,
+            "pygments_light_style": "a11y-high-contrast-light",
+            "pygments_dark_style": "a11y-high-contrast-dark",
+        },
+        "html_static_path": [str(static)],
+        "html_css_files": ["page.css"],
+        "html_js_files": [("page.js", {"type": "module"})],
+        "html_copy_source": False,
+        "html_show_sourcelink": False,
+        "html_show_copyright": False,
+        "html_show_sphinx": False,
+        "mathjax_path": "mathjax/tex-svg.js",
+        "mathjax3_config": {"options": {"enableMenu": False}},
+        "toc_object_entries": False,
+        "suppress_warnings": ["misc.highlighting_failure", "myst.header"],
+    }
+
+
+def name_cells(app: Any, doctree: Any) -> None:
+    """Give every code cell an address, `#cell-07`, and every picture its alternative text."""
+    from docutils import nodes
+
+    path = Path(app.srcdir) / f"{app.env.docname}.ipynb"
+    if not path.exists():
+        return
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    for node in doctree.findall(nodes.container):
+        if node.get("nb_element") != "cell_code":
+            continue
+        index = node["cell_index"]
+        node["ids"].append(f"cell-{index:02}")
+        texts = [
+            output.get("metadata", {}).get("image/png", {}).get("alt", "")
+            for output in cells[index].get("outputs", [])
+            if "image/png" in output.get("data", {})
+        ]
+        for picture, text in zip(node.findall(nodes.image), texts, strict=True):
+            picture["alt"] = text

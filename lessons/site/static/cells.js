@@ -1,0 +1,95 @@
+// Every code cell of a lesson gets buttons, can be changed, and shows below itself what it gives.
+import { button, element, show } from "./output.js";
+
+const PAGE = location.pathname.split("/").pop().replace(".html", "");
+const QUICK_WORDS = "in quick mode: small, so its numbers are not those of the text";
+
+export function equip(interpreter, exercises) {
+  const cells = [...document.querySelectorAll("div.cell[id]")].map((place, number) => new Cell(place, number, interpreter));
+  if (!cells.length && !exercises) return;
+  const full = element("input", { type: "checkbox", id: "in-full" });
+  const status = element("span", { role: "status", "aria-live": "polite", class: "run-status" });
+  interpreter.told = (text) => (status.textContent = text);
+  const runAll = async () => {
+    for (const cell of cells) if (!(await cell.run(full.checked))) break;
+  };
+  const stop = button("stop", "Stop what is running", () => interpreter.stop());
+  const bar = element("div", { class: "run-bar", role: "toolbar", "aria-label": "Run this page" });
+  if (cells.length) {
+    bar.append(button("run all", "Run every cell from top to bottom", runAll));
+    bar.append(element("label", { for: "in-full", title: "As long as on paper; slow in a browser" }, full, " in full, slow"));
+  }
+  bar.append(stop, status);
+  (document.querySelector("article h1") ?? document.querySelector("article")).after(bar);
+  for (const cell of cells) {
+    cell.equip(async () => cell.run(full.checked), async () => {
+      for (const one of cells) {
+        if (!(one === cell || one.fresh) && !(await one.run(full.checked))) return;
+        if (one === cell) return void (await one.run(full.checked));
+      }
+    });
+  }
+  document.addEventListener("interpreter-ended", () => cells.forEach((cell) => (cell.fresh = false)));
+  window.runAllCells = runAll; // for tests, and for whoever likes the console
+}
+
+class Cell {
+  constructor(place, number, interpreter) {
+    Object.assign(this, { place, number, interpreter, fresh: false });
+    this.code = place.querySelector(".cell_input pre");
+    this.original = this.code.innerHTML;
+  }
+
+  equip(run, toHere) {
+    this.code.setAttribute("contenteditable", "true");
+    Object.entries({ spellcheck: "false", role: "textbox", "aria-multiline": "true", autocapitalize: "off" }).forEach(
+      ([key, value]) => this.code.setAttribute(key, value));
+    this.code.setAttribute("aria-label", `Code of cell ${this.number + 1}; Shift and Enter runs it`);
+    this.code.tabIndex = 0;
+    this.code.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.shiftKey) event.preventDefault(), run();
+    });
+    this.code.addEventListener("paste", (event) => {
+      event.preventDefault();
+      document.execCommand("insertText", false, event.clipboardData.getData("text/plain"));
+    });
+    this.status = element("span", { class: "run-status", role: "status" });
+    const name = `cell ${this.number + 1}`;
+    const buttons = element("div", { class: "cell-buttons", role: "group", "aria-label": name },
+      button("run", `Run ${name} (Shift and Enter in it)`, run),
+      button("run to here", `Run what has not run above, then ${name}`, toHere),
+      button("reset", `The code and output of ${name} as they were`, () => this.reset()),
+      this.status);
+    this.output = element("div", { class: "cell-live", "aria-live": "off" });
+    const input = this.place.querySelector(".cell_input");
+    input.after(buttons, this.output);
+  }
+
+  reset() {
+    this.code.innerHTML = this.original;
+    this.output.replaceChildren();
+    this.status.textContent = "";
+    this.place.classList.remove("has-live");
+  }
+
+  async run(full) {
+    this.output.replaceChildren();
+    this.place.classList.add("has-live");
+    this.status.textContent = "running";
+    const began = performance.now();
+    const request = { page: PAGE, cell: `cell ${this.number + 1}`, source: this.code.innerText.replaceAll("\u00a0", " "), quick: !full };
+    try {
+      const well = await this.interpreter.ask("cell", request, (output) => show(this.output, output));
+      const seconds = ((performance.now() - began) / 1000).toFixed(1);
+      const small = !full && /quick\(\)|STEPS|SEEDS|\bfit\(|train\w*\(/.test(request.source);
+      this.status.textContent = `${well ? "ran" : "ended with an error"} after ${seconds} s${small ? ", " + QUICK_WORDS : ""}`;
+      this.place.dataset.ran = well ? "well" : "badly";
+      return (this.fresh = well);
+    } catch (error) {
+      show(this.output, { kind: "error", text: error.message });
+      this.status.textContent = "the interpreter begins anew, without what was computed: use run to here";
+      this.place.dataset.ran = "badly";
+      return false;
+    }
+  }
+}

@@ -1,0 +1,71 @@
+// What a page knows of its interpreter: it begins when it is first needed, and can be stopped and begun anew.
+const ROOT = new URL("../", import.meta.url).href;
+
+export class Interpreter {
+  constructor(told = () => {}) {
+    this.told = told; // told(text): how far it has come
+    this.number = 0;
+    this.waiting = new Map();
+  }
+
+  begin() {
+    if (this.ready) return this.ready;
+    this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    this.interrupts = self.crossOriginIsolated ? new Uint8Array(new SharedArrayBuffer(1)) : null;
+    this.ready = new Promise((resolve, reject) => {
+      this.worker.onmessage = ({ data }) => this.hear(data, resolve, reject);
+      this.worker.onerror = (event) => reject(new Error(event.message || "the interpreter could not be started"));
+    });
+    this.ready.catch(() => this.end("the interpreter could not be fetched; is the network there?"));
+    this.worker.postMessage({ job: "begin", root: ROOT, interrupts: this.interrupts });
+    return this.ready;
+  }
+
+  hear(data, resolve, reject) {
+    const job = this.waiting.get(data.id);
+    if (data.kind === "progress") this.told(data.text);
+    else if (data.kind === "ready") {
+      this.told("");
+      resolve();
+    } else if (data.kind === "broken") reject(new Error(data.text));
+    else if (data.kind === "output") job?.emit(data.output);
+    else if (job) {
+      this.waiting.delete(data.id);
+      this.told("");
+      if (data.kind === "done") job.resolve(data.result);
+      else job.reject(new Error(data.text));
+    }
+  }
+
+  // Ask for something; emit gets each piece of output as it comes.
+  async ask(job, request, emit = () => {}) {
+    await this.begin();
+    const id = ++this.number;
+    return new Promise((resolve, reject) => {
+      this.waiting.set(id, { emit, resolve, reject });
+      this.worker.postMessage({ job, id, ...request });
+    });
+  }
+
+  get busy() {
+    return this.waiting.size > 0;
+  }
+
+  // Python's own interrupt where the page may share memory with its worker, which keeps what was computed; where it may
+  // not, or that does not help within two seconds, the worker is ended.
+  stop(words = "stopped") {
+    if (!this.interrupts) return this.end(words);
+    this.interrupts[0] = 2;
+    const asked = [...this.waiting.keys()];
+    setTimeout(() => asked.some((id) => this.waiting.has(id)) && this.end(words), 2000);
+  }
+
+  end(words) {
+    this.worker?.terminate();
+    this.ready = this.worker = null;
+    this.told("");
+    for (const job of this.waiting.values()) job.reject(new Error(words));
+    this.waiting.clear();
+    document.dispatchEvent(new CustomEvent("interpreter-ended"));
+  }
+}

@@ -1,0 +1,74 @@
+// The interpreter, in a thread of its own: it loads Pyodide and the library, then runs what the page asks for.
+let pyodide, kernel, grader, playground, packages, loaded = new Set();
+
+const say = (kind, rest = {}) => self.postMessage({ kind, ...rest });
+
+async function begin({ root, interrupts }) {
+  const note = await (await fetch(root + "minigpt.json")).json();
+  const index = new URL(note.pyodide, root).href;
+  say("progress", { text: "fetching the interpreter" });
+  const library = fetch(root + "_static/minigpt.zip").then((answer) => answer.arrayBuffer());
+  const { loadPyodide } = await import(index + "pyodide.mjs");
+  pyodide = await loadPyodide({
+    indexURL: index,
+    packages: note.packages,
+    env: { HOME: "/home/pyodide", MPLBACKEND: "module://page_inline", MINIGPT_HOME: "/home/pyodide/cache" },
+  });
+  packages = note;
+  if (interrupts) pyodide.setInterruptBuffer(interrupts);
+  say("progress", { text: "unpacking the library" });
+  pyodide.unpackArchive(await library, "zip", { extractDir: "/lib/python3.14/site-packages" });
+  kernel = pyodide.pyimport("page_kernel");
+  say("ready", { seconds: performance.now() / 1000 });
+}
+
+// matplotlib is large, so it is fetched by the first cell that asks for it.
+async function bring(source) {
+  if (/pydocs|stdlib|load_corpus/.test(source)) kernel.unpack_standard_library();
+  const wanted = /matplotlib|plots?_|minigpt\.plot|\bshow\(/.test(source) ? packages.later : [];
+  const missing = wanted.filter((name) => !loaded.has(name));
+  if (!missing.length) return;
+  say("progress", { text: "fetching " + missing.join(", ") });
+  await pyodide.loadPackage(missing, { messageCallback: () => {}, errorCallback: (text) => say("progress", { text }) });
+  missing.forEach((name) => loaded.add(name));
+}
+
+const jobs = {
+  async cell({ page, cell, source, quick }, emit) {
+    await bring(source);
+    // With stack switching, ranks can take turns (page_threads.py).
+    if (!("Suspending" in WebAssembly)) return kernel.run_cell(page, cell, source, emit, quick);
+    return await kernel.run_cell.callPromising(page, cell, source, emit, quick);
+  },
+  async forget({ page }) {
+    kernel.forget(page);
+    return true;
+  },
+  async grade({ name, source, lesson, seed }, emit) {
+    grader ??= pyodide.pyimport("page_grade");
+    const [passed, text] = grader.grade(name, source, lesson, seed ?? undefined, emit).toJs();
+    emit("text", text + "\n", "");
+    return passed;
+  },
+  async play({ what, settings, files }, emit) {
+    playground ??= pyodide.pyimport("page_playground");
+    if (what === "figure") await bring("matplotlib");
+    for (const [name, bytes] of Object.entries(files ?? {})) {
+      pyodide.FS.mkdirTree("/home/pyodide/given/" + name.split("/").slice(0, -1).join("/"));
+      pyodide.FS.writeFile("/home/pyodide/given/" + name, new Uint8Array(bytes));
+    }
+    return JSON.parse(playground.answer(what, JSON.stringify(settings ?? {}), emit));
+  },
+};
+
+self.onmessage = async ({ data }) => {
+  try {
+    if (data.job === "begin") return await begin(data);
+    const emit = (kind, text, alt) => say("output", { id: data.id, output: { kind, text, alt } });
+    const result = await jobs[data.job](data, emit);
+    say("done", { id: data.id, result });
+  } catch (error) {
+    const text = String(error.message ?? error);
+    say(data.job === "begin" ? "broken" : "failed", { id: data.id, text });
+  }
+};

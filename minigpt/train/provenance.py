@@ -1,0 +1,45 @@
+"""What made a run: versions, the command, the machine. No names of people, computers or folders."""
+
+import platform
+import re
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from minigpt import __version__
+from minigpt.machine import cores
+
+
+def provenance(words: Sequence[str] | None = None) -> dict[str, Any]:
+    """Versions, machine and, from the command line, its words, for run.json. words: of the command; None: no command.
+
+    Seed and settings stand beside it in the run, and so do the hashes of text, tokens and tokenizer.
+    """
+    return {
+        "minigpt": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "safetensors": _version("safetensors"),
+        "system": platform.system(),
+        "processor": platform.machine(),
+        "cores": cores(),
+        "command": None if words is None else ["minigpt", *map(without_folders, words)],
+    }
+
+
+def without_folders(word: str) -> str:
+    """A word of a command; of a path that leads out of the folder where it was typed, the last part alone."""
+    flag, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    outside = re.match(r"[/\\~]|[A-Za-z]:[/\\]|\.\.([/\\]|$)", value)
+    if outside is None:
+        return word
+    return flag + equals + (re.split(r"[/\\]", value.rstrip("/\\"))[-1] or "...")
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,216 @@
+"""The site in headless Chromium: lessons run, exercises are graded, a loop is stopped, the network may go away."""
+
+import functools
+import http.server
+import json
+import os
+import shutil
+import threading
+import time
+
+import pytest
+from conftest import optional, require, thorough
+
+from lessons.site.__main__ import build
+from lessons.site.fetch import fetch_npm
+from lessons.sources import LESSONS, lesson_sources
+
+pytestmark = thorough
+AXE = (
+    "axe-core",
+    "4.14.1",
+    "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
+)
+PAGES = ("index", "02_self_attention", "CLAIMS", "GLOSSARY", "playground", "api/minigpt.ops")
+LOOP = "def causal_mask(length):\n    while True:\n        pass\n"
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_arguments):
+        pass
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    optional("sphinx_book_theme")
+    out = tmp_path_factory.mktemp("site") / "out"
+    build(out, self_contained=True)
+    return out
+
+
+@pytest.fixture(scope="module")
+def address(site):
+    server = http.server.ThreadingHTTPServer(("localhost", 0), functools.partial(Quiet, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://localhost:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    optional("playwright")
+    from playwright.sync_api import sync_playwright
+
+    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    require(program is not None, "Chromium is not installed (apt install chromium)")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(chromium, address):
+    """A fresh page. Nothing that it asks for may lie elsewhere, and no script may fail."""
+    context = chromium.new_context(viewport={"width": 1200, "height": 900})
+    page, asked, failed = context.new_page(), [], []
+    context.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: failed.append(str(error)))
+    page.set_default_timeout(600_000)
+    yield page
+    elsewhere = [url for url in asked if not url.startswith((address, "data:", "blob:"))]
+    context.close()
+    assert elsewhere == [] and failed == []
+
+
+def ran(tab, number=0):
+    """How the cell ended, once it has: well or badly."""
+    cell = tab.locator("div.cell[id]").nth(number)
+    tab.wait_for_function("n => document.querySelectorAll('div.cell[id]')[n].dataset.ran", arg=number)
+    return cell.get_attribute("data-ran")
+
+
+@pytest.mark.parametrize("lesson", [path.stem for path in lesson_sources()])
+def test_every_cell_of_a_lesson_runs(tab, address, lesson):
+    tab.goto(f"{address}/{lesson}.html")
+    tab.wait_for_selector(".run-bar")
+    tab.evaluate("runAllCells()")
+    cells = tab.locator("div.cell[id]")
+    ended = [ran(tab, number) for number in range(cells.count())]
+    texts = tab.locator(".out-error").all_text_contents()
+    assert set(ended) == {"well"}, texts
+
+
+def test_the_first_figure_comes_soon_and_a_return_is_quick(chromium, tab, address):
+    figure = "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2]);\nplt.show()"
+
+    def seconds():
+        began = time.monotonic()
+        tab.goto(f"{address}/02_self_attention.html")
+        tab.wait_for_selector(".run-bar")
+        code = tab.locator("div.cell[id] .cell_input pre").first
+        code.evaluate("(place, text) => (place.textContent = text)", figure)
+        tab.locator("div.cell[id] button", has_text="run").first.click()
+        tab.wait_for_selector(".cell-live img")
+        return time.monotonic() - began
+
+    cold, again = seconds(), seconds()
+    print(f"cold {cold:.1f} s, again {again:.1f} s")
+    assert cold < 30 and again < 30  # on a machine that does something else as well
+
+
+@pytest.mark.parametrize("lesson", ["02_self_attention", "04_decoder_only", "06_optimizers"])
+def test_answers_are_graded_as_by_the_command(tab, address, lesson):
+    for kind, expected in (("solutions", "passed"), ("exercises", "failed")):
+        tab.goto(f"{address}/{lesson}.html")
+        editor = tab.locator(".exercise-editor")
+        editor.fill((LESSONS / kind / f"{lesson}.py").read_text(encoding="utf-8"))
+        tab.get_by_role("button", name="grade").click()
+        tab.wait_for_selector("section.exercise[data-graded]")
+        assert tab.locator("section.exercise").get_attribute("data-graded") == expected
+    assert "is not written yet" in tab.locator("section.exercise .cell-live").text_content()
+
+
+def test_a_loop_is_stopped(tab, address):
+    tab.goto(f"{address}/02_self_attention.html")
+    tab.locator(".exercise-editor").fill(LOOP)
+    tab.get_by_role("button", name="grade").click()
+    tab.wait_for_selector("section.exercise[data-graded=stopped]")
+    assert "does a loop never end?" in tab.locator("section.exercise .cell-live").text_content()
+    code = tab.locator("div.cell[id] .cell_input pre").first
+    code.evaluate("place => (place.textContent = 'while True: pass')")
+    tab.locator("div.cell[id] button", has_text="run").first.click()
+    tab.wait_for_timeout(20_000)
+    tab.get_by_role("button", name="stop").first.click()
+    assert ran(tab) == "badly"
+    code.evaluate("place => (place.textContent = '6 * 7')")  # the page goes on
+    tab.evaluate("delete document.querySelector('div.cell[id]').dataset.ran")
+    tab.locator("div.cell[id] button", has_text="run").first.click()
+    assert ran(tab) == "well" and tab.locator(".cell-live").first.text_content().strip() == "42"
+
+
+def test_it_works_without_the_network_once_it_was_fetched(tab, address):
+    tab.goto(f"{address}/index.html")
+    tab.evaluate("navigator.serviceWorker.ready")
+    tab.wait_for_function(
+        """async () => {
+          const note = await (await fetch('minigpt.json')).json();
+          const kept = await (await caches.open('minigpt-' + note.version)).keys();
+          return kept.length >= note.kept.length;
+        }""",
+        timeout=120_000,
+    )
+    tab.context.set_offline(True)
+    tab.goto(f"{address}/02_self_attention.html")
+    code = tab.locator("div.cell[id] .cell_input pre").first
+    code.evaluate("place => (place.textContent = 'import numpy; print(numpy.arange(3).sum())')")
+    tab.locator("div.cell[id] button", has_text="run").first.click()
+    assert ran(tab) == "well" and tab.locator(".cell-live").first.text_content().strip() == "3"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_is_accessible_and_narrow_enough(tab, address, page, theme):
+    tab.emulate_media(color_scheme=theme)
+    tab.set_viewport_size({"width": 360, "height": 740})
+    tab.goto(f"{address}/{page}.html")
+    wide = tab.evaluate("document.documentElement.scrollWidth")
+    assert wide <= 360, f"{page} is {wide} pixels wide"
+    tab.add_script_tag(content=(fetch_npm(*AXE) / "axe.min.js").read_text(encoding="utf-8"))
+    found = tab.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")
+    bad = {one["id"]: [node["html"][:200] for node in one["nodes"][:3]] for one in found["violations"]}
+    assert bad == {}, json.dumps(bad, indent=1)
+
+
+def test_the_keyboard_alone_runs_a_cell_and_grades(tab, address):
+    tab.goto(f"{address}/02_self_attention.html")
+    tab.wait_for_selector(".run-bar")
+    seen = []
+    for _ in range(400):
+        tab.keyboard.press("Tab")
+        seen.append(tab.evaluate("document.activeElement.textContent.slice(0, 20) + document.activeElement.className"))
+        if seen[-1].startswith("run to here"):
+            break
+    tab.keyboard.press("Shift+Tab")
+    tab.keyboard.press("Enter")
+    assert ran(tab) == "well"
+    assert any("run all" in one for one in seen)
+
+
+def test_the_playground_learns_and_answers(tab, address):
+    tab.goto(f"{address}/playground.html")
+    tab.locator("#play-steps").fill("20")
+    tab.locator("#play-go").click()
+    tab.wait_for_function("document.querySelector('#play-numbers').textContent.includes('step 20 of 20')")
+    assert tab.locator("#play-loss polyline").count() == 2 and tab.locator("#play-attention canvas").count() == 8
+    tab.locator("#play-top-k").fill("3")
+    tab.locator("#play-candidates").click()
+    tab.wait_for_selector("#play-rows table")
+    assert tab.locator("#play-rows caption").text_content().startswith("3 of ")
+    tab.locator("#play-which").select_option("encoder")
+    tab.locator("#play-look").click()
+    tab.wait_for_function("document.querySelector('#play-leaking').textContent.includes('would copy')")
+    tab.locator("#play-checked").click()
+    tab.wait_for_function("document.querySelector('#play-report').textContent.startsWith('wrong')")
+
+
+def test_the_playground_opens_g2p_from_a_file(tab, address):
+    from minigpt.pretrained import fetch_named
+
+    tab.goto(f"{address}/playground.html")
+    tab.locator("#play-file").set_input_files(fetch_named("g2p", progress=False))
+    tab.wait_for_function("document.querySelector('#play-opened').textContent.includes('encoder-decoder')")
+    tab.locator("#play-use").click()
+    tab.wait_for_function("document.querySelector('#play-used').textContent.startsWith('transformer: ')")
+    assert len(tab.locator("#play-used").text_content()) > len("transformer: ") + 5

@@ -1,0 +1,199 @@
+"""A true card passes; one altered digit, a number without a command, or a command that is not minigpt's do not."""
+
+import json
+import re
+import shutil
+
+import pytest
+from tiny_run import TEXT, make_run
+
+from minigpt import UserError
+from minigpt.cli import main
+from minigpt.cli.card import ask
+from minigpt.measure.card import LICENCES, ROWS
+from minigpt.measure.card_check import kind_of, verify_card
+from minigpt.measure.facts import Energy, forward_operations
+from minigpt.train import open_folder, train
+from minigpt.train.checkpoint import load_checkpoint, save_checkpoint
+from minigpt.train.provenance import provenance, without_folders
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """A folder with a run, a text, a task and the card of all."""
+    folder = tmp_path_factory.mktemp("cards")
+    made = make_run(folder / "runs" / "cats", steps=20)
+    object.__setattr__(made, "provenance", provenance(["train", "/home/anna/cats.txt", "--out=runs/cats"]))
+    made.save()
+    train(made, show_progress=False)
+    (folder / "text.txt").write_text(TEXT[:700], encoding="utf-8")
+    line = {"prompt": "the cat ", "choices": ["sat", "mmm"], "answer": 0}
+    (folder / "task.jsonl").write_text((json.dumps(line) + "\n") * 3, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        words = ["card", "runs/cats", "--text", "text.txt", "--task", "task.jsonl", "--license", "mit"]
+        assert main([*words, "--language", "en", "--watts", "12.5", "--out", "CARD.md"]) == 0
+    return folder
+
+
+@pytest.fixture
+def card(here, monkeypatch):
+    monkeypatch.chdir(here)
+    return (here / "CARD.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def remembered():
+    """What a command said is kept, so that a card is checked many times and the model asked once."""
+    said = {}
+
+    def ask_once(words):
+        return said[tuple(words)] if tuple(words) in said else said.setdefault(tuple(words), ask(words))
+
+    return ask_once
+
+
+def altered(number):
+    """The last digit of a number, another one."""
+    place = max(place for place, sign in enumerate(number) if sign.isdigit())
+    return f"{number[:place]}{(int(number[place]) + 1) % 10}{number[place + 1 :]}"
+
+
+def test_a_true_card_passes_and_says_how_much_it_says(card, here, capsys):
+    assert main(["card", "--verify", "CARD.md", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["holds"] and said["wrong"] == [] and said["commands"] == 3
+    assert said["statements"] == len(re.findall(r"^\| .* [ABC] `", card, re.MULTILINE)) > 40
+    assert main(["card", "--verify", "CARD.md"]) == 0
+    assert "all hold" in capsys.readouterr().out
+    config = open_folder(here / "runs" / "cats").config
+    assert f"{forward_operations(config):.3e}" in card
+    assert "anna" not in card + (here / "runs" / "cats" / "run.json").read_text(encoding="utf-8")
+
+
+ALTERATIONS = {
+    "parameters": r"(\| parameters \| )([0-9,]+)",
+    "a hash": r"(\| SHA-256 of the weights \| )([0-9a-f]+)",
+    "the loss": r"(\| loss, nats per token \| )([0-9.]+)",
+    "an interval": r"(\| its interval \(95 %\) \| )([0-9.]+ to [0-9.]+)",
+    "the energy": r"(\| kWh \| )([0-9.]+)",
+    "the seed": r"(\| seed \| )([0-9]+)",
+    "an assumption": r"(\| watts of a core, assumed \| )([0-9.]+)",
+    "a command": r"(--grams )([0-9]+)",
+    "the header": r"(      value: )([0-9.]+)",
+    "a label": r"(its interval \()(95)",
+    "the accuracy": r"(\| right \| )([0-9.]+)",
+    "a source": r"(Mitchell et al. \()([0-9]+)",
+}
+
+
+@pytest.mark.parametrize("name", ALTERATIONS)
+def test_one_altered_digit_is_refused(name, card, remembered):
+    wrong, count = re.subn(ALTERATIONS[name], lambda found: found[1] + altered(found[2]), card, count=1)
+    assert count == 1 and len(wrong) == len(card)
+    verdict = verify_card(wrong, remembered)
+    assert not verdict.holds and verdict.wrong
+
+
+def test_a_card_that_does_not_hold_ends_with_1(card, here, capsys):
+    (here / "other.md").write_text(card.replace("| layers | 2 |", "| layers | 3 |"), encoding="utf-8")
+    assert main(["card", "--verify", "other.md"]) == 1
+    assert capsys.readouterr().out.startswith("layers must be 2: | layers | 2 | A `model.layers` |\n")
+
+
+@pytest.mark.parametrize("change", [
+    lambda card: card + "\nIt is 99 % right.\n",
+    lambda card: card.replace("## Limits", "## 7 limits"),
+    lambda card: re.sub(r"\| perplexity .*\n", "", card),
+    lambda card: card.replace("license: mit", "license: mit-2.0"),
+    lambda card: card.replace("library_name: minigpt", "library_name: minigpt\ndownloads: 1000000"),
+    lambda card: card.replace("| layers | 2 |", "| layers | two |"),
+    lambda card: card.replace("- B: `minigpt evaluate runs/cats text.txt --json`\n", ""),
+])  # fmt: skip
+def test_a_number_without_its_command_is_refused(change, card, remembered):
+    wrong = change(card)
+    assert wrong != card
+    assert not verify_card(wrong, remembered).holds
+
+
+def test_words_may_be_added(card, remembered):
+    more = card.replace("## Limits\n", "## Limits\n\nIt knows of cats and dogs alone.\n")
+    assert verify_card(more, remembered).holds
+
+
+@pytest.mark.parametrize("command", [
+    "train x", "evaluate runs/cats ../secret --json", "evaluate runs/cats /etc/passwd --json",
+    "evaluate runs/cats text.txt",
+    "card runs/cats --facts --watts 1;ls --grams 2", "bias runs/cats --measure weat --most 3 --json", "--version", "",
+    "card runs/cats --facts --watts 1e99 --grams 2", "evaluate ~anna/x text.txt --json", "evaluate -h text.txt --json",
+])  # fmt: skip
+def test_nothing_but_listed_commands_is_run(command, card):
+    asked = []
+    wrong = card.replace("evaluate runs/cats text.txt --json`", f"{command}`", 1)
+    with pytest.raises(UserError):
+        kind_of(command.split(" "))
+    with pytest.raises(UserError, match="nothing was run"):
+        verify_card(wrong, lambda words: asked.append(words) or {})
+    assert not asked
+
+
+def test_other_weights_are_another_model(card, here):
+    best = here / "runs" / "cats" / "best.safetensors"
+    shutil.copy(best, here / "kept")
+    config = open_folder(here / "runs" / "cats").config
+    params, progress = load_checkpoint(best, config)
+    params.flat[7] += 1e-4
+    save_checkpoint(best, config, params, {}, progress)
+    try:
+        verdict = verify_card(card, ask)
+        assert any("SHA-256 of the weights" in line for line in verdict.wrong)
+    finally:
+        shutil.copy(here / "kept", best)
+
+
+@pytest.mark.parametrize(("words", "says"), [
+    ([], "name a MODEL"),
+    (["runs/cats", "--json"], "--json goes with --verify"),
+    (["runs/cats", "--text", "../text.txt"], "below this folder"),
+    (["runs/cats", "--task", "text.txt"], "is not what --task takes"),
+    (["runs/cats", "--text", "task.jsonl"], "is not what --text takes"),
+    (["runs/cats", "--language", "English"], "must be a code"),
+    (["runs/cats", "--watts", "-1"], "--watts is -1"),
+    (["runs/cats", "--out", "CARD.md"], "there already"),
+    (["--verify", "CARD.md", "--audit"], "--verify takes a card alone"),
+    (["--verify", "text.txt"], "a card lists 1 to 8 commands"),
+    (["runs/none"], "runs/none"),
+])  # fmt: skip
+def test_what_cannot_be_meant_is_one_sentence(words, says, card, capsys):
+    assert main(["card", *words]) == 2
+    said = capsys.readouterr().err
+    assert says in said and said.count("\n") == 1
+
+
+def test_the_header_is_what_hugging_face_reads(card, tmp_path):
+    yaml = pytest.importorskip("yaml")
+    header = yaml.safe_load(card.split("---\n")[1])
+    assert header["license"] in LICENCES and header["language"] == "en" and header["pipeline_tag"] == "text-generation"
+    results = header["model-index"][0]["results"]
+    assert [one["type"] for one in results[0]["metrics"]] == ["perplexity", "bits_per_byte"]
+    hub = pytest.importorskip("huggingface_hub")
+    read = hub.ModelCard(card).data
+    assert read.model_name == "runs/cats" and len(read.eval_results) == 3
+
+
+def test_the_energy_is_time_times_what_is_assumed():
+    assert Energy(100.0, 1.5, 200.0).of(3600.0, 2) == {"kilowatt_hours": 0.3, "grams_of_co2": 60.0}
+
+
+@pytest.mark.parametrize(("word", "kept"), [
+    ("/home/anna/cats.txt", "cats.txt"), ("--out=/tmp/anna/run", "--out=run"), ("~/x/cats", "cats"),
+    ("runs/cats", "runs/cats"),
+    (r"C:\Users\anna\cats.txt", "cats.txt"), ("../cats/", "cats"), ("--steps", "--steps"), ("/", "..."), ("..", ".."),
+])  # fmt: skip
+def test_a_command_is_kept_without_the_folders_of_people(word, kept):
+    assert without_folders(word) == kept
+
+
+def test_every_row_can_be_written():
+    places = [(kind, row.section, row.label) for kind, rows in ROWS.items() for row in rows]
+    assert len(places) == len(set(places))
