@@ -726,9 +726,8 @@ prediction(
 print("quarter, random feed-forward:", "  ".join(f"{value:.3f}" for value in quarter[CUTS[0]]))
 
 # %% [markdown]
-# Confirmed. Random attention helps too, but less, and not in every seed as much. The quarter stays hard for all frozen
-# decoders but the reader: to say it, the second word must look past the
-# first, and no random attention does that for the encoder's sake.
+# Confirmed. Random attention helps too, but less. The quarter stays hard for all frozen decoders but the reader: to say
+# it, the second word must look past the first, and no random attention does that for the encoder's sake.
 #
 # So *frozen* says little by itself. What matters is whether the frozen model has learnt to look at what stands before.
 # Large language models have, since their texts are full of things that are described before they are named. That may be
