@@ -7,8 +7,8 @@ The voices are espeak-ng's (Debian's package of that name, or the library in the
 speaks in Debian's asterisk-core-sounds-en-wav, on a telephone. A linear model of the same frames stands beside: what
 can be done without attention. Voices that neither has heard tell how much of the loss is the person's.
 
-Measured once (300 steps, one seed): of 720 words in unheard voices the encoder knew 424 and the linear model 637, of
-the person's ten digits 4 and 5. After so little training attention is no gain here.
+Measured (1,500 steps of 32, three seeds): of 720 words in unheard voices the encoder knows 696, 693 and 677, the linear
+model 637; of the person's ten digits 9, 10 and 10, the linear model 5. One person's ten words are an example and no test. With GPT-2's recipe, which begins with smaller numbers, and 300 steps it knew 424 and 4.
 """
 
 import argparse
@@ -193,7 +193,7 @@ def main() -> None:
     """Synthesize, train, ask."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--words", choices=("digits", "numbers"), default="digits")
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
