@@ -8,7 +8,8 @@ speaks in Debian's asterisk-core-sounds-en-wav, on a telephone. A linear model o
 can be done without attention. Voices that neither has heard tell how much of the loss is the person's.
 
 Measured (1,500 steps of 32, three seeds): of 720 words in unheard voices the encoder knows 696, 693 and 677, the linear
-model 637; of the person's ten digits 9, 10 and 10, the linear model 5. One person's ten words are an example and no test. With GPT-2's recipe, which begins with smaller numbers, and 300 steps it knew 424 and 4.
+model 637; of the person's ten digits 9, 10 and 10, the linear model 5. One person's ten words are an example
+and no test. With GPT-2's recipe, which begins with smaller numbers, and 300 steps the encoder knew 424 and 4.
 """
 
 import argparse
