@@ -4,7 +4,7 @@
 taken from the second prompt and put into the first. Where the answer then turns from Paris to Rome, there it is held.
 Three positions: the country, the last one, and, as control, "capital", which both prompts share up to there. The 54
 countries stand in a ring, so each is asked once and gives once; intervals by drawing pairs again.
-Run: python examples/capital_cities.py [--quick]       about a minute on one core; quick: twelve, fewer layers
+Run: python examples/capital_cities.py [--quick]    half a minute on one core
 """
 
 import argparse

@@ -42,6 +42,7 @@ FLOORS = (
     ("plots_sight",),
     ("plots_corpus",),
     ("plots_tuning",),
+    ("plots_multitask",),
     ("plots_inference",),
     ("plots_senses",),
     ("plots_explain",),

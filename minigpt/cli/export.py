@@ -11,6 +11,8 @@ from minigpt.pretrained.opened import open_tuned
 from minigpt.pretrained.peft import save_adapter
 from minigpt.pretrained.quantized import WRITTEN
 from minigpt.pretrained.tuned import open_tuned_folder
+from minigpt.pretrained.vit_folder import write_preprocessor
+from minigpt.vision import has_images, open_image_folder
 
 USUAL = "F16"
 
@@ -62,6 +64,8 @@ def execute(arguments: argparse.Namespace) -> int:
         print_json(said) if arguments.json else print(text)
         return 0
     save_pretrained(folder, opened.model, opened.params, family, cls, tokenizer=opened.tokenizer)
+    if has_images(arguments.model):
+        write_preprocessor(folder, open_image_folder(arguments.model))
     if arguments.json:
         print_json({"folder": str(folder), "family": family, "class": cls})
     else:

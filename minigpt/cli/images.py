@@ -9,7 +9,7 @@ from minigpt.vision.named import NAMES
 from minigpt.vision.prepare import RECIPES
 from minigpt.vision.questions import QUESTION_SETS
 
-OF_IMAGES = ("task", "test", "augment", "patch", "recipe", "label")
+OF_IMAGES = ("task", "test", "augment", "patch", "recipe", "label", "first")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +30,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--patch", type=positive, help="pixels of a patch's side (default: a quarter of the image's)")
     group.add_argument(
         "--recipe", choices=tuple(RECIPES), help="classify: what the model is made of (default modern); vit is exported"
+    )
+    group.add_argument(
+        "--first",
+        metavar="WORD",
+        help="ask: for the first fifth of the steps only questions that begin so, or none (easy-vqa: default what)",
     )
     group.add_argument("--label", metavar="COLUMN", help="of a .csv or .npz: what names the classes (default label)")
 

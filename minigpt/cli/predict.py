@@ -18,6 +18,7 @@ from minigpt.finetune.report import lines_of
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.choices import choose, prompt_of
 from minigpt.pretrained import open_model
+from minigpt.pretrained.vit_folder import is_published
 from minigpt.vision import has_images
 
 
@@ -35,7 +36,7 @@ def add(subparsers) -> None:
     parser.add_argument(
         "model",
         metavar="MODEL",
-        help="the folder of a fine-tuned model or one of images; with --prompt any decoder",
+        help="the folder of a fine-tuned model, or one of images, also a ViT as published; with --prompt any decoder",
     )
     parser.add_argument(
         "data",
@@ -81,7 +82,7 @@ def _tuned(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     for name in ("choices", "shots", "text", "label"):
         if getattr(arguments, name) is not None:
             raise UserError(f"--{name} goes with --prompt; leave it out, or say what to ask")
-    if has_images(arguments.model):
+    if has_images(arguments.model) or is_published(arguments.model):
         return predict_images(arguments)
     tuned = Tuned(arguments.model, arguments.checkpoint)
     with blas_threads(threads_for_width(tuned.folder.config.width)):
@@ -93,7 +94,7 @@ def _measure(arguments: argparse.Namespace) -> int:
     for name in ("prompt", "choices", "shots", "text", "label", "out"):
         if getattr(arguments, name) is not None:
             raise UserError(f"--measure prints what a fine-tuned model reaches; leave --{name} out")
-    if has_images(arguments.model):
+    if has_images(arguments.model) or is_published(arguments.model):
         return measure_predictions(arguments)
     tuned = Tuned(arguments.model, arguments.checkpoint)
     with blas_threads(threads_for_width(tuned.folder.config.width)):

@@ -81,7 +81,7 @@ def repeated_batch(rng: np.random.Generator, count: int) -> Batch:
     return Batch(tokens[:, :-1], targets=targets)
 
 
-def train_copying(seed: int, *, steps: int = 400) -> tuple[Transformer, Params]:
+def train_copying(seed: int, *, steps: int = 500) -> tuple[Transformer, Params]:
     """A model of three layers, four heads each, with rotary positions, that learned to copy what it has seen before."""
     rng = np.random.default_rng(seed)
     sizes = {"vocabulary_size": RANDOM, "context": 2 * LONGEST + 4, "width": 64, "layers": 3, "heads": 4}

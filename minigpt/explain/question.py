@@ -18,6 +18,7 @@ from minigpt.model.stack import begin_forward
 from minigpt.model.transformer import as_batch
 
 EMBEDDING, SOURCE = "embedding", "encoder.embedding"  # what hooks call the vectors that go into a stack
+SPREAD = 64  # tokens whose mean stands for nothing in particular
 NUMBERS = 1 << 24  # of one activation (N, T, C) or (N, H, T, S), at most, where many inputs are asked at once
 
 Vectors = Mapping[str, np.ndarray]  # place -> (T, C), or (N, T, C) of N inputs
@@ -104,9 +105,10 @@ class Question:
     def blank(self) -> dict[str, np.ndarray]:
         """The vectors of nothing in particular: place -> (T, C).
 
-        At every position the mean of the text's own tokens; of an image or a sound, all of it the mean of its patches
-        or frames. Positions stay what they are. A zero vector would be no input that the model has ever seen, and a
-        norm makes a full-sized one of however little of it.
+        At every position the mean of 64 tokens, spread evenly over the vocabulary, or of all if there are fewer; of an
+        image or a sound, all of it the mean of its patches or frames. Positions stay what they are. Tokens of the text
+        itself would tell what it says, and a zero vector is no input at all: a norm makes a full-sized one of however
+        little there is of it.
         """
         return {place: self._blank(place) for place in self.lengths()}
 
@@ -126,8 +128,10 @@ class Question:
         inputs = self._inputs(place)
         config = self.model.config.encoder if place == SOURCE else self.model.config
         if config.input == "tokens":
-            shifted = (self._begun(place, np.roll(inputs, step, axis=1)) for step in range(inputs.shape[1]))
-            return (sum(shifted) / inputs.shape[1]).astype(dtype_of(self.params))
+            size = self.model.config.vocabulary_size
+            spread = np.unique(np.linspace(0, size - 1, min(size, SPREAD)).astype(inputs.dtype))
+            alike = [self._begun(place, np.full_like(inputs, token)) for token in spread if token != config.padding]
+            return np.mean(alike, axis=0, dtype=np.float64).astype(dtype_of(self.params))
         axes = (2, 3) if config.input == "images" else 1
         return self._begun(place, np.broadcast_to(inputs.mean(axis=axes, keepdims=True), inputs.shape).copy())
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.measure.rivals import LogisticRegression
+from minigpt.measure.rivals import LogisticRegression, chosen_strength
 
 ROWS = 256  # images whose distances to all others are computed together
 
@@ -27,13 +27,21 @@ class Dense(NamedTuple):
         """self.T @ rows: (width, K)."""
         return self.values.T @ rows
 
+    def take(self, rows: np.ndarray) -> "Dense":
+        """Some rows, (n,), in their order."""
+        return Dense(self.values[rows])
+
 
 def image_rivals(images: np.ndarray, targets: np.ndarray, asked: np.ndarray, classes: int) -> dict[str, np.ndarray]:
-    """Name of each rival -> the classes that it says, (M,), after it has seen `images`, (N, ...), and their targets."""
+    """Name of each rival -> the classes that it says, (M,), after it has seen `images`, (N, ...), and their targets.
+
+    The strength of the linear model is chosen on a fifth of them (`minigpt.measure.rivals.chosen_strength`).
+    """
     learnt, questions = (some.reshape(len(some), -1).astype(np.float64) for some in (images, asked))
     middle, scale = learnt.mean(axis=0), np.abs(learnt).max() or 1.0
     learnt, questions = (learnt - middle) / scale, (questions - middle) / scale
-    linear = LogisticRegression(Dense(learnt), targets, classes)
+    x = Dense(learnt)
+    linear = LogisticRegression(x, targets, classes, strength=chosen_strength(x, targets, classes))
     return {
         "most frequent class": np.full(len(asked), np.bincount(targets, minlength=classes).argmax()),
         "linear model": linear.probabilities(Dense(questions)).argmax(axis=1),

@@ -96,6 +96,12 @@ class Matrix(Protocol):
     def transposed_times(self, rows: np.ndarray) -> np.ndarray: ...
 
 
+class Rows(Matrix, Protocol):
+    """A matrix of which some rows can be taken."""
+
+    def take(self, rows: np.ndarray) -> Matrix: ...
+
+
 class LogisticRegression:
     """A linear classifier: the classes' scores are x @ weight + bias, their probabilities the softmax of these.
 
@@ -127,7 +133,7 @@ class LogisticRegression:
         return softmax_forward(x.times(self.weight) + self.bias)[0]
 
 
-def chosen_strength(x: Sparse, targets: np.ndarray, classes: int) -> float:
+def chosen_strength(x: Rows, targets: np.ndarray, classes: int) -> float:
     """The strength, of `STRENGTHS`, whose model is right most often in a fifth of the rows that it has not seen.
 
     The best one differs from task to task, and a rival at another is easy to beat. x: N rows; targets: (N,) integers.

@@ -11,7 +11,7 @@ from minigpt.model import Call, Transformer
 from minigpt.ops import IGNORED
 from minigpt.text import document_end
 from minigpt.train.folder import newest
-from minigpt.vision.asking import ROWS, Sentences
+from minigpt.vision.asking import ROWS, Sentences, questions_of
 from minigpt.vision.questions import Questions
 from minigpt.vision.run import open_image_folder
 
@@ -29,8 +29,26 @@ class Asked:
         self.model, self.tokenizer = Transformer(self.folder.config), self.folder.tokenizer()
         self.params, self.progress = newest(self.folder, checkpoint)
 
-    def answer(self, pixels: np.ndarray, question: str) -> str:
-        """What it writes about a picture, (Y, X, Z). `UserError` for another size, or a question that is too long."""
+    @property
+    def usual(self) -> str | None:
+        """The one question that every picture of its training was asked; None if there were several."""
+        return self.folder.corpus.get("question")
+
+    def of_test(self, row: int) -> tuple[np.ndarray, str, str]:
+        """A picture of the run's own test, (Y, X, Z), with its question and the right answer."""
+        test = questions_of(self.folder, "test")
+        if not 0 <= row < len(test.questions):
+            raise UserError(f"the test has no question {row:,}; the last one is {len(test.questions) - 1:,}")
+        return np.asarray(test.pixels[test.pictures[row]]), test.questions[row], test.answers[row]
+
+    def answer(self, pixels: np.ndarray, question: str | None = None) -> str:
+        """What it writes about a picture, (Y, X, Z). `UserError` for another size, or a question that is too long.
+
+        question: None asks what every picture of its training was asked, if that was one question.
+        """
+        question = self.usual if question is None else question
+        if question is None:
+            raise UserError("the model was trained on many questions; ask one")
         channels, height, width = self.folder.image
         if pixels.shape != (height, width, channels):
             raise UserError(
@@ -72,6 +90,16 @@ class Asked:
             assert batch.targets is not None
             found.append(((logits.argmax(axis=-1) == batch.targets) | (batch.targets == IGNORED)).all(axis=1))
         return np.concatenate(found)
+
+
+def by_novelty(learnt: Questions, asked: Questions) -> dict[str, np.ndarray]:
+    """Whether the right answer is one of training's, `trained on`, or `never trained on` -> which, (N,) booleans.
+
+    Where all are of training, or none is, there is nothing to compare, and so no part.
+    """
+    known = {*learnt.answers}
+    seen = np.array([answer in known for answer in asked.answers])
+    return {"trained on": seen, "never trained on": ~seen} if 0 < seen.sum() < len(seen) else {}
 
 
 def by_first_word(asked: Questions) -> dict[str, Any]:

@@ -17,16 +17,20 @@ from minigpt.ops import IGNORED
 from minigpt.text import BytePairTokenizer, Tokenizer, document_end
 from minigpt.train import TrainSettings
 from minigpt.train.lock import locked
+from minigpt.vision.augment import UNCHANGED, Augmentation, augmented
+from minigpt.vision.data import CHANGED
 from minigpt.vision.named import split
 from minigpt.vision.prepare import eye_of
 from minigpt.vision.questions import Questions, check_size
 from minigpt.vision.run import SEEN_PARTS, ImageFolder, has_images, pixel_statistics, write_array
 
-DECODER: dict[str, Any] = {"width": 96, "layers": 3, "heads": 4, "init_std": 0.1}  # of the recipe `tiny`
-ENCODER: dict[str, Any] = {"width": 64, "layers": 2, "heads": 4, "position": "learned"}
+DECODER: dict[str, Any] = {"width": 64, "layers": 2, "heads": 4, "init_std": 0.1}  # of the recipe `tiny`
+ENCODER: dict[str, Any] = {"width": 64, "layers": 3, "heads": 4, "position": "learned"}
 VOCABULARY = 512
 VALIDATION, MOST_VALIDATION = 0.05, 200  # of the pictures, with all their questions
+FIRST = 5  # the first of so many parts of the steps, in which some questions alone are asked
 ROWS = 200  # questions that are judged together
+PATCHES = 8  # beside each other, where nobody says how large they are: shapes and digits are told by their edges
 
 
 class Sentences:
@@ -69,6 +73,8 @@ class AskingData:
         self._pixels = {part: np.asarray(folder.pixels(part)) for part in SEEN_PARTS}
         self._found = {part: questions_of(folder, part) for part in SEEN_PARTS}
         self._sentences = {part: Sentences(tokenizer, found) for part, found in self._found.items()}
+        words = np.array([question.split()[0] for question in self._found["training"].questions])
+        self._every, self._first = np.arange(len(words)), np.flatnonzero(words == folder.corpus.get("first"))
         count = len(self._sentences["validation"].rows)
         self._held_out = [
             HeldOut(self._batch("validation", np.arange(first, min(first + ROWS, count))))
@@ -83,10 +89,14 @@ class AskingData:
     def batches(self, step: int) -> list[Batch]:
         """See `minigpt.train.TrainingData`."""
         settings, found = self.folder.settings, []
+        asked = self._first if step < self.folder.corpus.get("first_steps", 0) else self._every
         for micro in range(step * settings.accumulate, (step + 1) * settings.accumulate):
-            epoch, within = divmod(micro, self.steps_per_epoch)
-            order = np.random.default_rng([settings.seed, epoch]).permutation(len(self._sentences["training"].rows))
-            found.append(self._batch("training", order[within * settings.batch : (within + 1) * settings.batch]))
+            epoch, within = divmod(micro, -(-len(asked) // settings.batch))
+            order = np.random.default_rng([settings.seed, epoch]).permutation(asked)
+            rows = order[within * settings.batch : (within + 1) * settings.batch]
+            batch, rng = self._batch("training", rows), np.random.default_rng([settings.seed, micro, CHANGED])
+            assert batch.source is not None
+            found.append(batch._replace(source=augmented(batch.source, self.folder.augment, rng)))
         return found
 
     def held_out(self) -> list[HeldOut]:
@@ -105,13 +115,17 @@ def prepare_asking(
     *,
     name: str = "questions",
     patch: int | None = None,
+    augment: Augmentation = UNCHANGED,
+    first: str | None = None,
     settings: TrainSettings | None = None,
     held: bool = False,
 ) -> ImageFolder:
     """Check everything, make the tokenizer, and write pictures, questions and, last, images.json.
 
-    Of the pictures a twentieth validates, with all their questions; on `test` the model is measured once. The rest as
-    of `prepare_images`.
+    Of the pictures a twentieth validates, with all their questions; on `test` the model is measured once. patch: pixels
+    of a patch's side; None: an eighth of the picture's. first: in the first fifth of the steps only questions are asked
+    that begin with this word. Where answers are many, each says more of its picture than yes or no does, and what is
+    hard to see is seen sooner. The rest as of `prepare_images`.
     """
     path, settings = Path(path), settings or TrainSettings()
     check_size(test, found.pixels.shape[1:], "the test")
@@ -122,6 +136,8 @@ def prepare_asking(
     parts = {"training": found.take(np.flatnonzero(~apart)), "validation": found.take(np.flatnonzero(apart))}
     parts["test"] = test
     training = parts["training"]
+    if first is not None and first not in {question.split()[0] for question in training.questions}:
+        raise UserError(f"no question begins with the word {first!r}; name one that does, or leave it out")
     texts = [f"{question} {answer}" for question, answer in zip(training.questions, training.answers, strict=True)]
     tokenizer = BytePairTokenizer.train(texts, VOCABULARY, at_most=True, progress=False)
     longest = max(Sentences(tokenizer, part).longest for part in parts.values())
@@ -130,11 +146,17 @@ def prepare_asking(
         path,
         asking_config(found.pixels.shape[1:], tokenizer.vocabulary_size, longest, patch),
         settings,
-        {"name": name, **{part: len(some.questions) for part, some in parts.items()}},
+        {
+            "name": name,
+            **{part: len(some.questions) for part, some in parts.items()},
+            "question": _only(training),
+            **({} if first is None else {"first": first, "first_steps": settings.steps // FIRST}),
+        },
         task="ask",
         labels=tuple(sorted(set(training.answers))),
         mean=mean,
         deviation=deviation,
+        augment=augment,
     )
     with nullcontext() if held else locked(path, make_folder=True):
         if has_images(path) and folder.begun:
@@ -150,9 +172,14 @@ def prepare_asking(
     return folder
 
 
+def _only(found: Questions) -> str | None:
+    """The one question that is asked of every picture; None if there are several."""
+    return found.questions[0] if len(set(found.questions)) == 1 else None
+
+
 def asking_config(size: tuple[int, ...], vocabulary: int, longest: int, patch: int | None) -> TransformerConfig:
     """An encoder of pictures, a projector and a decoder. size: Y, X, Z of a picture; longest: tokens of a sentence."""
-    seen = {**ENCODER, **eye_of(size, patch)}
+    seen = {**ENCODER, **eye_of(size, patch or max(1, min(size[:2]) // PATCHES))}
     return preset(
         "tiny",
         vocabulary_size=vocabulary,

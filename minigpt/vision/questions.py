@@ -1,7 +1,7 @@
-"""Questions about pictures, with their answers: from a .jsonl file, or the named set easy-vqa."""
+"""Questions about pictures, with their answers: from a .jsonl file, or a named set."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,14 +11,16 @@ from minigpt.errors import UserError
 from minigpt.files import read_json, read_text
 from minigpt.text.fetch import Package, fetch_package
 from minigpt.values import TABLE, TEXT, about, check, parse_json, read, shown
+from minigpt.vision.augment import Augmentation
 from minigpt.vision.images import check_room
 from minigpt.vision.named import TEST
 from minigpt.vision.png import read_header, read_png
+from minigpt.vision.scenes import SET, digit_scenes
 
 EASY_VQA = Package(
     "easy-vqa", "1.0", "fcb51b309b78c7b00f97b64cdbcbcf5c105f94da1b39c0796cee5a787c4f650f", "easy_vqa/data", 3.2, "MIT"
 )
-QUESTION_SETS = ("easy-vqa", "easy-vqa" + TEST)
+CAPTION = "what is to be seen?"  # asked of every scene
 
 
 class Questions(NamedTuple):
@@ -43,10 +45,11 @@ def read_questions(source: str | Path) -> Questions:
     `UserError` names the line, or the picture, that is wrong.
     """
     if str(source) in QUESTION_SETS:
-        return _easy_vqa(fetch_package(EASY_VQA), "test" if str(source).endswith(TEST) else "train")
+        return NAMED_QUESTIONS[str(source).removesuffix(TEST)].read(str(source))
     path = Path(source)
     if path.suffix.lower() != ".jsonl":
-        raise UserError(f"{path} has the ending {path.suffix!r}; questions are read from .jsonl, or easy-vqa")
+        known = " or ".join(NAMED_QUESTIONS)
+        raise UserError(f"{path} has the ending {path.suffix!r}; questions are read from .jsonl, or are {known}")
     rows = []
     for number, line in enumerate(read_text(path).split("\n"), 1):
         if line.strip():
@@ -82,8 +85,9 @@ def _gathered(paths: Sequence[Path], questions: Sequence[str], answers: Sequence
     return Questions(pixels, np.array([numbers[path] for path in paths]), tuple(questions), tuple(answers))
 
 
-def _easy_vqa(folder: Path, part: str) -> Questions:
+def _easy_vqa(name: str) -> Questions:
     """Each row of its questions.json is a question, its answer and the number of its picture."""
+    folder, part = fetch_package(EASY_VQA), "test" if name.endswith(TEST) else "train"
     path = folder / part / "questions.json"
     rows = read_json(path, check=lambda value: isinstance(value, list) and all(_is_easy(row) for row in value))
     pictures = [folder / part / "images" / f"{row[2]}.png" for row in rows]
@@ -92,6 +96,28 @@ def _easy_vqa(folder: Path, part: str) -> Questions:
 
 def _is_easy(row: Any) -> bool:
     return isinstance(row, list) and [type(value) for value in row] == [str, str, int]
+
+
+def _captions(name: str) -> Questions:
+    """Of every scene its caption."""
+    pixels, captions = digit_scenes(name)
+    return Questions(pixels, np.arange(len(captions)), (CAPTION,) * len(captions), captions)
+
+
+class NamedQuestions(NamedTuple):
+    """Where a named set comes from."""
+
+    read: Callable[[str], Questions]  # its name, or that of its test
+    augment: Augmentation  # what does not change the answers
+    times: int  # that each question is asked
+    first: str | None  # the questions that begin so are asked alone for a while
+
+
+NAMED_QUESTIONS = {
+    "easy-vqa": NamedQuestions(_easy_vqa, Augmentation(), 3, "what"),
+    SET: NamedQuestions(_captions, Augmentation(shift=2, crop=0.1, turn=8.0), 8, None),
+}
+QUESTION_SETS = tuple(f"{name}{part}" for name in NAMED_QUESTIONS for part in ("", TEST))
 
 
 def blind_answers(learnt: Questions, asked: Questions) -> tuple[str, ...]:

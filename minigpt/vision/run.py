@@ -17,7 +17,7 @@ from minigpt.files import checksum, read_json, replacing, write_json
 from minigpt.model import TransformerConfig
 from minigpt.train import RunFolder
 from minigpt.train.folder import read_settings
-from minigpt.values import TABLE, TEXT, about, choice, list_of, number, read, shown, table_of
+from minigpt.values import TABLE, TEXT, about, choice, list_of, number, read, shown, table_of, whole
 from minigpt.vision.augment import UNCHANGED, Augmentation
 from minigpt.vision.images import Images
 
@@ -162,6 +162,9 @@ def open_image_folder(path: str | Path) -> ImageFolder:
         config = TransformerConfig.from_dict(read(value, "config", TABLE))
         settings = read_settings(read(value, "settings", TABLE))
         read(found["data"], "checksums", table_of(TEXT))
+        for name in ("question", "first"):
+            read(found["data"], name, TEXT.or_none(), None)
+        read(found["data"], "first_steps", whole(0), 0)
         task = read(value, "task", choice(*TASKS), TASKS[0])
         _check(config, found, task)
         return ImageFolder(

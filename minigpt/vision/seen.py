@@ -1,5 +1,6 @@
 """A model of images, ready to be asked."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ class Seen:
         self.folder = open_image_folder(path)
         if self.folder.task != "classify":
             raise UserError(f"{path} answers questions about pictures, and names no classes; use minigpt ask")
+        self.labels = self.folder.labels
         self.model = Transformer(self.folder.config)
         self.params, self.progress = newest(self.folder, checkpoint)
 
@@ -43,17 +45,17 @@ class Seen:
         ]
         return softmax_forward(np.concatenate(said).astype(np.float64))[0]
 
-    def answers(self, images: Images) -> list[dict[str, Any]]:
-        """Of each image the likeliest class, and the probability of every one: plain values, for JSON."""
-        labels = self.folder.labels
-        return [
-            {
-                "image": place,
-                "label": labels[int(row.argmax())],
-                "probabilities": dict(zip(labels, row.tolist(), strict=True)),
-            }
-            for place, row in zip(images.places, self.probabilities(images.pixels), strict=True)
-        ]
+
+def answers(labels: Sequence[str], images: Images, shares: np.ndarray) -> list[dict[str, Any]]:
+    """Of each image the likeliest class, and the probability of every one, (N, labels): plain values, for JSON."""
+    return [
+        {
+            "image": place,
+            "label": labels[int(row.argmax())],
+            "probabilities": dict(zip(labels, row.tolist(), strict=True)),
+        }
+        for place, row in zip(images.places, shares, strict=True)
+    ]
 
 
 def images_of(source: str, label: str | None = None) -> Images:

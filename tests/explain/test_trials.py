@@ -120,10 +120,11 @@ def test_the_kept_table_holds_what_the_library_says():
     assert set(kept.measures) == {*EXPLAINERS, BEST_HEAD}
     assert all(len(values) == 5 for told in kept.measures.values() for values in told.values())
     assert min(min(values) for values in kept.accuracy.values()) > 0.98
-    for arm in ARMS:
-        assert kept.mean("chance", arm) < 0.2
-        for name in ("occlusion", "Shapley values", "integrated gradients"):
-            assert kept.mean(name, arm) > 0.9
+    for name in ("occlusion", "Shapley values", "integrated gradients"):
+        assert kept.mean(name, "two hops") > 0.9
+        assert kept.mean(name, "direct") > 0.75  # the token that asks counts too, and sometimes more
+        assert kept.mean(name, "randomized, two hops") == 0
+    assert max(kept.mean("chance", arm) for arm in ARMS) < 0.2
     assert kept.mean(BEST_HEAD, "two hops") == 0
     assert np.allclose(np.diag(list(kept.agreement.values())), 1, atol=0.05)
     with pytest.raises(UserError, match="seeds"):

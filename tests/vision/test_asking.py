@@ -13,10 +13,12 @@ from minigpt.cli import main
 from minigpt.doctor import examine_run
 from minigpt.ops import IGNORED
 from minigpt.train import TrainSettings
-from minigpt.vision import open_image_folder, train_images
-from minigpt.vision.asked import Asked, by_first_word
+from minigpt.vision import NAMED_IMAGES, Augmentation, open_image_folder, train_images
+from minigpt.vision.asked import Asked, by_first_word, by_novelty
 from minigpt.vision.asking import AskingData, Sentences, asking_config, prepare_asking, questions_of
+from minigpt.vision.augment import UNCHANGED
 from minigpt.vision.questions import EASY_VQA, Questions, blind_answers, read_questions
+from minigpt.vision.scenes import digit_scenes
 
 WHERE = ("is it dark?", "where is it bright?")
 
@@ -121,7 +123,7 @@ def test_a_line_that_is_no_question_is_named(line, message, tmp_path):
         read_questions(write(tmp_path / "x.jsonl", f"{good}\n{line}\n".encode()))
     with pytest.raises(UserError, match="holds no question"):
         read_questions(write(tmp_path / "y.jsonl", b"\n"))
-    with pytest.raises(UserError, match=r"read from \.jsonl, or easy-vqa"):
+    with pytest.raises(UserError, match=r"read from \.jsonl, or are easy-vqa or digit-scenes"):
         read_questions(tmp_path / "x.csv")
 
 
@@ -138,6 +140,11 @@ def test_the_command_trains_and_answers(tmp_path, capsys, monkeypatch):
     assert main(["ask", "run", "some/0.png", WHERE[1], "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out)) == {"image", "question", "answer"}
     assert main(["ask", "run", "some/0.png", WHERE[1]]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", "run", test, "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["kinds"].keys() == {"is", "where"} and again["answers"] == {}
+    assert main(["evaluate", "run", test]) == 0 and "where ...?" in capsys.readouterr().out
     assert main(["predict", "run", "some/0.png"]) == 2 and "use minigpt ask" in capsys.readouterr().err
     assert open_model("run").tokenizer is not None
 
@@ -150,7 +157,13 @@ def test_the_command_trains_and_answers(tmp_path, capsys, monkeypatch):
     (["ask", "nothing", "PICTURE", "where?"], "nothing is not the folder of a model of images"),
     (["train", "easy-vqa"], "easy-vqa is a set of images; add --task ask"),
     (["train", "x.jsonl", "--task", "ask"], "measured on other questions; name them with --test"),
-    (["train", "x.jsonl", "--task", "ask", "--augment", "flip"], "--augment goes with --task classify"),
+    (["train", "x.jsonl", "--task", "ask", "--recipe", "vit"], "--recipe goes with --task classify"),
+    (["train", "easy-vqa", "--task", "classify", "--first", "what"], "--first goes with --task ask"),
+    (["train", "mnist", "--first", "what"], "add --task classify"),
+    (["ask", "RUN", "PICTURE"], "the model was trained on many questions; ask one"),
+    (["ask", "RUN", "test:40"], "the test has no question 40; the last one is 39"),
+    (["ask", "RUN", "test:two"], "'test:two' names no question of the test"),
+    (["evaluate", "RUN", "gone.jsonl"], "gone.jsonl"),
 ])  # fmt: skip
 def test_what_cannot_be_asked_is_named(words, message, finished, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -159,6 +172,79 @@ def test_what_cannot_be_asked_is_named(words, message, finished, tmp_path, capsy
         places[name] = str(write(tmp_path / f"{name}.png", png(np.zeros(size, np.uint8))))
     assert main([places.get(word, word) for word in words]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_picture_of_the_test_is_asked_by_its_number(finished, capsys):
+    test = questions_of(open_image_folder(finished), "test")
+    for row in (0, 5):
+        assert main(["ask", str(finished), f"test:{row}", "--json"]) == 0
+        said = json.loads(capsys.readouterr().out)
+        assert (said["question"], said["right_answer"]) == (test.questions[row], test.answers[row])
+    assert main(["ask", str(finished), "test:5"]) == 0
+    shown = capsys.readouterr()
+    assert f"the right answer is {test.answers[5]!r}" in shown.err.lower() and "right answer" not in shown.out
+    assert main(["ask", str(finished), "test:5", "is it bright?", "--json"]) == 0
+    assert "right_answer" not in json.loads(capsys.readouterr().out), "another question has another answer"
+
+
+def test_one_question_for_all_need_not_be_asked(tmp_path, capsys):
+    found = asked(40)
+    captions = found.take(np.arange(1, 80, 2))
+    settings = TrainSettings(steps=2, batch=8, warmup=1)
+    folder = prepare_asking(tmp_path / "run", captions, captions, settings=settings)
+    train_images(folder, show_progress=False)
+    model = Asked(folder.path)
+    assert model.usual == WHERE[1]
+    assert model.answer(found.pixels[0]) == model.answer(found.pixels[0], WHERE[1])
+
+
+def test_pictures_are_changed_anew_and_validation_never(tmp_path):
+    plain, changed = (
+        AskingData(prepare_asking(tmp_path / name, asked(60), asked(20, seed=1), augment=how))
+        for name, how in (("plain", UNCHANGED), ("changed", Augmentation(shift=2)))
+    )
+    (one,), (two,), (again,) = plain.batches(3), changed.batches(3), changed.batches(3)
+    assert np.array_equal(one.tokens, two.tokens) and not np.array_equal(one.source, two.source)
+    assert np.array_equal(two.source, again.source)
+    for held, other in zip(plain.held_out(), changed.held_out(), strict=True):
+        assert np.array_equal(held.batch.source, other.batch.source)
+    assert open_image_folder(tmp_path / "changed").augment == Augmentation(shift=2)
+
+
+def test_some_questions_are_asked_alone_at_first(tmp_path):
+    settings = TrainSettings(steps=20, batch=16, warmup=1)
+    folder = prepare_asking(tmp_path / "run", asked(60), asked(20, seed=1), first="where", settings=settings)
+    assert open_image_folder(folder.path).corpus["first_steps"] == 4
+    data, tokenizer = AskingData(folder), folder.tokenizer()
+    for step in range(7):
+        (batch,) = data.batches(step)
+        said = {tokenizer.decode(row).split()[0] for row in batch.tokens}
+        assert said == ({"where"} if step < 4 else {"is", "where"})
+    rows = np.concatenate([data.batches(step)[0].source for step in range(4)])
+    assert len({row.tobytes() for row in rows}) == 57, "each of them once"
+    with pytest.raises(UserError, match="no question begins with the word 'why'"):
+        prepare_asking(tmp_path / "other", asked(60), asked(20, seed=1), first="why")
+
+
+def test_answers_that_training_had_are_told_from_new_ones():
+    learnt, test = asked(30), asked(9, seed=3)
+    assert by_novelty(learnt, test) == {}
+    odd = test._replace(answers=("on the roof", *test.answers[1:]))
+    parts = by_novelty(learnt, odd)
+    assert parts["never trained on"].tolist() == [True] + [False] * 17
+    assert np.array_equal(parts["trained on"], ~parts["never trained on"])
+
+
+def test_digit_scenes_hold_digits_and_arrangements_out():
+    published(NAMED_IMAGES["mnist"].package)
+    training, test = (digit_scenes(name) for name in ("digit-scenes", "digit-scenes-test"))
+    assert training.pixels.shape == (12_000, 56, 56, 1) and test.pixels.shape == (2_000, 56, 56, 1)
+    known = {*training.captions}
+    new = np.array([caption not in known for caption in test.captions])
+    assert len(known) == 180 and new.tolist() == [False] * 1000 + [True] * 1000
+    quarters = [{picture[r : r + 28, c : c + 28].tobytes() for picture in some.pixels for r in (0, 28) for c in (0, 28)}
+                for some in (training, test)]  # fmt: skip
+    assert quarters[0] & quarters[1] == {bytes(28 * 28)}, "no digit of the test is trained on"
 
 
 def test_changed_questions_and_mixed_up_tasks_are_refused(finished, tmp_path):

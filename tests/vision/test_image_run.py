@@ -14,6 +14,7 @@ from minigpt.train import Interrupted, OneProcess, TrainSettings, steps_done, tr
 from minigpt.train.folder import newest
 from minigpt.vision import Augmentation, Images, Seen, open_image_folder, prepare_images, train_images
 from minigpt.vision.data import ImageData
+from minigpt.vision.seen import answers
 
 SMALL = {"width": 16, "layers": 1, "heads": 2, "init_std": 0.1}
 NAMES = ("left", "right")
@@ -50,7 +51,7 @@ def finished(tmp_path_factory):
 
 def test_it_learns_what_is_easy(finished):
     seen, asked = Seen(finished), pictures(50, seed=1)
-    said = seen.answers(asked)
+    said = answers(seen.labels, asked, seen.probabilities(asked.pixels))
     assert np.mean([one["label"] == label for one, label in zip(said, asked.labels, strict=True)]) > 0.9
     assert said[0]["image"] == "picture 0" and sum(said[0]["probabilities"].values()) == pytest.approx(1)
 
@@ -146,8 +147,8 @@ def test_the_command_trains_goes_on_measures_and_answers(tmp_path, capsys, monke
     assert "has done 9 steps; ask for more" in capsys.readouterr().err
 
     assert main(["predict", out, source, "--json"]) == 0
-    answers = json.loads(capsys.readouterr().out)
-    assert len(answers) == 60 and set(answers[0]) == {"image", "label", "probabilities"}
+    found = json.loads(capsys.readouterr().out)
+    assert len(found) == 60 and set(found[0]) == {"image", "label", "probabilities"}
     assert main(["predict", out, source, "--out", "said.csv"]) == 0
     assert (tmp_path / "said.csv").read_text(encoding="utf-8").startswith("image,label,probability\n")
     assert main(["predict", out, source, "--measure", "--json"]) == 0
@@ -165,6 +166,13 @@ def test_vits_own_recipe_is_written_as_a_folder_of_transformers(tmp_path, capsys
     ours, again = open_model(out), open_model(tmp_path / "vit")
     pictures = np.random.default_rng(0).standard_normal((3, 1, 6, 8)).astype(np.float32)
     assert np.array_equal(ours.model.forward(ours.params, pictures)[0], again.model.forward(again.params, pictures)[0])
+    said = []
+    for model in (out, str(tmp_path / "vit")):
+        assert main(["predict", model, source, "--json"]) == 0
+        said.append(json.loads(capsys.readouterr().out))
+    for one, two in zip(*said, strict=True):
+        assert one["label"] == two["label"]
+        assert one["probabilities"] == pytest.approx(two["probabilities"], abs=1e-5)
 
 
 @pytest.mark.parametrize(("words", "message"), [

@@ -9,7 +9,7 @@ from conftest import optional
 from minigpt import CharacterTokenizer, UserError
 from minigpt.optim import warmup_cosine
 from minigpt.vision import Images
-from minigpt.vision.scenes import PLACES, captions_of, compose, named_digits
+from minigpt.vision.scenes import PLACES, WORDS, Arrangement, arrangements, compose, named_digits, shared_out
 from minigpt.vision.towers import (
     MOST_SCALE,
     fit_towers,
@@ -88,29 +88,32 @@ def bars():
 def test_a_scene_is_what_its_caption_says():
     digits = named_digits(bars())
     assert set(digits.labels) == {"zero", "one", "two"}
-    captions = captions_of(("zero", "two"))
-    assert len(captions) == 2 * len(PLACES) * 2 and len(set(captions)) == len(captions)
-    scenes = compose(digits, captions * 4, np.random.default_rng(0))
+    every = arrangements(("zero", "two"))
+    assert len(every) == len(set(every)) == 2 * len(PLACES) * 2
+    scenes = compose(digits, every * 4, np.random.default_rng(0))
     known = {label: [p.tobytes() for p, one in zip(digits.pixels, digits.labels, strict=True) if one == label]
              for label in ("zero", "two")}  # fmt: skip
-    for scene, caption in zip(scenes.pixels, scenes.captions, strict=True):
+    rooms = set()
+    for scene, caption, one in zip(scenes.pixels, scenes.captions, every * 4, strict=True):
+        assert caption == f"a {one.first} {one.place} a {one.second}"
         quarters = {(r, c): scene[4 * r : 4 * r + 4, 4 * c : 4 * c + 4] for r in (0, 1) for c in (0, 1)}
-        shown = {place: q.tobytes() for place, q in quarters.items() if q.any()}
-        first, place, second = (
-            caption.split(" ", 1)[0],
-            caption.split(" ", 1)[1].rpartition(" ")[0],
-            caption.split()[-1],
-        )
-        (at,) = [p for p, data in shown.items() if data in known[first]] if first != second else [min(shown)]
-        (other,) = set(shown) - {at}
-        if first != second:
-            moves = {"above": (1, 0), "below": (-1, 0), "left of": (0, 1), "right of": (0, -1)}
-            assert (other[0] - at[0], other[1] - at[1]) == moves[place]
-            assert shown[other] in known[second]
-    again = compose(digits, captions * 4, np.random.default_rng(0))
+        first, second = sorted(place for place, quarter in quarters.items() if quarter.any())
+        assert (second[0] - first[0], second[1] - first[1]) == {"above": (1, 0), "left of": (0, 1)}[one.place]
+        assert quarters[first].tobytes() in known[one.first] and quarters[second].tobytes() in known[one.second]
+        rooms.add((one.place, first))
+    assert len(rooms) == 4, "a pair stands in either half"
+    again = compose(digits, every * 4, np.random.default_rng(0))
     assert np.array_equal(scenes.pixels, again.pixels)
     with pytest.raises(UserError, match="whose classes are 0 to 9"):
         named_digits(bars()._replace(labels=("cat",) * 30))
+
+
+def test_captions_are_english_and_every_word_of_those_held_out_is_trained_on():
+    assert Arrangement("eight", "left of", "one").caption == "an eight left of a one"
+    trained, never = shared_out()
+    assert (len(trained), len(never)) == (180, 20) and not {*trained} & {*never}
+    for part in range(3):
+        assert {one[part] for one in trained} == ({*WORDS} if part != 1 else {*PLACES})
 
 
 def test_pictures_and_texts_that_belong_together_come_together():
