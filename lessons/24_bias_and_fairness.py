@@ -190,7 +190,8 @@ axes.spines[["top", "right"]].set_visible(False)
 show(
     figure,
     "Share of stereotyped pronouns against temperature. For the text with 80%, three models fall from 1.0 near "
-    "temperature 0 to about 0.8 at 1 and 0.67 at 2, along the curve that ln 4 gives. For the fair text the line stays at 0.5.",
+    "temperature 0 to about 0.8 at 1 and 0.67 at 2, near the curve that ln 4 gives. Of the fair text two lines stay at 0.5, and "
+    "one rises to 0.65 near temperature 0.",
 )
 
 # %% [markdown]
