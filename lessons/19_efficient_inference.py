@@ -7,7 +7,7 @@
 #
 # **You need.** Lesson 02, attention; lesson 04, the decoder and its key-value cache; lesson 06, optimizers.
 #
-# **Time.** 160 minutes to read; the code runs in 109 s and takes 0.7 GB.
+# **Time.** 210 minutes to read; the code runs in 138 s and takes 0.6 GB.
 
 # %%
 import argparse
@@ -17,6 +17,7 @@ import tarfile
 import time
 from collections import Counter, defaultdict
 from itertools import product
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -41,7 +42,7 @@ from minigpt import (
 from minigpt.compress import Compression, compress_params
 from minigpt.compress.calibrate import batches_of
 from minigpt.compress.rounding import Grid, nearest
-from minigpt.compress.second_order import inverse_root, second_order
+from minigpt.compress.second_order import DAMPING, inverse_root, second_order
 from minigpt.course import (
     difference,
     expect,
@@ -56,7 +57,10 @@ from minigpt.infer.drafts import Proposal
 from minigpt.infer.paged import PagedPast
 from minigpt.infer.sampling import distribution, draw
 from minigpt.infer.speculative import break_even, choose, judge
+from minigpt.measure.intervals import bootstrapped_mean
+from minigpt.measure.long_range import token_losses
 from minigpt.objectives import causal_lm, loss, loss_and_gradient
+from minigpt.ops import cross_entropy_backward, cross_entropy_forward
 from minigpt.optim import warmup_cosine
 from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION, seed_lines
 from minigpt.plots_inference import bytes_read
@@ -81,9 +85,9 @@ def unless_quick(**others):
 # **Inference** is using a trained model; here it is writing. A decoder writes one token at a time, and each token needs
 # all of its weights. Our example is the beginning of a sentence, *Return the number of*, which is to be continued.
 #
-# We train a small model on Python's own documentation: four blocks of width 96, four query heads, two key-value heads.
-# Three of them, one for each seed, so that we can tell a finding from luck. And three more of the same size that were
-# trained for a fifth of the steps; an objection will need them.
+# We train a small model on Python's own documentation: four blocks of width 64, four query heads, two key-value heads.
+# Three of them, one for each seed, so that we can tell a finding from luck. And, of the same size, three that were
+# trained for a fifth of the steps and three that were trained for three times as many; controls will need them.
 
 # %%
 corpus = load_corpus("pydocs", progress=False)
@@ -92,13 +96,13 @@ tokenizer = BytePairTokenizer.train([training[: 30_000 if quick() else 200_000]]
 TEXT = tokenizer.encode(training[: 60_000 if quick() else 500_000])
 UNSEEN = tokenizer.encode("\n\n".join(corpus.validation)[:30_000])
 WINDOW = 32 if quick() else 128
-STEPS = 10 if quick() else 300
+STEPS = 10 if quick() else 200
 
 
 def windows_of(ids, count):
-    """So many windows from all over a text, and the tokens that follow."""
+    """So many windows from all over a text, each with the token that follows: (count, WINDOW + 1)."""
     starts = np.linspace(0, len(ids) - WINDOW - 1, count).astype(int)
-    return causal_lm(np.stack([ids[start : start + WINDOW + 1] for start in starts]))
+    return np.stack([ids[start : start + WINDOW + 1] for start in starts])
 
 
 def trained(model, seed, steps, score=loss_and_gradient):
@@ -112,10 +116,14 @@ def trained(model, seed, steps, score=loss_and_gradient):
     return params
 
 
-sizes = {"context": 256, "layers": 4, "width": 96, "heads": 4, "key_value_heads": 2}
-large = Transformer(preset("tiny", vocabulary_size=tokenizer.vocabulary_size, **sizes))
+sizes = {"context": 256, "layers": 4, "width": 64, "heads": 4, "key_value_heads": 2}
+sizes |= {"vocabulary_size": tokenizer.vocabulary_size, "feed_forward_width": 192}
+large = Transformer(preset("tiny", **sizes))
+start = time.process_time()
 models = [trained(large, seed, STEPS) for seed in SEEDS]
+SECONDS_OF_A_TEACHER = (time.process_time() - start) / len(models)
 barely = [trained(large, seed, STEPS // 5) for seed in SEEDS]
+longer = [trained(large, seed, 3 * STEPS) for seed in SEEDS]
 SENTENCE = tokenizer.encode("Return the number of")
 params = models[0]
 written = generate(
@@ -123,11 +131,11 @@ written = generate(
 )
 print([tokenizer.decode([token]) for token in SENTENCE])
 print(repr(tokenizer.decode([*SENTENCE, *written])))
-HELD_OUT = windows_of(UNSEEN, 4 if quick() else 40)
+HELD_OUT = windows_of(UNSEEN, 4 if quick() else 48)
 spread_table(
     {
-        f"trained for {steps} steps": [loss(large, one, HELD_OUT) for one in some]
-        for steps, some in ((STEPS, models), (STEPS // 5, barely))
+        f"trained for {steps} steps": [loss(large, one, causal_lm(HELD_OUT)) for one in some]
+        for steps, some in ((STEPS // 5, barely), (STEPS, models), (3 * STEPS, longer))
     }
     | {"every token alike": [np.log(tokenizer.vocabulary_size)] * len(SEEDS)},
     name="nats per token, held out",
@@ -217,17 +225,18 @@ def keep(name, x):
 
 
 def heads_of(tokens, past=None):
-    """What head 0 of the first block takes from the values, (T, 24)."""
+    """What head 0 of the first block takes from the values, (T, D)."""
     large.forward(params, Batch(tokens[None]), Call(past=past, hook=keep))
     return seen["blocks.0.attention.heads"][0, 0]
 
 
 all_at_once = heads_of(SENTENCE)
 query, key, value = (seen[f"blocks.0.attention.{part}"][0, 0] for part in ("query", "key", "value"))
-keys, values, by_hand = np.empty((0, 24)), np.empty((0, 24)), []
-for q, k, v in zip(query, key, value, strict=True):  # (24,) each, token after token
+D = large.config.head_width  # 16
+keys, values, by_hand = np.empty((0, D)), np.empty((0, D)), []
+for q, k, v in zip(query, key, value, strict=True):  # (D,) each, token after token
     keys, values = np.vstack([keys, k]), np.vstack([values, v])
-    scores = keys @ q / np.sqrt(24)  # one for each token so far
+    scores = keys @ q / np.sqrt(D)  # one for each token so far
     shares = np.exp(scores - scores.max())
     by_hand.append(shares / shares.sum() @ values)
 
@@ -242,7 +251,7 @@ expect(
 )
 shown = [
     x for name, x in seen.items() if name.endswith((".key", ".value"))
-]  # (1, 2, S, 24) in each block
+]  # (1, 2, S, D) in each block
 expect(
     "L19.bytes_of_the_cache",
     sum(x.nbytes for x in shown) / cache_bytes(large.config, len(SENTENCE), np.float32),
@@ -375,14 +384,14 @@ axes.legend(frameon=False, loc="upper left")
 axes.spines[["top", "right"]].set_visible(False)
 show(
     figure,
-    "Two rising lines against the length of the text. Multiplications fall by 32 to 129 times, seconds by about 3 to 8 "
+    "Two rising lines against the length of the text. Multiplications fall by 32 to 128 times, seconds by about 2 to 6 "
     "times.",
 )
 
 # %% [markdown]
 # (a) and (d) are confirmed to the last operation, and to a few millionths of a score. (b) and (c) are confirmed as
 # well. At 256 tokens the matrices of the blocks multiply 128 times less (only these are counted, not attention itself),
-# and yet the seconds fall only some eight times: without the cache all rows go through a matrix together, and a row
+# and yet the seconds fall only five times: without the cache all rows go through a matrix together, and a row
 # among others is cheap. How much of that is reading and how much the cost of a call in Python, this experiment does not
 # tell apart. The fifth method lives on both.
 #
@@ -416,7 +425,7 @@ def symmetric_by_hand(numbers, bits):
 
 
 MATRIX = "blocks.0.feed_forward.down.weight"
-matrix = np.ascontiguousarray(params[MATRIX].T)  # (96, 256), a row for each output
+matrix = np.ascontiguousarray(params[MATRIX].T)  # (64, 192), a row for each output
 for symmetric, function in ((True, symmetric_by_hand), (False, nearest_by_hand)):
     by_hand = np.concatenate([function(group, 4) for group in matrix.reshape(-1, 32)])
     theirs = nearest(matrix, Grid(bits=4, group=32, symmetric=symmetric)).values()
@@ -430,7 +439,8 @@ show_source(nearest)
 # A **second-order** method (GPTQ) minds what the matrix is *for*. It reads some text, notes the inputs X of the matrix, and
 # rounds one column after another. What rounding a column does wrong to the output is made good by the columns that are
 # not rounded yet. How much each must change is in the inverse of X^T X; *second-order*, since X^T X is the second
-# derivative of the squared error. In NumPy, with one scale for a row:
+# derivative of the squared error. (A tenth of its mean diagonal is added to it, the *damping*, since some directions are
+# hardly known from a short text.) In NumPy, with one scale for a row:
 
 
 # %%
@@ -438,7 +448,7 @@ def second_order_by_hand(rows, grid, products):
     """rows: (outputs, inputs); products: X^T X."""
     left, rounded = rows.copy(), np.empty_like(rows)
     scales = grid.fit(rows)
-    root = inverse_root(products, 0.01).astype(rows.dtype)  # its square is the inverse
+    root = inverse_root(products, DAMPING).astype(rows.dtype)  # its square is the inverse
     for column in range(rows.shape[1]):
         wanted = left[:, [column]]
         rounded[:, [column]] = grid.values(grid.codes(wanted, scales), scales)
@@ -447,10 +457,10 @@ def second_order_by_hand(rows, grid, products):
     return rounded
 
 
-calibration = TEXT[: 512 if quick() else 4096]
-large.forward(params, Batch(calibration[:256][None]), Call(hook=keep))
-x = seen["blocks.0.feed_forward.hidden"][0].astype(np.float64)  # (256, 256)
-grid = Grid(bits=4, group=256, symmetric=False)
+READS = 512 if quick() else 4096  # tokens that a calibration reads
+large.forward(params, Batch(TEXT[:256][None]), Call(hook=keep))
+x = seen["blocks.0.feed_forward.hidden"][0].astype(np.float64)  # (256, 192)
+grid = Grid(bits=4, group=matrix.shape[1], symmetric=False)
 theirs = second_order(matrix, grid, x.T @ x)
 ours = second_order_by_hand(matrix, grid, x.T @ x)
 expect(
@@ -484,33 +494,34 @@ table(
 # ### Experiment: loss against bits
 #
 # The matrices of the blocks are rounded, the table of tokens stays. We measure how much the loss on held-out text grows,
-# for three models.
+# for the three models that were trained longest: they have the most to lose.
 #
 # * To the nearest, with a scale *per column* of the matrix (all that one output is made of), or for each *group* of 32.
-# * Second-order in groups, calibrated on 4,096 tokens of the training text. Controls: calibrated on Python's source code,
-#   or on tokens drawn at random.
+# * Second-order in groups, calibrated on 4,096 tokens of the training text; at 3 bits on three such texts, since what
+#   is read is drawn as well. Controls: calibrated on Python's source code, or on tokens drawn at random.
 # * *Is it the size of the error or its direction?* The control keeps the size of every single error and gives it a random
 #   sign, three times.
-# * The models that were trained for a fifth of the steps, for an objection.
+# * The models that were trained for less, for an objection.
 #
-# **Prediction.** (a) At 8 and 6 bits nothing is lost: less than 0.004 nats for each model. (b) At 3 bits groups lose
-# less than columns, in each model. (c) At 3 bits second-order loses less than the nearest. (d) Random signs raise what
-# second-order loses, in each model, and by more than they change what the nearest loses: its gain is all direction. (e)
-# The calibration needs real text: random tokens lose more, in each model.
+# Two things were drawn by chance, the models and the windows on which they are judged. So a difference gets two
+# intervals: one over the three models (Student's), and one over the held-out windows, drawn again and again (a
+# bootstrap).
+#
+# **Prediction.** (a) At 8 bits nothing is lost, at 6 hardly anything: less than 0.0005 and 0.002 nats for each model,
+# whatever the method. (b) At 3 bits groups lose less than columns, in each model. (c) At 3 bits second-order loses less
+# than the nearest, over models and over windows. (d) Random signs raise what second-order loses, in each model, and by
+# more than they change what the nearest loses: its gain is all direction. (e) The calibration needs real text: random
+# tokens lose more than each of the three texts, in each model. (f) The models that were trained longest lose more at 3
+# bits than those that were trained for a third of their steps.
 
 # %%
-DOCUMENTATION = calibration
-CODE = tokenizer.encode("\n".join(map(inspect.getsource, (argparse, difflib, tarfile))))[
-    : len(calibration)
-]
-AT_RANDOM = np.random.default_rng(5).integers(0, tokenizer.vocabulary_size, len(calibration))
+PLACES = (0, len(TEXT) // 3, 2 * len(TEXT) // 3)
+CODE = tokenizer.encode("\n".join(map(inspect.getsource, (argparse, difflib, tarfile))))[:READS]
+AT_RANDOM = np.random.default_rng(5).integers(0, tokenizer.vocabulary_size, READS)
+TEXTS = {f"text {number}": TEXT[place : place + READS] for number, place in enumerate(PLACES, 1)}
 READ = {
-    name: batches_of(large, tokenizer, text)
-    for name, text in (
-        ("documentation", DOCUMENTATION),
-        ("code", CODE),
-        ("random tokens", AT_RANDOM),
-    )
+    name: batches_of(large, tokenizer, ids)
+    for name, ids in (*TEXTS.items(), ("code", CODE), ("random tokens", AT_RANDOM))
 }
 
 
@@ -534,81 +545,111 @@ def with_random_signs(params, changed, rng):
     return found
 
 
-unrounded = {id(one): loss(large, one, HELD_OUT) for one in models + barely}
+def by_window(params):
+    """Nats per token of each held-out window."""
+    return token_losses(large, params, HELD_OUT).mean(axis=1)
+
+
+unrounded = {id(one): by_window(one) for one in barely + models + longer}
 
 
 def costs(some, *how, signs=0):
-    """By how many nats rounding raises the loss of each model; with random signs the mean of so many draws."""
+    """By how many nats rounding raises the loss: (models, windows); with random signs the mean of so many draws."""
     found = []
     for one in some:
         changed = rounded(one, *how)
         tried = [
             with_random_signs(one, changed, np.random.default_rng(draw)) for draw in range(signs)
         ] or [changed]
-        found.append(
-            float(np.mean([loss(large, each, HELD_OUT) for each in tried]) - unrounded[id(one)])
-        )
-    return found
+        found.append(np.mean([by_window(each) for each in tried], axis=0) - unrounded[id(one)])
+    return np.array(found)
 
 
 BITS = (8, 4, 3) if quick() else (8, 6, 4, 3)
 DRAWS = 1 if quick() else 3
-nearest_by = {(bits, group): costs(models, bits, group) for bits in BITS for group in (None, 32)}
-by_text = {(3, read): costs(models, 3, 32, read) for read in READ}
-by_text[4, "documentation"] = costs(models, 4, 32, "documentation")
+nearest_by = {(bits, group): costs(longer, bits, group) for bits in BITS for group in (None, 32)}
+second_by = {(bits, "text 1"): costs(longer, bits, 32, "text 1") for bits in BITS}
+second_by |= {(3, read): costs(longer, 3, 32, read) for read in READ if read != "text 1"}
+plain = nearest_by[3, 32]
+second = np.mean([second_by[3, read] for read in TEXTS], axis=0)  # over the three texts
 signs = {
-    "nearest": costs(models, 3, 32, signs=DRAWS),
-    "second-order": costs(models, 3, 32, "documentation", signs=DRAWS),
+    "nearest": costs(longer, 3, 32, signs=DRAWS),
+    "second-order": costs(longer, 3, 32, "text 1", signs=DRAWS),
 }
-of_barely = costs(barely, 3, 32)
+less_trained = {
+    steps: costs(some, 3, None) for steps, some in ((STEPS // 5, barely), (STEPS, models))
+}
+all_costs = {
+    f"{bits} bits, nearest, {'a scale for each column' if group is None else 'in groups of 32'}": values
+    for (bits, group), values in nearest_by.items()
+}
+all_costs |= {f"{bits} bits, second-order, read {name}": x for (bits, name), x in second_by.items()}
+all_costs |= {f"3 bits, {name}, random signs": values for name, values in signs.items()}
+all_costs |= {
+    f"3 bits, nearest, a scale for each column, {steps} steps": values
+    for steps, values in less_trained.items()
+}
 spread_table(
-    {
-        f"{bits} bits, nearest, {'a scale for each column' if group is None else 'in groups of 32'}": values
-        for (bits, group), values in nearest_by.items()
-    }
-    | {
-        f"{bits} bits, second-order, read {name}": values
-        for (bits, name), values in by_text.items()
-    }
-    | {f"3 bits, {name}, random signs": values for name, values in signs.items()}
-    | {"3 bits, nearest, trained for a fifth of the steps": of_barely},
+    {name: values.mean(axis=1).tolist() for name, values in all_costs.items()},
     name="nats lost",
     digits=4,
 )
 
 # %%
-mean = {key: float(np.mean(values)) for key, values in (nearest_by | by_text).items()}
-second, plain = by_text[3, "documentation"], nearest_by[3, 32]
-comparisons = {
-    "3 bits, columns minus groups": difference(nearest_by[3, None], plain, paired=True),
-    "3 bits, nearest minus second-order": difference(plain, second, paired=True),
-    "nearest, random signs minus as rounded": difference(signs["nearest"], plain, paired=True),
-    "second-order, random signs minus as rounded": difference(
-        signs["second-order"], second, paired=True
+pairs = {
+    "3 bits, columns minus groups": (nearest_by[3, None], plain),
+    "3 bits, nearest minus second-order": (plain, second),
+    "nearest, random signs minus as rounded": (signs["nearest"], plain),
+    "second-order, random signs minus as rounded": (
+        signs["second-order"],
+        second_by[3, "text 1"],
     ),
-    "read code minus documentation": difference(by_text[3, "code"], second, paired=True),
-    "read random tokens minus documentation": difference(
-        by_text[3, "random tokens"], second, paired=True
-    ),
-    "trained longer minus shorter": difference(plain, of_barely, paired=True),
+    "read code minus documentation": (second_by[3, "code"], second),
+    "read random tokens minus documentation": (second_by[3, "random tokens"], second),
+    **{
+        f"trained for {3 * STEPS} minus {steps} steps": (nearest_by[3, None], values)
+        for steps, values in less_trained.items()
+    },
+}
+over_models = {
+    name: difference(one.mean(axis=1).tolist(), other.mean(axis=1).tolist(), paired=True)
+    for name, (one, other) in pairs.items()
+}
+over_windows = {
+    name: bootstrapped_mean((one - other).mean(axis=0)) for name, (one, other) in pairs.items()
 }
 errors = [
-    np.linalg.norm(rounded(params, 3, 32, read).flat - params.flat)
-    for read in (None, "documentation")
+    np.linalg.norm(rounded(longer[0], 3, 32, read).flat - longer[0].flat)
+    for read in (None, "text 1")
 ]
 print(f"the second-order errors of the first model are {errors[1] / errors[0]:.2f} times as large")
-for name, found in comparisons.items():
-    print(f"{name}: {found.mean:+.4f} (95% interval {found.low:+.4f} to {found.high:+.4f})")
+table(
+    ["nats, with 95% intervals", "mean", "over three models", "over windows"],
+    [
+        (
+            name,
+            f"{found.mean:+.4f}",
+            f"{found.low:+.4f} to {found.high:+.4f}",
+            f"{over_windows[name].low:+.4f} to {over_windows[name].high:+.4f}",
+        )
+        for name, found in over_models.items()
+    ],
+)
 
 # %%
-expect(
-    "E27.rounding_8_bits",
-    mean[8, None],
-    below=0.004,
-    above=-0.004,
-    against=unless_quick(three_bits=mean[3, None]),
-    full_only=True,
-)
+mean = {key: float(values.mean()) for key, values in (nearest_by | second_by).items()}
+of_models = {key: values.mean(axis=1) for key, values in (nearest_by | second_by).items()}
+for bits, most in ((8, 0.0005), (6, 0.002)):
+    for name, how in (("columns", None), ("groups", 32), ("second_order", "text 1")):
+        if bits in BITS:
+            expect(
+                f"E27.rounding_{bits}_bits_{name}",
+                mean[bits, how],
+                above=-most,
+                below=most,
+                against=unless_quick(three_bits=mean[3, how], four_bits=mean[4, how]),
+                full_only=True,
+            )
 expect(
     "E27.rounding_3_bits",
     mean[3, None],
@@ -619,55 +660,81 @@ expect(
 )
 expect(
     "E27.second_order_3_bits",
-    np.mean(second) / np.mean(signs["second-order"]),
+    second_by[3, "text 1"].mean() / signs["second-order"].mean(),
     below=0.7,
     against=unless_quick(size_alone=1),
     full_only=True,
 )
 prediction(
     "E27.bits_8_and_6",
-    "8 and 6 bits lose less than 0.004 nats in each model",
-    all(max(np.abs(values)) < 0.004 for (bits, _), values in nearest_by.items() if bits > 4),
+    "8 bits lose less than 0.0005 nats in each model, 6 bits less than 0.002",
+    all(
+        np.abs(values).max() < {8: 0.0005, 6: 0.002}[bits]
+        for (bits, _), values in of_models.items()
+        if bits > 4
+    ),
 )
 prediction(
     "E27.groups",
     "at 3 bits groups lose less than columns, in each model",
-    min(np.subtract(nearest_by[3, None], plain)) > 0,
+    min(of_models[3, None] - of_models[3, 32]) > 0,
 )
+gain = "3 bits, nearest minus second-order"
 prediction(
     "E27.second_order",
-    "at 3 bits second-order loses less than the nearest",
-    comparisons["3 bits, nearest minus second-order"].low > 0,
+    "at 3 bits second-order loses less than the nearest, over models and over windows",
+    min(over_models[gain].low, over_windows[gain].low) > 0,
     text_says=False,
+)
+raised = {
+    name: values - as_it_is
+    for name, values, as_it_is in (
+        ("nearest", signs["nearest"], plain),
+        ("second-order", signs["second-order"], second_by[3, "text 1"]),
+    )
+}  # (models, windows)
+by_more = bootstrapped_mean(
+    (raised["second-order"] - np.abs(raised["nearest"].mean())).mean(axis=0)
+)
+print(
+    f"raised by more than the nearest: {by_more.value:+.4f} ({by_more.low:+.4f} to {by_more.high:+.4f})"
 )
 prediction(
     "E27.direction",
-    "random signs raise what second-order loses, by more than they change what the nearest loses",
-    min(np.subtract(signs["second-order"], second))
-    > max(np.abs(np.subtract(signs["nearest"], plain))),
+    "random signs raise what second-order loses, in each model, and by more than the nearest's",
+    raised["second-order"].mean(axis=1).min() > 0 and by_more.low > 0,
 )
 prediction(
     "E27.real_text",
-    "calibrated on random tokens it loses more, in each model",
-    min(np.subtract(by_text[3, "random tokens"], second)) > 0,
+    "calibrated on random tokens it loses more than with each text, in each model",
+    min((of_models[3, "random tokens"] - of_models[3, read]).min() for read in TEXTS) > 0,
+    text_says=False,
+)
+more_read = f"trained for {3 * STEPS} minus {STEPS} steps"
+expect(
+    "E27.trained_longer_loses_more",
+    over_models[more_read].mean,
+    above=0.005,
+    against=unless_quick(as_much=0),
+    full_only=True,
+)
+prediction(
+    "E27.trained_longer",
+    f"at 3 bits {3 * STEPS} steps lose more than {STEPS}, over models and over windows",
+    min(over_models[more_read].low, over_windows[more_read].low) > 0,
 )
 
 # %%
 figure, panels = plt.subplots(1, 2, figsize=(9.5, 3.8), layout="constrained")
 lines = {
-    "nearest, columns": ([nearest_by[bits, None] for bits in BITS], BITS, VERMILION, "o-"),
-    "nearest, groups": ([nearest_by[bits, 32] for bits in BITS], BITS, ORANGE, "s--"),
-    "second-order, groups": (
-        [by_text[bits, "documentation"] for bits in (4, 3)],
-        (4, 3),
-        BLUE,
-        "^-",
-    ),
+    "nearest, columns": ([of_models[bits, None] for bits in BITS], VERMILION, "o-"),
+    "nearest, groups": ([of_models[bits, 32] for bits in BITS], ORANGE, "s--"),
+    "second-order, groups": ([of_models[bits, "text 1"] for bits in BITS], BLUE, "^-"),
 }
-for name, (values, bits, color, style) in lines.items():
-    panels[0].plot(bits, np.mean(values, axis=1), style, color=color, label=name, markersize=5)
+for name, (values, color, style) in lines.items():
+    panels[0].plot(BITS, np.mean(values, axis=1), style, color=color, label=name, markersize=5)
     panels[0].fill_between(
-        bits, np.min(values, axis=1), np.max(values, axis=1), color=color, alpha=0.2, linewidth=0
+        BITS, np.min(values, axis=1), np.max(values, axis=1), color=color, alpha=0.2, linewidth=0
     )
 panels[0].invert_xaxis()
 panels[0].set_xticks(BITS, BITS)
@@ -675,10 +742,10 @@ panels[0].set(xlabel="bits of a weight", ylabel="nats lost")
 panels[0].legend(frameon=False)
 panels[0].set_title("Little is lost down to 4 bits")
 arms = {
-    "nearest": (plain, ORANGE),
-    "its sizes,\nrandom signs": (signs["nearest"], ORANGE),
-    "second-\norder": (second, BLUE),
-    "its sizes,\nrandom signs ": (signs["second-order"], BLUE),
+    "nearest": (of_models[3, 32], ORANGE),
+    "its sizes,\nrandom signs": (signs["nearest"].mean(axis=1), ORANGE),
+    "second-\norder": (of_models[3, "text 1"], BLUE),
+    "its sizes,\nrandom signs ": (signs["second-order"].mean(axis=1), BLUE),
 }
 for place, (_, (values, color)) in enumerate(arms.items()):
     panels[1].plot([place] * len(values), values, "o", color=color, alpha=0.5)
@@ -692,25 +759,26 @@ for panel in panels:
 show(
     figure,
     "Left, nats lost against bits: near zero at 8 and 6 bits, rising at 3. Right, dots for each model at 3 bits: random signs "
-    "leave the loss of the nearest rounding as it is, and raise that of second-order rounding several times.",
+    "raise what second-order rounding loses in every model, about twofold; of the nearest rounding the dots overlap.",
 )
 
 # %% [markdown]
-# (a), (b), (d) and (e) are confirmed. At 8 and 6 bits nothing is to be seen, at 4 bits one or two thousandths of a nat,
-# at 3 bits a hundredth. This is a small model, and a forgiving one. Two warnings. The band of (a), 0.004, would let 4
-# bits through as well; what shows that 8 and 6 bits lose less is the table. And all models read the same text, to be
-# calibrated and to be judged: the intervals speak of other models, not of other texts.
+# (a) and (b) are confirmed. At 8 bits nothing is to be seen, at 6 less than a thousandth of a nat. At 4 bits it is some
+# thousandths, at 3 bits two to three hundredths. This is a small model, and a forgiving one.
 #
-# (c) is *not confirmed*. In two of the three models second-order rounding loses less than half of what the nearest
-# loses, in the third as much; an interval of three models holds zero. What does show in every model is (d). The
-# second-order errors are half as large again as the nearest ones (in the first model). With random signs they cost
-# twice as much, as their size would have it, and as they are they cost a fraction of that. For the nearest rounding no
-# such difference is seen; its interval, 0.01 to both sides, is wider than the whole loss, so a smaller direction could
-# hide in it. "How large is the error of the weights" is therefore the wrong question for a calibrated method; one must
-# ask what it does to the output.
+# (c) is *not confirmed*. Over the windows second-order rounding loses less than the nearest. Over the models the
+# interval holds zero, and with one model what is gained differs from text to text by as much as the methods differ.
+# Whoever tries one model and one text may find either ahead. What does show in every model is (d). The second-order
+# errors are the larger ones, by a fifth in the first model. With random signs they cost twice as much; as they are,
+# they cost less than the smaller errors of the nearest rounding. That one is not quite without direction either: over
+# the windows random signs cost it a little, too. So "how large is the error of the weights" is the wrong question for a
+# calibrated method; one must ask what it does to the output.
 #
-# What is read matters too. Random tokens are worse than the documentation in each model, and no better than not reading
-# at all; another text, source code, is not told apart from the documentation, nor shown to be as good.
+# (e) is *not confirmed*, and that is a lesson about lessons. In a first version, with one calibration text and models
+# trained for half as long, random tokens lost more in each of three models, and it was called confirmed. With three
+# texts, tokens at random cannot be told from documentation, nor can code. A reading that fits: what a matrix so small
+# is multiplied with has the same large directions whatever is read. (f) is confirmed, and an objection will come back
+# to it.
 #
 # ## Third method: a student
 #
@@ -720,16 +788,28 @@ show(
 # probabilities. (In a pilot with 0.7, at temperature 2, one student of three got stuck far behind its twin; so we took
 # this.)
 #
-# Each seed has three students, from the same start. *Alone* learns from the text. *Taught* makes equally many steps. But a
-# step with a teacher takes nearly three times as long, since the teacher reads along. So the control *alone, as long* may
-# train for about the time that the taught one has.
+# Each seed has its students, all from the same start. *Alone* learns from the text. *Taught* makes equally many steps. But
+# a step with a teacher takes longer, since the teacher reads along, and the teacher had to be trained. So *alone, as
+# long* may train for about the time that the taught one has, and *alone, as long as both* for the time of the taught
+# one and of its teacher's training together.
 #
-# **Prediction.** (a) Taught beats alone at equal steps. (b) It also beats alone at equal time.
+# *Is it what the teacher knows, or only that its targets are softer?* A teacher that was never trained has targets
+# nearly alike for all tokens: soft, and without knowledge. A milder form of the same is **label smoothing**: a tenth of
+# each target is spread evenly over all tokens. And there are teachers that were trained for a fifth of the steps, and
+# for three times as many.
+#
+# **Prediction.** (a) Taught beats alone at equal steps. (b) It also beats alone at equal time, its teacher's training
+# not counted. (c) Neither softer target without knowledge gains as much as half of what the teacher's give, with any
+# seed. Softness by itself costs nats, since what is spread over all tokens is missing elsewhere; so we also ask how often
+# the likeliest token is right, which does not mind it: less often than with the best teacher, with each seed. (d) The more a teacher has been trained, the better its student, in each seed. (e) The student of the teacher
+# that was trained for three times as long beats *alone, as long*. (f) Once the teacher's training is counted, alone is
+# ahead.
 
 # %%
 small = Transformer(TransformerConfig(**{**vars(large.config), **half_of(large.config)}))
 HOW = Distillation(soft=0.9, temperature=1.0)
-FEW = 6 if quick() else 200
+FEW = 6 if quick() else 150
+AS_LONG, AS_LONG_AS_BOTH = 3 * FEW, int(7.4 * FEW)  # as measured: what the steps take
 
 
 def taught_by(teacher):
@@ -744,55 +824,191 @@ def taught_by(teacher):
     return score
 
 
+def smoothed(model, params, batch, call):
+    """The loss and gradient of a student for whom a tenth of each target is spread over all tokens."""
+    logits, cache = model.forward(params, batch, call)
+    value, scored = cross_entropy_forward(logits, batch.targets, smoothing=0.1)
+    return float(value), model.backward(params, cache, cross_entropy_backward(1.0, scored), call)
+
+
 students, took = defaultdict(list), defaultdict(list)
 for seed in SEEDS:
+    never = large.init(np.random.default_rng(200 + seed))
     for name, steps, score in (
         ("alone", FEW, loss_and_gradient),
+        ("alone, smoothed labels", FEW, smoothed),
+        ("taught, teacher never trained", FEW, taught_by(never)),
+        ("taught, teacher of a fifth", FEW, taught_by(barely[seed])),
         ("taught", FEW, taught_by(models[seed])),
-        ("alone, as long", int(2.8 * FEW), loss_and_gradient),
+        ("taught, teacher of three times", FEW, taught_by(longer[seed])),
+        ("alone, as long", AS_LONG, loss_and_gradient),
+        ("alone, as long as both", AS_LONG_AS_BOTH, loss_and_gradient),
     ):
         start = time.process_time()
         students[name].append(trained(small, 100 + seed, steps, score))
         took[name].append(time.process_time() - start)
-MORE = windows_of(UNSEEN, 4 if quick() else 96)
+MORE = causal_lm(windows_of(UNSEEN, 4 if quick() else 96))
 learnt = {name: [loss(small, one, MORE) for one in some] for name, some in students.items()}
+
+
+def right(own):
+    """The share of tokens that a student holds for the likeliest."""
+    return float(np.mean(small.forward(own, MORE)[0].argmax(axis=-1) == MORE.targets))
+
+
+are_right = {name: [right(one) for one in some] for name, some in students.items()}
 spread_table(
     {f"{name}, {np.mean(took[name]):.1f} s": values for name, values in learnt.items()}
-    | {"the teachers": [loss(large, one, MORE) for one in models]},
+    | {
+        f"the teachers, {steps} steps": [loss(large, one, MORE) for one in some]
+        for steps, some in ((STEPS // 5, barely), (STEPS, models), (3 * STEPS, longer))
+    },
     name="nats per token, held out",
 )
 
 # %%
+spread_table(are_right, name="share of tokens that are the likeliest")
+
+# %%
 sizes = [model.init(np.random.default_rng(0)).flat.size for model in (large, small)]
 print(f"{sizes[0]:,} parameters of a teacher, {sizes[1]:,} of a student")
-equal_steps = difference(learnt["alone"], learnt["taught"], paired=True)
-equal_time = difference(learnt["alone, as long"], learnt["taught"], paired=True)
-print("equal steps, alone minus taught:", equal_steps)
-print("equal time, alone minus taught:", equal_time)
+print(f"a teacher's {STEPS} steps take {SECONDS_OF_A_TEACHER:.1f} s; the steps of the students:")
+print(FEW, "taught or alone,", AS_LONG, "as long,", AS_LONG_AS_BOTH, "as long as both")
+
+
+def ahead(one, other):
+    """By how many nats the second is better, seed by seed."""
+    return difference(learnt[other], learnt[one], paired=True)
+
+
+comparisons = {
+    "equal steps: taught ahead of alone": ahead("taught", "alone"),
+    "smoothed labels ahead of alone": ahead("alone, smoothed labels", "alone"),
+    "taught by the never trained ahead of alone": ahead("taught, teacher never trained", "alone"),
+    "teacher of three times ahead of teacher of once": ahead(
+        "taught, teacher of three times", "taught"
+    ),
+    "equal time: taught ahead of alone, as long": ahead("taught", "alone, as long"),
+    "teacher of three times ahead of alone, as long": ahead(
+        "taught, teacher of three times", "alone, as long"
+    ),
+    "equal time in all: alone, as long as both ahead of taught": ahead(
+        "alone, as long as both", "taught"
+    ),
+    "alone, as long as both ahead of teacher of three times": ahead(
+        "alone, as long as both", "taught, teacher of three times"
+    ),
+}
+for name, found in comparisons.items():
+    print(f"{name}: {found}")
+gained = {name: np.subtract(learnt["alone"], values) for name, values in learnt.items()}
 expect(
     "E27.taught_gains",
-    equal_steps.mean,
+    gained["taught"].mean(),
     above=0.05,
-    against=unless_quick(nothing=0),
+    against=unless_quick(
+        nothing=0,
+        smoothed=gained["alone, smoothed labels"].mean(),
+        never_trained=gained["taught, teacher never trained"].mean(),
+    ),
     full_only=True,
 )
-prediction("E27.taught_beats_alone", "taught beats alone at equal steps", equal_steps.low > 0)
+expect(
+    "E27.never_trained_teacher_gains",
+    gained["taught, teacher never trained"].mean(),
+    below=0,
+    against=unless_quick(taught=gained["taught"].mean()),
+    full_only=True,
+)
+prediction(
+    "E27.taught_beats_alone",
+    "taught beats alone at equal steps, with each seed",
+    gained["taught"].min() > 0,
+)
 prediction(
     "E27.taught_beats_as_long",
     "taught beats alone at equal time",
-    equal_time.low > 0,
+    ahead("taught", "alone, as long").low > 0,
     text_says=False,
+)
+softer = ("alone, smoothed labels", "taught, teacher never trained")
+more_right = {name: np.subtract(values, are_right["alone"]) for name, values in are_right.items()}
+for name in (*softer, "taught", "taught, teacher of three times"):
+    print(
+        f"{name}: nats gained {gained[name].mean():+.3f}, more right {more_right[name].mean():+.4f}"
+    )
+prediction(
+    "E27.knowledge_not_softness",
+    "softer targets without knowledge gain less than half of what the teacher's give, with each seed",
+    all((gained[name] < gained["taught"] / 2).all() for name in softer),
+)
+best_taught = are_right["taught, teacher of three times"]
+prediction(
+    "E27.knowledge_in_likeliest_tokens",
+    "with the best teacher more likeliest tokens are right than with either, with each seed",
+    all(min(np.subtract(best_taught, are_right[name])) > 0 for name in softer),
+)
+degrees = [
+    learnt[f"taught{teacher}"]
+    for teacher in (
+        ", teacher never trained",
+        ", teacher of a fifth",
+        "",
+        ", teacher of three times",
+    )
+]
+prediction(
+    "E27.better_teacher_better_student",
+    "the more a teacher has been trained, the better its student, with each seed",
+    bool((np.diff(degrees, axis=0) < 0).all()),
+)
+prediction(
+    "E27.long_teacher_beats_as_long",
+    "the student of the teacher of three times beats alone, as long",
+    ahead("taught, teacher of three times", "alone, as long").low > 0,
+    text_says=False,
+)
+prediction(
+    "E27.teacher_counted",
+    "with its teacher's training counted, alone is ahead with each seed",
+    (np.subtract(learnt["taught"], learnt["alone, as long as both"]) > 0).all(),
+)
+
+# %%
+figure, axes = plt.subplots(figsize=(8.5, 3.9), layout="constrained")
+order = sorted(learnt, key=lambda name: -np.mean(learnt[name]))
+for place, name in enumerate(order):
+    color = ORANGE if name.startswith("taught") else BLUE
+    axes.plot(learnt[name], [place] * len(SEEDS), "o", color=color, alpha=0.6)
+    axes.plot([np.mean(learnt[name])] * 2, [place - 0.3, place + 0.3], color=color, linewidth=2.5)
+steps_of = {"alone, as long": AS_LONG, "alone, as long as both": AS_LONG_AS_BOTH}
+axes.set_yticks(range(len(order)), [f"{name} ({steps_of.get(name, FEW)})" for name in order])
+axes.set(xlabel="nats per token, held out (left is better); in brackets, steps of the student")
+axes.set_title("At equal steps a teacher helps by what it knows; more steps alone help more")
+axes.spines[["top", "right"]].set_visible(False)
+show(
+    figure,
+    "A row of dots for each arm, by its loss. From worst to best: taught by a teacher that was never trained, far behind; "
+    "taught by a teacher of a fifth of the steps; smoothed labels; alone; taught; taught by a teacher of three times the "
+    "steps; alone, as long; alone, as long as both.",
 )
 
 # %% [markdown]
-# (a) is confirmed. At equal steps the taught student is ahead of its twin by some 0.15 nats, with every seed. (b) is
-# *not confirmed*, and it is not close: in the time that its teacher's reading took, the student that learnt alone has
-# overtaken the taught one, and its teacher too, which had made few steps itself. So the gain at equal steps is real,
-# and here it does not pay, although the teacher's own training is not even counted. Busbridge et al. (2025) find for
-# large models that training alone is the better use of the computation if there is one student and its teacher must be
-# trained first, and that a teacher that is there already, or serves many students, changes that. Ours was there and did
-# not: a likely reason is that it knows less than the student can learn. A teacher trained for longer would be the test.
-# And what the gain is made of, the teacher's knowledge or only softer targets, would need a teacher that knows nothing.
+# (a), (c), (d) and (f) are confirmed. At equal steps the taught student is ahead of its twin by nearly two tenths of a
+# nat, with every seed. It is what the teacher knows: targets that are softer and know nothing gain nothing. And the more a
+# teacher has been trained, the better its student. One that knows less than the student finds out alone does harm. (The
+# likeliest token is hardly more often right with the teacher than alone. What it teaches first is how likely the others
+# are; with the best teacher the likeliest gains as well.)
+#
+# (b) is *not confirmed*, and it is not close: in the time that its teacher's reading took, the student that learnt alone
+# has overtaken the taught one. (e) is *not confirmed* either. The teacher that was trained for three times as long
+# teaches better, and yet its student stays behind the one that had the same time alone. So it was not that the teacher
+# knew too little, which a first version of this lesson held for likely. A student so small and so little trained
+# gains from steps, and a teacher's reading costs two of three. With the teacher's own training counted, alone is ahead
+# by half a nat and more. Busbridge et al. (2025) find for large models that training alone is the better use of the
+# computation if there is one student and its teacher must be trained first, and that a teacher that is there already,
+# or serves many students, changes that. Ours was there and did not pay; but ours are all far from the end of
+# their training.
 #
 # For the reader of a claim such as "distilled, and therefore better": better than *what*, at equal steps or at equal
 # cost?
@@ -997,29 +1213,32 @@ LENGTH = 16 if quick() else 100
 starts = [UNSEEN[place : place + 40] for place in range(0, 1200, 400)]
 
 
+class Spoken(NamedTuple):
+    """What one model wrote with a draft."""
+
+    a_call: float  # tokens
+    acceptance: float
+    seconds: float
+    texts: list
+
+
 def spoken(seed, draft, guesses, sampling=PURE):
-    """Tokens a call, acceptance and seconds, of one model with a draft that `draft` makes."""
+    """What one model writes with a draft that `draft` makes; None: with no draft."""
     calls = tokens = judged = accepted = seconds = 0
+    texts = []
     for number, prompt in enumerate(starts):
         speculation = Speculation(draft(), guesses, adapt=False, plain_first=-1) if draft else None
         rng, start = np.random.default_rng(number), time.process_time()
-        list(
-            generate(
-                large,
-                models[seed],
-                prompt,
-                LENGTH,
-                sampling=sampling,
-                rng=rng,
-                speculation=speculation,
-            )
-        )
+        how = {"sampling": sampling, "rng": rng, "speculation": speculation}
+        texts.append(list(generate(large, models[seed], prompt, LENGTH, **how)))
         seconds += time.process_time() - start
         for one in speculation.rounds if draft else ():
             judged += one.accepted + (one.accepted < one.drafted)
             accepted += one.accepted
             calls, tokens = calls + 1, tokens + one.accepted + 1
-    return (tokens / calls, accepted / judged, seconds) if draft else (1.0, 0.0, seconds)
+    if not draft:
+        return Spoken(1.0, 0.0, seconds, texts)
+    return Spoken(tokens / calls, accepted / max(1, judged), seconds, texts)
 
 
 def student_draft(name, seed):
@@ -1036,9 +1255,9 @@ measured = {
     for name in DRAFTS
     for guesses in (GUESSES if name == "taught" else (4,))
 }
-plainly = [spoken(seed, None, 0)[2] for seed in SEEDS]
+plainly = [spoken(seed, None, 0) for seed in SEEDS]
 times_as_fast = {
-    key: [without / seconds for without, (_, _, seconds) in zip(plainly, values, strict=True)]
+    key: [without.seconds / one.seconds for without, one in zip(plainly, values, strict=True)]
     for key, values in measured.items()
 }
 table(
@@ -1056,8 +1275,8 @@ table(
 )
 
 # %%
-a_call = {name: [one[0] for one in measured[name, 4]] for name in DRAFTS}
-acceptance = {name: [one[1] for one in measured[name, 4]] for name in DRAFTS}
+a_call = {name: [one.a_call for one in measured[name, 4]] for name in DRAFTS}
+acceptance = {name: [one.acceptance for one in measured[name, 4]] for name in DRAFTS}
 spread_table(
     {f"{name}, tokens a call": values for name, values in a_call.items()}
     | {f"{name}, acceptance": values for name, values in acceptance.items()},
@@ -1095,8 +1314,8 @@ prediction(
 )
 prediction(
     "E27.taught_is_accepted",
-    "the taught student is accepted more often than the one that learnt alone",
-    more_often["alone"].low > 0,
+    "the taught student is accepted more often than the one that learnt alone, with each model",
+    min(np.subtract(acceptance["taught"], acceptance["alone"])) > 0,
 )
 prediction(
     "E27.like_or_good",
@@ -1113,7 +1332,7 @@ expect(
 
 # %%
 figure, axes = plt.subplots(figsize=(8, 3.9), layout="constrained")
-taught = np.array([[one[0] for one in measured["taught", guesses]] for guesses in GUESSES]).T
+taught = np.array([[one.a_call for one in measured["taught", n]] for n in GUESSES]).T
 seed_lines(axes, GUESSES, {"taught student": (taught, BLUE)})
 for name, color, marker, place in (
     ("alone", ORANGE, "s", 3.9),
@@ -1121,7 +1340,7 @@ for name, color, marker, place in (
     ("random start", VERMILION, "^", 4),
 ):
     axes.plot([place] * len(SEEDS), a_call[name], marker, color=color, label=name, alpha=0.8)
-a = np.mean([one[1] for one in measured["taught", 4]])
+a = np.mean(acceptance["taught"])
 counts = np.linspace(0, max(GUESSES), 50)
 axes.plot(
     counts,
@@ -1147,13 +1366,12 @@ show(
 )
 
 # %% [markdown]
-# (a), (c) and (d) are confirmed. The taught draft writes more than three tokens for each call of the large model, the
-# random one hardly more than one. (b) is confirmed beyond the spread against the student that learnt alone for as many
-# steps. Against the one that learnt as long it holds in each of three models, as predicted, but their interval reaches
-# just below zero. That one knows the text better by 0.4 nats than the one that learnt alone for a third of the time; as
-# a draft it was no better, to within 0.1 of acceptance. So the quality of a draft and its likeness to the large model
-# are not one thing, and likeness is what distillation teaches (Zhou et al., 2023). The teacher that did not pay above
-# pays here, in calls.
+# (a), (b), (c) and (d) are confirmed. The taught draft writes more than three tokens for each call of the large model,
+# the random one hardly more than one. It is accepted more often than the student that learnt alone for as many steps,
+# and also than the one that learnt for three times as many, with each of three models; and that one knows the text
+# better than the taught one by a quarter of a nat. So the quality of a draft and its likeness to the large model are
+# not one thing, and likeness is what distillation teaches (Zhou et al., 2023). The teacher that did not pay above pays
+# here, in calls.
 #
 # Each draft gave texts of the same distribution. They differ in calls, and in seconds: here all of them lose time, the
 # random one most.
@@ -1161,23 +1379,62 @@ show(
 # ### A trap, and a draft that costs nothing
 #
 # Two more runs. *The trap*: the same drafts, but the large model always writes the likeliest token. *A draft for nothing*:
-# prompt look-up guesses that the text goes on as it did where its last tokens stood before. It needs no model.
+# prompt look-up guesses that the text goes on as it did where its last tokens stood before. It needs no model. If a
+# draft that knows nothing is accepted, it must be the text. So we count how often a token of the text repeats the one
+# before it, and the control is a draft that says nothing but the last token again.
 #
 # **Prediction.** (a) In greedy text even the random draft is accepted far more often than in drawn text. (b) Look-up
-# writes more than one and a half tokens a call in greedy text, and hardly more than one in drawn text.
+# writes more than one and a half tokens a call in greedy text, and hardly more than one in drawn text. (c) Greedy text
+# repeats its last token more than twice as often as drawn text does, and there the draft of the last token is accepted
+# more than twice as often too.
+
 
 # %%
+class LastAgain:
+    """A draft that says the last token again and again."""
+
+    name = "the last token again"
+
+    def begin(self, tokens, room, vocabulary_size):
+        """Nothing to prepare."""
+
+    def propose(self, tokens, count, sampling, rng):
+        return Proposal(np.repeat(tokens[-1:], count))
+
+
+def repeats(texts):
+    """The share of tokens that are the one before once more."""
+    return float(np.mean([np.equal(text[1:], text[:-1]).mean() for text in texts]))
+
+
+FREE = {"look-up": PromptLookup, "the last token again": LastAgain}
 greedily = {
     name: [spoken(seed, student_draft(name, seed), 4, GREEDY) for seed in SEEDS]
     for name in ("taught", "alone", "random start")
 }
-greedily["look-up"] = [spoken(seed, PromptLookup, 4, GREEDY) for seed in SEEDS]
-plainly_greedy = [spoken(seed, None, 0, GREEDY)[2] for seed in SEEDS]
-looked_up = [spoken(seed, PromptLookup, 4)[0] for seed in SEEDS]
+greedily |= {name: [spoken(s, make, 4, GREEDY) for s in SEEDS] for name, make in FREE.items()}
+in_drawn = {name: [spoken(seed, make, 4) for seed in SEEDS] for name, make in FREE.items()}
+plainly_greedy = [spoken(seed, None, 0, GREEDY) for seed in SEEDS]
 faster_greedy = {
-    name: [without / one[2] for without, one in zip(plainly_greedy, values, strict=True)]
+    name: [a.seconds / one.seconds for a, one in zip(plainly_greedy, values, strict=True)]
     for name, values in greedily.items()
 }
+repeated = {
+    "greedy": [repeats(one.texts) for one in plainly_greedy],
+    "drawn": [repeats(one.texts) for one in plainly],
+}
+spread_table(
+    {f"{kind} text repeats its last token": values for kind, values in repeated.items()}
+    | {
+        f"{kind} text, {name}, acceptance": [one.acceptance for one in found[name]]
+        for name in FREE
+        for kind, found in (("greedy", greedily), ("drawn", in_drawn))
+    },
+    name="share",
+    digits=2,
+)
+
+# %%
 table(
     ["draft, greedy text", "tokens a call", "acceptance", "times as fast"],
     [
@@ -1196,12 +1453,13 @@ ids = list(generate(large, params, starts[0], 40, sampling=GREEDY))
 print("greedy:", repr(tokenizer.decode(ids)))
 expect(
     "E27.random_draft_greedy",
-    np.mean([one[1] for one in greedily["random start"]]),
+    np.mean([one.acceptance for one in greedily["random start"]]),
     above=0.35,
     against=unless_quick(drawn=np.mean(acceptance["random start"])),
     full_only=True,
 )
-in_greedy = [one[0] for one in greedily["look-up"]]
+in_greedy = [one.a_call for one in greedily["look-up"]]
+looked_up = [one.a_call for one in in_drawn["look-up"]]
 print(f"look-up, tokens a call: greedy {np.mean(in_greedy):.2f}, drawn {np.mean(looked_up):.2f}")
 expect(
     "E27.look_up_greedy",
@@ -1216,20 +1474,120 @@ prediction(
     np.mean(in_greedy) > 1.5 and np.mean(looked_up) < 1.1,
 )
 
+expect(
+    "E27.greedy_repeats",
+    np.mean(repeated["greedy"]),
+    above=0.1,
+    against=unless_quick(drawn=np.mean(repeated["drawn"])),
+    full_only=True,
+)
+again = {
+    kind: float(np.mean([one.acceptance for one in found["the last token again"]]))
+    for kind, found in (("greedy", greedily), ("drawn", in_drawn))
+}
+prediction(
+    "E27.last_token_again",
+    "greedy text repeats its last token twice as often as drawn text, and that draft fits twice as often",
+    np.mean(repeated["greedy"]) > 2 * np.mean(repeated["drawn"])
+    and again["greedy"] > 2 * again["drawn"],
+)
+
 # %% [markdown]
 # ### When a draft pays
 #
-# Let a guess cost the share c of a call, and let a call that judges four guesses cost what a call for one token does. Then
-# four guesses and their call cost 1 + 4c, and they pay if they write more tokens than that. The library works out the
-# acceptance from which they do, its *break-even*; here beside what our taught draft would gain.
+# Let a guess cost the share c of a call for one token, and let a call that judges four guesses, five rows, cost j of
+# them. Then four guesses and their call cost j + 4c, and they pay if they write more tokens than that. With the sum
+# above, this is an acceptance from which they do, the *break-even*. So two costs are measured, with each model and its
+# taught draft: of a guess, and of calls of 1, 2 and 5 rows, on 100 tokens that are kept already.
+#
+# **Prediction.** (a) A guess costs between 0.4 and 0.7 of a call: half the blocks, and what each call costs anyway. (b) A
+# call of five rows costs between one and a quarter and three calls of one. (c) How fast that makes the taught draft is
+# at most half more or a third less than what was measured above.
+
 
 # %%
+def seconds_of_calls(model, own, rows):
+    """Processor seconds of a call that reads so many more tokens after 100: the least of ten means."""
+    past, found = KeyValuePast(model.config, batch=1, capacity=112), []
+    model.forward(own, Batch(UNSEEN[None, :100]), Call(past=past))
+    more, times = Batch(UNSEEN[None, 100 : 100 + rows]), 2 if quick() else 20
+    for _ in range(10):
+        start = time.process_time()
+        for _ in range(times):
+            past.truncate(100)
+            model.forward(own, more, Call(past=past))
+        found.append((time.process_time() - start) / times)
+    return min(found)
+
+
+calls = {
+    rows: np.array([seconds_of_calls(large, one, rows) for one in models]) for rows in (1, 2, 5)
+}
+guesses_cost = np.array([seconds_of_calls(small, one, 1) for one in students["taught"]])
+of_a_call = {f"a call of {rows} rows": (one / calls[1]).tolist() for rows, one in calls.items()}
+of_a_call["a guess of the taught draft"] = (guesses_cost / calls[1]).tolist()
+print(f"a call of one row takes {1e3 * calls[1].mean():.2f} ms")
+spread_table(of_a_call, name="cost, in calls of one row", digits=2)
+
+# %%
+c, j = (np.array(of_a_call[name]) for name in ("a guess of the taught draft", "a call of 5 rows"))
+foretold = np.array(a_call["taught"]) / (j + 4 * c)
 a = float(np.mean(acceptance["taught"]))
-gains = {c: (1 - a**5) / (1 - a) / (1 + 4 * c) for c in (0.5, 0.25, 0.1, 0.05, 0.0)}
+round_of = {
+    "measured": (float(c.mean()), float(j.mean())),
+    "measured, were judging free": (float(c.mean()), 1.0),
+    "measured, were guessing free": (0.0, float(j.mean())),
+    "a draft of a twentieth, judging free": (0.05, 1.0),
+}
 table(
-    ["a guess costs, in calls", "break-even acceptance", f"times as fast at acceptance {a:.2f}"],
-    [(c, break_even(1 + 4 * c, 4), gain) for c, gain in gains.items()],
+    ["costs", "a guess", "a call of 5 rows", "break-even", f"times as fast at acceptance {a:.2f}"],
+    [
+        (
+            name,
+            guess,
+            judging,
+            break_even(judging + 4 * guess, 4) if judging + 4 * guess < 5 else "never",
+            (1 - a**5) / (1 - a) / (judging + 4 * guess),
+        )
+        for name, (guess, judging) in round_of.items()
+    ],
     digits=2,
+)
+
+# %%
+seen_speed = np.array(times_as_fast["taught", 4])
+print("taught, times as fast: foretold", foretold.round(2), "measured", seen_speed.round(2))
+expect(
+    "E27.guess_costs",
+    c.mean(),
+    above=0.3,
+    below=0.8,
+    against={"as much as a call": 1.0, "a twentieth": 0.05},
+    full_only=True,
+)
+expect(
+    "E27.judging_costs",
+    j.mean(),
+    above=1.1,
+    below=4,
+    against={"as one row": 1.0, "five calls": 5.0},
+    full_only=True,
+)
+prediction(
+    "E27.guess_costs_half",
+    "a guess costs between 0.4 and 0.7 of a call",
+    0.4 < c.mean() < 0.7,
+)
+prediction(
+    "E27.judging_costs_more",
+    "a call of five rows costs between one and a quarter and three calls of one",
+    1.25 < j.mean() < 3,
+)
+too_fast = float((foretold / seen_speed).mean())
+prediction(
+    "E27.foretold_speed",
+    "what the costs foretell is at most half more or a third less than what was measured",
+    2 / 3 < too_fast < 1.5,
 )
 
 # %% [markdown]
@@ -1243,19 +1601,22 @@ print(speculation)
 expect("E27.switched_off", speculation.off_after is not None, equal=1, full_only=True)
 
 # %% [markdown]
-# (a) and (b) are confirmed. Small models that always write the likeliest token tend to go round in circles, like the
-# row of `_` above. In a circle everybody can guess: an untrained draft, and a look-up that knows nothing. So whoever
-# reports an acceptance should say what kind of text it was, and what a draft that knows nothing reaches there. (b) was
-# first worded in seconds: look-up makes greedy text faster by a third. That is *not confirmed*: in two builds it was
-# 0.96 and 1.12 times as fast.
+# In greedy text (a), (b) and (c) are confirmed. Small models that always write the likeliest token tend to go round in
+# circles, like the row of `_` above. With most of ours six tokens in ten and more are the last one once more; one goes
+# in longer circles, which look-up finds. In a circle everybody can guess: an untrained draft, a look-up that knows
+# nothing, and a draft that says the last token again. That one is the fastest of all in greedy text, and in drawn text
+# it fits one time in twenty-five. So whoever reports an acceptance should say what kind of text it was, and what a
+# draft that knows nothing reaches there. (b) was first worded in seconds: look-up makes greedy text faster by a third.
+# That is *not confirmed*: in several builds it was 0.96 to 1.38 times as fast.
 #
-# The second table says what decides in seconds: the cost of a guess. At half a call for a guess our taught draft would
-# gain a sixth; measured, it loses about a quarter. So half a call is not the whole reason. Look-up shows the rest: its
-# guesses cost next to nothing, it writes 1.7 tokens a call, and is hardly faster; so a call that judges guesses costs
-# at least one and a half of those for a single token. A draft that costs a twentieth of a call would make writing more
-# than twice as fast. That is how it is where a draft is far smaller than its model, and published gains are two- to
-# threefold (Leviathan et al., 2023). With SmolLM2 in float32 on one core, look-up was 1.2 times as fast in a text that
-# repeats a passage (`examples/benchmarks/speculation.py`).
+# Of the costs, too, (a), (b) and (c) are confirmed. A guess costs half of a call, and a call that judges four guesses
+# one and a half. Together they take nearly all that the taught draft's acceptance gives: it stands about at the
+# break-even. That it was slower still when it wrote is what these costs leave out, drawing and judging in Python. The
+# second table says which of the two decides: with judging free little is gained, with guessing free it is more than
+# twofold. A draft that costs a twentieth of a call would make writing nearly three times as fast where judging is free
+# as well. So it is where a draft is far smaller than its model and reading weights is what a call costs; published
+# gains are two- to threefold (Leviathan et al., 2023). With SmolLM2 in float32 on one core, look-up was 1.2 times as
+# fast in a text that repeats a passage (`examples/benchmarks/speculation.py`).
 #
 # ## Fifth method: many texts at once
 #
@@ -1264,7 +1625,7 @@ expect("E27.switched_off", speculation.off_after is not None, equal=1, full_only
 # pages of one memory.
 #
 # **Prediction.** (a) With 16 texts the bytes of weights that are read for a token are exactly a sixteenth. (b) Tokens
-# per second grow by half at least from 1 text to 16, and less than 16 times. (c) What each text says is the same as
+# per second grow at least twofold from 1 text to 16, and less than eightfold. (c) What each text says is the same as
 # alone.
 
 # %%
@@ -1287,17 +1648,33 @@ def written_together(weights, count):
     return [texts[number] for number in sorted(texts)]
 
 
-rate, read, texts = {}, {}, {}
+rates, read, texts = {}, {}, {}
 for count in TOGETHER:
     weights, counts = counted(params)
     texts[count] = written_together(weights, count)
     read[count] = counts["bytes"] / (count * NEW)
-    rate[count] = (
-        count * NEW / seconds_of(lambda count=count: written_together(params, count), times=3)
-    )
+    rates[count] = [
+        count * NEW / seconds_of(lambda count=count, one=one: written_together(one, count))
+        for one in models
+    ]
+rate = {count: float(np.mean(values)) for count, values in rates.items()}
+more_texts = [together / alone for together, alone in zip(rates[16], rates[1], strict=True)]
 table(
-    ["texts at once", "megabytes of weights read for a token", "tokens a second"],
-    [(count, read[count] / 1e6, round(rate[count])) for count in TOGETHER],
+    [
+        "texts at once",
+        "megabytes of weights read for a token",
+        "tokens a second",
+        "of three models",
+    ],
+    [
+        (
+            count,
+            read[count] / 1e6,
+            round(rate[count]),
+            f"{min(rates[count]):.0f} to {max(rates[count]):.0f}",
+        )
+        for count in TOGETHER
+    ],
 )
 
 # %%
@@ -1308,19 +1685,20 @@ alone = [
 agree = np.mean([mine == theirs for mine, theirs in zip(texts[max(TOGETHER)], alone, strict=True)])
 print(f"{agree:.3f} of {len(alone)} texts are those that are written alone")
 expect("E27.bytes_per_token_16", read[1] / read[16], equal=16)
+print("16 texts at once, times as many tokens a second:", *(f"{x:.2f}" for x in more_texts))
 expect(
     "E27.batched_speedup",
-    rate[16] / rate[1],
-    above=1.5,
-    below=16,
-    against={"no gain": 1},
+    np.mean(more_texts),
+    above=2,
+    below=8,
+    against={"no gain": 1, "if a call cost the same": 16},
     full_only=True,
 )
 expect("E27.batched_same", agree, above=0.9, against={"none": 0})
 
 # %% [markdown]
 # What does a call cost that one row does not? Two things: reading the weights, and the call itself, Python and all. Our
-# model has 1.6 MB of weights, which stay in the processor's own memory, so here it is mostly the second. To see the first
+# model has 0.8 MB of weights in its blocks, which stay in the processor's own memory, so here it is mostly the second. To see the first
 # alone we take a single product, with a matrix of 64 MB, more than most processors hold, beside a small one.
 
 # %%
@@ -1369,15 +1747,16 @@ show(
 expect(
     "E27.product_16_rows",
     per_row["large, 64 MB"][0] / per_row["large, 64 MB"][rows.index(16)],
-    above=1.3,
-    below=16,
-    against={"no gain": 1},
+    above=1.5,
+    below=10,
+    against={"no gain": 1, "if a product cost the same": 16},
     full_only=True,
 )
 
 # %% [markdown]
-# (a), (b) and (c) are confirmed; (a) is arithmetic, and (b) asked little, since only no gain at all could have failed
-# it. (Its first wording was twofold, which holds as well.) The counts are exact, on any machine. The seconds are not: a
+# (a), (b) and (c) are confirmed; (a) is arithmetic. The band of (b) is wide on purpose: what a call costs beside its
+# rows differs from machine to machine. It excludes what would matter, no gain and a call at one price. The counts are
+# exact, on any machine. The seconds are not: a
 # row among sixteen costs less than a row alone, and still something, since every row must be multiplied. NumPy also
 # takes another road for two rows than for one, which is why the right panel does not fall at once, and what part of its
 # fall is reading it does not tell. On the machines that serve large models, reading weighs more and multiplying less,
@@ -1394,10 +1773,9 @@ expect(
 # say that anything lies behind. Everything in this lesson was published before the model that the article describes.
 #
 # *"Models this small are not hurt by rounding; large ones that have read trillions of tokens are."* There is evidence
-# for that: Kumar et al. (2024) find that rounding after training costs the more the more a model has read. We tried,
-# and could not see it: the models that trained for a fifth of the steps lose no less at 3 bits, and the difference is
-# well within its interval. Our training is too short by far to speak to theirs. So "little is lost down to 4 bits" is
-# said of these models only.
+# for that: Kumar et al. (2024) find that rounding after training costs the more the more a model has read. It shows
+# even here: at 3 bits the models that were trained three times as long lose two hundredths of a nat more, over models
+# and over windows. So "little is lost down to 4 bits" is said of these models only.
 #
 # *"It only works for whoever writes one text at a time."* Half true, see the fifth method. Rounding still makes the
 # model fit where it would not, and a short first bar is what made room for long caches.
@@ -1416,10 +1794,11 @@ expect(
 # * Which of these methods serve GPT-5.5. That is undisclosed.
 # * Seconds on other machines. Counts of operations and bytes, distances and losses carry over; times do not.
 # * What 3 or 4 bits do to a large model. For SmolLM2 `examples/benchmarks/compression.py` measures it.
-# * That distillation is useless. Ours had one student for one teacher, a weak one, and one mixture of losses.
+# * That distillation is useless. Ours had one size of student and one mixture of losses, and all were trained for
+#   minutes at most.
 # * How predictions made blind would have fared. Pilots came first here, and some wordings were changed after them:
-#   random signs were to change the nearest rounding by less than 0.01 (its interval is a little wider), look-up to make
-#   text faster by a third (it hardly did). What failed since then is marked.
+#   random signs were to change the nearest rounding by less than 0.01 (its interval is wider), look-up to make text
+#   faster by a third (0.96 to 1.38 times as fast, from build to build). What failed since then is marked.
 # * The rest: attention in tiles, pruning, few bits for activations, mixtures of experts. Each is published as well.
 #
 # ## Exercises

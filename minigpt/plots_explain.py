@@ -1,11 +1,15 @@
 """Figures of explanations: scores on a text, and which method finds a cause that is known."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from minigpt.explain.explanation import Explanation, place_name
 from minigpt.plot import BLACK, BLUE, GREY, ORANGE
 
 
@@ -57,3 +61,28 @@ def head_map(axes: Axes, scores: np.ndarray, title: str) -> None:
     axes.set(xlabel="head", ylabel="layer", title=title)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def draw_explanation(found: Explanation, path: str | Path) -> None:
+    """Draw an explanation into a PNG: of each method a bar for each position; blue speaks for it, orange against it."""
+    told = {one.method: one.by_place for one in found.scores if not one.refused} | {"attention rollout": found.rolled}
+    tallest = sum(len(words) for words in found.labels.values())
+    figure = Figure(figsize=(3.4 * len(told), 1.4 + 0.21 * tallest), dpi=110, layout="constrained")
+    heights = [len(words) for words in found.labels.values()]
+    grid = figure.subplots(len(found.labels), len(told), squeeze=False, height_ratios=heights)
+    for row, (place, words) in zip(grid, found.labels.items(), strict=True):
+        for axes, (method, scores) in zip(row, told.items(), strict=True):
+            _bars(axes, words, scores.get(place, np.zeros(len(words))), f"{method}\n{place_name(place, found.labels)}")
+    figure.suptitle(f"what speaks for {found.target!r}".replace("$", r"\$"), fontsize=11)
+    FigureCanvasAgg(figure).print_png(path)
+
+
+def _bars(axes: Axes, words: Sequence[str], scores: np.ndarray, title: str) -> None:
+    axes.barh(range(len(words)), scores, color=[BLUE if score >= 0 else ORANGE for score in scores], height=0.75)
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    axes.set_yticks(range(len(words)), [repr(word).replace("$", r"\$")[:20] for word in words], fontsize=8)
+    axes.set_title(title, fontsize=10)
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=8)
+    axes.spines[["top", "right", "left"]].set_visible(False)

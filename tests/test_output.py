@@ -145,6 +145,7 @@ COMMANDS_WITH_JSON = {
     "transcribe": ["nothing.wav"],
     "evaluate": ["nothing", "nothing.txt"],
     "audit": ["nothing"],
+    "explain": ["nothing", "text"],
     "card": ["--verify", "nothing.md"],
     "bias": ["nothing"],
     "export": ["nothing", "folder"],

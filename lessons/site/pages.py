@@ -161,6 +161,7 @@ def settings(static: Path) -> dict[str, Any]:
         "html_show_sourcelink": False,
         "html_show_copyright": False,
         "html_show_sphinx": False,
+        "author": "the authors of minigpt",
         "mathjax_path": "mathjax/tex-svg.js",
         "mathjax3_config": {"options": {"enableMenu": False}},
         "toc_object_entries": False,

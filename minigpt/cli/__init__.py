@@ -23,6 +23,7 @@ COMMANDS = {  # the file of a subcommand, and its line in `minigpt --help`
     "evaluate": "measure how well a model predicts a text, beside baselines and compressors",
     "bias": "measure stereotypes in what a model says, and how a classifier's mistakes fall on groups",
     "card": "write a model card whose every number a command gives, or check one",
+    "explain": "show why a model says what it says of a text, as a page and a picture",
     "audit": "measure what a run gives away of the text that it was trained on",
     "compress": "round a model's matrices to few bits, so that it needs less room and memory",
     "export": "write a model as transformers (a folder) or llama.cpp (a GGUF file) opens it, with the same answers",

@@ -2,25 +2,17 @@
 
 import functools
 import http.server
-import json
-import os
-import shutil
 import threading
 import time
 
 import pytest
-from conftest import optional, require, thorough
+from browser import check_accessible, chromium_of_this_machine
+from conftest import optional, thorough
 
 from lessons.site.__main__ import build
-from lessons.site.fetch import fetch_npm
 from lessons.sources import LESSONS, lesson_sources
 
 pytestmark = thorough
-AXE = (
-    "axe-core",
-    "4.14.1",
-    "sha512-FHfa+lmNjQZfJz1q8wKqIDwC6DExcHt/pkjNQb09a3NPjCKg2rhu5qb2S4r76ASyFNNtuFooJpZe37OgudVGtQ==",
-)
 PAGES = ("index", "02_self_attention", "CLAIMS", "GLOSSARY", "playground", "api/minigpt.ops")
 LOOP = "def causal_mask(length):\n    while True:\n        pass\n"
 
@@ -49,15 +41,8 @@ def address(site):
 
 @pytest.fixture(scope="module")
 def chromium():
-    optional("playwright")
-    from playwright.sync_api import sync_playwright
-
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    require(program is not None, "Chromium is not installed (apt install chromium)")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+    with chromium_of_this_machine() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -167,10 +152,7 @@ def test_a_page_is_accessible_and_narrow_enough(tab, address, page, theme):
     tab.goto(f"{address}/{page}.html")
     wide = tab.evaluate("document.documentElement.scrollWidth")
     assert wide <= 360, f"{page} is {wide} pixels wide"
-    tab.add_script_tag(content=(fetch_npm(*AXE) / "axe.min.js").read_text(encoding="utf-8"))
-    found = tab.evaluate("axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")
-    bad = {one["id"]: [node["html"][:200] for node in one["nodes"][:3]] for one in found["violations"]}
-    assert bad == {}, json.dumps(bad, indent=1)
+    check_accessible(tab)
 
 
 def test_the_keyboard_alone_runs_a_cell_and_grades(tab, address):

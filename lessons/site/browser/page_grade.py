@@ -74,9 +74,14 @@ class InPage(Submission):
         return reply
 
 
+def install() -> None:
+    """From now on the grader asks in this interpreter."""
+    grader.Submission = InPage  # type: ignore[misc]
+
+
 def grade(name: str, source: str, lesson: str, seed: int | None, emit: Any) -> tuple[bool, str]:
     """(passed, what `minigpt grade` would print) for the text of a file. emit("asked", what, "") before each call."""
-    grader.Submission = InPage  # type: ignore[misc]
+    install()
     InPage.asked = staticmethod(lambda what: emit("asked", what, ""))
     try:
         exam = Exam.of(lesson=lesson, seed=seed)

@@ -16,6 +16,7 @@ from typing import Any
 DPI = 100
 MOST_CHARACTERS = 100_000  # that one cell may print
 
+_place = ""  # where packages are
 _names: dict[str, dict[str, Any]] = {}  # of each page, as a notebook has its own
 
 
@@ -98,6 +99,27 @@ def told(error: BaseException, place: str) -> str:
     while frames is not None and frames.tb_frame.f_code.co_filename != place:
         frames = frames.tb_next
     return "".join(traceback.format_exception(type(error), error, frames))
+
+
+def begin(place: str, known: bool) -> None:
+    """Keep what is compiled. known: an earlier visit has compiled these sources, which were unpacked anew."""
+    global _place  # once
+    _place, sys.dont_write_bytecode = place, False
+    if known:
+        external = sys.modules["_frozen_importlib_external"]
+        external._validate_timestamp_pyc = lambda *_arguments: None  # type: ignore[attr-defined]
+
+
+def compiled() -> bytes:
+    """An archive of all that was compiled so far."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for folder, _, names in os.walk(_place):
+            for name in names:
+                if name.endswith(".pyc"):
+                    path = os.path.join(folder, name)
+                    archive.write(path, os.path.relpath(path, _place))
+    return made.getvalue()
 
 
 def unpack_standard_library() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 import minigpt
 from minigpt.errors import UserError
+from minigpt.infer.rewrite import rewrite
 from minigpt.infer.sampling import distribution
 from minigpt.objectives import causal_lm, loss, loss_and_gradient, prefix_lm
 from minigpt.optim import adamw, clip_by_global_norm, warmup_cosine
@@ -214,21 +215,16 @@ def open_files(settings: dict[str, Any]) -> dict[str, Any]:
 
         opened: Any = Opened(*model_of_archive(names[0], dtype=np.float32))
     elif len(names) == 1:
-        opened = minigpt.open_model(names[0])
+        opened = minigpt.open_model(names[0], quantized=names[0].suffix == ".gguf")
     else:
-        tops = [
-            folder
-            for folder in {name.parent for name in names}
-            if any((folder / mark).exists() for mark in ("run.json", "config.json"))
-        ]
-        if len(tops) != 1:
-            raise UserError(
-                "the files are no folder of one model: it has a run.json or a config.json at its top"
-            )
-        opened = minigpt.open_model(tops[0])
+        marks = ("run.json", "config.json")
+        tops = {name.parent for name in names if name.name in marks}
+        if not tops:
+            raise UserError("the folder is no model's: it has neither a run.json nor a config.json")
+        opened = minigpt.open_model(min(tops, key=lambda folder: len(folder.parts)))
     _kept["opened"] = opened
     config = opened.model.config
-    size = sum(np.asarray(opened.params[name]).size for name in opened.params)
+    size = sum(math.prod(array.shape) for array in opened.model.arrays().values())
     return {
         "architecture": config.architecture,
         "layers": config.layers,
@@ -252,19 +248,10 @@ def use(settings: dict[str, Any]) -> dict[str, Any]:
     )
     kind = opened.model.config.architecture
     if kind == "encoder-decoder":
-        said = []
-        for line in lines[:10]:
-            source = opened.tokenizer.encode(line)[None]
-            made = minigpt.generate(
-                opened.model,
-                opened.params,
-                np.array([[2]]),
-                30,
-                source=source,
-                sampling=minigpt.Sampling(temperature=0),
-                stop=opened.tokenizer.end_of_text,
-            )
-            said.append(f"{line}: {opened.tokenizer.decode(made[0])}")
+        said = [
+            f"{line}: {rewrite(opened.model, opened.params, opened.tokenizer, line, 60)}"
+            for line in lines[:10]
+        ]
         return {"text": "\n".join(said)}
     if kind == "encoder":
         vectors = minigpt.embed(opened.model, opened.params, opened.tokenizer, lines[:12])

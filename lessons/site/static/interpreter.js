@@ -14,7 +14,11 @@ export class Interpreter {
     this.interrupts = self.crossOriginIsolated ? new Uint8Array(new SharedArrayBuffer(1)) : null;
     this.ready = new Promise((resolve, reject) => {
       this.worker.onmessage = ({ data }) => this.hear(data, resolve, reject);
-      this.worker.onerror = (event) => reject(new Error(event.message || "the interpreter could not be started"));
+      this.worker.onerror = (event) => {
+        event.preventDefault();
+        reject(new Error(event.message || "the interpreter could not be started"));
+        this.end("the interpreter broke: " + event.message);
+      };
     });
     this.ready.catch(() => this.end("the interpreter could not be fetched; is the network there?"));
     this.worker.postMessage({ job: "begin", root: ROOT, interrupts: this.interrupts });

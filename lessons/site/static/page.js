@@ -7,7 +7,7 @@ const interpreter = new Interpreter();
 const exercise = document.querySelector("section.exercise");
 equipCells(interpreter, exercise);
 if (exercise) equipExercise(exercise, interpreter);
-for (const block of document.querySelectorAll("article pre, .output pre")) block.tabIndex = 0; // they scroll
+for (const block of document.querySelectorAll("article pre, article table, div.math")) block.tabIndex = 0; // they scroll
 
 const playground = document.getElementById("playground");
 if (playground) (await import("./playground.js")).equip(playground, interpreter);

@@ -1,9 +1,21 @@
 // The interpreter, in a thread of its own: it loads Pyodide and the library, then runs what the page asks for.
-let pyodide, kernel, grader, playground, packages, loaded = new Set();
+const PLACE = "/lib/python3.14/site-packages";
+let root, fresh, pyodide, kernel, threads, grader, playground, packages, loaded = new Set();
 
 const say = (kind, rest = {}) => self.postMessage({ kind, ...rest });
 
-async function begin({ root, interrupts }) {
+// What Python compiled on the first visit is kept beside the pages, which halves the imports of the next.
+const kept = async () => (await caches.open("minigpt-" + packages.version));
+
+async function keepCompiled() {
+  if (!fresh || !loaded.size) return;
+  fresh = false;
+  const archive = kernel.compiled().toJs();
+  await (await kept()).put(root + "_compiled", new Response(archive)).catch(() => {});
+}
+
+async function begin({ root: place, interrupts }) {
+  root = place;
   const note = await (await fetch(root + "minigpt.json")).json();
   const index = new URL(note.pyodide, root).href;
   say("progress", { text: "fetching the interpreter" });
@@ -12,18 +24,27 @@ async function begin({ root, interrupts }) {
   pyodide = await loadPyodide({
     indexURL: index,
     packages: note.packages,
+    checkIntegrity: note.pyodide.startsWith("http"), // of a site with everything in it, the build has compared them
     env: { HOME: "/home/pyodide", MPLBACKEND: "module://page_inline", MINIGPT_HOME: "/home/pyodide/cache" },
   });
   packages = note;
+  const compiled = self.caches && (await (await kept()).match(root + "_compiled"));
+  fresh = !compiled && Boolean(self.caches);
   if (interrupts) pyodide.setInterruptBuffer(interrupts);
   say("progress", { text: "unpacking the library" });
-  pyodide.unpackArchive(await library, "zip", { extractDir: "/lib/python3.14/site-packages" });
+  pyodide.unpackArchive(await library, "zip", { extractDir: PLACE });
+  if (compiled) pyodide.unpackArchive(await compiled.arrayBuffer(), "zip", { extractDir: PLACE });
+  threads = pyodide.pyimport("page_threads");
+  threads.install();
   kernel = pyodide.pyimport("page_kernel");
+  kernel.begin(PLACE, Boolean(compiled));
   say("ready", { seconds: performance.now() / 1000 });
 }
 
 // matplotlib is large, so it is fetched by the first cell that asks for it.
 async function bring(source) {
+  if (/launch|parallel|ranks?\b|comm\b/i.test(source)) threads.let_ranks_take_turns();
+  if (/grade|assemble/.test(source)) (grader ??= pyodide.pyimport("page_grade")).install();
   if (/pydocs|stdlib|load_corpus/.test(source)) kernel.unpack_standard_library();
   const wanted = /matplotlib|plots?_|minigpt\.plot|\bshow\(/.test(source) ? packages.later : [];
   const missing = wanted.filter((name) => !loaded.has(name));
@@ -67,6 +88,7 @@ self.onmessage = async ({ data }) => {
     const emit = (kind, text, alt) => say("output", { id: data.id, output: { kind, text, alt } });
     const result = await jobs[data.job](data, emit);
     say("done", { id: data.id, result });
+    await keepCompiled();
   } catch (error) {
     const text = String(error.message ?? error);
     say(data.job === "begin" ? "broken" : "failed", { id: data.id, text });

