@@ -76,11 +76,11 @@ def unless_quick(**others):
 # An explanation says which part of an input, or of a model, made the answer what it is. To find out whether it is right
 # one must know the reason already. So we build models whose reason we chose ourselves.
 #
-# A text has 16 tokens. Fourteen are filler, letters from a to l, which mean nothing. One is a **needle**, a digit. The
+# A text has 16 tokens. Fourteen are filler, letters from a to l, which mean nothing. One is a *needle*, a digit. The
 # last is a question mark, and there the model must say the digit. Nothing else could tell it, so the needle is the
 # **cause** of the answer: this we know for certain, whatever happens inside.
 #
-# And we make it hard. The model has two layers, and each position sees a **window** of eight positions, itself among
+# And we make it hard. The model has two layers, and each position sees a *window* of eight positions, itself among
 # them (lesson 18). A needle up to seven back from the end is seen directly. One that is 8 to 14 back is *never* seen from
 # the last position. It can only come in **two hops**: some position in between looks at it in the first layer, and the
 # last position looks at that one in the second.
@@ -177,7 +177,7 @@ show_source(rollout)
 #
 # ## Second: change the input a little
 #
-# The **gradient** of a number says how fast it changes with each of its inputs (lesson 05). The inputs are the vectors of
+# The *gradient* of a number says how fast it changes with each of its inputs (lesson 05). The inputs are the vectors of
 # the 16 positions, token and place together. `ask` makes the question, *the logit of the digit at the last position*; its
 # gradient is a vector for every position, and the length of that vector is a score.
 
@@ -331,7 +331,7 @@ show(
 # head* is what a careful person would do with attention: take the head of the last layer that points at the cause most
 # often, on other texts. (Of methods whose scores have signs, the size counts.)
 #
-# **Prediction**, from a pilot with other models of this kind. (a) Near, the best head finds the cause in three texts of four.
+# **Prediction.** From a pilot with other models of this kind: (a) Near, the best head finds the cause in three texts of four.
 # (b) Two hops away, no head of the last layer finds it even once; this is arithmetic. (c) Integrated gradients, occlusion
 # and Shapley values find it in nine texts of ten, near and far. (d) Gradient times input finds it less often than integrated
 # gradients, near and far, in every model. (e) Two hops away, rollout finds it in half of the texts at least. (f) The length
@@ -428,7 +428,7 @@ for name in ("attention rollout", "gradient"):
     print(f"    with that left out, the cause is first in {others:.2f}")
 
 # %% [markdown]
-# (b) and (d) are confirmed. (a), (c), (e) and (f) are **not**, and each tells something.
+# (b) and (d) are confirmed. (a), (c), (e) and (f) are *not*, and each tells something.
 #
 # * (a) Even where the last layer could point at the cause, it need not. What it takes may have been moved already, by the
 #   first layer, to another position.
@@ -654,12 +654,12 @@ print(
 # ### Heads that copy
 #
 # A larger example of such a mechanism was found in 2022 in models of all sizes. An **induction head** (Olsson et al.) looks
-# at what *followed* the present token the last time that it occurred; so the model continues *A B ... A* with *B*. It needs
+# at what *followed* the present token the last time that it occurred; so the model says *B* after *A* if it has read *A B*. It needs
 # a head in an earlier layer that looks at the previous token, so that each position knows what came before it.
 #
 # We train models to say random tokens that come a second time. They must copy: nothing can be known about random tokens.
 #
-# **Prediction**, after a pilot. (a) In every model some head of a later layer gives more than a third of its weight to what
+# **Prediction.** After a pilot: (a) In every model some head of a later layer gives more than a third of its weight to what
 # followed the last time, and none of the first layer does. (b) Without the four heads that do so most, copying fails: the
 # loss is at least 1 nat higher. (c) Without four other heads it rises by less than a third of that, in every model. The others
 # are those of the later layers that look least at what followed. (Not of the first: it says what came before, which is the
