@@ -61,6 +61,7 @@ def execute(arguments: argparse.Namespace) -> int:
             other=None if arguments.against is None else equal_line_ends(arguments.against),
             methods=list(dict.fromkeys(arguments.method)),
             rng=np.random.default_rng(arguments.seed),
+            progress=not arguments.json,
         )
     if arguments.json:
         print_json(_plain(found))

@@ -16,6 +16,7 @@ from minigpt.explain.question import EMBEDDING, SOURCE, Question, ask
 from minigpt.explain.read import Reading, read_text
 from minigpt.model import Call
 from minigpt.ops import softmax_forward
+from minigpt.progress import progress_bar
 
 MOST = 64  # tokens of each stack: what a page can show
 FAST = ("gradient x input", "integrated gradients", "occlusion")  # the methods that are asked if nobody names any
@@ -70,6 +71,7 @@ def explain_text(
     other: str | None = None,
     methods: Sequence[str] = FAST,
     rng: np.random.Generator | None = None,
+    progress: bool = False,
 ) -> Explanation:
     """Explain what a model says after a text, of it or in its gap.
 
@@ -87,6 +89,8 @@ def explain_text(
         Names of `METHODS`.
     rng : numpy.random.Generator, optional
         Of the methods that draw.
+    progress : bool
+        Draw a bar over the methods.
 
     Returns
     -------
@@ -109,7 +113,8 @@ def explain_text(
     patched, heads, exact = _patched(question, question.other(second.batch)) if with_other and second else (None,) * 3
     return Explanation(
         opened.name, text, target, question.value(), probability, against, other or "", reading.labels,
-        [_scores(question, name, rng) for name in methods], _lens(question, reading), parts, rest, maps, rolled,
+        [_scores(question, name, rng) for name in progress_bar(methods, desc="explaining", disable=not progress)],
+        _lens(question, reading), parts, rest, maps, rolled,
         patched, heads, exact is not False,
     )  # fmt: skip
 

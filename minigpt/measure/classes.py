@@ -5,16 +5,20 @@ from typing import Any
 
 import numpy as np
 
+from minigpt.errors import UserError
 from minigpt.measure.calibration import reliability
 from minigpt.measure.intervals import bootstrap, bootstrapped_mean, paired_difference
+from minigpt.measure.surprise import DAMAGED
 
 
 def class_report(probabilities: np.ndarray, targets: np.ndarray, labels: Sequence[str]) -> dict[str, Any]:
     """Accuracy and macro-F1 with 95% intervals, log loss in nats, calibration error, F1 of classes, confusion matrix.
 
     probabilities: (N, K), a row for each example; targets: (N,) integers in 0..K-1. The confusion matrix has a row for
-    each true class and a column for each that was said.
+    each true class and a column for each that was said. `UserError` where a probability is no number.
     """
+    if not np.isfinite(probabilities).all():
+        raise UserError(DAMAGED)
     said, classes = probabilities.argmax(axis=1), len(labels)
     right = said == targets
 

@@ -83,11 +83,18 @@ class Joint:
         return params
 
     def loss_and_gradient(
-        self, params: Params, asked: Sequence[Asked], call: Call = Call(), *, grads: Params | None = None
+        self,
+        params: Params,
+        asked: Sequence[Asked],
+        call: Call = Call(),
+        *,
+        grads: Params | None = None,
+        losses: dict[str, float] | None = None,
     ) -> tuple[float, Params]:
         """The loss of a step, its batches together: a mean over all that is scored in them; and the gradient.
 
         Every scored target counts alike, whatever its task; so do all labels. An array that no batch used gets zeros.
+        losses: gets each task's own loss, a mean over what is scored in its batch, by the task's name.
         """
         grads = params.zeros_like() if grads is None else grads
         grads.flat[...] = 0
@@ -98,6 +105,10 @@ class Joint:
             own = Params(model.arrays(), dtype=params.flat.dtype)
             loss, _ = loss_and_gradient(model, params, batch, call, counts=counts, grads=own)
             total += loss
+            if losses is not None:
+                own_counts = scored(batch)
+                share = own_counts.targets / counts.targets if own_counts.targets else own_counts.labels / counts.labels
+                losses[task.name] = loss / share
             for name, gradient in own.items():
                 grads[name] += gradient
         return total, grads

@@ -17,10 +17,11 @@ ASKED = 512  # new rows of each task, that a model is asked
 
 
 class Trained(NamedTuple):
-    """Parameters, the loss of every step, and how many rows of each task were seen."""
+    """Parameters, the loss of every step, each task's own, and how many rows of each task were seen."""
 
     params: Params
     losses: list[float]
+    of_tasks: np.ndarray  # (steps, N); not a number where a step had no row of the task
     rows: np.ndarray  # (N,)
 
 
@@ -33,6 +34,7 @@ def train_tasks(
     rows: int = 64,
     learning_rate: float = 3e-3,
     seed: int = 0,
+    watch: Callable[[int, Params], None] | None = None,
 ) -> Trained:
     """Train fresh parameters on a mixture. What a step sees is a function of the seed and the step.
 
@@ -50,6 +52,8 @@ def train_tasks(
         The highest; a warm-up and a cosine shape it.
     seed : int
         Of the parameters and of all rows. Of one task, the rows that it sees are the same alone and in a mixture.
+    watch : callable, optional
+        watch(step, params), before every step; it must leave the parameters alone.
 
     Raises
     ------
@@ -58,10 +62,12 @@ def train_tasks(
     """
     shares = [1.0] * len(tasks) if shares is None else shares
     assert len(shares) == len(tasks), "a share for each task"
-    seen = np.zeros(len(tasks), np.int64)
+    seen, of_tasks = np.zeros(len(tasks), np.int64), []
 
     def batches() -> Iterator[list[Asked]]:
         for step in range(steps):
+            if watch is not None:
+                watch(step, params)
             counts = rows_of_tasks(shares, rows, np.random.default_rng([seed, 1, step]))
             seen[:] += counts
             yield [
@@ -74,10 +80,13 @@ def train_tasks(
     grads, rate = params.zeros_like(), warmup_cosine(learning_rate, warmup=max(1, int(WARMUP * steps)), total=steps)
 
     def score(_model: Any, params: Any, asked: Any, call: Any) -> tuple[float, Params]:
-        return joint.loss_and_gradient(params, asked, call, grads=grads)
+        own: dict[str, float] = {}
+        found = joint.loss_and_gradient(params, asked, call, grads=grads, losses=own)
+        of_tasks.append([own.get(task.name, np.nan) for task in tasks])
+        return found
 
     losses = fit(cast(Any, joint), params, cast(Any, batches()), rate, score=score)
-    return Trained(params, losses, seen)
+    return Trained(params, losses, np.array(of_tasks).reshape(-1, len(tasks)), seen)
 
 
 def transfer_matrix(

@@ -5,7 +5,8 @@ A row of `Sequences` is the prefix, the letters, and the answer; the answer's le
     reverse d b a c -> c a b d         tokens   [reverse d b a c c a b]
                                        targets  [.       . . . c a b d]
 
-A second prefix may say which letter is written for each one: the letter itself, or the next one in the alphabet.
+A second prefix may say which letter is written for each one: the letter itself, the next or the previous one in the
+alphabet, or the one as far from its end.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ ORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {  # of the last axis
 MAPS: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "same": lambda letters, _count: letters,
     "next": lambda letters, count: (letters + 1) % count,
+    "previous": lambda letters, count: (letters - 1) % count,
+    "opposite": lambda letters, count: count - 1 - letters,
 }
 WORDS = (*ORDERS, *MAPS)
 

@@ -6,7 +6,7 @@ import pytest
 from minigpt import CharacterTokenizer, Transformer, UserError, preset
 from minigpt.measure import mean_loss
 from minigpt.measure.calibration import reliability
-from minigpt.measure.classes import calibration_error
+from minigpt.measure.classes import calibration_error, class_report
 from minigpt.measure.evaluation import evaluate_text, scored_text
 from minigpt.measure.intervals import smallest_difference, smallest_gain
 from minigpt.measure.scores import by_frequency, bytes_of_tokens, compare_on_text, token_scores
@@ -47,6 +47,12 @@ def test_a_damaged_model_is_refused_in_one_sentence(damage):
     params["blocks.0.feed_forward.up.weight"][0, 0] = damage
     with pytest.raises(UserError, match="scores that are no finite numbers"):
         evaluate_text(MODEL, params, TOKENIZER, "abc" * 9)
+
+
+def test_a_classifier_that_answers_with_no_numbers_is_refused():
+    table = np.array([[0.9, 0.1], [np.nan, np.nan]])
+    with pytest.raises(UserError, match="scores that are no finite numbers"):
+        class_report(table, np.array([0, 1]), ["a", "b"])
 
 
 def test_confidence_is_laid_beside_accuracy():

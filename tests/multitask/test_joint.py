@@ -58,9 +58,11 @@ def central_differences(f, x, places, step=1e-5):
 def test_the_gradient_is_that_of_the_mean_over_all_that_is_asked():
     rng, joint = np.random.default_rng(0), joint_of()
     params, asked = random_params(joint, rng), asked_of(rng)
-    loss, grads = joint.loss_and_gradient(params, asked)
+    losses = {}
+    loss, grads = joint.loss_and_gradient(params, asked, losses=losses)
     each = [loss_and_gradient(joint.model(task), params, batch)[0] for task, batch in asked]
     assert loss == pytest.approx((2 * each[0] + 3 * each[1] + 4 * each[2]) / 9, abs=1e-12)
+    assert losses == pytest.approx(dict(zip(READERS, each, strict=True)), abs=1e-12)
     own = [gradient_of(joint, params, one) for one in asked]
     for name in joint.arrays():
         wanted = sum(len(one.batch.labels) / 9 * gradient[name] for one, gradient in zip(asked, own, strict=True))

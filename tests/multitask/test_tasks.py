@@ -1,5 +1,7 @@
 """Tasks named by a prefix: their answers, their shares, and a model that learns them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -31,6 +33,7 @@ def test_answers():
     wanted = {
         ("copy",): [4, 0, 4, 1], ("reverse",): [1, 4, 0, 4], ("sort",): [0, 1, 4, 4],
         ("copy", "next"): [0, 1, 0, 2], ("reverse", "next"): [2, 0, 1, 0], ("sort", "same"): [0, 1, 4, 4],
+        ("copy", "previous"): [3, 4, 3, 0], ("reverse", "opposite"): [3, 0, 4, 0],
     }  # fmt: skip
     for prefix, answer in wanted.items():
         assert ROWS.answer(prefix, letters).tolist() == [answer], prefix
@@ -111,15 +114,28 @@ def test_training_is_a_function_of_the_seed_and_of_one_task_the_same_rows_in_any
     assert (train_tasks(JOINT, TASKS, 4, rows=9, seed=4).params.flat != first.params.flat).any()
 
 
+def test_who_watches_sees_the_parameters_before_every_step_and_changes_nothing():
+    steps, seen = [], []
+    watched = train_tasks(
+        JOINT, TASKS, 3, rows=6, watch=lambda step, at: (steps.append(step), seen.append(at.flat.copy()))
+    )
+    assert steps == [0, 1, 2]
+    assert (seen[0] == JOINT.init(np.random.default_rng([0, 0])).flat).all() and (seen[1] != seen[2]).any()
+    assert (watched.params.flat == train_tasks(JOINT, TASKS, 3, rows=6).params.flat).all()
+
+
 def test_a_share_of_nothing_is_never_seen():
-    assert train_tasks(JOINT, TASKS, 3, shares=[1, 0, 2], rows=6).rows.tolist() == [6, 0, 12]
+    trained = train_tasks(JOINT, TASKS, 3, shares=[1, 0, 2], rows=6)
+    assert trained.rows.tolist() == [6, 0, 12]
+    assert np.isnan(trained.of_tasks[:, 1]).all()
+    np.testing.assert_allclose(trained.of_tasks[:, [0, 2]] @ [1 / 3, 2 / 3], trained.losses)
 
 
 def test_one_model_learns_three_tasks_and_one_task_alone_is_no_other():
-    steps = 150
-    alone = train_tasks(JOINT, TASKS[:1], steps, rows=32, learning_rate=0.02)
-    together = train_tasks(JOINT, TASKS, 2 * steps, rows=32, learning_rate=0.02)
-    found = transfer_matrix(JOINT, TASKS, [alone.params, together.params], rng=np.random.default_rng(9))
+    joint = Joint({"": Transformer(dataclasses.replace(CONFIG, width=32, heads=4))})
+    alone = train_tasks(joint, TASKS[:1], 100, rows=32, learning_rate=0.01)
+    together = train_tasks(joint, TASKS, 300, rows=32, learning_rate=0.01)
+    found = transfer_matrix(joint, TASKS, [alone.params, together.params], rng=np.random.default_rng(9))
     assert found[0, 0] > 0.95 and found[0, 1] < 0.3 and found[1].min() > 0.8
 
 

@@ -111,12 +111,12 @@ def begin(place: str, known: bool) -> None:
 
 
 def compiled() -> bytes:
-    """An archive of all that was compiled so far."""
+    """An archive of all that was compiled so far, and of matplotlib's list of fonts."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
         for folder, _, names in os.walk(_place):
             for name in names:
-                if name.endswith(".pyc"):
+                if name.endswith(".pyc") or name.startswith("fontlist"):
                     path = os.path.join(folder, name)
                     archive.write(path, os.path.relpath(path, _place))
     return made.getvalue()

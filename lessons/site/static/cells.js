@@ -29,6 +29,8 @@ export function equip(interpreter, exercises) {
       }
     });
   }
+  // Whoever goes into a cell is likely to run it.
+  cells.forEach((cell) => cell.code.addEventListener("focus", () => interpreter.begin().catch(() => {}), { once: true }));
   document.addEventListener("interpreter-ended", () => cells.forEach((cell) => (cell.fresh = false)));
   window.runAllCells = runAll; // for tests, and for whoever likes the console
 }

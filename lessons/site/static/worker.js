@@ -20,16 +20,17 @@ async function begin({ root: place, interrupts }) {
   const index = new URL(note.pyodide, root).href;
   say("progress", { text: "fetching the interpreter" });
   const library = fetch(root + "_static/minigpt.zip").then((answer) => answer.arrayBuffer());
-  const { loadPyodide } = await import(index + "pyodide.mjs");
-  pyodide = await loadPyodide({
-    indexURL: index,
-    packages: note.packages,
-    checkIntegrity: note.pyodide.startsWith("http"), // of a site with everything in it, the build has compared them
-    env: { HOME: "/home/pyodide", MPLBACKEND: "module://page_inline", MINIGPT_HOME: "/home/pyodide/cache" },
-  });
   packages = note;
   const compiled = self.caches && (await (await kept()).match(root + "_compiled"));
   fresh = !compiled && Boolean(self.caches);
+  if (compiled) packages.later.forEach((name) => loaded.add(name)); // whoever drew before will draw again
+  const { loadPyodide } = await import(index + "pyodide.mjs");
+  pyodide = await loadPyodide({
+    indexURL: index,
+    packages: [...note.packages, ...loaded],
+    checkIntegrity: note.pyodide.startsWith("http"), // of a site with everything in it, the build has compared them
+    env: { HOME: "/home/pyodide", MPLBACKEND: "module://page_inline", MPLCONFIGDIR: PLACE + "/_fonts", MINIGPT_HOME: "/home/pyodide/cache" },
+  });
   if (interrupts) pyodide.setInterruptBuffer(interrupts);
   say("progress", { text: "unpacking the library" });
   pyodide.unpackArchive(await library, "zip", { extractDir: PLACE });
