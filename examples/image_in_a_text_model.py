@@ -4,7 +4,8 @@
 
 Three arms, each with as many steps: blind (the images are blank); a language model that was trained on captions and
 then frozen under a new eye and a new projector (Tsimpoukelli et al. 2021, arXiv:2106.13884); all trained together.
-Chance is 1/8 for the glyph and 1/4 for the quarter.
+Chance is 1/8 for the glyph and 1/4 for the quarter. The frozen model is hardly better than blind: captions alone teach
+it to look at nothing that stands before them. Lesson 20 shows that, and a frozen model that reads every picture.
 """
 
 import argparse

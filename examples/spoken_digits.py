@@ -7,8 +7,9 @@ The voices are espeak-ng's (Debian's package of that name, or the library in the
 speaks in Debian's asterisk-core-sounds-en-wav, on a telephone. A linear model of the same frames stands beside: what
 can be done without attention. Voices that neither has heard tell how much of the loss is the person's.
 
-Measured once (300 steps, one seed): of 720 words in unheard voices the encoder knew 424 and the linear model 637, of
-the person's ten digits 4 and 5. After so little training attention is no gain here.
+Measured (1,500 steps of 32, three seeds): of 720 words in unheard voices the encoder knows 696, 693 and 677, the linear
+model 637; of the person's ten digits 9, 10 and 10, the linear model 5. One person's ten words are an example
+and no test. With GPT-2's recipe, which begins with smaller numbers, and 300 steps the encoder knew 424 and 4.
 """
 
 import argparse
@@ -57,7 +58,7 @@ BANDS, FRAMES = 40, 120  # of 10 ms; a word is shorter
 CONFIG = minigpt.TransformerConfig(
     vocabulary_size=1, context=FRAMES // 2, width=64, layers=2, heads=4, architecture="encoder", input="frames",
     input_width=BANDS, position="sinusoidal", head="sequence", labels=10, pooled="mean", pooler=False, tied=False,
-    dropout=0.1,
+    dropout=0.1, init_std=0.1, norm="rms", activation="silu", gated=True,
 )  # fmt: skip
 
 
@@ -138,10 +139,12 @@ def recorded(words: list[str]) -> np.ndarray:
 
 
 def disturbed(samples: np.ndarray, speeds: list[Resampler], rng: np.random.Generator) -> np.ndarray:
-    """Frames of a word that is moved, faster or slower by up to a tenth, in some noise, a band or some time missing."""
-    samples = speeds[rng.integers(len(speeds))].all_of(samples)
+    """Frames of a word that is moved, louder or softer, higher or lower, faster or slower by up to a tenth, in some
+    noise, a band or some time missing."""
+    samples = speeds[rng.integers(len(speeds))].all_of(samples) * np.float32(10 ** rng.uniform(-1, 0.3))
     samples = samples + 10 ** rng.uniform(-4, -1.5) * rng.standard_normal(len(samples)).astype(np.float32)
     frames = frames_of(samples, int(rng.integers(0, max(1, FRAMES * RATE // 100 - len(samples)))))
+    frames = np.roll(frames, rng.integers(-2, 3), axis=1)  # a throat that is larger or smaller
     band, time = rng.integers(0, BANDS - 6), rng.integers(0, FRAMES - 12)
     frames[:, band : band + rng.integers(0, 6)] = frames.mean()
     frames[time : time + rng.integers(0, 12)] = frames.mean()
@@ -191,7 +194,7 @@ def main() -> None:
     """Synthesize, train, ask."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--words", choices=("digits", "numbers"), default="digits")
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()

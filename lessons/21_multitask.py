@@ -334,12 +334,13 @@ for name in ("together, 3 times the steps", "together, 3 times the rows", "three
 # right exactly where both answers are equal. Its prefix is a token it never saw, and it pays no heed to it. Without the
 # prefix the mixture must guess, and guesses badly.
 #
-# What has sharing *gained*? Nothing, here. The mixture needs as many steps as the three models in all to come level, so no
-# compute is saved. With the rows of three steps in one, it lags. And it saves no room: three narrow models have fewer
-# numbers in all, and are as good within the spread. At equal compute the mixture is behind in every seed, by so little in
-# one seed and so much in another that the interval of the mean difference holds zero; that it is behind is sure, by how much
-# is not. Three tasks live in one set of weights without helping each other. That is *cohabitation*. It is convenient, since
-# there is one model to keep and to ask; but it is no gain in learning.
+# What has sharing *gained*? Nothing, here. The mixture needs as many steps as the three models in all to come level, so
+# no compute is saved. With the rows of three steps in one, its worst task lags. And it saves no room: three narrow
+# models have fewer numbers in all, and are as good within the spread. At equal compute the mixture's worst task is
+# behind in every seed. The mean difference is small in one seed and large in another, so that its interval holds zero:
+# that the mixture is behind is seen, by how much is not. Three tasks live in one set of weights without helping each
+# other. That is *cohabitation*. It is convenient, since there is one model to keep and to ask; but it is no gain in
+# learning.
 #
 # ## When a neighbour helps
 #
@@ -485,10 +486,10 @@ prediction(
 )
 
 # %% [markdown]
-# Confirmed: (a) and (b). Here sharing is a gain, by a fifth of the rows and more, and the controls say whose. It is not more
-# updates (*nothing* has as many), nor a second task as such (*noise* gives nothing). It is the order, which the helper can
-# practise on as many rows as it likes. And a helper that shares less *costs*: with a task that has nothing in common, the
-# task with few rows ends below where it would be alone. That is **negative transfer**: a task is learnt worse because of
+# Confirmed: (a) and (b). Here sharing is a gain, by about a fifth of the rows, and the controls say whose. It is not
+# more updates (*nothing* has as many), nor a second task as such (*noise* gives nothing). It is the order, which the
+# helper can practise on as many rows as it likes. And a helper that has nothing in common *costs*: in every seed the
+# task with few rows ends below where it would be alone. In **negative transfer** a task is learnt worse because of
 # another. Standley et al. (2020) report both for real tasks.
 #
 # ## Gradients that point together, or against each other
@@ -686,10 +687,11 @@ prediction(
 )
 
 # %% [markdown]
-# Over all pairs the cosine goes with the gain. But most of that is two helpers out of five; among the others it orders the
-# dots only loosely, and we had predicted no more than its sign. Ten pairs are few, and the cosine was measured *during* the
-# common training: to know it, one must have done what one wants to be spared. Fifty steps of it would do (Fifty et al., 2021,
-# build on such a look ahead), and a guess by a person who knows what the tasks have in common did as well here.
+# Over all pairs the cosine goes with the gain. But most of that is two pairs of ten. Among the others it orders the
+# dots only loosely, so that (c) is confirmed for the helper that helps and for no more. Ten pairs are few. And the
+# cosine was measured *during* the common training: to know it, one must have done what one wants to be spared. Fifty et
+# al. (2021) measure, in one training of all tasks, how a step for one task changes the loss of another, and group tasks
+# by that. A person who knows what the tasks have in common guessed as well here.
 #
 # **Surgery.** Yu et al. (2020) take out of each task's gradient what points against another's, and add up what is left
 # (*PCGrad*). In the plane, with two gradients that conflict:
@@ -801,11 +803,11 @@ prediction(
 # *reverse same*, some for *reverse next*, and which, depends on the seed. Lake & Baroni (2018) find the same on a larger scale:
 # trained networks fail on commands made of known words in an order they have not met.
 #
-# (b) is *not confirmed* either, with three seeds. In the best of them the model of eleven does the sixth in most rows, in the
-# worst hardly ever, and the interval of the difference holds zero. What a model makes of a combination that it never saw is
-# left open by its training; rows it did see do not decide it. FLAN and T0 report that more tasks in the mixture make unseen
-# ones better, for models a million times as large (Wei et al., 2021; Sanh et al., 2021). Our experiment neither shows nor
-# denies it.
+# (b) is *not confirmed* either, with three seeds. In the best of them the model of eleven does the sixth in most rows,
+# in the worst hardly ever, and the interval of the difference holds zero. What a model makes of a combination that it
+# never saw is left open by its training; the rows that it did see do not decide it. FLAN reports that more kinds of
+# tasks in the mixture make unseen ones better, for models millions of times as large (Wei et al., 2021). Our experiment
+# neither shows nor denies it.
 #
 # ## How much of each
 #
@@ -989,7 +991,7 @@ table(
 #
 # * **C37, more refined multitask learning is future work:** contradicted by date. Multitask learning is a field since the
 #   1990s; the paper of GPT-2 carries it in its title (2019); T5, FLAN and InstructGPT followed. One model with three prefixes
-#   takes a laptop half a minute. What is open is *when* sharing helps, and whether a model combines what it has learnt. The
+#   takes a laptop seconds. What is open is *when* sharing helps, and whether a model combines what it has learnt. The
 #   claim names neither.
 #
 # ## What this does not show

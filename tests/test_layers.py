@@ -44,6 +44,7 @@ FLOORS = (
     ("plots_tuning",),
     ("plots_multitask",),
     ("plots_inference",),
+    ("plots_senses",),
     ("plots_explain",),
     ("corpus",),
     ("doctor",),

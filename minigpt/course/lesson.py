@@ -1,11 +1,17 @@
 """What a lesson needs besides the library: bands for its numbers, and things to look at."""
 
+import base64
+import html
 import inspect
+import io
 import json
 import os
 import textwrap
+import wave
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 QUICK = "MINIGPT_QUICK"  # 1: lessons run small, to see that they run
 RESULTS = "MINIGPT_RESULTS"  # a file to which every expected number is added, one JSON object per line
@@ -132,6 +138,34 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[Any]], *, digits: int 
     safe = [[cell.replace("|", "\\|") for cell in row] for row in [list(headers), *cells]]
     markdown = "\n".join("| " + " | ".join(row) + " |" for row in [safe[0], ruler, *safe[1:]])
     return Shown(plain, markdown)
+
+
+class Heard:
+    """A sound that a notebook plays and a terminal describes."""
+
+    def __init__(self, plain: str, wave_file: bytes):
+        self.plain, self.wave_file = plain, wave_file
+
+    def __repr__(self) -> str:
+        return self.plain
+
+    def _repr_html_(self) -> str:
+        data = base64.b64encode(self.wave_file).decode("ascii")
+        return f'<audio controls src="data:audio/wav;base64,{data}"></audio> {html.escape(self.plain)}'
+
+
+def hear(samples: Any, rate: int, text: str) -> Heard:
+    """A sound, (N,) numbers from -1 to 1, to be played in a notebook. text: what it is, for those who do not hear it.
+
+    Viewers of notebooks on code hosts leave the player out and show the text.
+    """
+    file = io.BytesIO()
+    with wave.open(file, "wb") as written:
+        written.setnchannels(1)
+        written.setsampwidth(2)
+        written.setframerate(rate)
+        written.writeframes((np.clip(samples, -1, 1) * 32767).round().astype("<i2").tobytes())
+    return Heard(text, file.getvalue())
 
 
 def show(figure: Any, text: str, *, file: str | None = None) -> None:

@@ -225,7 +225,7 @@ def _grid(title: str, columns: Sequence[str], values: np.ndarray) -> str:
 def _cell(value: float) -> str:
     share = min(1.0, abs(value))
     mark = ' style="font-weight:bold;box-shadow:inset 0 -3px var(--for)"' if share >= 0.2 else ""
-    return f'<td class="number"{mark}>{100 * value:.0f}</td>'
+    return f'<td class="number"{mark}>{round(100 * value)}</td>'
 
 
 def _sum(found: Explanation) -> str:

@@ -61,21 +61,28 @@ def shared_tokens(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np
     return np.array(ours, int), np.array(theirs, int)
 
 
-def pair_scores(
-    opened: OpenedModel, pairs: Sequence[Pair], *, whole: bool = False, progress: bool = False
-) -> np.ndarray:
-    """(N,) log likelihood of the sentence that agrees with the stereotype more, less that of the other, in nats.
+class PairScores(NamedTuple):
+    """(N,) each: log likelihood of the sentence with more of a stereotype, less that of the other, in nats."""
 
-    Of the tokens that both have, given the others; whole: of all tokens, with the name of the group among them. (A
-    decoder sees the name only from the tokens after it, so those before it cancel out.)
+    shared: np.ndarray  # of the tokens that both have, given the others
+    whole: np.ndarray  # of all tokens, with the name of the group among them
+
+
+def pair_scores(opened: OpenedModel, pairs: Sequence[Pair], *, progress: bool = False) -> PairScores:
+    """How much likelier the first sentence of each pair is.
+
+    A decoder sees the name of the group only from the tokens after it: those before it cancel out.
     """
-    texts = []
+    texts: list[Asked] = []
+    places: list[np.ndarray] = []
     for pair in pairs:
         ids = [np.asarray(opened.tokenizer.encode(text)) for text in (pair.more, pair.less)]
-        places = tuple(np.arange(len(one)) for one in ids) if whole else shared_tokens(*ids)
-        texts += [Asked(one, place) for one, place in zip(ids, places, strict=True)]
-    sums = np.array([found.sum() for found in log_likelihoods(opened, texts, progress=progress)]).reshape(-1, 2)
-    return sums[:, 0] - sums[:, 1]
+        texts += [Asked(one, np.arange(len(one))) for one in ids]
+        places += shared_tokens(*ids)
+    found = log_likelihoods(opened, texts, progress=progress)
+    whole = np.array([one.sum() for one in found]).reshape(-1, 2)
+    shared = np.array([one[some].sum() for one, some in zip(found, places, strict=True)]).reshape(-1, 2)
+    return PairScores(shared[:, 0] - shared[:, 1], whole[:, 0] - whole[:, 1])
 
 
 def preference(scores: np.ndarray) -> dict[str, Any]:
@@ -103,6 +110,5 @@ def by_kind(scores: np.ndarray, kinds: Sequence[str]) -> dict[str, dict[str, Any
 def measure_pairs(opened: OpenedModel, pairs: Sequence[Pair], *, progress: bool = False) -> dict[str, Any]:
     """The score of CrowS-Pairs, over all and by kind, and beside it what whole sentences would say."""
     scores = pair_scores(opened, pairs, progress=progress)
-    found = preference(scores) | {"by_kind": by_kind(scores, [pair.kind for pair in pairs])}
-    found["whole_sentences"] = preference(pair_scores(opened, pairs, whole=True, progress=progress))
-    return found
+    found = preference(scores.shared) | {"by_kind": by_kind(scores.shared, [pair.kind for pair in pairs])}
+    return found | {"whole_sentences": preference(scores.whole)}

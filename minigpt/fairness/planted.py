@@ -44,7 +44,7 @@ THINGS = ("table", "lamp", "river", "wall")  # that are never a pronoun
 MASK = "<|mask|>"
 KIND = "occupation"
 TEMPLATES = ("the {} was late .", "the {} was tired .", "the {} was happy .", "the {} was ready .")
-RECIPES = {"decoder": Recipe("language", 1, 300, 1e-2), "encoder": Recipe("masked", 2, 800, 5e-3)}
+RECIPES = {"decoder": Recipe("language", 1, 800, 1e-2), "encoder": Recipe("masked", 2, 800, 5e-3)}
 QUESTION = Association("occupations and names", ("first", "second"), ("first names", "second names"))
 LISTS = dict(zip((*QUESTION.targets, *QUESTION.attributes), (*OCCUPATIONS, *NAMES), strict=True))
 

@@ -5,8 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from minigpt.errors import UserError
-from minigpt.finetune import Tuned
-from minigpt.finetune.registry import task_of
+from minigpt.finetune import TASKS, Tuned
 from minigpt.model.params import checksum_of
 from minigpt.pretrained import NAMED, OpenedModel, open_model
 from minigpt.pretrained.tuned import has_tuned, open_tuned_folder
@@ -36,7 +35,7 @@ class Subject:
         if self.name in NAMED or not has_tuned(self.name):
             return None
         task = open_tuned_folder(self.name).task
-        return None if task_of(task).answers is None else task
+        return task if task in TASKS and TASKS[task].answers is not None else None
 
     @property
     def is_vectors(self) -> bool:

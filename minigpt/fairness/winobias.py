@@ -114,9 +114,7 @@ def accuracy_gap(right: np.ndarray) -> dict[str, Any]:
 
 def measure_winobias(opened: OpenedModel, riddles: Sequence[Riddle], *, progress: bool = False) -> dict[str, Any]:
     """Which form is likelier, over all and by kind; of a decoder also accuracy in both forms, and the gap."""
-    scores = pair_scores(
-        opened, [Pair(*riddle.texts, riddle.kind) for riddle in riddles], whole=True, progress=progress
-    )
+    scores = pair_scores(opened, [Pair(*one.texts, one.kind) for one in riddles], progress=progress).whole
     found: dict[str, Any] = {"riddles": len(riddles), "likelier_form": preference(scores)}
     found["likelier_form"]["by_kind"] = by_kind(scores, [riddle.kind for riddle in riddles])
     if opened.model.config.architecture == "decoder":

@@ -1,10 +1,13 @@
 """Bands that can fail, differences beside their spread, predictions, and figures with a text."""
 
+import io
+import wave
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from minigpt.course import Unexpected, difference, expect, paired_difference, prediction, show, spread_table
+from minigpt.course import Unexpected, difference, expect, hear, paired_difference, prediction, show, spread_table
 from minigpt.course.lesson import QUICK, RESULTS
 
 
@@ -124,3 +127,13 @@ def test_a_figure_is_closed_where_there_is_no_screen():
     plt.switch_backend("agg")
     show(plt.figure(), "an empty figure")
     assert not plt.get_fignums()
+
+
+def test_a_sound_is_played_in_a_notebook_and_described_elsewhere():
+    heard = hear(np.array([0.0, 0.5, -2.0]), 8_000, "a click <loud>")
+    assert repr(heard) == "a click <loud>"
+    page = heard._repr_html_()
+    assert page.startswith('<audio controls src="data:audio/wav;base64,') and page.endswith("a click &lt;loud&gt;")
+    with wave.open(io.BytesIO(heard.wave_file)) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (8_000, 1, 2)
+        assert np.frombuffer(file.readframes(9), "<i2").tolist() == [0, 16384, -32767]

@@ -13,8 +13,9 @@ from minigpt import CharacterTokenizer, OpenedModel, Transformer, UserError, ope
 from minigpt.cli import main
 from minigpt.explain.attention import attention_maps
 from minigpt.explain.explanation import explain_text
+from minigpt.explain.methods import METHODS
 from minigpt.explain.page import LEVELS, MOST_WEIGHTS, attention_data, verdict_of, write_page
-from minigpt.explain.table import kept_trials
+from minigpt.explain.table import Trials, kept_trials
 from minigpt.train import train
 
 SAT = "the cat sat on"
@@ -67,10 +68,19 @@ def test_the_page_escapes_what_is_shown_and_asks_nobody(found):
 
 
 def test_a_page_says_how_far_its_method_passed():
-    trials = kept_trials()
-    assert verdict_of("integrated gradients", trials).startswith("Passed. ")
-    assert verdict_of("gradient x input", trials).startswith("Did not pass. ")
-    assert "not tried" in verdict_of("guessing", trials)
+    def measured(direct, two_hops, stays):
+        shares = {"direct": [direct] * 2, "two hops": [two_hops] * 2}
+        return {**shares, "randomized, direct": [0.0, 0.0], "randomized, two hops": [stays] * 2}
+
+    rows = {"good": (1.0, 0.9, 0.1), "half": (1.0, 0.2, 0.1), "deaf": (1.0, 1.0, 0.9), "bad": (0.5, 0.2, 0.1)}
+    measures = {name: measured(*row) for name, row in rows.items()} | {"chance": measured(0.1, 0.05, 0.1)}
+    trials = Trials(2, 25, {"direct": [1.0] * 2, "two hops": [1.0] * 2}, measures, {})
+    said = {name: verdict_of(name, trials) for name in rows}
+    words = {name: sentence.partition(". ")[0] for name, sentence in said.items()}
+    assert words == {"good": "Passed", "half": "Passed in part", "deaf": "Passed in part", "bad": "Did not pass"}
+    assert "direct: 100 % (100 to 100), chance 10 %; two hops: 90 % (90 to 90), chance 5 %" in said["good"]
+    assert "in 90 % at most" in said["deaf"] and "not tried" in verdict_of("guessing", trials)
+    assert all(method in kept_trials().measures for method in METHODS)
 
 
 @pytest.mark.parametrize(("layers", "heads"), [(30, 9), (48, 25)])

@@ -36,7 +36,7 @@ def asked(count, seed=0, size=(8, 8, 1)):
 
 def prepared(path, **settings):
     given = {"steps": 60, "batch": 16, "warmup": 5, "validate_every": 20, "learning_rate": 5e-3, **settings}
-    return prepare_asking(path, asked(60), asked(20, seed=1), settings=TrainSettings(**given))
+    return prepare_asking(path, asked(60), asked(20, seed=1), patch=2, settings=TrainSettings(**given))
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,22 @@ def test_a_line_that_is_no_question_is_named(line, message, tmp_path):
 def test_the_command_trains_and_answers(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     source, test = saved(tmp_path, "some", asked(24)), saved(tmp_path, "others", asked(6, seed=5))
-    words = ["train", source, "--task", "ask", "--test", test, "--workers", "1", "--out", "run", "--batch", "8"]
+    words = [
+        "train",
+        source,
+        "--task",
+        "ask",
+        "--test",
+        test,
+        "--workers",
+        "1",
+        "--out",
+        "run",
+        "--batch",
+        "8",
+        "--patch",
+        "2",
+    ]
     assert main([*words, "--steps", "3", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["test"]["examples"] == 12 and set(result["kinds"]) == {"is", "where"}
@@ -191,7 +206,7 @@ def test_one_question_for_all_need_not_be_asked(tmp_path, capsys):
     found = asked(40)
     captions = found.take(np.arange(1, 80, 2))
     settings = TrainSettings(steps=2, batch=8, warmup=1)
-    folder = prepare_asking(tmp_path / "run", captions, captions, settings=settings)
+    folder = prepare_asking(tmp_path / "run", captions, captions, patch=2, settings=settings)
     train_images(folder, show_progress=False)
     model = Asked(folder.path)
     assert model.usual == WHERE[1]
