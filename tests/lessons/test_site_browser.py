@@ -96,7 +96,7 @@ def test_the_first_figure_comes_soon_and_a_return_is_quick(chromium, tab, addres
 
     cold, again = seconds(), seconds()
     print(f"cold {cold:.1f} s, again {again:.1f} s")
-    assert cold < 30 and again < 30  # on a machine that does something else as well
+    assert cold < 120 and again < 120  # on a machine that does something else as well
 
 
 @pytest.mark.parametrize("lesson", ["02_self_attention", "04_decoder_only", "06_optimizers"])
@@ -138,7 +138,7 @@ def test_it_works_without_the_network_once_it_was_fetched(tab, address):
           const kept = await (await caches.open('minigpt-' + note.version)).keys();
           return kept.length >= note.kept.length;
         }""",
-        timeout=120_000,
+        timeout=600_000,
     )
     tab.context.set_offline(True)
     tab.goto(f"{address}/02_self_attention.html")

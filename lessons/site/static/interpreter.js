@@ -12,7 +12,9 @@ export class Interpreter {
     if (this.ready) return this.ready;
     this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
     this.interrupts = self.crossOriginIsolated ? new Uint8Array(new SharedArrayBuffer(1)) : null;
+    const worker = this.worker;
     this.ready = new Promise((resolve, reject) => {
+      this.refuse = reject;
       this.worker.onmessage = ({ data }) => this.hear(data, resolve, reject);
       this.worker.onerror = (event) => {
         event.preventDefault();
@@ -20,7 +22,7 @@ export class Interpreter {
         this.end("the interpreter broke: " + event.message);
       };
     });
-    this.ready.catch(() => this.end("the interpreter could not be fetched; is the network there?"));
+    this.ready.catch(() => worker === this.worker && this.end("the interpreter could not be fetched; is the network there?"));
     this.worker.postMessage({ job: "begin", root: ROOT, interrupts: this.interrupts });
     return this.ready;
   }
@@ -67,6 +69,7 @@ export class Interpreter {
   end(words) {
     this.worker?.terminate();
     this.ready = this.worker = null;
+    this.refuse?.(new Error(words)); // whoever still waits for it to begin
     this.told("");
     for (const job of this.waiting.values()) job.reject(new Error(words));
     this.waiting.clear();
