@@ -104,6 +104,7 @@ def render(sources: Path, out: Path, between: Path) -> None:
     """Have Sphinx make HTML. `UserError` if it is not installed or warns of anything."""
     try:
         from sphinx.application import Sphinx
+        from sphinx.util.docutils import docutils_namespace
     except ImportError as error:
         raise UserError(f"{error.name} is not installed; pip install '.[site]'") from None
     static = between / "static"
@@ -113,7 +114,8 @@ def render(sources: Path, out: Path, between: Path) -> None:
     shutil.copy(mathjax / "es5" / "tex-svg.js", static / "mathjax")
     problems, told = io.StringIO(), io.StringIO()
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
-    with contextlib.redirect_stdout(told), warnings.catch_warnings():
+    # What Sphinx registers is taken back at the end, so that another site can be made in this process.
+    with contextlib.redirect_stdout(told), warnings.catch_warnings(), docutils_namespace():
         warnings.simplefilter("ignore")  # what Sphinx's themes use of Sphinx is theirs to mend
         app = Sphinx(
             srcdir=sources,
