@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minigpt.errors import UserError
+from minigpt.objectives.mixture import proportions
 
 
 def mixing_shares(examples: Sequence[int], *, temperature: float = 1.0, limit: float = np.inf) -> np.ndarray:
@@ -30,10 +31,7 @@ def rows_of_tasks(shares: Sequence[float] | np.ndarray, rows: int, rng: np.rando
     The whole part of each task's due is certain, and what is left over is drawn; so a share of 0 gets nothing, and no
     task is forgotten for long. `UserError` for shares that are not what shares are.
     """
-    weights = np.asarray(shares, float)
-    if weights.ndim != 1 or not weights.size or not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
-        raise UserError(f"the shares {weights.tolist()} must be at least 0, and one of them above 0")
-    due = weights / weights.sum() * rows
+    due = proportions(shares, "shares") * rows
     whole = np.floor(due + 1e-9).astype(np.int64)
     left = rows - int(whole.sum())
     # One draw, `left` marks at equal distances: each task is hit as often as its remainder says.

@@ -15,10 +15,15 @@ Make = Callable[[np.random.Generator], Batch]
 
 def mixture(parts: Sequence[tuple[float, Make]], rng: np.random.Generator) -> Batch:
     """One batch by one of several makers. parts: (weight, make); each is chosen in proportion to its weight."""
-    weights = np.array([weight for weight, _ in parts], float)
-    if not parts or not (weights >= 0).all() or not 0 < weights.sum() < np.inf:
-        raise UserError(f"the weights {weights.tolist()} must be at least 0, and one of them above 0")
-    return parts[rng.choice(len(parts), p=weights / weights.sum())][1](rng)
+    return parts[rng.choice(len(parts), p=proportions([weight for weight, _ in parts], "weights"))][1](rng)
+
+
+def proportions(weights: Sequence[float] | np.ndarray, what: str) -> np.ndarray:
+    """(N,) weights, made to add up to 1. what: their name in the `UserError` for those that can be no shares."""
+    found = np.asarray(weights, float)
+    if found.ndim != 1 or not (found >= 0).all() or not 0 < found.sum() < np.inf:
+        raise UserError(f"the {what} {found.tolist()} must be at least 0, and one of them above 0")
+    return found / found.sum()
 
 
 def _mixed_batch(texts: Texts, rng: np.random.Generator) -> Batch:
