@@ -565,7 +565,7 @@ def costs(some, *how, signs=0):
     return np.array(found)
 
 
-BITS = (8, 4, 3) if quick() else (8, 6, 4, 3)
+BITS = (8, 6, 4, 3)
 DRAWS = 1 if quick() else 3
 nearest_by = {(bits, group): costs(longer, bits, group) for bits in BITS for group in (None, 32)}
 second_by = {(bits, "text 1"): costs(longer, bits, 32, "text 1") for bits in BITS}

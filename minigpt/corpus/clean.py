@@ -8,6 +8,7 @@ last `corpus.json`, by which a cleaned corpus is known.
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,9 @@ def clean(
     workers = min(workers, 1 + characters // CHARACTERS)  # for less than a chunk none is started
     asked = _asked(opened, settings)
     if (out / CLEANED).exists():
-        return _finished(out, asked)
+        report = _finished(out, asked)
+        _tidy(out)
+        return report
     _check_same(out, asked)
     task = settings.cleaner(out / CLEANING)  # what is missing for it is said before anything is written
     is_new = not out.exists()
@@ -192,8 +195,14 @@ def _finished(out: Path, asked: dict[str, Any]) -> dict[str, Any]:
     """The report of a cleaning that was done before."""
     made = read_json(out / CLEANED)
     _compare(out, made, asked, "made")
-    shutil.rmtree(out / CLEANING, ignore_errors=True)
     return read_json(out / "report.json")
+
+
+def _tidy(out: Path) -> None:
+    """Remove what a process has left that was killed when only that was still to do, unless one is at it now."""
+    if (out / LOCK).exists() or (out / CLEANING).exists():
+        with suppress(UserError), locked(out, what="cleaning"):
+            shutil.rmtree(out / CLEANING, ignore_errors=True)
 
 
 def _compare(out: Path, made: dict[str, Any], asked: dict[str, Any], how: str) -> None:

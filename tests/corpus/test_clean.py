@@ -134,6 +134,31 @@ def test_what_was_killed_ends_in_the_same_bytes(folder, small_chunks, draw):
     assert before == {path: path.stat().st_mtime_ns for path in (folder / "out").rglob("*")}
 
 
+@pytest.mark.parametrize("is_gone", [False, True], ids=["all of it", "only the lock"])
+def test_what_was_killed_at_the_very_end_is_tidied(folder, is_gone):
+    """When `corpus.json` has its name, the hidden folder and the lock are still there."""
+    clean(folder / "in", folder / "whole", progress=False)
+    name = "shutil.rmtree" if is_gone else "files.rename"
+    dies = f"""
+import os, shutil, sys
+from minigpt import files
+from minigpt.corpus import clean
+do = {name}
+def dying(path, *names):
+    do(path, *names)
+    if names[:1] == (files.Path(sys.argv[2]) / "corpus.json",) or {is_gone}:
+        os._exit(9)
+{name} = dying
+clean(sys.argv[1], sys.argv[2], progress=False)
+"""
+    command = [sys.executable, "-c", dies, str(folder / "in"), str(folder / "out")]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    assert subprocess.run(command, env=environment, check=False).returncode == 9
+    assert (folder / "out/.lock").exists() and (folder / "out/.cleaning").exists() != is_gone
+    clean(folder / "in", folder / "out", progress=False)
+    assert tree(folder / "out") == tree(folder / "whole")
+
+
 def test_what_a_killed_process_left_half_written_is_removed(tmp_path, monkeypatch):
     write(tmp_path / "in.jsonl", texts(3))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
