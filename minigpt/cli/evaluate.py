@@ -15,6 +15,7 @@ from minigpt.errors import UserError
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.evaluation import evaluate_text, sample_text, scored_text
 from minigpt.measure.long_range import loss_by_position, stretched
+from minigpt.measure.permutations import said_p
 from minigpt.measure.scores import bytes_of_tokens, compare_on_text
 from minigpt.model.params import checksum_of
 from minigpt.pretrained import OpenedModel, open_model
@@ -161,7 +162,7 @@ def _lines(more: dict[str, Any]) -> list[str]:
         gap, least = found["difference"], found["smallest_difference"]
         lines.append(
             f"less {found['model']} ({found['second']['value']:.3f}): {gap['value']:+.3f} bits per byte (95% interval "
-            f"{gap['low']:+.3f} to {gap['high']:+.3f}; below 0 this model is better)"
+            f"{gap['low']:+.3f} to {gap['high']:+.3f}; below 0 this model is better), p {said_p(found['p'])}"
         )
         if least is not None:
             lines.append(f"the smallest difference that a text of this length shows 80 times of 100: {least:.3f}")

@@ -14,6 +14,7 @@ from minigpt.files import read_text
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.calibration import lines_of as lines_of_calibration
 from minigpt.measure.harness import Score, is_samples, read_results, read_samples
+from minigpt.measure.permutations import said_p
 from minigpt.measure.tasks import Answers, Question, answer_task, compare_answers, read_task, task_report
 from minigpt.model.params import checksum_of
 from minigpt.pretrained import OpenedModel, open_model
@@ -121,11 +122,11 @@ def _lines_against(found: dict[str, Any]) -> list[str]:
     if "model" in found:
         pairs[found["model"]] = found
     for name, pair in pairs.items():
-        gap = pair["difference"]
+        gap, p = pair["difference"], said_p(pair["p"])
         line = (
             f"less {name} ({100 * pair['second']['value']:.1f}%): {100 * gap['value']:+.1f} points (95% interval "
-            f"{100 * gap['low']:+.1f} to {100 * gap['high']:+.1f}); {pair['only_first']} questions only here right, "
-            f"{pair['only_second']} only there"
+            f"{100 * gap['low']:+.1f} to {100 * gap['high']:+.1f}), p {p}; "
+            f"{pair['only_first']} questions only here right, {pair['only_second']} only there"
         )
         if pair["smallest_difference"] is not None:
             line += f"; the smallest difference seen 80 times of 100: {100 * pair['smallest_difference']:.1f} points"

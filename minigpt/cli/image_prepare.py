@@ -56,6 +56,7 @@ def _fresh(arguments: argparse.Namespace) -> ImageFolder:
             changes=changes,
             settings=settings,
             held=True,
+            words=arguments.command_line,
         )
 
 
@@ -87,6 +88,7 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
             first=None if first == "none" else first,
             settings=settings,
             held=True,
+            words=arguments.command_line,
         )
 
 

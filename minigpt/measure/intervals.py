@@ -71,16 +71,21 @@ def share(count: int, total: int) -> Interval:
     return Interval(rate, max(0.0, float(middle - half)), min(1.0, float(middle + half)))
 
 
-def smallest_difference(differences: np.ndarray) -> float | None:
+def smallest_difference(differences: np.ndarray, groups: np.ndarray | None = None) -> float | None:
     """Of (N,) paired differences: the mean difference that a two-sided test at 5% would find 80 times of 100.
 
-    (z_0.975 + z_0.8) s / sqrt(N), for means of so many that they are about normal; s is the spread that was seen. None
-    where it cannot be told: of fewer than two examples, or of differences that are all alike.
+    (z_0.975 + z_0.8) s / sqrt(N), for means of so many that they are about normal; s is the spread that was seen.
+    groups: (N,), as `bootstrapped_mean` takes them; what those of one group have in common is then no further evidence.
+    None where it cannot be told: of fewer than two examples or groups, or of differences that are all alike.
     """
     differences = np.asarray(differences, float)
-    if len(differences) < 2 or np.ptp(differences) == 0:
+    kinds = np.arange(len(differences)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    count = len(np.unique(kinds))
+    if count < 2 or np.ptp(differences) == 0:
         return None
-    return float((Z_LEVEL + Z_POWER) * differences.std(ddof=1) / math.sqrt(len(differences)))
+    apart = np.bincount(kinds, differences - differences.mean())  # of whole groups; s^2 N where each stands alone
+    error = math.sqrt(count / (count - 1) * float(np.square(apart).sum())) / len(differences)
+    return (Z_LEVEL + Z_POWER) * error
 
 
 def smallest_gain(accuracy: float, examples: int) -> float | None:

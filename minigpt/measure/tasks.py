@@ -24,6 +24,7 @@ from minigpt.errors import UserError
 from minigpt.measure.calibration import reliability
 from minigpt.measure.choices import continuations
 from minigpt.measure.intervals import bootstrapped_mean, paired_difference, smallest_difference, smallest_gain
+from minigpt.measure.permutations import flipped_signs, sign_test
 from minigpt.model import Transformer
 from minigpt.ops import softmax_forward
 from minigpt.text.records import Record, read_records
@@ -138,10 +139,13 @@ def task_report(questions: Sequence[Question], answers: Answers) -> dict[str, An
 def compare_answers(questions: Sequence[Question], first: np.ndarray, second: np.ndarray) -> dict[str, Any]:
     """Two models' answers to the same questions, (N,) booleans each: accuracies, their difference, what could be seen.
 
-    `only_first`, `only_second`: of how many questions one alone is right, on which the difference rests.
+    `only_first`, `only_second`: of how many questions one alone is right, on which the difference rests. p: how often
+    it is as large if it is arbitrary which of the models is called the first, in each question (then it is exact, the
+    test of McNemar 1947) or, where questions belong together, in each group.
     """
     groups = _groups(questions)
     difference = first.astype(float) - second.astype(float)
+    decided = first != second
     paired = paired_difference(first, second) if groups is None else bootstrapped_mean(difference, groups)
     return {
         "first": bootstrapped_mean(first, groups)._asdict(),
@@ -149,7 +153,10 @@ def compare_answers(questions: Sequence[Question], first: np.ndarray, second: np
         "difference": paired._asdict(),
         "only_first": int((first & ~second).sum()),
         "only_second": int((second & ~first).sum()),
-        "smallest_difference": smallest_difference(difference),
+        "p": sign_test(int(first[decided].sum()), int(decided.sum()))
+        if groups is None
+        else flipped_signs(difference, groups),
+        "smallest_difference": smallest_difference(difference, groups),
     }
 
 

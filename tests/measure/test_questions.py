@@ -83,6 +83,11 @@ def test_two_models_are_paired_question_by_question():
     assert found["difference"]["value"] == pytest.approx(1 / 8)
     assert found["difference"]["low"] < 0 < found["difference"]["high"]
     assert found["smallest_difference"] > 1 / 8  # eight questions cannot show it
+    assert found["p"] == 1.0  # 2 against 1: every way of calling them is as far apart
+    assert compare_answers(questions, np.ones(8, bool), np.zeros(8, bool))["p"] == 2 / 2**8
+    together = [Question("a", ("b", "c"), 0, group=name) for name in "aabbccdd"]
+    grouped = compare_answers(together, np.ones(8, bool), np.zeros(8, bool))
+    assert grouped["p"] == pytest.approx(2 / 2**4, abs=0.01)  # four groups, however many questions
 
 
 def harness_line(number, prompt, choices, target, right, *, new=True):
