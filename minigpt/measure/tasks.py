@@ -105,25 +105,23 @@ def answer_task(
     """
     asked = [pair for question in questions for pair in question.asked()]
     found = continuations(model, params, tokenizer, asked, progress=progress)
-    right, by_byte, by_character, nats, confidence = [], [], [], [], []
-    place = 0
+    rows, place = [], 0
     for question in questions:
         some = found[place : place + len(question.choices)]
         place += len(some)
-        nats.append(-some[question.answer].log_probability)
+        nats = -some[question.answer].log_probability
         if question.is_open:
-            for said in (right, by_byte, by_character):
-                said.append(some[0].likeliest)
-            confidence.append(1.0)
+            rows.append((*[some[0].likeliest] * 3, nats, 1.0))
             continue
         logs = np.array([one.log_probability for one in some])
-        sizes = np.array([len(choice.encode("utf-8")) for choice in question.choices])
-        right.append(bool(logs.argmax() == question.answer))
-        by_byte.append(bool((logs / sizes).argmax() == question.answer))
-        letters = np.array([max(1, len(choice.removeprefix(" "))) for choice in question.choices])
-        by_character.append(bool((logs / letters).argmax() == question.answer))
-        confidence.append(float(softmax_forward(logs)[0].max()))
-    return Answers(*map(np.array, (right, by_byte, by_character, nats, confidence)))
+        counts = (
+            [1 for _ in question.choices],
+            [len(choice.encode("utf-8")) for choice in question.choices],
+            [max(1, len(choice.removeprefix(" "))) for choice in question.choices],
+        )
+        right = [bool((logs / np.array(count)).argmax() == question.answer) for count in counts]
+        rows.append((*right, nats, float(softmax_forward(logs)[0].max())))
+    return Answers(*map(np.array, zip(*rows, strict=True)))
 
 
 def task_report(questions: Sequence[Question], answers: Answers) -> dict[str, Any]:
