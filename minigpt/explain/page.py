@@ -311,7 +311,8 @@ def _table(trials: Trials, methods: Sequence[str]) -> str:
         f'<th>method</th>{head}<th class="number" scope="col">same place with random weights</th></tr></thead>'
         f'<tbody>{rows}</tbody></table></div><p class="note">Models of two layers with a window, {trials.seeds} seeds: '
         "the cause is one token, seen directly or through another. Shares of texts, lowest and highest model in "
-        "brackets.</p></section>"
+        "brackets. The position that asks is scored as well; rollout puts it first by its own rule, whatever the "
+        "weights.</p></section>"
     )
 
 
