@@ -83,7 +83,11 @@ def _plain(found: Explanation) -> dict[str, Any]:
     methods = {
         one.method: {"refused": one.refused}
         if one.refused
-        else {"scores": {place: scores.tolist() for place, scores in one.by_place.items()}, "error": one.error}
+        else {
+            "scores": {place: scores.tolist() for place, scores in one.by_place.items()},
+            "error": one.error,
+            **({"way": one.way} if one.way else {}),
+        }
         for one in found.scores
     }
     names = ("model", "text", "target", "value", "probability", "against", "labels", "parts", "rest")
@@ -96,7 +100,8 @@ def _lines(found: Explanation) -> list[str]:
     lines = [f"{found.target!r}{chance}; its score{' less that of ' + repr(found.against) if found.against else ''}: "
              f"{found.value:.3f}"]  # fmt: skip
     for one in found.scores:
-        lines += ["", one.method if not one.refused else f"{one.method}: refused, {one.refused}"]
+        way = f", {one.way}" if one.way else ""
+        lines += ["", f"{one.method}: refused, {one.refused}" if one.refused else one.method + way]
         for place, scores in one.by_place.items():
             most = float(np.abs(scores).max()) or 1.0
             for word, score in zip(found.labels[place], scores.tolist(), strict=True):
