@@ -188,7 +188,8 @@ def statements_of(commands: Sequence[Command]) -> list[Statement]:
     for place, command in enumerate(commands):
         for row in ROWS[command.kind]:
             value = value_at(command.found, row.place)
-            if value is not None:
+            unknown = None in value.values() if isinstance(value, Mapping) else value is None
+            if not unknown:
                 statements.append(Statement(row, letter_of(place), *_written(row, value)))
     return statements
 
