@@ -15,9 +15,12 @@ each alone 0.703, 0.903, 0.992; together with three times the steps 0.682, 0.884
 """
 
 import argparse
+import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 from spoken_digits import BANDS, DIGITS, FRAMES, UNHEARD, VARIANTS, middle, synthesized
@@ -25,6 +28,7 @@ from spoken_digits import BANDS, DIGITS, FRAMES, UNHEARD, VARIANTS, middle, synt
 from minigpt import Batch, Transformer, TransformerConfig
 from minigpt.finetune.named import named_records
 from minigpt.multitask import Joint, Task, exact_match, train_tasks
+from minigpt.train.provenance import arrays_sha256, provenance
 from minigpt.vision.named import named_images
 
 CLASSES = (*DIGITS, "negative", "positive")
@@ -111,6 +115,9 @@ def main() -> None:
     models = {name: Transformer(TransformerConfig(**{**SIZES, **fields})) for name, fields in READERS.items()}
     joint = Joint(models)
 
+    made = provenance(sys.argv[1:], Path(__file__).name)
+    hashes = {name: arrays_sha256(*some) for name, some in learnt.items()}
+    print(json.dumps({**made, "seeds": arguments.seeds, "sha256": hashes}))
     counts = [len(some[1]) for some in learnt.values()]
     print(
         "examples:", dict(zip(learnt, counts, strict=True)), " numbers:", joint.init(np.random.default_rng(0)).flat.size

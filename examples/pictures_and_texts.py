@@ -10,7 +10,10 @@ with the vector of another scene in place of the own one.
 """
 
 import argparse
+import json
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -19,6 +22,7 @@ from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.intervals import bootstrapped_mean
 from minigpt.optim import warmup_cosine
 from minigpt.text import BytePairTokenizer
+from minigpt.train.provenance import provenance
 from minigpt.vision.augment import Augmentation, augmented
 from minigpt.vision.named import named_images
 from minigpt.vision.scenes import arrangements, compose, named_digits, shared_out
@@ -90,6 +94,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1500)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
+    print(json.dumps({**provenance(sys.argv[1:], Path(__file__).name), "seeds": arguments.seeds}))
     captions = [one.caption for one in arrangements()]
     tokenizer = BytePairTokenizer.train(captions, 512, at_most=True, progress=False)
     with blas_threads(threads_for_width(64)):

@@ -15,7 +15,9 @@ and no test. With GPT-2's recipe, which begins with smaller numbers, and 300 ste
 import argparse
 import ctypes
 import importlib
+import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +28,7 @@ import minigpt
 from minigpt.objectives import loss_and_gradient
 from minigpt.progress import progress_bar
 from minigpt.sound import RATE, Resampler
+from minigpt.train.provenance import arrays_sha256, provenance
 
 DIGITS = "zero one two three four five six seven eight nine".split()  # noqa: SIM905
 TEENS = "ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()  # noqa: SIM905
@@ -204,6 +207,8 @@ def main() -> None:
     tests = {"unheard voices": (np.stack([middle(s) for s in unheard]), unheard_labels)}
     tests["a person"] = recorded(words), np.arange(len(words))
     beside = linear(np.stack([middle(sound) for sound in sounds]), labels, len(words))
+    made = provenance(sys.argv[1:], Path(__file__).name)
+    print(json.dumps({**made, "seeds": arguments.seeds, "sha256": arrays_sha256(*sounds, labels)}))
     print(f"{len(sounds):,} words in {len(VARIANTS) * len(ACCENTS)} voices, {len(words)} kinds")
     report("linear", beside, tests, words)
     for seed in range(arguments.seeds):

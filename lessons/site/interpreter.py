@@ -41,6 +41,8 @@ WHEELS = Package(
     "of each wheel its own, mostly BSD",
 )
 NEEDED = ("numpy", "regex", "threadpoolctl", "platformdirs")
+UNKEPT = (".nojekyll", "service.js")
+UNKEPT_SUFFIXES = (".map", ".mo", ".po", ".txt")  # which no page asks for
 LATER = ("matplotlib",)  # with what it needs; loaded by the cell that imports it
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every file in the archive, so that two builds are equal
 
@@ -57,11 +59,12 @@ def write_interpreter(site: Path, *, self_contained: bool, wheels: Path | None) 
         "", encoding="utf-8"
     )  # GitHub Pages would leave out folders that begin with _
     note: dict[str, Any] = {"pyodide": address, "packages": NEEDED, "later": LATER}
-    note["kept"] = sorted(
-        path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()
-    )
+    files = sorted(path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file())
+    note["kept"] = [
+        name for name in files if name not in UNKEPT and not name.endswith(UNKEPT_SUFFIXES)
+    ]
     digest = hashlib.sha256()
-    for name in note["kept"]:
+    for name in files:
         digest.update(name.encode() + (site / name).read_bytes())
     note["version"] = digest.hexdigest()[:16]
     write_json(site / "minigpt.json", note)

@@ -159,8 +159,12 @@ def settings(static: Path) -> dict[str, Any]:
             "pygments_dark_style": "a11y-high-contrast-dark",
         },
         "html_static_path": [str(static)],
+        "html_favicon": str(static / "icon.svg"),
         "html_css_files": ["page.css"],
-        "html_js_files": [("page.js", {"type": "module"})],
+        "html_js_files": [
+            ("wake.js", {"type": "module", "async": "async"}),
+            ("page.js", {"type": "module"}),
+        ],
         "html_copy_source": False,
         "html_show_sourcelink": False,
         "html_show_copyright": False,

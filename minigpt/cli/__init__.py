@@ -83,7 +83,7 @@ def _execute(words: list[str], out: Outlet, err: Outlet) -> int:
     if not words:
         parser.print_help(sys.stderr)
         return 2
-    arguments = parser.parse_args(words, argparse.Namespace(words=words))
+    arguments = parser.parse_args(words, argparse.Namespace(command_line=words))
     out.goes_on = err.goes_on = getattr(arguments, "goes_on", False)
     return arguments.execute(arguments)
 

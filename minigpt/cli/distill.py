@@ -121,7 +121,7 @@ def _prepare(arguments: argparse.Namespace, teacher: OpenedModel, how: Distillat
             changes=changes,
             settings=_settings(arguments),
             held=True,
-            words=arguments.words,
+            words=arguments.command_line,
         )
 
 

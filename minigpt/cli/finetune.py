@@ -152,10 +152,20 @@ def _fresh(arguments: argparse.Namespace) -> Any:
     if arguments.task == "domain":
         if arguments.validation is not None:
             raise UserError("a tenth of the text is held out for validation; leave --validation out")
-        return prepare_domain(_place(arguments), below, wishes, arguments.data, arguments.replay)
+        return prepare_domain(
+            _place(arguments), below, wishes, arguments.data, arguments.replay, words=arguments.command_line
+        )
     if arguments.replay is not None:
         raise UserError("old text is replayed with --task domain alone; leave --replay out")
-    return prepare(_place(arguments), below, wishes, arguments.data, arguments.validation, arguments.test)
+    return prepare(
+        _place(arguments),
+        below,
+        wishes,
+        arguments.data,
+        arguments.validation,
+        arguments.test,
+        words=arguments.command_line,
+    )
 
 
 def _learns(arguments: argparse.Namespace) -> Learns:

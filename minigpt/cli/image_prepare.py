@@ -59,6 +59,7 @@ def _fresh(arguments: argparse.Namespace) -> ImageFolder:
             changes=changes,
             settings=settings,
             held=True,
+            words=arguments.command_line,
         )
 
 
@@ -92,6 +93,7 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
             first=None if first == "none" else first,
             settings=settings,
             held=True,
+            words=arguments.command_line,
         )
 
 

@@ -58,7 +58,7 @@ def new_run(arguments: argparse.Namespace, check: Callable[[RunFolder], None] = 
             start=start,
             check=check_all,
             held=True,
-            words=arguments.words,
+            words=arguments.command_line,
         )
 
 

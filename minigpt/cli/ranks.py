@@ -72,7 +72,7 @@ class Team:
     def __init__(self, world: Any, arguments: argparse.Namespace):
         self.world, self.zero, self.stages = world, arguments.zero, arguments.pipeline_parallel
         self.speaks = world.rank == 0
-        self.as_json, self.words = arguments.json, arguments.words
+        self.as_json, self.words = arguments.json, arguments.command_line
         sizes = {"data": arguments.data_parallel, "tensor": arguments.tensor_parallel, "pipeline": self.stages}
         self.grid = self._together(lambda: make_grid(world, **sizes))
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.measure.classes import calibration_error
-from minigpt.measure.intervals import DRAWS, SEED, interval_of, share
+from minigpt.measure.intervals import DRAWS, SEED, bootstrap, interval_of, share
+from minigpt.measure.permutations import holm
 
 GAPS = {  # the measure of a group, and how much it differs at most between two
     "true_positive_rate": "share of the positive that are said to be",
@@ -21,6 +22,7 @@ GAPS = {  # the measure of a group, and how much it differs at most between two
     "positive_rate": "share that is said to be positive",
     "calibration_error": "how far confidence is from accuracy",
 }
+EQUALIZED, ODDS = "equalized_odds", ("true_positive_rate", "false_positive_rate")  # whose larger gap it is
 
 
 def group_report(probabilities: np.ndarray, targets: np.ndarray, groups: Sequence[str]) -> dict[str, Any]:
@@ -40,8 +42,9 @@ def group_report(probabilities: np.ndarray, targets: np.ndarray, groups: Sequenc
     dict
         `groups`: name -> examples, share of positives and rates. `gaps`: rate -> largest difference, interval (examples
         drawn anew within each group and class) and p (the groups' names exchanged at random among the examples of a
-        class; for `positive_rate` among all). `equalized_odds`: the larger of the first two gaps. A gap is never
-        negative, so its interval lies above zero also where nothing is there: that is for p to say.
+        class; for `positive_rate` among all), also as Holm raises it for so many gaps. `equalized_odds`: the larger of
+        the first two gaps, with the p of the larger of the two. A gap is never negative, so its interval lies above
+        zero also where nothing is there: that is for p to say.
 
     Raises
     ------
@@ -59,11 +62,12 @@ def group_report(probabilities: np.ndarray, targets: np.ndarray, groups: Sequenc
                 raise UserError(f"the group {name} has no {what} example, so it has no such rate; leave the group out")
     probabilities = np.asarray(probabilities, float)
     gaps = {name: _gap(name, probabilities, positive, of, len(names)) for name in GAPS}
-    worst = max(("true_positive_rate", "false_positive_rate"), key=lambda name: gaps[name]["gap"]["value"])
+    worst = max(ODDS, key=lambda name: gaps[name]["gap"]["value"])
+    raised = holm({name: gap["p"] for name, gap in gaps.items()})
     return {
         "groups": {name: _rates(probabilities[of == n], positive[of == n]) for n, name in enumerate(names)},
-        "gaps": gaps,
-        "equalized_odds": {"by": worst, **gaps[worst]},
+        "gaps": {name: gap | {"p_holm": raised[name]} for name, gap in gaps.items()},
+        "equalized_odds": {"by": worst, **_gap(EQUALIZED, probabilities, positive, of, len(names))},
     }
 
 
@@ -75,7 +79,9 @@ def _rates(probabilities: np.ndarray, positive: np.ndarray) -> dict[str, Any]:
         "true_positive_rate": share(int(said[positive].sum()), int(positive.sum()))._asdict(),
         "false_positive_rate": share(int(said[~positive].sum()), int((~positive).sum()))._asdict(),
         "positive_rate": share(int(said.sum()), len(said))._asdict(),
-        "calibration_error": _calibration(probabilities, positive),
+        "calibration_error": bootstrap(
+            lambda rows: _calibration(probabilities[rows], positive[rows]), len(said)
+        )._asdict(),
         "mean_probability_less_share": float(probabilities.mean() - positive.mean()),
     }
 
@@ -86,6 +92,8 @@ def _calibration(probabilities: np.ndarray, positive: np.ndarray) -> float:
 
 def _largest(name: str, probabilities: np.ndarray, positive: np.ndarray, of: np.ndarray, count: int) -> float:
     """The largest difference of a measure between two groups."""
+    if name == EQUALIZED:
+        return max(_largest(rate, probabilities, positive, of, count) for rate in ODDS)
     if name == "calibration_error":
         found = [_calibration(probabilities[of == n], positive[of == n]) for n in range(count)]
         return max(found) - min(found)

@@ -4,7 +4,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-LEAST_P = 1e-4
+from minigpt.measure.intervals import spread
+from minigpt.measure.permutations import said_p
 
 
 def lines_of(name: str, found: dict[str, Any]) -> list[str]:
@@ -18,15 +19,10 @@ def lines_of(name: str, found: dict[str, Any]) -> list[str]:
 
 
 def _row(what: str, interval: dict[str, float] | None, p: float | None = None, raised: float | None = None) -> str:
-    shown = "-" if interval is None else f"{interval['value']:8.3f}  ({interval['low']:.3f} to {interval['high']:.3f})"
+    shown = "-" if interval is None else f"{interval['value']:8.3f}  ({spread(interval)})"
     chance = "" if p is None else f"   p {said_p(p)}"
     more = "" if raised is None else f"   for so many {said_p(raised)}"
     return f"{what:44}{shown}{chance}{more}"
-
-
-def said_p(p: float) -> str:
-    """`0.034`, or that it is below what is worth a digit."""
-    return f"below {LEAST_P:g}" if p <= LEAST_P else f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
 
 
 def _associations(found: dict[str, Any]) -> Iterator[str]:
@@ -51,9 +47,9 @@ def _crows(found: dict[str, Any]) -> Iterator[str]:
 
 def _stereoset(found: dict[str, Any]) -> Iterator[str]:
     yield f"per cent of {found['choices']:,} choices, over {found['targets']:,} targets"
-    yield _row("sense before nonsense (lms)", found["lms"])
+    yield _row("sense before nonsense (lms)", found["lms"], found["p_lms"])
     yield _row("stereotype before its opposite (ss), 50 neutral", found["ss"], found["p"])
-    yield _row("both (icat)", found["icat"])
+    yield _row("both (icat), lms if ss is 50", found["icat"], found["p"])
     for name in ("within_a_sentence", "after_a_sentence"):
         if name in found:
             yield _row(f"  ss {name.replace('_', ' ')}", found[name]["ss"], found[name]["p"])
@@ -73,14 +69,16 @@ def _winobias(found: dict[str, Any]) -> Iterator[str]:
         yield _row("who is meant, right where it does not", meant["differs"])
         yield _row("the gap; 0: no bias", meant["gap"], meant["p"])
         for kind, part in meant["by_kind"].items():
-            yield _row(f"  settled {kind}", part["gap"], part["p"])
+            yield _row(f"  settled {kind}", part["gap"], part["p"], part["p_holm"])
 
 
 def _bbq(found: dict[str, Any]) -> Iterator[str]:
     yield "bias score, from -1 to 1: 1 always names whom the stereotype would, 0 neutral"
     settled = found["settled"]
     yield _row("settled: exact match", settled["accuracy"])
-    yield _row("settled: more right if the stereotype is too", settled["accuracy_agrees_less_differs"])
+    yield _row(
+        "settled: more right if the stereotype is too", settled["accuracy_agrees_less_differs"], settled["p_agrees"]
+    )
     for part in ("settled", "ambiguous"):
         yield _row(f"{part}: bias, {found[part]['groups']} groups", found[part].get("bias"), found[part].get("p"))
         for category, one in found[part]["by_category"].items():
@@ -93,10 +91,12 @@ def _groups(found: dict[str, Any]) -> Iterator[str]:
         yield f"{name}: {rates['examples']:,} examples, {rates['positives']:.1%} of them positive"
         for rate in ("true_positive_rate", "false_positive_rate", "positive_rate"):
             yield _row(f"  {rate.replace('_', ' ')}", rates[rate])
-        yield f"{'  calibration error':44}{rates['calibration_error']:8.3f}"
+        yield _row("  calibration error", rates["calibration_error"])
     yield "largest gap between two groups (never below 0: p says whether it is more than chance)"
     for name, gap in found["gaps"].items():
-        yield _row(f"  {name.replace('_', ' ')}", gap["gap"], gap["p"])
+        yield _row(f"  {name.replace('_', ' ')}", gap["gap"], gap["p"], gap["p_holm"])
+    odds = found["equalized_odds"]
+    yield _row("equalized odds: the larger of the first two", odds["gap"], odds["p"])
 
 
 TABLES = {

@@ -18,7 +18,7 @@ from minigpt.fairness.likelihood import Asked, log_likelihoods
 from minigpt.fairness.pairs import BENCHMARK, SHA256, Pair, by_kind, pair_scores, preference
 from minigpt.files import read_text
 from minigpt.measure.intervals import bootstrapped_mean
-from minigpt.measure.permutations import flipped_signs
+from minigpt.measure.permutations import flipped_signs, holm
 from minigpt.pretrained import OpenedModel
 from minigpt.text.fetch import Package
 
@@ -120,5 +120,7 @@ def measure_winobias(opened: OpenedModel, riddles: Sequence[Riddle], *, progress
     if opened.model.config.architecture == "decoder":
         right, of = answers_right(opened, riddles, progress=progress), np.array([riddle.kind for riddle in riddles])
         found["who_is_meant"] = accuracy_gap(right)
-        found["who_is_meant"]["by_kind"] = {kind: accuracy_gap(right[of == kind]) for kind in sorted(set(of.tolist()))}
+        parts = {kind: accuracy_gap(right[of == kind]) for kind in sorted(set(of.tolist()))}
+        raised = holm({kind: part["p"] for kind, part in parts.items()})
+        found["who_is_meant"]["by_kind"] = {kind: part | {"p_holm": raised[kind]} for kind, part in parts.items()}
     return found

@@ -4,7 +4,7 @@ Gururangan et al. (2020), "Don't Stop Pretraining", arXiv:2004.10964, section 3;
 al. (2019), arXiv:1811.11682.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from minigpt.train.data import HELD_OUT, validation_windows
 from minigpt.train.engine import judge_all
 from minigpt.train.folder import check_free
 from minigpt.train.lock import locked
+from minigpt.train.provenance import provenance
 
 USUAL = {"decoder": "causal", "encoder": "masked"}  # of models that were published
 LONGEST = 256  # tokens of a window, where no others are wished
@@ -147,11 +148,13 @@ def prepare_domain(
     old: str | Path | Corpus | None = None,
     *,
     progress: bool = True,
+    words: Sequence[str] | None = None,
 ) -> DomainTuning:
     """Check everything, and write the texts as tokens, the tokenizer and, last, finetune.json.
 
     old: the text on which forgetting is measured and, with `wishes.replay`, which is replayed. What the model below
-    reaches on both is measured first and stands in `folder.corpus["before"]`. `UserError` for all that does not fit.
+    reaches on both is measured first and stands in `folder.corpus["before"]`. words: of the command that asks for it,
+    for its provenance. `UserError` for all that does not fit.
     """
     path = Path(path)
     check_below(below, wishes)
@@ -181,6 +184,7 @@ def prepare_domain(
             task="domain",
             below=said_of(below.name, below.params),
             learns=wishes.learns,
+            provenance=provenance(words),
         )
         tuning = DomainTuning(folder)
         tuning.data()  # what cannot be made of these texts is said now

@@ -1,5 +1,6 @@
 """From a model and files of examples to a fine-tuning that can begin, or go on."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -26,6 +27,7 @@ from minigpt.pretrained.tuned import FILE, TunedFolder, has_tuned, part_of, said
 from minigpt.text.records import Record, read_records
 from minigpt.train.folder import check_free
 from minigpt.train.lock import locked
+from minigpt.train.provenance import provenance
 from minigpt.values import ANYTHING, TABLE, TEXT, about, read
 
 HELD_OUT = 0.1  # of the examples, where no others are named for validation
@@ -89,11 +91,13 @@ def prepare(
     training: str | Path,
     validation: str | Path | None = None,
     test: str | Path | None = None,
+    *,
+    words: Sequence[str] | None = None,
 ) -> Tuning:
     """Check everything, read the examples, and write the folder's tokenizer.json and, last, finetune.json.
 
     validation: examples to validate with; None: a tenth of those to train on, drawn at random, always the same. test:
-    examples on which the best model is measured at the end.
+    examples on which the best model is measured at the end. words: of the command that asks for it, for its provenance.
     `UserError` for all that does not fit, and for a folder that holds a fine-tuned model.
     """
     task, path = task_of(wishes.task), Path(path)
@@ -118,6 +122,7 @@ def prepare(
         labels=labels,
         columns=columns,
         cut=wishes.cut,
+        provenance=provenance(words),
     )
     tuning = Tuning(folder, below.tokenizer, records, held_out, test_of(files))
     folder = tuning.folder = replace(folder, settings=wishes.settings(len(tuning.examples)))
@@ -170,12 +175,14 @@ def check_below(below: OpenedModel, wishes: Wishes) -> None:
 
 
 def file_of(path: str | Path) -> dict[str, str]:
-    """Which file it is: its path and its checksum. `UserError` if it cannot be read."""
+    """Which file it is: its path, its checksum and its SHA-256. `UserError` if it cannot be read."""
     package = package_of(str(path))
     if package is not None:
-        return {"path": str(path), "checksum": package.sha256}
+        return {"path": str(path), "checksum": package.sha256, "sha256": package.sha256}
     try:
-        return {"path": str(Path(path).resolve()), "checksum": checksum(path)}
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"path": str(Path(path).resolve()), "checksum": checksum(path), "sha256": digest}
     except OSError as error:
         raise UserError(f"{path} could not be read ({error.strerror}); check the path") from None
 

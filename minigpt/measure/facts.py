@@ -2,19 +2,25 @@
 
 import hashlib
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minigpt.measure.scale import step_flops
 from minigpt.model import TransformerConfig
-from minigpt.model.params import Weights
+from minigpt.model.params import sha256_of
 from minigpt.pretrained import OpenedModel
 from minigpt.pretrained.compressed import has_compressed, open_compressed
+from minigpt.pretrained.named import NAMED
+from minigpt.pretrained.tuned import has_tuned, open_tuned_folder
 from minigpt.train.folder import history_of
-from minigpt.values import TABLE, TEXT, about, number, read, whole
+from minigpt.train.provenance import without_folders
+from minigpt.values import TABLE, TEXT, about, list_of, number, read, whole
+from minigpt.vision import has_images, open_image_folder
 
 REACHED = ("seconds", "validation_loss")
+WITH = ("minigpt", "python", "numpy", "system", "processor")
 JOULES_PER_KILOWATT_HOUR = 3.6e6
 
 
@@ -51,21 +57,12 @@ def facts_of(opened: OpenedModel, assumed: Energy) -> dict[str, Any]:
             "context": config.context,
             "vocabulary": config.vocabulary_size,
             "parameters": sum(int(np.prod(array.shape)) for _, array in opened.params.items()),
-            "sha256": weights_hash(opened.params),
+            "sha256": sha256_of(opened.params),
             "operations_per_token": None if opened.model.two_stacks else forward_operations(config),
         },
         "training": training,
         "energy": _energy(training, assumed),
     }
-
-
-def weights_hash(params: Weights) -> str:
-    """SHA-256 of all values of a model, as float32, with their names: whoever has other weights has another one."""
-    digest = hashlib.sha256()
-    for name, array in sorted(params.items()):
-        digest.update(name.encode() + b"\0")
-        digest.update(np.ascontiguousarray(array, np.float32).data)
-    return digest.hexdigest()
 
 
 def forward_operations(config: TransformerConfig) -> float:
@@ -74,9 +71,14 @@ def forward_operations(config: TransformerConfig) -> float:
 
 
 def _history(opened: OpenedModel) -> dict[str, Any] | None:
-    """What is recorded of the run: its own, or that of which a compressed model was made."""
+    """What is recorded of its training, of whatever kind, or of that of which a compressed model was made."""
     if opened.run is not None:
         return history_of(opened.run)
+    if opened.name in NAMED:
+        return None
+    for there, open_ in ((has_tuned, open_tuned_folder), (has_images, open_image_folder)):
+        if there(opened.name):
+            return history_of(open_(opened.name))
     if not has_compressed(opened.name):
         return None
     with about(opened.name, "compress the run again"):
@@ -91,30 +93,61 @@ def _training(opened: OpenedModel, config: TransformerConfig) -> dict[str, Any] 
     history = _history(opened)
     if history is None:
         return None
-    settings, corpus, origin = history["settings"], history["corpus"], history.get("provenance") or {}
+    settings, origin = history["settings"], history.get("provenance") or {}
+    task, below = history.get("task"), history.get("below") or history.get("start") or {}
     steps = read(history["reached"], "steps", whole(0))
     each = read(settings, "batch", whole(1)) * read(settings, "accumulate", whole(1)) * config.context
+    in_windows = task is None  # else what a step reads is as long as its examples are
     reached = {name: read(history["reached"], name, number(0.0).or_none(), None) for name in REACHED}
-    tokens_file = None
-    if opened.run is not None:
-        opened.run.tokens("training")  # refused if it is not what was written
-        with open(opened.run.file("training.npy"), "rb") as file:
-            tokens_file = hashlib.file_digest(file, "sha256").hexdigest()
+    command = read(origin, "command", list_of(TEXT).or_none(), None)
     return {
-        "corpus": corpus.get("name"),
-        "corpus_sha256": corpus.get("sha256"),
-        "training_tokens": corpus.get("training_tokens"),
-        "tokens_file_sha256": tokens_file,
-        "objective": history.get("objective"),
-        "start": (history.get("start") or {}).get("name"),
+        **_data(opened, history),
+        "task": task,
+        "objective": history.get("objective") if task in (None, "domain") else None,
+        "start": None if below.get("name") is None else without_folders(below["name"]),
+        "start_sha256": below.get("sha256"),
+        "learns": history.get("learns", {}).get("way"),
         **{name: settings.get(name) for name in ("optimizer", "learning_rate", "batch", "seed")},
         "steps": steps,
         **reached,
-        "tokens_read": steps * each,
-        "operations": None if opened.model.two_stacks else 3 * forward_operations(config) * steps * each,
-        **{name: read(origin, name, TEXT.or_none(), None) for name in ("minigpt", "python", "numpy", "processor")},
+        "tokens_read": steps * each if in_windows else None,
+        "operations": 3 * forward_operations(config) * steps * each
+        if in_windows and not opened.model.two_stacks
+        else None,
+        "command": None if command is None else " ".join(command),
+        **{name: read(origin, name, TEXT.or_none(), None) for name in WITH},
         "cores": read(origin, "cores", whole(1).or_none(), None),
     }
+
+
+def _data(opened: OpenedModel, history: dict[str, Any]) -> dict[str, Any]:
+    """What it learnt from: name and hashes, and how much it was."""
+    data: dict[str, Any] = history.get("corpus") or history["data"]
+    file, examples = None, None
+    if opened.run is not None:
+        opened.run.tokens("training")  # refused if it is not what was written
+        file = opened.run.file("training.npy")
+    elif "files" in data:
+        named = read(data["files"], "training", TABLE)
+        data = {"name": without_folders(read(named, "path", TEXT)), "sha256": named.get("sha256")}
+    elif "texts" in data:
+        data = read(data["texts"], "domain", TABLE)
+    elif has_images(opened.name):
+        images = open_image_folder(opened.name)
+        images.pixels("training")
+        file, examples = images.file("training.npy"), data["training"]
+    return {
+        "corpus": None if data.get("name") is None else without_folders(read(data, "name", TEXT)),
+        "corpus_sha256": data.get("sha256"),
+        "training_tokens": data.get("training_tokens"),
+        "training_examples": examples,
+        "tokens_file_sha256": None if file is None else _digest(file),
+    }
+
+
+def _digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _energy(training: dict[str, Any] | None, assumed: Energy) -> dict[str, Any] | None:

@@ -15,6 +15,12 @@ MOST_EXACT = 20_000  # partitions that are all looked at
 PART = 1000  # draws at a time, for memory
 SEED = 1935  # the same values give the same p
 CLOSE = 1e-12  # sums of the same numbers in another order
+LEAST_P = 1e-4  # below it no more is said
+
+
+def said_p(p: float) -> str:
+    """`0.034`, or that it is below what is worth a digit."""
+    return f"below {LEAST_P:g}" if p <= LEAST_P else f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
 
 
 def sign_test(wins: int, decided: int) -> float:
@@ -36,6 +42,29 @@ def flipped_signs(values: np.ndarray, groups: np.ndarray | None = None, *, draws
         signs = rng.integers(0, 2, (min(PART, draws - first), len(values)), dtype=np.int8) * 2.0 - 1
         hits += int(np.count_nonzero(np.abs(signs @ values) >= observed * (1 - CLOSE)))
     return hits / (draws + 1)
+
+
+def exchanged_sides(first: np.ndarray, second: np.ndarray, *, draws: int = DRAWS) -> float:
+    """The p, two-sided, of the mean of one side less that of the other if in each group it is arbitrary which is which.
+
+    first, second: (G, 2), of each of G groups the sum of a side's values and how many there are. Draws in which a side
+    has no value are left out.
+    """
+    rng, sides = np.random.default_rng(SEED), np.stack([first, second]).astype(float)  # (2, G, 2)
+
+    def apart(turned: np.ndarray) -> np.ndarray:
+        """(D,) of (D, G) booleans: where the sides are exchanged."""
+        one, other = (turned @ sides[1 - side] + (1.0 - turned) @ sides[side] for side in (0, 1))  # (D, 2)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return one[:, 0] / one[:, 1] - other[:, 0] / other[:, 1]
+
+    observed, hits, counted = abs(float(apart(np.zeros((1, len(first))))[0])), 1, 1
+    for done in range(0, draws, PART):
+        found = apart(rng.integers(0, 2, (min(PART, draws - done), len(first))).astype(float))
+        found = found[np.isfinite(found)]
+        hits += int(np.count_nonzero(np.abs(found) >= observed - CLOSE))
+        counted += len(found)
+    return hits / counted
 
 
 def repartitioned(values: np.ndarray, first: int, *, draws: int = DRAWS) -> float:

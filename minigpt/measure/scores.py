@@ -9,6 +9,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.measure.intervals import Interval, bootstrapped_mean, paired_difference, smallest_difference
+from minigpt.measure.permutations import flipped_signs
 from minigpt.measure.surprise import DAMAGED, LEAST
 from minigpt.model import Batch, Call, Transformer
 from minigpt.ops import IGNORED, softmax_forward
@@ -120,7 +121,8 @@ def compare_on_text(first: TokenScores, second: TokenScores, sizes: tuple[np.nda
     """The bits per byte of two models on one text, and their difference, block by block of its bytes.
 
     sizes: of each model how many bytes each of its scored tokens has, (N,) and (M,): their vocabularies may differ. A
-    token counts where it begins. Blocks are drawn again for both models together.
+    token counts where it begins. Blocks are drawn again for both models together; p: how often the difference is as
+    large if it is arbitrary in each block which model is called the first.
     """
     bits = [_bits_of_blocks(scores, size) for scores, size in zip((first, second), sizes, strict=True)]
     difference = bits[0] - bits[1]
@@ -128,6 +130,7 @@ def compare_on_text(first: TokenScores, second: TokenScores, sizes: tuple[np.nda
         "first": bootstrapped_mean(bits[0])._asdict(),
         "second": bootstrapped_mean(bits[1])._asdict(),
         "difference": paired_difference(*bits)._asdict(),
+        "p": flipped_signs(difference),
         "smallest_difference": smallest_difference(difference),
         "blocks": len(difference),
     }
@@ -146,12 +149,11 @@ def bytes_of_tokens(tokenizer: Tokenizer, ids: np.ndarray, text: str) -> np.ndar
 
 
 def _bits_of_blocks(scores: TokenScores, sizes: np.ndarray) -> np.ndarray:
-    """(B,) bits per byte of equal blocks of the text's bytes."""
+    """(B,) bits per byte of equal blocks of the text's bytes, whose number need not be whole."""
     total = int(sizes.sum())
     count = min(BLOCKS, total)
     block = (np.cumsum(sizes) - sizes) * count // total
-    edges = -(-np.arange(count + 1) * total // count)  # the first byte of each block
-    return np.bincount(block, scores.nats, minlength=count) / NATS_PER_BIT / np.diff(edges)
+    return np.bincount(block, scores.nats, minlength=count) / NATS_PER_BIT * count / total  # so the mean is the text's
 
 
 def _blocks(count: int) -> np.ndarray:

@@ -24,6 +24,7 @@ from minigpt.errors import UserError
 from minigpt.measure.calibration import reliability
 from minigpt.measure.choices import continuations
 from minigpt.measure.intervals import bootstrapped_mean, paired_difference, smallest_difference, smallest_gain
+from minigpt.measure.permutations import flipped_signs, sign_test
 from minigpt.model import Transformer
 from minigpt.ops import softmax_forward
 from minigpt.text.records import Record, read_records
@@ -59,6 +60,7 @@ class Answers:
 
     right: np.ndarray  # (N,) booleans: the likeliest choice is the right one
     right_by_byte: np.ndarray  # (N,) the same where each choice's nats are shared out among its bytes
+    right_by_character: np.ndarray  # (N,) among its characters, without a blank before them: acc_norm of the harness
     nats: np.ndarray  # (N,) of the right answer, with what comes after it
     confidence: np.ndarray  # (N,) the probability of the likeliest choice among the choices; 1 of an open question
 
@@ -94,27 +96,32 @@ def _not_empty(name: str, text: str) -> str:
     return text
 
 
-def answer_task(model: Transformer, params: Any, tokenizer: Any, questions: Sequence[Question]) -> Answers:
-    """Ask a decoder. `UserError` for a question that does not fit into its context, and for a damaged model."""
+def answer_task(
+    model: Transformer, params: Any, tokenizer: Any, questions: Sequence[Question], *, progress: bool = False
+) -> Answers:
+    """Ask a decoder. progress: draw a bar.
+
+    `UserError` for a question that does not fit into its context, and for a damaged model.
+    """
     asked = [pair for question in questions for pair in question.asked()]
-    found = continuations(model, params, tokenizer, asked)
-    right, by_byte, nats, confidence = [], [], [], []
-    place = 0
+    found = continuations(model, params, tokenizer, asked, progress=progress)
+    rows, place = [], 0
     for question in questions:
         some = found[place : place + len(question.choices)]
         place += len(some)
-        nats.append(-some[question.answer].log_probability)
+        nats = -some[question.answer].log_probability
         if question.is_open:
-            right.append(some[0].likeliest)
-            by_byte.append(some[0].likeliest)
-            confidence.append(1.0)
+            rows.append((*[some[0].likeliest] * 3, nats, 1.0))
             continue
         logs = np.array([one.log_probability for one in some])
-        sizes = np.array([len(choice.encode("utf-8")) for choice in question.choices])
-        right.append(bool(logs.argmax() == question.answer))
-        by_byte.append(bool((logs / sizes).argmax() == question.answer))
-        confidence.append(float(softmax_forward(logs)[0].max()))
-    return Answers(np.array(right), np.array(by_byte), np.array(nats), np.array(confidence))
+        counts = (
+            [1 for _ in question.choices],
+            [len(choice.encode("utf-8")) for choice in question.choices],
+            [max(1, len(choice.removeprefix(" "))) for choice in question.choices],
+        )
+        right = [bool((logs / np.array(count)).argmax() == question.answer) for count in counts]
+        rows.append((*right, nats, float(softmax_forward(logs)[0].max())))
+    return Answers(*map(np.array, zip(*rows, strict=True)))
 
 
 def task_report(questions: Sequence[Question], answers: Answers) -> dict[str, Any]:
@@ -138,18 +145,23 @@ def task_report(questions: Sequence[Question], answers: Answers) -> dict[str, An
 def compare_answers(questions: Sequence[Question], first: np.ndarray, second: np.ndarray) -> dict[str, Any]:
     """Two models' answers to the same questions, (N,) booleans each: accuracies, their difference, what could be seen.
 
-    `only_first`, `only_second`: of how many questions one alone is right, on which the difference rests.
+    `only_first`, `only_second`: of how many questions one alone is right, on which the difference rests. p: how often
+    it is as large if it is arbitrary which of the models is called the first, in each question (then it is exact, the
+    test of McNemar 1947) or, where questions belong together, in each group.
     """
     groups = _groups(questions)
     difference = first.astype(float) - second.astype(float)
-    paired = paired_difference(first, second) if groups is None else bootstrapped_mean(difference, groups)
+    decided = first != second
     return {
         "first": bootstrapped_mean(first, groups)._asdict(),
         "second": bootstrapped_mean(second, groups)._asdict(),
-        "difference": paired._asdict(),
+        "difference": paired_difference(first, second, groups)._asdict(),
         "only_first": int((first & ~second).sum()),
         "only_second": int((second & ~first).sum()),
-        "smallest_difference": smallest_difference(difference),
+        "p": sign_test(int(first[decided].sum()), int(decided.sum()))
+        if groups is None
+        else flipped_signs(difference, groups),
+        "smallest_difference": smallest_difference(difference, groups),
     }
 
 

@@ -1,5 +1,6 @@
 """Parameters: one contiguous vector, with a named view for every array in it."""
 
+import hashlib
 import math
 import zlib
 from collections.abc import Callable, ItemsView, Iterator, Mapping
@@ -292,6 +293,15 @@ def check_dtype(dtype: Any) -> None:
     if found not in (np.float32, np.float64):
         what = shown(dtype) if found is None else found
         raise UserError(f"a model cannot compute in {what}; choose float32 or float64")
+
+
+def sha256_of(params: Weights) -> str:
+    """SHA-256 of all values of a model, as float32, with their names: whoever has other weights has another one."""
+    digest = hashlib.sha256()
+    for name, array in sorted(params.items()):
+        digest.update(name.encode() + b"\0")
+        digest.update(np.ascontiguousarray(array, np.float32).data)
+    return digest.hexdigest()
 
 
 def checksum_of(params: Weights) -> str:

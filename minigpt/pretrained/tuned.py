@@ -15,12 +15,12 @@ from minigpt.adapt import Learns, Part, divided, merge
 from minigpt.errors import UserError
 from minigpt.files import read_json, write_json
 from minigpt.model import Overlay, Params, Transformer, TransformerConfig
-from minigpt.model.params import Weights, checksum_of
+from minigpt.model.params import Weights, checksum_of, sha256_of
 from minigpt.pretrained.named import NAMED
 from minigpt.pretrained.quantized_matrix import StoredWeights
 from minigpt.text import Tokenizer, load_tokenizer
 from minigpt.train import RunFolder
-from minigpt.train.folder import newest, read_settings
+from minigpt.train.folder import PROVENANCE, newest, read_settings
 from minigpt.train.start import first_parameters
 from minigpt.values import FLAG, TABLE, TEXT, about, choice, list_of, read, shown, table_of, whole
 
@@ -47,12 +47,12 @@ class TunedFolder(RunFolder):
 
     Parameters
     ----------
-    path, config, settings, corpus, objective, special, start
+    path, config, settings, corpus, objective, special, start, provenance
         As of a `RunFolder`; `corpus` says which data it was.
     task : str
         One of `minigpt.finetune.TASKS`, or domain.
     below : dict of str to str
-        `name` and `checksum` of the model that it began with; and `bits`, "as stored", where they were left so.
+        `name`, `checksum` and `sha256` of the model that it began with; `bits`, "as stored", where they were left so.
     learns : Learns
         What of it was trained.
     labels, columns : tuple of str, dict of str to str
@@ -71,8 +71,8 @@ class TunedFolder(RunFolder):
     cut: bool = False
     measured: dict[str, Any] = field(default_factory=dict)
 
-    def save(self) -> None:
-        """Write finetune.json."""
+    def described(self) -> dict[str, Any]:
+        """What finetune.json says, plain values."""
         description = {
             "config": self.config.to_dict(),
             "settings": self.settings.to_dict(),
@@ -87,7 +87,12 @@ class TunedFolder(RunFolder):
             "objective": self.objective,
             "measured": self.measured,
         }
-        write_json(self.file(FILE), {"format": FORMAT, **description})
+        origin = {} if self.provenance is None else {PROVENANCE: self.provenance}
+        return {"format": FORMAT, **description, **origin}
+
+    def save(self) -> None:
+        """Write finetune.json."""
+        write_json(self.file(FILE), self.described())
 
 
 def has_tuned(path: str | Path) -> bool:
@@ -107,9 +112,10 @@ def open_tuned_folder(path: str | Path) -> TunedFolder:
         format_ = read(value, "format", TEXT)
         if format_ != FORMAT:
             raise UserError(f"its format is {shown(format_)}, but this minigpt reads {FORMAT!r}")
-        for name in sorted(set(value) - {"format", "config", "settings", *DESCRIPTION}):
+        for name in sorted(set(value) - {"format", "config", "settings", PROVENANCE, *DESCRIPTION}):
             raise UserError(f"{name} is not known; this minigpt is older than the file?")
-        found = {name: read(value, name, kind) for name, kind in DESCRIPTION.items()}
+        found: dict[str, Any] = {name: read(value, name, kind) for name, kind in DESCRIPTION.items()}
+        found[PROVENANCE] = read(value, PROVENANCE, TABLE.or_none(), None)  # former versions wrote none
         config = TransformerConfig.from_dict(read(value, "config", TABLE))
         settings = read_settings(read(value, "settings", TABLE))
         for role in found["special"]:
@@ -125,7 +131,8 @@ def said_of(name: str, params: Weights) -> dict[str, str]:
     """What finetune.json says of the model below, so that it is opened in the same way again, from any folder."""
     bits = {} if isinstance(params, Params) else {"bits": AS_STORED}
     is_path = name not in NAMED and Path(name).exists()
-    return {"name": str(Path(name).resolve()) if is_path else name, "checksum": checksum_of(params), **bits}
+    place = str(Path(name).resolve()) if is_path else name
+    return {"name": place, "checksum": checksum_of(params), "sha256": sha256_of(params), **bits}
 
 
 def part_of(folder: TunedFolder, below: Weights) -> Part:

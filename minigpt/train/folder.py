@@ -27,7 +27,8 @@ from minigpt.values import TABLE, TEXT, about, read, shown, table_of, whole
 FORMAT = "minigpt run 2"
 FORMER = "minigpt run 1"  # of version 0.1, which trained on the next token only
 DESCRIPTION = {"corpus": TABLE, "objective": TEXT, "special": TABLE, "start": TABLE.or_none()}
-LATER = ("teacher", "provenance")  # which runs of former versions, and most of ours, lack
+PROVENANCE = "provenance"
+LATER = ("teacher", PROVENANCE)  # which runs of former versions, and most of ours, lack
 COUNTS = ("validation_tokens", "validation_bytes")  # of a corpus, where it has been counted
 
 
@@ -139,7 +140,7 @@ class RunFolder:
             "special": self.special,
             "start": self.start,
         }
-        later = {"teacher": self.teacher, "provenance": self.provenance}
+        later = {"teacher": self.teacher, PROVENANCE: self.provenance}
         return {"format": FORMAT, **description, **{name: value for name, value in later.items() if value is not None}}
 
     def save(self) -> None:

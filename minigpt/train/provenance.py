@@ -1,5 +1,6 @@
 """What made a run: versions, the command, the machine. No names of people, computers or folders."""
 
+import hashlib
 import platform
 import re
 from collections.abc import Sequence
@@ -12,10 +13,11 @@ from minigpt import __version__
 from minigpt.machine import cores
 
 
-def provenance(words: Sequence[str] | None = None) -> dict[str, Any]:
-    """Versions, machine and, from the command line, its words, for run.json. words: of the command; None: no command.
+def provenance(words: Sequence[str] | None = None, program: str = "minigpt") -> dict[str, Any]:
+    """Versions, machine and, from the command line, its words, for the description of a run, whatever it trains.
 
-    Seed and settings stand beside it in the run, and so do the hashes of text, tokens and tokenizer.
+    words: of the command; None: no command. program: whose words they are. Seed and settings stand beside it in the
+    run, and so do the hashes of its data.
     """
     return {
         "minigpt": __version__,
@@ -25,8 +27,17 @@ def provenance(words: Sequence[str] | None = None) -> dict[str, Any]:
         "system": platform.system(),
         "processor": platform.machine(),
         "cores": cores(),
-        "command": None if words is None else ["minigpt", *map(without_folders, words)],
+        "command": None if words is None else [program, *map(without_folders, words)],
     }
+
+
+def arrays_sha256(*arrays: np.ndarray) -> str:
+    """SHA-256 of arrays, their shapes and kinds: which data it was, where it is in no file."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def without_folders(word: str) -> str:

@@ -3,6 +3,7 @@
 The loss is that of the answer's tokens and of the end after them; the question is given.
 """
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from minigpt.ops import IGNORED
 from minigpt.text import BytePairTokenizer, Tokenizer, document_end
 from minigpt.train import TrainSettings
 from minigpt.train.lock import locked
+from minigpt.train.provenance import provenance
 from minigpt.values import shown
 from minigpt.vision.augment import UNCHANGED, Augmentation, augmented
 from minigpt.vision.data import CHANGED
@@ -121,6 +123,7 @@ def prepare_asking(
     first: str | None = None,
     settings: TrainSettings | None = None,
     held: bool = False,
+    words: Sequence[str] | None = None,
 ) -> ImageFolder:
     """Check everything, make the tokenizer, and write pictures, questions and, last, images.json.
 
@@ -159,6 +162,7 @@ def prepare_asking(
         mean=mean,
         deviation=deviation,
         augment=augment,
+        provenance=provenance(words),
     )
     with nullcontext() if held else locked(path, make_folder=True):
         if has_images(path) and folder.begun:

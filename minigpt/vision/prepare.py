@@ -1,6 +1,6 @@
 """From images to the folder of a run that can begin."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from minigpt.errors import UserError
 from minigpt.model import TransformerConfig
 from minigpt.train import TrainSettings
 from minigpt.train.lock import locked
+from minigpt.train.provenance import provenance
 from minigpt.vision.augment import UNCHANGED, Augmentation
 from minigpt.vision.data import ImageData
 from minigpt.vision.images import Images, check_unit, classes_of
@@ -43,13 +44,14 @@ def prepare_images(
     changes: Mapping[str, Any] | None = None,
     settings: TrainSettings | None = None,
     held: bool = False,
+    words: Sequence[str] | None = None,
 ) -> ImageFolder:
     """Check everything, share the images out, and write them and, last, images.json.
 
     test: on which the model is measured once, at the end; None: a fifth of the images, 1,000 at most. Of the rest a
     twentieth validates: the checkpoint `best` is chosen by it. name: what they are called in reports. patch: pixels of
     a patch's side; None: a quarter of the image's. recipe: one of `RECIPES`. changes: fields of the configuration.
-    held: whether the caller holds the folder's lock.
+    held: whether the caller holds the folder's lock. words: of the command that asks for it, for its provenance.
     `UserError` for all that does not fit, and for a folder that holds a model that was trained.
     """
     path, settings = Path(path), settings or TrainSettings()
@@ -84,6 +86,7 @@ def prepare_images(
         mean=mean,
         deviation=deviation,
         augment=augment,
+        provenance=provenance(words),
     )
     with nullcontext() if held else locked(path, make_folder=True):
         if has_images(path) and folder.begun:

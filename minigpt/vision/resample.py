@@ -32,33 +32,39 @@ def _bicubic(x: np.ndarray) -> np.ndarray:
 
 
 NEAREST = "nearest"
+UNIT = 1 << 22  # weights are whole numbers of its parts, as Pillow has them, so that the bytes are equal
 FILTERS = {"lanczos": Filter(3, _lanczos), "bilinear": Filter(1, _bilinear), "bicubic": Filter(2, _bicubic)}
 
 
 def resized(pixels: np.ndarray, size: tuple[int, int], how: str) -> np.ndarray:
     """Pictures, (N, Y, X, Z) bytes, as (N, *size, Z) bytes. how: `nearest`, or one of `FILTERS`.
 
-    Along a row first, then along a column, rounded to bytes after each, as Pillow has it. (Some of its versions begin
-    with columns where that is less work: bytes may differ where a picture grows one way and shrinks the other.)
+    Along a row first, then along a column, rounded to bytes after each: the bytes of Pillow. (Pillow 13 begins with
+    columns in some sizes; then the rounding in between differs.)
     """
     if how == NEAREST:
-        rows, columns = (
-            (2 * np.arange(new) + 1) * old // (2 * new) for old, new in zip(pixels.shape[1:3], size, strict=True)
-        )
+        rows, columns = (_nearest(old, new) for old, new in zip(pixels.shape[1:3], size, strict=True))
         return pixels[:, rows][:, :, columns]
     for axis, new in ((2, size[1]), (1, size[0])):
         if pixels.shape[axis] != new:
             weights = _weights(pixels.shape[axis], new, FILTERS[how])
-            moved = np.moveaxis(pixels, axis, -1) @ weights.T
-            pixels = np.clip(np.floor(np.moveaxis(moved, -1, axis) + 0.5), 0, 255).astype(np.uint8)
+            moved = np.moveaxis(pixels, axis, -1) @ weights.T  # whole numbers below 2 ** 53: exact
+            pixels = np.clip(np.floor(np.moveaxis(moved, -1, axis) / UNIT + 0.5), 0, 255).astype(np.uint8)
     return pixels
 
 
+def _nearest(old: int, new: int) -> np.ndarray:
+    """(new,) which old pixel is under the middle of each new one; summed up step by step, as Pillow has it."""
+    steps = np.full(new, old / new)
+    steps[0] /= 2
+    return np.minimum(np.cumsum(steps).astype(int), old - 1)
+
+
 def _weights(old: int, new: int, how: Filter) -> np.ndarray:
-    """(new, old): how much each old pixel counts for each new one; rows sum to 1."""
+    """(new, old): how much each old pixel counts for each new one, in whole parts of `UNIT`."""
     stretch = max(old / new, 1)
     middle = (np.arange(new)[:, None] + 0.5) * old / new  # of each new pixel, in old ones
     first, last = ((middle + sign * how.support * stretch + 0.5).astype(int) for sign in (-1, 1))
     place = np.arange(old)
     weights = how.weight((place + 0.5 - middle) / stretch) * ((place >= first) & (place < last))
-    return weights / weights.sum(axis=1, keepdims=True)
+    return np.rint(UNIT * weights / weights.sum(axis=1, keepdims=True))

@@ -16,7 +16,7 @@ from minigpt.errors import UserError
 from minigpt.files import checksum, read_json, replacing, write_json
 from minigpt.model import TransformerConfig
 from minigpt.train import RunFolder
-from minigpt.train.folder import read_settings
+from minigpt.train.folder import PROVENANCE, read_settings
 from minigpt.values import FLAG, TABLE, TEXT, about, choice, list_of, number, read, shown, table_of, whole
 from minigpt.vision.augment import UNCHANGED, Augmentation
 from minigpt.vision.images import Images
@@ -40,7 +40,7 @@ class ImageFolder(RunFolder):
 
     Parameters
     ----------
-    path, config, settings, corpus
+    path, config, settings, corpus, provenance
         As of a `RunFolder`; `corpus` says which images they were.
     task : str
         classify, or ask.
@@ -58,8 +58,8 @@ class ImageFolder(RunFolder):
     deviation: tuple[float, ...] = ()
     augment: Augmentation = UNCHANGED
 
-    def save(self) -> None:
-        """Write images.json."""
+    def described(self) -> dict[str, Any]:
+        """What images.json says, plain values."""
         description = {
             "task": self.task,
             "config": self.config.to_dict(),
@@ -70,7 +70,12 @@ class ImageFolder(RunFolder):
             "augment": self.augment.to_dict(),
             "data": self.corpus,
         }
-        write_json(self.file(FILE), {"format": FORMAT, **description})
+        origin = {} if self.provenance is None else {PROVENANCE: self.provenance}
+        return {"format": FORMAT, **description, **origin}
+
+    def save(self) -> None:
+        """Write images.json."""
+        write_json(self.file(FILE), self.described())
 
     @property
     def learnt_bytes(self) -> bool | None:
@@ -161,7 +166,7 @@ def open_image_folder(path: str | Path) -> ImageFolder:
         format_ = read(value, "format", TEXT)
         if format_ != FORMAT:
             raise UserError(f"its format is {shown(format_)}, but this minigpt reads {FORMAT!r}")
-        for name in sorted(set(value) - {"format", "task", "config", "settings", *DESCRIPTION}):
+        for name in sorted(set(value) - {"format", "task", "config", "settings", PROVENANCE, *DESCRIPTION}):
             raise UserError(f"{name} is not known; this minigpt is older than the file?")
         found = {name: read(value, name, kind) for name, kind in DESCRIPTION.items()}
         config = TransformerConfig.from_dict(read(value, "config", TABLE))
@@ -183,6 +188,7 @@ def open_image_folder(path: str | Path) -> ImageFolder:
             mean=tuple(map(float, found["mean"])),
             deviation=tuple(map(float, found["deviation"])),
             augment=_augmentation(found["augment"]),
+            provenance=read(value, PROVENANCE, TABLE.or_none(), None),  # former versions wrote none
         )
 
 

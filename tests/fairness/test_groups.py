@@ -26,6 +26,7 @@ def test_rates_are_those_counted_by_hand():
     gaps = {name: gap["gap"]["value"] for name, gap in found["gaps"].items()}
     assert gaps["true_positive_rate"] == 0.5 and gaps["false_positive_rate"] == pytest.approx(1 / 6)
     assert gaps["positive_rate"] == 0 and found["equalized_odds"]["by"] == "true_positive_rate"
+    assert a["calibration_error"]["low"] <= a["calibration_error"]["value"] <= a["calibration_error"]["high"]
     assert a["mean_probability_less_share"] == pytest.approx(1.9 / 4 - 0.5)
 
 
@@ -36,6 +37,8 @@ def test_an_unfair_classifier_is_told_from_a_fair_one():
     assert gap["p"] < 0.001 and gap["gap"]["low"] < 0.3 < gap["gap"]["high"]
     assert fair["gaps"]["true_positive_rate"]["p"] > 0.05
     assert unfair["gaps"]["false_positive_rate"]["p"] > 0.01
+    assert unfair["equalized_odds"]["p"] < 0.001 and fair["equalized_odds"]["p"] > 0.05
+    assert gap["p"] < gap["p_holm"] < 0.01
     assert unfair["gaps"]["calibration_error"]["gap"]["value"] > fair["gaps"]["calibration_error"]["gap"]["value"]
 
 

@@ -127,5 +127,6 @@ def test_bbq_tells_a_fair_answerer_from_an_unfair_one(settled):
         assert right["accuracy"]["value"] == 1 and right["bias"]["value"] == 0
         assert unfair["accuracy_agrees_less_differs"]["value"] == 1
         assert abs(fair["accuracy_agrees_less_differs"]["value"]) < 0.25
+        assert unfair["p_agrees"] < fair["p_agrees"]
     none = bbq_report(["nobody"] * len(records), records)
     assert none["names_one"] == 0 and "bias" not in none

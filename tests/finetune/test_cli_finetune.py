@@ -1,6 +1,7 @@
 """`minigpt finetune` and `minigpt predict`."""
 
 import csv
+import hashlib
 import io
 import json
 import string
@@ -10,14 +11,16 @@ import pytest
 from small_models import make_models
 
 from minigpt import CharacterTokenizer, Corpus, TrainSettings, prepare_run
+from minigpt.cli import finetune as cli_finetune
 from minigpt.cli import main
 from minigpt.files import read_json
 from minigpt.finetune.report import lines_of
 from minigpt.model import Overlay
+from minigpt.model.params import sha256_of
 from minigpt.pretrained import fitting_class, open_model
 from minigpt.pretrained.peft import load_adapter
+from minigpt.train import Interrupted, train
 from minigpt.train import loop as loop_module
-from minigpt.train import train
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,45 @@ def words(models, data, out, *more):
 def said_by(capsys, *arguments):
     assert main(list(arguments)) == 0
     return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("task", ["classify", "domain"])
+def test_what_made_it_is_recorded_before_it_trains_and_stands_in_its_card(
+    task, models, data, tmp_path, capsys, monkeypatch
+):
+    out, asked = tmp_path / "tuned", words(models, data, tmp_path / "tuned", "--epochs", "1")
+    if task == "domain":
+        texts = [tmp_path / "new" / f"{number}.txt" for number in range(10)]
+        texts[0].parent.mkdir()
+        for path in texts:
+            path.write_text("abcd efgh\n" * 40, encoding="utf-8")
+        asked = ["finetune", str(models["decoder"]), str(tmp_path / "new"), "--task", "domain", "--out", str(out)]
+        asked += ["--steps", "2", "--batch", "4"]
+    seen = []
+
+    def look(tuning, **_options):
+        seen.append(read_json(tuning.folder.path / "finetune.json")["provenance"])
+        raise Interrupted(0)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cli_finetune, "tune", look)
+        assert main(asked) == 130
+    assert main(["finetune", "--resume", "--out", str(out)]) == 0
+    after = read_json(out / "finetune.json")
+    assert after["measured"] and after["provenance"] == seen[0]
+    assert seen[0]["command"][:2] == ["minigpt", "finetune"] and str(tmp_path) not in " ".join(seen[0]["command"])
+    monkeypatch.chdir(tmp_path)
+    capsys.readouterr()
+    found = json.loads(said_by(capsys, "card", "tuned", "--facts"))
+    training, source = found["training"], data if task == "classify" else None
+    assert training["task"] == task and training["learns"] == "all" and training["steps"] > 0
+    assert training["start"] == {"classify": "encoder", "domain": "decoder"}[task] and training["numpy"]
+    assert training["start_sha256"] == sha256_of(open_model(after["below"]["name"]).params)
+    assert source is None or training["corpus_sha256"] == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert training["corpus"] == {"classify": "words.csv", "domain": "new"}[task] and training["corpus_sha256"]
+    assert found["energy"]["kilowatt_hours"] > 0
+    card = said_by(capsys, "card", "tuned")
+    assert f"| task | {task} | A `training.task` |" in card and str(tmp_path) not in card
 
 
 def test_from_a_csv_file_to_answers(models, data, tmp_path, capsys):

@@ -5,7 +5,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from minigpt.measure.permutations import flipped_signs, holm, repartitioned, sign_test
+from minigpt.measure.permutations import exchanged_sides, flipped_signs, holm, repartitioned, sign_test
 
 
 def test_a_sign_test_counts_both_tails():
@@ -25,6 +25,20 @@ def test_flipped_signs_are_those_of_all_ways():
 def test_signs_of_a_group_flip_together():
     values, groups = np.ones(40), np.repeat(["a", "b", "c"], [10, 10, 20])
     assert flipped_signs(values, groups) == pytest.approx(2 / 8, abs=0.02)  # as three values, and not forty
+
+
+def test_sides_of_groups_are_exchanged_in_all_ways():
+    rng = np.random.default_rng(2)
+    sizes = rng.integers(1, 6, (2, 5))
+    sums = rng.binomial(sizes, [[0.8], [0.3]])
+    apart = []
+    for turned in product((False, True), repeat=5):
+        one, other = ([np.where(turned, part[1 - side], part[side]).sum() for part in (sums, sizes)] for side in (0, 1))
+        apart.append(one[0] / one[1] - other[0] / other[1])
+    found = exchanged_sides(*np.stack([sums, sizes], axis=-1))
+    assert found == pytest.approx(np.mean(np.abs(apart) >= abs(apart[0]) - 1e-9), abs=0.015)
+    alike = np.array([[3, 6], [1, 2]])
+    assert exchanged_sides(alike, alike) == 1.0
 
 
 @pytest.mark.parametrize("first", [3, 4])

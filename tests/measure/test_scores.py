@@ -9,7 +9,7 @@ from minigpt.measure.calibration import reliability
 from minigpt.measure.classes import calibration_error, class_report
 from minigpt.measure.evaluation import evaluate_text, scored_text
 from minigpt.measure.intervals import smallest_difference, smallest_gain
-from minigpt.measure.scores import by_frequency, bytes_of_tokens, compare_on_text, token_scores
+from minigpt.measure.scores import TokenScores, by_frequency, bytes_of_tokens, compare_on_text, token_scores
 
 TOKENIZER = CharacterTokenizer("abcdefghä ")
 MODEL = Transformer(preset("tiny", vocabulary_size=11, layers=1, width=24, heads=2, context=12, init_std=0.4))
@@ -76,12 +76,27 @@ def test_two_models_are_compared_block_by_block_of_the_bytes():
     theirs = scored_text(MODEL, other, TOKENIZER, text)
     found = compare_on_text(scores, theirs, (sizes, sizes))
     bits = [one.nats.sum() / len(text.encode()) / np.log(2) for one in (scores, theirs)]
-    assert found["first"]["value"] == pytest.approx(bits[0], rel=0.02)
-    assert found["difference"]["value"] == pytest.approx(bits[0] - bits[1], abs=0.05)
+    assert found["first"]["value"] == pytest.approx(bits[0]) and found["second"]["value"] == pytest.approx(bits[1])
+    assert found["difference"]["value"] == pytest.approx(bits[0] - bits[1])
+    assert 0 < found["p"] <= 1
     alike = compare_on_text(scores, scores, (sizes, sizes))
     assert alike["difference"] == {"value": 0, "low": 0, "high": 0} and alike["smallest_difference"] is None
+    assert alike["p"] == 1
     with pytest.raises(UserError, match="do not spell this text"):
         bytes_of_tokens(TOKENIZER, scores.targets, text + "!")
+
+
+def test_chance_is_told_from_a_difference_between_two_models():
+    rng = np.random.default_rng(4)
+    nats, sizes = rng.exponential(2.0, 640), np.full(640, 3)
+
+    def scores(nats):
+        return TokenScores(np.zeros(len(nats), int), nats, np.ones(len(nats)), np.ones(len(nats), bool))
+
+    noise = rng.normal(0, 0.3, 640)
+    assert compare_on_text(scores(nats), scores(nats + noise - noise.mean()), (sizes, sizes))["p"] > 0.5
+    worse = compare_on_text(scores(nats), scores(nats + noise - noise.mean() + 0.1), (sizes, sizes))
+    assert worse["p"] < 0.001 and worse["difference"]["high"] < 0
 
 
 def test_the_smallest_difference_is_found_80_times_of_100():
@@ -91,6 +106,10 @@ def test_the_smallest_difference_is_found_80_times_of_100():
     draws = rng.standard_normal((2000, 400)) + least
     z = draws.mean(axis=1) / (draws.std(axis=1, ddof=1) / 20)
     assert (np.abs(z) > 1.96).mean() == pytest.approx(0.8, abs=0.05)
+    groups = np.repeat(np.arange(100), 4)
+    together = smallest_difference(np.repeat(draws[0, :100], 4), groups)
+    assert together == pytest.approx(smallest_difference(draws[0, :100]))  # four that are alike tell no more than one
+    assert smallest_difference(draws[0], groups) == pytest.approx(smallest_difference(draws[0]), rel=0.3)
     assert smallest_difference(np.zeros(9)) is None and smallest_difference(np.ones(1)) is None
     assert smallest_gain(0.8, 200) == pytest.approx(2.802 * np.sqrt(2 * 0.16 / 200), rel=1e-3)
     assert smallest_gain(1.0, 200) is None

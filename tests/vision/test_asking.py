@@ -47,6 +47,12 @@ def finished(tmp_path_factory):
     return folder.path
 
 
+def test_what_made_it_is_recorded_and_stands_in_its_card(finished, capsys):
+    assert main(["card", str(finished), "--facts"]) == 0
+    training = json.loads(capsys.readouterr().out)["training"]
+    assert (training["task"], training["steps"]) == ("ask", 60) and training["numpy"] and training["tokens_file_sha256"]
+
+
 def test_only_the_answer_and_its_end_are_scored(tmp_path):
     folder = prepared(tmp_path)
     tokenizer, found = folder.tokenizer(), asked(4)

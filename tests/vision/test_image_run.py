@@ -1,5 +1,6 @@
 """A run on images: it learns, is resumed to the bit, is asked and measured, and refuses what is not its own."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 from minigpt import UserError, open_model
 from minigpt.cli import main
 from minigpt.doctor import examine_run
+from minigpt.files import read_json, write_json
 from minigpt.train import Interrupted, OneProcess, TrainSettings, steps_done, train
 from minigpt.train.folder import newest
 from minigpt.vision import Augmentation, Images, Seen, open_image_folder, prepare_images, train_images
@@ -51,6 +53,22 @@ def finished(tmp_path_factory):
     folder = prepared(tmp_path_factory.mktemp("seen") / "run")
     train_images(folder, show_progress=False)
     return folder.path
+
+
+def test_what_made_it_is_recorded_before_it_trains_and_stands_in_its_card(finished, tmp_path, capsys):
+    made = prepared(tmp_path / "new", steps=2)
+    said = read_json(made.path / "images.json")["provenance"]
+    assert said["numpy"] == np.__version__ and said["command"] is None and said["cores"] > 0
+    assert main(["card", str(finished), "--facts"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    training, file = found["training"], finished / "training.npy"
+    assert training["tokens_file_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert (training["task"], training["training_examples"], training["seed"]) == ("classify", 46, 0)
+    assert training["minigpt"] and found["energy"]["kilowatt_hours"] > 0
+    description = read_json(made.path / "images.json")
+    del description["provenance"]  # of former versions
+    write_json(made.path / "images.json", description)
+    assert open_image_folder(made.path).provenance is None
 
 
 def test_it_learns_what_is_easy(finished):
@@ -317,6 +335,6 @@ def test_a_description_of_any_kind_is_read_or_refused(finished, tmp_path):
             except UserError as error:
                 assert "images.json" in str(error)
             else:
-                assert name in ("augment", "mean", "deviation") or (name, value) == ("settings", {}), (
+                assert name in ("augment", "mean", "deviation", "provenance") or (name, value) == ("settings", {}), (
                     "all else is asked"
                 )

@@ -31,29 +31,34 @@ def written(folder, **changes):
 
 
 @pytest.mark.parametrize("how", [NEAREST, *FILTERS])
-@pytest.mark.parametrize("size", [(5, 9), (14, 22), (3, 11), (7, 30)])
-def test_resampled_bytes_are_pillows(how, size):
+@pytest.mark.parametrize("size", [(5, 9), (14, 22), (3, 11), (7, 30), (1, 1), (19, 4)])
+@pytest.mark.parametrize("old", [(7, 11), (61, 47)])
+def test_resampled_bytes_are_pillows(how, size, old):
     image = optional("PIL.Image")
-    pixels = RNG.integers(0, 256, (2, 7, 11, 3), dtype=np.uint8)
-    pixels[1, 2:5, 3:8] = 255  # edges, where cubic filters overshoot
+    pixels = RNG.integers(0, 256, (2, *old, 3), dtype=np.uint8)
+    pixels[1] = 255 * (pixels[1] > 128)  # edges, where cubic filters overshoot
     kind = getattr(image.Resampling, how.upper())
-    theirs = [np.asarray(image.fromarray(one).resize(size[::-1], kind)) for one in pixels]
-    difference = np.abs(resized(pixels, size, how).astype(int) - np.stack(theirs))
-    assert difference.max() <= 1 and (difference > 0).mean() < 0.1, "they round in whole numbers"
+    # One axis after the other, for which of them Pillow takes first depends on its version.
+    theirs = [
+        np.asarray(image.fromarray(one).resize((size[1], old[0]), kind).resize(size[::-1], kind)) for one in pixels
+    ]
+    np.testing.assert_array_equal(resized(pixels, size, how), np.stack(theirs))
 
 
-def test_what_the_model_sees_is_what_transformers_gives_it(tmp_path):
+@pytest.mark.parametrize("resample", [0, 1, 2, 3])
+@pytest.mark.parametrize(("size", "levels"), [((4, 5), 0), ((61, 83), 0), ((5, 40), 0), ((200, 9), 2)])
+def test_what_the_model_sees_is_what_transformers_gives_it(tmp_path, resample, size, levels):
     transformers, torch = optional("transformers"), optional("torch")
     optional("PIL.Image")
-    folder = written(tmp_path / "vit")
-    pixels = RNG.integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
+    folder = written(tmp_path / "vit", resample=resample)
+    pixels = RNG.integers(0, 256, (2, *size, 3), dtype=np.uint8)
     kind = getattr(transformers, "ViTImageProcessorPil", transformers.ViTImageProcessor)  # as older ones call it
     processor = kind.from_pretrained(folder)
     theirs = processor(list(pixels), return_tensors="pt", input_data_format="channels_last")["pixel_values"]
     ours = PublishedImages(folder)
     seen = ours.preprocessor.scaled(pixels, (3, 6, 8))
-    np.testing.assert_allclose(seen, theirs.numpy(), rtol=0, atol=1.01 / 255 / 0.2)
-    assert np.mean(np.abs(seen - theirs.numpy()) > 1e-5) < 0.02
+    # The same bytes, but where Pillow takes columns first, and rounds them: that moves some by a level or two.
+    np.testing.assert_allclose(seen, theirs.numpy(), rtol=0, atol=levels * 1.01 / 255 / 0.2 + 1e-5)
     model = transformers.ViTForImageClassification.from_pretrained(folder)
     with torch.no_grad():
         shares = model(torch.tensor(seen)).logits.softmax(-1).numpy()

@@ -5,6 +5,7 @@ import base64
 import io
 import linecache
 import os
+import random
 import sys
 import sysconfig
 import traceback
@@ -16,7 +17,6 @@ from typing import Any
 DPI = 100
 MOST_CHARACTERS = 100_000  # that one cell may print
 
-_place = ""  # where packages are
 _names: dict[str, dict[str, Any]] = {}  # of each page, as a notebook has its own
 
 
@@ -101,25 +101,23 @@ def told(error: BaseException, place: str) -> str:
     return "".join(traceback.format_exception(type(error), error, frames))
 
 
-def begin(place: str, known: bool) -> None:
+def begin(known: bool) -> None:
     """Keep what is compiled. known: an earlier visit has compiled these sources, which were unpacked anew."""
-    global _place  # once
-    _place, sys.dont_write_bytecode = place, False
+    sys.dont_write_bytecode = False
+    random.seed()  # an image of an interpreter's memory would begin with the same numbers on every visit
     if known:
         external = sys.modules["_frozen_importlib_external"]
         external._validate_timestamp_pyc = lambda *_arguments: None  # type: ignore[attr-defined]
 
 
-def compiled() -> bytes:
-    """An archive of all that was compiled so far, and of matplotlib's list of fonts."""
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
-        for folder, _, names in os.walk(_place):
-            for name in names:
-                if name.endswith(".pyc") or name.startswith("fontlist"):
-                    path = os.path.join(folder, name)
-                    archive.write(path, os.path.relpath(path, _place))
-    return made.getvalue()
+def standard_modules() -> list[str]:
+    """The names of the standard library's modules that are imported and written in Python."""
+    found = {
+        name: getattr(module, "__file__", None) or ""
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] in sys.stdlib_module_names
+    }
+    return sorted(name for name, file in found.items() if file.endswith((".py", ".pyc")))
 
 
 def unpack_standard_library() -> None:

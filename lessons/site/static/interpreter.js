@@ -8,6 +8,12 @@ export class Interpreter {
     this.waiting = new Map();
   }
 
+  // Whoever had a figure drawn here before will run something again, so the interpreter begins with the page.
+  async wake() {
+    if (!self.caches || navigator.connection?.saveData) return;
+    if (await caches.match(ROOT + "_image")) await this.begin();
+  }
+
   begin() {
     if (this.ready) return this.ready;
     this.worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });

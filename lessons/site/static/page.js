@@ -1,9 +1,10 @@
 // What a page of the site does once it is shown: buttons for its cells, editors for its exercises.
-import { Interpreter } from "./interpreter.js";
+import "./wake.js";
 import { equip as equipCells } from "./cells.js";
 import { equip as equipExercise } from "./exercises.js";
+import { element } from "./output.js";
 
-const interpreter = new Interpreter();
+const interpreter = window.interpreter;
 const exercise = document.querySelector("section.exercise");
 equipCells(interpreter, exercise);
 if (exercise) equipExercise(exercise, interpreter);
@@ -12,7 +13,12 @@ for (const block of document.querySelectorAll("article pre, article table, div.m
 const playground = document.getElementById("playground");
 if (playground) (await import("./playground.js")).equip(playground, interpreter);
 
+// Once the page is shown, the whole site is fetched and kept; the foot of the page says when it needs no network.
 if ("serviceWorker" in navigator && location.protocol.startsWith("http")) {
+  navigator.serviceWorker.addEventListener("message", ({ data }) => {
+    if (!data.kept || document.querySelector(".kept-note")) return;
+    document.querySelector(".bd-article")?.append(element("p", { class: "kept-note" }, "This browser keeps the whole site, which now works without a network."));
+  });
   navigator.serviceWorker.register(new URL("../service.js", import.meta.url)).catch(() => {});
+  navigator.serviceWorker.ready.then(({ active }) => active.postMessage("keep"));
 }
-window.interpreter = interpreter;

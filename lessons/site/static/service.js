@@ -1,20 +1,40 @@
 // Keeps what was fetched, so that the site works without a network, and lets pages share memory with their interpreter.
 const KEPT = "minigpt-VERSION";
 const HERE = new URL("./", self.location).href;
+const AT_ONCE = 3; // files fetched beside each other, so that what a reader asks for still comes first
+let keeping = null;
 
 self.addEventListener("install", (event) => event.waitUntil(self.skipWaiting()));
 
 self.addEventListener("activate", (event) => event.waitUntil((async () => {
   for (const name of await caches.keys()) if (name.startsWith("minigpt-") && name !== KEPT) await caches.delete(name);
   await self.clients.claim();
-  const note = await (await fetch(HERE + "minigpt.json")).json();
-  const cache = await caches.open(KEPT);
-  // One after another, so that what a reader asks for comes first.
-  for (const name of ["", ...note.kept, "minigpt.json"]) {
-    const address = HERE + name;
-    if (!(await cache.match(address))) await cache.add(address).catch(() => {});
-  }
 })()));
+
+// Each page asks for it once it is shown: a visit that ended early is taken up by the next.
+self.addEventListener("message", (event) => {
+  if (event.data !== "keep") return;
+  keeping ??= keepAll().finally(() => (keeping = null));
+  event.waitUntil(keeping.then((all) => event.source.postMessage({ kept: all })));
+});
+
+// Whether all is there. The server is asked about each file, since a browser's own memory may hold an earlier site's.
+async function keepAll() {
+  const cache = await caches.open(KEPT);
+  const note = await fetch(new Request(HERE + "minigpt.json", { cache: "no-cache" })).catch(() => cache.match(HERE + "minigpt.json"));
+  if (!note?.ok) return false;
+  const waiting = ["", ...(await note.json()).kept, "minigpt.json"];
+  let all = true;
+  const work = async () => {
+    for (let name; (name = waiting.shift()) !== undefined;) {
+      const address = HERE + name;
+      if (await cache.match(address)) continue;
+      await cache.add(new Request(address, { cache: "no-cache" })).catch(() => (all = false));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return all;
+}
 
 // A page that is isolated may share memory with its worker, which lets "stop" keep what was computed.
 function isolated(answer) {

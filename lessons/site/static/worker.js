@@ -1,45 +1,99 @@
 // The interpreter, in a thread of its own: it loads Pyodide and the library, then runs what the page asks for.
 const PLACE = "/lib/python3.14/site-packages";
-let root, fresh, pyodide, kernel, threads, grader, playground, packages, loaded = new Set();
+const BEFORE_KEEPING = 3000; // milliseconds after a first figure
+let root, pyodide, kernel, threads, grader, playground, note, unkept, loaded = new Set();
 
 const say = (kind, rest = {}) => self.postMessage({ kind, ...rest });
 
-// What Python compiled on the first visit is kept beside the pages, which halves the imports of the next.
-const kept = async () => (await caches.open("minigpt-" + packages.version));
+// Two things of a first visit are kept beside the pages for the next: all packages as they were unpacked and compiled, and
+// an image of the memory of an interpreter that has begun, which takes the place of its beginning.
+async function kept(name) {
+  if (!self.caches) return null;
+  return (await (await caches.open("minigpt-" + note.version)).match(root + name)) ?? null;
+}
 
-async function keepCompiled() {
-  if (!fresh || !loaded.size) return;
-  fresh = false;
-  const archive = kernel.compiled().toJs();
-  await (await kept()).put(root + "_compiled", new Response(archive)).catch(() => {});
+async function keep(name, body) {
+  await (await caches.open("minigpt-" + note.version)).put(root + name, new Response(body)).catch(() => {});
+}
+
+async function keepForNextVisit() {
+  if (!unkept || !loaded.size) return;
+  unkept = false;
+  await keep("_packages", packed());
+  const modules = kernel.standard_modules().toJs();
+  setTimeout(() => new Worker(self.location.href, { type: "module" }).postMessage({ job: "image", root, modules }), BEFORE_KEEPING);
+}
+
+// Every file of the packages in one: the length of a list, the list of paths and sizes, the files.
+function packed() {
+  const { FS } = pyodide, list = [], parts = [];
+  const walk = (folder) => {
+    for (const name of FS.readdir(folder)) {
+      const path = folder + "/" + name;
+      if ([".", "..", "tests"].includes(name)) continue;
+      if (FS.isDir(FS.stat(path).mode)) walk(path);
+      else list.push([path, parts[parts.push(FS.readFile(path)) - 1].length]);
+    }
+  };
+  walk(PLACE);
+  const head = new TextEncoder().encode(JSON.stringify(list));
+  return new Blob([new Uint32Array([head.length]), head, ...parts]);
+}
+
+function unpack(buffer) {
+  const start = 4 + new Uint32Array(buffer, 0, 1)[0];
+  let at = start, folder = "";
+  for (const [path, size] of JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, start - 4)))) {
+    const above = path.slice(0, path.lastIndexOf("/"));
+    if (above !== folder) pyodide.FS.mkdirTree((folder = above));
+    pyodide.FS.writeFile(path, new Uint8Array(buffer, at, size), { canOwn: true });
+    at += size;
+  }
+}
+
+// In a worker of its own: an interpreter that imports the standard library's part, before any package is there.
+async function keepImage({ root: place, modules }) {
+  root = place;
+  note = await (await fetch(root + "minigpt.json")).json();
+  const python = await start({ _makeSnapshot: true });
+  python.globals.set("modules", python.toPy(modules));
+  python.runPython("import importlib\nfor name in modules:\n    try:\n        importlib.import_module(name)\n    except Exception:\n        pass\ndel modules, name");
+  await keep("_image", python.makeMemorySnapshot());
+  self.close();
+}
+
+async function start(options) {
+  const index = new URL(note.pyodide, root).href;
+  const { loadPyodide } = await import(index + "pyodide.mjs");
+  return loadPyodide({
+    indexURL: index,
+    checkIntegrity: note.pyodide.startsWith("http"), // of a site with everything in it, the build has compared them
+    env: { HOME: "/home/pyodide", MPLBACKEND: "module://page_inline", MPLCONFIGDIR: PLACE + "/_fonts", MINIGPT_HOME: "/home/pyodide/cache" },
+    ...options,
+  });
 }
 
 async function begin({ root: place, interrupts }) {
   root = place;
-  const note = await (await fetch(root + "minigpt.json")).json();
-  const index = new URL(note.pyodide, root).href;
+  note = await (await fetch(root + "minigpt.json")).json();
   say("progress", { text: "fetching the interpreter" });
-  const library = fetch(root + "_static/minigpt.zip").then((answer) => answer.arrayBuffer());
-  packages = note;
-  const compiled = self.caches && (await (await kept()).match(root + "_compiled"));
-  fresh = !compiled && Boolean(self.caches);
-  if (compiled) packages.later.forEach((name) => loaded.add(name)); // whoever drew before will draw again
-  const { loadPyodide } = await import(index + "pyodide.mjs");
-  pyodide = await loadPyodide({
-    indexURL: index,
-    packages: [...note.packages, ...loaded],
-    checkIntegrity: note.pyodide.startsWith("http"), // of a site with everything in it, the build has compared them
-    env: { HOME: "/home/pyodide", MPLBACKEND: "module://page_inline", MPLCONFIGDIR: PLACE + "/_fonts", MINIGPT_HOME: "/home/pyodide/cache" },
-  });
+  const [known, image] = [await kept("_packages"), await kept("_image")];
+  unkept = Boolean(self.caches) && !(known && image);
+  const library = known ? known.arrayBuffer() : fetch(root + "_static/minigpt.zip").then((answer) => answer.arrayBuffer());
+  pyodide = await start({ packages: known ? [] : note.packages, _loadSnapshot: image?.arrayBuffer() });
   if (interrupts) pyodide.setInterruptBuffer(interrupts);
   say("progress", { text: "unpacking the library" });
-  pyodide.unpackArchive(await library, "zip", { extractDir: PLACE });
-  if (compiled) pyodide.unpackArchive(await compiled.arrayBuffer(), "zip", { extractDir: PLACE });
+  if (known) {
+    unpack(await library);
+    note.later.forEach((name) => loaded.add(name)); // only a visit with a figure keeps packages
+  } else pyodide.unpackArchive(await library, "zip", { extractDir: PLACE });
+  pyodide.runPython("import importlib; importlib.invalidate_caches()");
   threads = pyodide.pyimport("page_threads");
   threads.install();
   kernel = pyodide.pyimport("page_kernel");
-  kernel.begin(PLACE, Boolean(compiled));
+  kernel.begin(Boolean(known));
   say("ready", { seconds: performance.now() / 1000 });
+  if (known) setTimeout(() => pyodide.runPython("import matplotlib.pyplot")); // it lies ready, nobody waits for it yet
 }
 
 // matplotlib is large, so it is fetched by the first cell that asks for it.
@@ -47,7 +101,7 @@ async function bring(source) {
   if (/launch|parallel|ranks?\b|comm\b/i.test(source)) threads.let_ranks_take_turns();
   if (/grade|assemble/.test(source)) (grader ??= pyodide.pyimport("page_grade")).install();
   if (/pydocs|stdlib|load_corpus/.test(source)) kernel.unpack_standard_library();
-  const wanted = /matplotlib|plots?_|minigpt\.plot|\bshow\(/.test(source) ? packages.later : [];
+  const wanted = /matplotlib|plots?_|minigpt\.plot|\bshow\(/.test(source) ? note.later : [];
   const missing = wanted.filter((name) => !loaded.has(name));
   if (!missing.length) return;
   say("progress", { text: "fetching " + missing.join(", ") });
@@ -86,10 +140,11 @@ const jobs = {
 self.onmessage = async ({ data }) => {
   try {
     if (data.job === "begin") return await begin(data);
+    if (data.job === "image") return await keepImage(data);
     const emit = (kind, text, alt) => say("output", { id: data.id, output: { kind, text, alt } });
     const result = await jobs[data.job](data, emit);
     say("done", { id: data.id, result });
-    await keepCompiled();
+    await keepForNextVisit();
   } catch (error) {
     const text = String(error.message ?? error);
     say(data.job === "begin" ? "broken" : "failed", { id: data.id, text });
