@@ -14,15 +14,18 @@ from minigpt.explain.methods import METHODS
 from minigpt.explain.patching import activation_patching, attribution_patching
 from minigpt.explain.question import EMBEDDING, SOURCE, Question, ask
 from minigpt.explain.read import Reading, read_text
+from minigpt.measure.surprise import DAMAGED
 from minigpt.model import Call
+from minigpt.objectives.special import SPELLINGS
 from minigpt.ops import softmax_forward
+from minigpt.pretrained.tuned import has_tuned, open_tuned_folder
 from minigpt.progress import progress_bar
 
 MOST = 64  # tokens of each stack: what a page can show
 FAST = ("gradient x input", "integrated gradients", "occlusion")  # the methods that are asked if nobody names any
 SHOWN = 12  # parts of the sum over heads and layers
+SAME = "After the other text the model says the same, so nothing is compared or carried over."
 EXACT = 100  # patches that are tried one by one; more are told to first order
-MASKS = ("[MASK]", "<mask>")
 
 
 def place_name(place: str, labels: Mapping[str, Sequence[str]]) -> str:
@@ -62,6 +65,11 @@ class Explanation:
     patched: np.ndarray | None = None  # (L, T) share of the way to the other text's answer
     patched_heads: np.ndarray | None = None  # (L, H)
     exact: bool = True  # whether patches were tried one by one
+
+    @property
+    def same(self) -> bool:
+        """Whether there is another text, and the model says the same of it."""
+        return bool(self.other) and self.probability is not None and not self.against
 
 
 def explain_text(
@@ -147,8 +155,10 @@ def _question(opened: Any, reading: Reading, second: Reading | None) -> tuple[Qu
         return ask(model, params, reading.batch, direction, position="mean"), "being like the other text", "", None
     if config.head in ("span", "token", "pretraining"):
         raise UserError(f"an explanation is of one answer, and {opened.name} (head {config.head}) gives several")
-    position = _gap(reading) if config.head == "masked" else _last(reading)
+    position = _gap(reading, opened.tokenizer) if config.head == "masked" else _last(reading)
     scores = _row(model.forward(params, reading.batch, Call().forward_only())[0], position)
+    if not np.isfinite(scores).all():
+        raise UserError(DAMAGED)
     best = int(scores.argmax())
     probability = float(softmax_forward(scores.astype(np.float64))[0][best])
     rival = None
@@ -165,13 +175,13 @@ def _last(reading: Reading) -> int:
     return -2 if SOURCE in reading.labels and len(reading.labels[EMBEDDING]) > 1 else -1
 
 
-def _gap(reading: Reading) -> int:
-    words = reading.labels[EMBEDDING]
-    found = [place for place, word in enumerate(words) if word.strip() in MASKS]
+def _gap(reading: Reading, tokenizer: Any) -> int:
+    mask = next((mark for mark in SPELLINGS["mask"] if mark in tokenizer.special_tokens), None)
+    if mask is None:
+        raise UserError("this model fills gaps, but its tokenizer has no token that masks; take another one")
+    found = [place for place, word in enumerate(reading.labels[EMBEDDING]) if word == mask]
     if len(found) != 1:
-        raise UserError(
-            f"this model fills a gap, so the text must hold {MASKS[0]} once, and it does {len(found)} times"
-        )
+        raise UserError(f"this model fills a gap, so the text must hold {mask} once, and it does {len(found)} times")
     return found[0]
 
 
@@ -181,8 +191,11 @@ def _row(output: Any, position: int) -> np.ndarray:
 
 
 def _answer(opened: Any, reading: Reading, index: int) -> str:
-    """An answer in words: a token, or a class by its number."""
-    return f"class {index}" if opened.model.config.head == "sequence" else reading.answer(index)
+    """An answer in words: a token, or a class by its name if that is known."""
+    if opened.model.config.head != "sequence":
+        return reading.answer(index)
+    classes = open_tuned_folder(opened.name).labels if opened.name and has_tuned(opened.name) else ()
+    return classes[index] if index < len(classes) else f"class {index}"
 
 
 def _scores(question: Question, name: str, rng: np.random.Generator) -> Scores:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from minigpt import __version__
-from minigpt.explain.explanation import Explanation, Scores, place_name
+from minigpt.errors import visible
+from minigpt.explain.explanation import SAME, Explanation, Scores, place_name
 from minigpt.explain.question import EMBEDDING, SOURCE
 from minigpt.explain.table import Trials
 
@@ -31,7 +32,7 @@ def write_page(found: Explanation, trials: Trials) -> str:
         [
             f"<header><h1>{html.escape(title)}</h1></header>",
             "<main>",
-            _choice(found.scores),
+            _choice(found.scores, trials),
             *(_method(place, one, found, trials) for place, one in enumerate(found.scores)),
             _what_was_asked(found),
             _patches(found),
@@ -45,9 +46,8 @@ def write_page(found: Explanation, trials: Trials) -> str:
     )
     page = files("minigpt.explain").joinpath("page.html").read_text(encoding="utf-8")
     data = json.dumps(attention_data(found), ensure_ascii=False).replace("<", "\\u003c")
-    for name, text in (("title", html.escape(title)), ("chosen", chosen), ("body", body), ("data", data)):
-        page = page.replace(f"[[{name}]]", text, 1)
-    return page
+    texts = {"title": html.escape(title), "chosen": chosen, "body": body, "data": data}
+    return re.sub(r"\[\[(title|chosen|body|data)\]\]", lambda place: texts[place[1]], page)  # not in what they hold
 
 
 def attention_data(found: Explanation) -> dict[str, Any]:
@@ -108,25 +108,30 @@ def _percent(values: Sequence[float]) -> str:
 
 def _shown(word: str) -> str:
     """A token so that its blanks are seen."""
-    return "\u201c" + word.replace("\n", "\u21b5").replace("\t", "\u21e5") + "\u201d"
+    return "\u201c" + visible(word.replace("\n", "\u21b5").replace("\t", "\u21e5")) + "\u201d"
 
 
-def _choice(scores: Sequence[Scores]) -> str:
+def _choice(scores: Sequence[Scores], trials: Trials) -> str:
     if len(scores) < 2:
         return '<input type="radio" id="choose-0" checked hidden>'
+    first = _first(scores, trials)
     options = "".join(
         f'<span class="option"><input type="radio" name="method" id="choose-{place}"'
-        f'{" checked" if place == _first(scores) else ""}><label for="choose-{place}">{html.escape(one.method)}</label>'
+        f'{" checked" if place == first else ""}><label for="choose-{place}">{html.escape(one.method)}</label>'
         "</span>"
         for place, one in enumerate(scores)
     )
     return f"<fieldset><legend>Method</legend>{options}</fieldset>"
 
 
-def _first(scores: Sequence[Scores]) -> int:
-    """The method that is shown first: one whose sum was checked, if there is one."""
-    sums = [place for place, one in enumerate(scores) if one.error is not None and not one.refused]
-    return sums[0] if sums else 0
+def _first(scores: Sequence[Scores], trials: Trials) -> int:
+    """The method that is shown first: one whose sum was checked, if there is one; else that which best finds causes."""
+
+    def good(one: Scores) -> tuple[bool, bool, float]:
+        shares = [trials.mean(one.method, arm) for arm in trials.accuracy] if one.method in trials.measures else [0.0]
+        return not one.refused, one.error is not None, min(shares)
+
+    return max(range(len(scores)), key=lambda place: good(scores[place]))
 
 
 def _method(place: int, one: Scores, found: Explanation, trials: Trials) -> str:
@@ -185,12 +190,19 @@ def _cut(label: str, most: int = 18) -> str:
 def _what_was_asked(found: Explanation) -> str:
     chance = "" if found.probability is None else f", with probability {found.probability:.3f}"
     rival = f" less that of {_shown(found.against)}, the likeliest after the other text" if found.against else ""
-    other = "" if not found.other else f'<p>The other text:</p><p class="text">{html.escape(found.other)}</p>'
-    said = f"The model says {_shown(found.target)}{chance}. Explained" if found.probability is not None else "Explained"
+    other = "" if not found.other else f'<p>The other text:</p><p class="text">{_escaped(found.other)}</p>'
+    said = f"The model says {_shown(found.target)}{chance}. Explained is its score before the softmax{rival}"
+    if found.probability is None:
+        said = "Explained is how far the vector of this text reaches in the direction of the other's"
+    same = f" {SAME}" if found.same else ""
     return (
-        f'<section><h2>What was asked</h2><p class="text">{html.escape(found.text)}</p>{other}<p>{html.escape(said)} '
-        f"is its score before the softmax{html.escape(rival)}: {found.value:.3f}.</p></section>"
+        f'<section><h2>What was asked</h2><p class="text">{_escaped(found.text)}</p>{other}<p>{html.escape(said)}: '
+        f"{found.value:.3f}.{same}</p></section>"
     )
+
+
+def _escaped(text: str) -> str:
+    return html.escape(visible(text))
 
 
 def _patches(found: Explanation) -> str:
@@ -217,7 +229,7 @@ def _grid(title: str, columns: Sequence[str], values: np.ndarray) -> str:
         for layer, row in enumerate(values.tolist())
     )
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{html.escape(title)}"><table><caption>'
+        f'<div class="wide grid" tabindex="0" role="region" aria-label="{html.escape(title)}"><table><caption>'
         f"{html.escape(title)}</caption><thead><tr><th>layer</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -245,7 +257,10 @@ def _part(name: str) -> str:
     found = re.fullmatch(r"blocks\.(\d+)\.(.*)", name)
     if found is None:
         return name
-    words = {"feed_forward": "feed-forward", "attention.head.": "head ", "cross_attention.head.": "across, head "}
+    words = {"feed_forward": "feed-forward", "attention.head.": "head ", "cross_attention.head.": "across, head ",
+             "attention.output.bias": "bias of heads", "cross_attention.output.bias": "bias of across",
+             "attention_norm.bias": "norm after heads", "cross_attention_norm.bias": "norm after across",
+             "feed_forward_norm.bias": "norm after ff"}  # fmt: skip
     rest = found[2]
     for old, new in sorted(words.items(), key=lambda pair: -len(pair[0])):
         rest = rest.replace(old, new)
@@ -311,7 +326,8 @@ def _table(trials: Trials, methods: Sequence[str]) -> str:
         f'<th>method</th>{head}<th class="number" scope="col">same place with random weights</th></tr></thead>'
         f'<tbody>{rows}</tbody></table></div><p class="note">Models of two layers with a window, {trials.seeds} seeds: '
         "the cause is one token, seen directly or through another. Shares of texts, lowest and highest model in "
-        "brackets.</p></section>"
+        "brackets. The position that asks is scored as well; rollout puts it first by its own rule, whatever the "
+        "weights.</p></section>"
     )
 
 

@@ -7,7 +7,9 @@ cause?
 deletion, insertion: does the number fall at once when positions are taken away, the highest scored first, and come back
 at once when they return (Petsiuk, Das & Saenko 2018, arXiv:1806.07421)?
 randomized: do the scores change when the model's weights are random ones? A method that says the same of a model that
-knows nothing does not speak of the model (Adebayo et al. 2018, arXiv:1810.03292).
+knows nothing does not speak of the model (Adebayo et al. 2018, arXiv:1810.03292). Only the highest score is compared,
+and the position that asks has one too: rollout's rule of halves puts it first whatever the weights. What rollout says
+of the others does change.
 seeds: do two models that learned the same rule from other seeds get like scores?
 """
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.infer.generate import check_tokenizer
+from minigpt.measure.surprise import DAMAGED
 from minigpt.model import Batch, Call
 from minigpt.model.head import HEADS
 from minigpt.objectives.special import SPELLINGS
@@ -57,7 +58,8 @@ def log_likelihoods(opened: OpenedModel, texts: Sequence[Asked], *, progress: bo
     """log p of each asked token, in nats: (K,) for each text.
 
     A decoder reads a text as a document of its own, after the token between documents; an encoder with its marks around
-    it. Texts of like length go together. `UserError` for a model that cannot, and for a text longer than the context.
+    it. Texts of like length go together. `UserError` for a model that cannot, for a text longer than the context, and
+    for scores that are no finite numbers.
     """
     why = refusal(opened)
     if why is not None:
@@ -67,7 +69,10 @@ def log_likelihoods(opened: OpenedModel, texts: Sequence[Asked], *, progress: bo
     context = opened.model.config.context
     longest = max(map(len, rows), default=0)
     if longest > context:
-        raise UserError(f"a text has {longest:,} tokens with its marks, but the model sees {context:,}; leave it out")
+        raise UserError(
+            f"a text has {longest:,} tokens with its marks, but the model sees {context:,}; leave it out, or take a "
+            "model that sees more"
+        )
     found = np.empty(sum(map(len, places)))
     ends = np.cumsum([0, *map(len, places)])
     order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
@@ -80,6 +85,8 @@ def log_likelihoods(opened: OpenedModel, texts: Sequence[Asked], *, progress: bo
             for row, value in zip(some, values, strict=True):
                 found[ends[row] : ends[row + 1]] = value
             bar.update(len(some))
+    if not np.isfinite(found).all():
+        raise UserError(DAMAGED)
     sizes = np.cumsum([len(text.places) for text in texts])[:-1]
     return np.split(found, sizes)
 

@@ -44,6 +44,13 @@ def test_a_text_that_does_not_fit_is_refused(opened):
         log_likelihoods(opened, [Asked(np.zeros(49, int), np.array([0]))])
 
 
+def test_a_damaged_model_has_no_likelihoods(opened):
+    spoilt = replace(opened, params=opened.model.init(np.random.default_rng(0)))
+    spoilt.params.flat[:] = np.nan
+    with pytest.raises(UserError, match="no finite numbers"):
+        log_likelihoods(spoilt, [Asked(np.array([3, 4]), np.array([1]))])
+
+
 @pytest.mark.parametrize(("settings", "says"), [
     ({"architecture": "encoder", "head": "none"}, "give it a masked head first"),
     ({"head": "span"}, "a decoder needs a language head"),
