@@ -34,7 +34,7 @@ def _fresh(arguments: argparse.Namespace) -> ImageFolder:
     augment = Augmentation.from_text(arguments.augment) if arguments.augment else Augmentation()
     if named is not None and arguments.augment is None:
         augment = named.augment
-    for name in ("first", "balance"):
+    for name in ("first", "balance", "areas"):
         if getattr(arguments, name) is not None:
             raise UserError(f"--{name} goes with --task ask; leave it out")
     images = images_of(arguments.corpus, arguments.label)
@@ -77,7 +77,7 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
         first, balance = word if first is None else first, arguments.balance or even
     found, asked = read_questions(arguments.corpus), read_questions(test or arguments.corpus + TEST)
     settings = _settings(arguments, len(found.questions), times, ASKED_TOGETHER)
-    _check_memory(asking_config(found.pixels.shape[1:], 512, 32, arguments.patch), settings)
+    _check_memory(asking_config(found.pixels.shape[1:], 512, 32, arguments.patch, arguments.areas), settings)
     with reserved_folder(arguments, f"{Path(arguments.corpus).stem}-ask", has_images) as path:
         return prepare_asking(
             path,
@@ -85,6 +85,7 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
             asked,
             name=arguments.corpus,
             patch=arguments.patch,
+            areas=arguments.areas,
             augment=augment,
             first=None if first == "none" else first,
             balance=balance,

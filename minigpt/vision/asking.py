@@ -32,6 +32,7 @@ VOCABULARY = 512
 VALIDATION, MOST_VALIDATION = 0.05, 200  # of the pictures, with all their questions
 FIRST = 5  # the first of so many parts of the steps, in which some questions alone are asked
 ROWS = 200  # questions that are judged together
+AREAS = 2  # of a picture, a side, whose means stand ahead of the question
 PATCHES = 8  # beside each other, where nobody says how large they are: shapes and digits are told by their edges
 
 
@@ -130,6 +131,7 @@ def prepare_asking(
     *,
     name: str = "questions",
     patch: int | None = None,
+    areas: int | None = None,
     augment: Augmentation = UNCHANGED,
     first: str | None = None,
     balance: str = UNBALANCED,
@@ -140,11 +142,10 @@ def prepare_asking(
     """Check everything, make the tokenizer, and write pictures, questions and, last, images.json.
 
     Of the pictures a twentieth validates, with all their questions; on `test` the model is measured once. patch: pixels
-    of a patch's side; None: an eighth of the picture's. first: in the first fifth of the steps only questions are asked
-    that begin with this word. Where answers are many, each says more of its picture than yes or no does, and what is
-    hard to see is seen sooner. balance: see `chances`; rare answers are drawn more often. Whether what is asked is what
-    is seen is learnt late where the answer is mostly no, and later still where nothing else tells yes from no. The rest
-    as of `prepare_images`.
+    of a patch's side; None: an eighth of the picture's. areas: see `asking_config`. first: in the first fifth of the
+    steps only questions are asked that begin with this word. Where answers are many, each says more of its picture than
+    yes or no does, and what is hard to see is seen sooner. balance: see `chances`; whether what is asked is what is
+    seen is learnt late where the answer is mostly no. The rest as of `prepare_images`.
     """
     path, settings = Path(path), settings or TrainSettings()
     check_size(test, found.pixels.shape[1:], "the test")
@@ -163,7 +164,7 @@ def prepare_asking(
     mean, deviation = pixel_statistics(training.pixels)
     folder = ImageFolder(
         path,
-        asking_config(found.pixels.shape[1:], tokenizer.vocabulary_size, longest, patch),
+        asking_config(found.pixels.shape[1:], tokenizer.vocabulary_size, longest, patch, areas),
         settings,
         {
             "name": name,
@@ -198,15 +199,25 @@ def _only(found: Questions) -> str | None:
     return found.questions[0] if len(set(found.questions)) == 1 else None
 
 
-def asking_config(size: tuple[int, ...], vocabulary: int, longest: int, patch: int | None) -> TransformerConfig:
-    """An encoder of pictures, a projector and a decoder. size: Y, X, Z of a picture; longest: tokens of a sentence."""
+def asking_config(
+    size: tuple[int, ...], vocabulary: int, longest: int, patch: int | None, areas: int | None = None
+) -> TransformerConfig:
+    """An encoder of pictures, a projector and a decoder. size: Y, X, Z of a picture; longest: tokens of a sentence.
+
+    areas: of the picture, a side; of each one vector stands ahead of the question, the mean of those of
+    its patches; 0: the vectors of all patches. None: 2, its quarters, if that many patches can be halved, or else 0.
+    """
     seen = {**ENCODER, **eye_of(size, patch or max(1, min(size[:2]) // PATCHES))}
+    rows, columns = (whole // side for whole, side in zip(seen["image"][1:], seen["patch"], strict=True))
+    if areas is None:
+        areas = 0 if rows % AREAS or columns % AREAS else AREAS
     return preset(
         "tiny",
         vocabulary_size=vocabulary,
-        **{**DECODER, "context": seen["context"] + longest},
+        **{**DECODER, "context": (areas**2 or seen["context"]) + longest},
         architecture="encoder-decoder",
         encoder_ahead=True,
+        encoder_areas=areas or None,
         encoder=seen,
     )
 
