@@ -88,7 +88,8 @@ class Asker:
 
 def language_model(seeing: Transformer, asker: Asker, steps: int, seed: int) -> Params:
     """A decoder of the same shape, after it has read questions and answers without pictures."""
-    config = {**seeing.config.to_dict(), "architecture": "decoder", "encoder": None, "encoder_ahead": False}
+    config = {**seeing.config.to_dict(), "architecture": "decoder", "encoder": None}
+    config |= {"encoder_ahead": False, "encoder_areas": None}
     model = Transformer(type(seeing.config).from_dict(config))
     params = model.init(np.random.default_rng([seed, 1]))
     fit(model, params, asker.batches(steps, seed, blind=True), _rate(steps))
