@@ -19,6 +19,7 @@ from minigpt.text import BytePairTokenizer, Tokenizer, document_end
 from minigpt.train import TrainSettings
 from minigpt.train.lock import locked
 from minigpt.train.provenance import provenance
+from minigpt.values import shown
 from minigpt.vision.augment import UNCHANGED, Augmentation, augmented
 from minigpt.vision.data import CHANGED
 from minigpt.vision.named import split
@@ -30,6 +31,7 @@ DECODER: dict[str, Any] = {"width": 64, "layers": 2, "heads": 4, "init_std": 0.1
 ENCODER: dict[str, Any] = {"width": 64, "layers": 3, "heads": 4, "position": "learned"}
 VOCABULARY = 512
 VALIDATION, MOST_VALIDATION = 0.05, 200  # of the pictures, with all their questions
+LONGEST = 512  # tokens of a question with its answer: every row of a step is as long as its longest
 FIRST = 5  # the first of so many parts of the steps, in which some questions alone are asked
 ROWS = 200  # questions that are judged together
 AREAS = 2  # of a picture, a side, whose means stand ahead of the question
@@ -160,7 +162,7 @@ def prepare_asking(
         raise UserError(f"no question begins with the word {first!r}; name one that does, or leave it out")
     texts = [f"{question} {answer}" for question, answer in zip(training.questions, training.answers, strict=True)]
     tokenizer = BytePairTokenizer.train(texts, VOCABULARY, at_most=True, progress=False)
-    longest = max(Sentences(tokenizer, part).longest for part in parts.values())
+    longest = max(_longest(tokenizer, some, part) for part, some in parts.items())
     mean, deviation = pixel_statistics(training.pixels)
     folder = ImageFolder(
         path,
@@ -192,6 +194,18 @@ def prepare_asking(
             checksums[texts_of.name] = checksum(texts_of)
         folder.save()
     return folder
+
+
+def _longest(tokenizer: Tokenizer, found: Questions, part: str) -> int:
+    """Positions that the longest question and its answer need. `UserError` where they are no sentence any more."""
+    rows = Sentences(tokenizer, found).rows
+    row = int(np.argmax([len(ids) for ids in rows]))
+    if len(rows[row]) > LONGEST:
+        raise UserError(
+            f"the question {shown(found.questions[row])} of {part} has {len(rows[row]):,} tokens with its answer, but "
+            f"there may be {LONGEST:,} at most; shorten it"
+        )
+    return len(rows[row]) - 1
 
 
 def _only(found: Questions) -> str | None:
