@@ -155,8 +155,8 @@ class projector_forgotten(Hooked):
 
 
 class mean_given_whole(Hooked):
-    """This is the gradient you get when each patch takes all of the gradient of its area's mean: of n patches each has a
-    share of 1 / n in it."""
+    """This is the gradient you get when each patch takes all of the gradient of its area's mean: of n patches each has
+    a share of 1 / n in it."""
 
     def replace(self, name, gradient):
         return 2 * gradient if name == "encoder.dfinal" else gradient  # two patches an area
