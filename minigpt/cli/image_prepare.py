@@ -35,8 +35,9 @@ def _fresh(arguments: argparse.Namespace) -> ImageFolder:
     augment = Augmentation.from_text(arguments.augment) if arguments.augment else Augmentation()
     if named is not None and arguments.augment is None:
         augment = named.augment
-    if arguments.first is not None:
-        raise UserError("--first goes with --task ask; leave it out")
+    for name in ("first", "areas"):
+        if getattr(arguments, name) is not None:
+            raise UserError(f"--{name} goes with --task ask; leave it out")
     images = images_of(arguments.corpus, arguments.label)
     test = arguments.test
     if test is None and named is not None and not arguments.corpus.endswith(TEST):
@@ -79,7 +80,7 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
         first = word if first is None else first
     found, asked = read_questions(arguments.corpus), read_questions(test or arguments.corpus + TEST)
     settings = _settings(arguments, len(found.questions), times, ASKED_TOGETHER)
-    config = asking_config(found.pixels.shape[1:], 512, 32, arguments.patch)
+    config = asking_config(found.pixels.shape[1:], 512, 32, arguments.patch, arguments.areas)
     _check_memory(config, settings)
     _say_left_out(config)
     with reserved_folder(arguments, f"{Path(arguments.corpus).stem}-ask", has_images) as path:
@@ -89,6 +90,7 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
             asked,
             name=arguments.corpus,
             patch=arguments.patch,
+            areas=arguments.areas,
             augment=augment,
             first=None if first == "none" else first,
             settings=settings,

@@ -34,6 +34,7 @@ VALIDATION, MOST_VALIDATION = 0.05, 200  # of the pictures, with all their quest
 LONGEST = 512  # tokens of a question with its answer: every row of a step is as long as its longest
 FIRST = 5  # the first of so many parts of the steps, in which some questions alone are asked
 ROWS = 200  # questions that are judged together
+AREAS = 2  # of a picture, a side, whose means stand ahead of the question
 PATCHES = 8  # beside each other, where nobody says how large they are: shapes and digits are told by their edges
 
 
@@ -119,6 +120,7 @@ def prepare_asking(
     *,
     name: str = "questions",
     patch: int | None = None,
+    areas: int | None = None,
     augment: Augmentation = UNCHANGED,
     first: str | None = None,
     settings: TrainSettings | None = None,
@@ -128,9 +130,9 @@ def prepare_asking(
     """Check everything, make the tokenizer, and write pictures, questions and, last, images.json.
 
     Of the pictures a twentieth validates, with all their questions; on `test` the model is measured once. patch: pixels
-    of a patch's side; None: an eighth of the picture's. first: in the first fifth of the steps only questions are asked
-    that begin with this word. Where answers are many, each says more of its picture than yes or no does, and what is
-    hard to see is seen sooner. The rest as of `prepare_images`.
+    of a patch's side; None: an eighth of the picture's. areas: see `asking_config`. first: in the first fifth of the
+    steps only questions are asked that begin with this word. Where answers are many, each says more of its picture than
+    yes or no does, and what is hard to see is seen sooner. The rest as of `prepare_images`.
     """
     path, settings = Path(path), settings or TrainSettings()
     check_size(test, found.pixels.shape[1:], "the test")
@@ -149,7 +151,7 @@ def prepare_asking(
     mean, deviation = pixel_statistics(training.pixels)
     folder = ImageFolder(
         path,
-        asking_config(found.pixels.shape[1:], tokenizer.vocabulary_size, longest, patch),
+        asking_config(found.pixels.shape[1:], tokenizer.vocabulary_size, longest, patch, areas),
         settings,
         {
             "name": name,
@@ -195,15 +197,25 @@ def _only(found: Questions) -> str | None:
     return found.questions[0] if len(set(found.questions)) == 1 else None
 
 
-def asking_config(size: tuple[int, ...], vocabulary: int, longest: int, patch: int | None) -> TransformerConfig:
-    """An encoder of pictures, a projector and a decoder. size: Y, X, Z of a picture; longest: tokens of a sentence."""
+def asking_config(
+    size: tuple[int, ...], vocabulary: int, longest: int, patch: int | None, areas: int | None = None
+) -> TransformerConfig:
+    """An encoder of pictures, a projector and a decoder. size: Y, X, Z of a picture; longest: tokens of a sentence.
+
+    areas: of the picture, a side; of each one vector stands ahead of the question, the mean of those of
+    its patches; 0: the vectors of all patches. None: 2, its quarters, if that many patches can be halved, or else 0.
+    """
     seen = {**ENCODER, **eye_of(size, patch or max(1, min(size[:2]) // PATCHES))}
+    rows, columns = (whole // side for whole, side in zip(seen["image"][1:], seen["patch"], strict=True))
+    if areas is None:
+        areas = 0 if rows % AREAS or columns % AREAS else AREAS
     return preset(
         "tiny",
         vocabulary_size=vocabulary,
-        **{**DECODER, "context": seen["context"] + longest},
+        **{**DECODER, "context": (areas**2 or seen["context"]) + longest},
         architecture="encoder-decoder",
         encoder_ahead=True,
+        encoder_areas=areas or None,
         encoder=seen,
     )
 

@@ -190,6 +190,8 @@ def test_the_command_trains_and_answers(tmp_path, capsys, monkeypatch):
     (["train", "x.jsonl", "--task", "ask"], "measured on other questions; name them with --test"),
     (["train", "x.jsonl", "--task", "ask", "--recipe", "vit"], "--recipe goes with --task classify"),
     (["train", "easy-vqa", "--task", "classify", "--first", "what"], "--first goes with --task ask"),
+    (["train", "easy-vqa", "--task", "classify", "--areas", "2"], "--areas goes with --task ask"),
+    (["train", "easy-vqa", "--task", "ask", "--areas", "3"], "8 x 8 patches have no 3 equal areas a side"),
     (["train", "mnist", "--first", "what"], "add --task classify"),
     (["ask", "RUN", "PICTURE"], "the model was trained on many questions; ask one"),
     (["ask", "RUN", "test:40"], "the test has no question 40; the last one is 39"),
@@ -229,7 +231,7 @@ def test_a_question_without_an_end_is_refused_before_it_takes_the_memory(tmp_pat
 
 def test_a_long_answer_is_written_to_its_end(finished, monkeypatch):
     model = Asked(finished)
-    room = model.folder.config.context - model.folder.config.encoder.context - len(model.tokenizer.encode("is it?"))
+    room = model.folder.config.context - model.folder.config.vectors_ahead - len(model.tokenizer.encode("is it?"))
     letter = int(model.tokenizer.encode("s")[0])
     monkeypatch.setattr("minigpt.vision.asked.generate", lambda *given, **_: iter([[letter]] * given[3]))
     assert model.answer(np.zeros((8, 8, 1), np.uint8), "is it?") == "s" * room
@@ -237,7 +239,7 @@ def test_a_long_answer_is_written_to_its_end(finished, monkeypatch):
     config = model.folder.config
     object.__setattr__(model, "folder", SimpleNamespace(
         image=model.folder.image, scaled=model.folder.scaled,
-        config=SimpleNamespace(context=wide, encoder=config.encoder),
+        config=SimpleNamespace(context=wide, vectors_ahead=config.vectors_ahead),
     ))  # fmt: skip
     assert len(model.answer(np.zeros((8, 8, 1), np.uint8), "is it?")) == room + 100
 
@@ -331,6 +333,16 @@ def test_sizes_that_do_not_fit_are_named(tmp_path):
         prepare_asking(tmp_path, asked(5), asked(4))
     with pytest.raises(UserError, match="a patch of 9 pixels does not fit into 8 x 8"):
         asking_config((8, 8, 1), 300, 9, 9)
+
+
+@pytest.mark.parametrize(("size", "patch", "areas", "ahead"), [
+    ((64, 64, 3), None, None, 4), ((64, 64, 3), None, 4, 16), ((64, 64, 3), None, 0, 64), ((56, 40, 1), 8, None, 35),
+    ((56, 32, 1), 8, 1, 1), ((12, 8, 1), 2, None, 4),
+])  # fmt: skip
+def test_how_many_vectors_stand_ahead_of_a_question(size, patch, areas, ahead):
+    """Those of quarters, where as many patches can be halved both ways; or as many as was said."""
+    config = asking_config(size, 300, 9, patch, areas)
+    assert (config.vectors_ahead, config.context) == (ahead, ahead + 9)
 
 
 def test_easy_vqa_is_what_it_says_and_blind_two_thirds():
