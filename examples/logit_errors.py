@@ -9,7 +9,6 @@ transformers from their own files. Those of Whisper (CTranslate2) and g2p (.npz)
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,26 +22,33 @@ TEXTS = (
     "def mean(values):\n    return sum(values) / len(values)\n",
     "Héllo, wörld! naïve 東京 costs $5.00, don't it?",
 )
-SECONDS, WRITTEN = 2, 12  # of noise that Whisper hears; tokens that it, and g2p, are asked about
+WRITTEN = 12  # tokens that Whisper, which hears noise, and g2p are asked about
 
 
-def decoder(opened: OpenedModel, text: str) -> tuple[np.ndarray, np.ndarray]:
-    """Logits of SmolLM2, ours and theirs: (T, V)."""
+Both = tuple[np.ndarray, np.ndarray]  # (T, V) ours and theirs
+
+
+def decoder(opened: OpenedModel) -> list[Both]:
+    """Logits of SmolLM2, of each text."""
     file = fetch_named(opened.name)
     model = transformers.AutoModelForCausalLM.from_pretrained(str(file.parent), gguf_file=file.name).eval()
-    ids = opened.tokenizer.encode(text)[None]
-    return opened.model.forward(opened.params, ids)[0][0], model(torch.tensor(ids)).logits[0].numpy()
+    rows = [opened.tokenizer.encode(text)[None] for text in TEXTS]
+    return [
+        (opened.model.forward(opened.params, ids)[0][0], model(torch.tensor(ids)).logits[0].numpy()) for ids in rows
+    ]
 
 
-def encoder(opened: OpenedModel, text: str) -> tuple[np.ndarray, np.ndarray]:
+def encoder(opened: OpenedModel) -> list[Both]:
     """Hidden states of MiniLM, which has no head: (T, C)."""
-    model = transformers.AutoModel.from_pretrained(str(fetch_named(opened.name))).eval()
-    ids, segments = opened.tokenizer.encode_pair(text)
-    ours = opened.model.forward(opened.params, Batch(ids[None], segments=segments[None]))[0]
-    return ours[0], model(input_ids=torch.tensor(ids[None])).last_hidden_state[0].numpy()
+    model, found = transformers.AutoModel.from_pretrained(str(fetch_named(opened.name))).eval(), []
+    for text in TEXTS:
+        ids, segments = opened.tokenizer.encode_pair(text)
+        ours = opened.model.forward(opened.params, Batch(ids[None], segments=segments[None]))[0]
+        found.append((ours[0], model(input_ids=torch.tensor(ids[None])).last_hidden_state[0].numpy()))
+    return found
 
 
-def two_stacks(opened: OpenedModel, source: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+def two_stacks(opened: OpenedModel, source: np.ndarray, name: str) -> Both:
     """Logits of an encoder-decoder after tokens at random: (T, V). name: what transformers calls the source."""
     family, cls = fitting_class(opened.model.config)
     tokens = np.random.default_rng(1).integers(0, opened.model.config.vocabulary_size, (1, WRITTEN))
@@ -54,16 +60,15 @@ def two_stacks(opened: OpenedModel, source: np.ndarray, name: str) -> tuple[np.n
     return ours[0], model(**given, decoder_input_ids=torch.tensor(tokens)).logits[0].numpy()
 
 
-def pairs_of(opened: OpenedModel) -> list[tuple[np.ndarray, np.ndarray]]:
+def pairs_of(opened: OpenedModel) -> list[Both]:
     """Ours and theirs, of every text."""
     config, rng = opened.model.config, np.random.default_rng(0)
     if config.encoder is None:
-        ask: Any = decoder if config.architecture == "decoder" else encoder
-        return [ask(opened, text) for text in TEXTS]
-    eye = config.encoder
-    if eye.input == "tokens":
-        return [two_stacks(opened, rng.integers(0, eye.vocabulary_size, (1, 8)), "input_ids")]
-    frames = rng.standard_normal((1, 2 * eye.context, eye.input_width)).astype(np.float32)
+        return decoder(opened) if config.architecture == "decoder" else encoder(opened)
+    reads = config.encoder
+    if reads.input == "tokens":
+        return [two_stacks(opened, rng.integers(0, reads.vocabulary_size, (1, 8)), "input_ids")]
+    frames = rng.standard_normal((1, 2 * reads.context, reads.input_width)).astype(np.float32)
     return [two_stacks(opened, frames, "input_features")]
 
 
@@ -71,6 +76,7 @@ def main() -> None:
     """Open, ask both, compare."""
     warnings.simplefilter("ignore")
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     print(f"{'model':10}{'numbers':>12}{'largest difference':>20}{'of the spread':>16}{'the same largest':>18}")
     for name in NAMED:
         with torch.no_grad():

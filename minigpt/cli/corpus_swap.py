@@ -3,6 +3,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from minigpt.cli.options import file, print_json, quoted
 from minigpt.errors import UserError
@@ -45,7 +46,12 @@ def execute_swap(arguments: argparse.Namespace) -> int:
             found += [text for piece in paragraphs(document.text) for text in swapping.both(piece)]
     text = ("\n" if source.is_json_lines else "\n\n").join(found) + "\n"
     write_text(arguments.out, text)
-    said = {"file": str(arguments.out), **swapping.counts(), "bytes_before": before, "bytes": len(text.encode())}
+    said: dict[str, Any] = {
+        "file": str(arguments.out),
+        **swapping.counts(),
+        "bytes_before": before,
+        "bytes": len(text.encode()),
+    }
     if arguments.json:
         print_json(said)
         return 0
