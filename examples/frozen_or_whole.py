@@ -24,7 +24,7 @@ from minigpt.optim import Schedule, warmup_cosine
 from minigpt.text import BytePairTokenizer
 from minigpt.train import fit
 from minigpt.vision.asking import FIRST, VOCABULARY, Sentences, asking_config
-from minigpt.vision.questions import Questions, blind_answers, read_questions
+from minigpt.vision.questions import Questions, blind_answers, chances, read_questions
 
 PAIRS = (("red", "triangle"), ("blue", "circle"), ("yellow", "rectangle"))
 SHAPES = ("circle", "rectangle", "triangle")
@@ -57,7 +57,7 @@ class Asker:
 
     def __init__(self, tokenizer: BytePairTokenizer, found: Questions):
         self.sentences, self.found = Sentences(tokenizer, found), found
-        self.every = np.arange(len(found.questions))
+        self.every, self.chances = np.arange(len(found.questions)), chances(found, "root")
         self.first = np.flatnonzero([question.startswith("what") for question in found.questions])
 
     def batch(self, rows: np.ndarray, blind: bool = False) -> Batch:
@@ -67,12 +67,13 @@ class Asker:
         return batch._replace(source=None) if blind else batch
 
     def batches(self, steps: int, seed: int, blind: bool = False) -> Iterator[Batch]:
-        """One for each step; in the first fifth only what has more answers than yes and no."""
+        """One for each step, as `minigpt train easy-vqa --task ask` draws them: what has more answers than yes and no
+        is asked first, and rare answers more often."""
         for step in range(steps):
-            rng = np.random.default_rng([seed, step])
-            yield self.batch(
-                rng.choice(self.first if step < steps // FIRST else self.every, BATCH, replace=False), blind
-            )
+            rows = self.first if step < steps // FIRST else self.every
+            likely = self.chances[rows]
+            drawn = np.random.default_rng([seed, step]).choice(rows, BATCH, p=likely / likely.sum())
+            yield self.batch(drawn, blind)
 
     def right(self, model: Transformer, params: Params | Overlay) -> np.ndarray:
         """(N,) whether exactly the answer is written."""
@@ -87,7 +88,8 @@ class Asker:
 
 def language_model(seeing: Transformer, asker: Asker, steps: int, seed: int) -> Params:
     """A decoder of the same shape, after it has read questions and answers without pictures."""
-    config = {**seeing.config.to_dict(), "architecture": "decoder", "encoder": None, "encoder_ahead": False}
+    config = {**seeing.config.to_dict(), "architecture": "decoder", "encoder": None}
+    config |= {"encoder_ahead": False, "encoder_areas": None}
     model = Transformer(type(seeing.config).from_dict(config))
     params = model.init(np.random.default_rng([seed, 1]))
     fit(model, params, asker.batches(steps, seed, blind=True), _rate(steps))

@@ -7,9 +7,9 @@ from minigpt.errors import UserError
 from minigpt.vision import has_images
 from minigpt.vision.named import NAMES
 from minigpt.vision.prepare import RECIPES
-from minigpt.vision.questions import QUESTION_SETS
+from minigpt.vision.questions import BALANCES, QUESTION_SETS
 
-OF_IMAGES = ("task", "test", "augment", "patch", "recipe", "label", "first")
+OF_IMAGES = ("task", "test", "augment", "patch", "recipe", "label", "first", "balance", "areas")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="HOW",
         help="change images at random: shift:2,crop:0.1,turn:10,flip or none (default none)",
     )
-    group.add_argument("--patch", type=positive, help="pixels of a patch's side (default: a quarter of the image's)")
+    group.add_argument(
+        "--patch",
+        type=positive,
+        help="pixels of a patch's side (default: a quarter of the image's; with --task ask an eighth)",
+    )
+    group.add_argument(
+        "--areas",
+        type=int,
+        choices=range(17),
+        metavar="N",
+        help="ask: the means of the patches in N x N areas stand ahead of the question, or with 0 all patches "
+        "(default 2: quarters)",
+    )
     group.add_argument(
         "--recipe", choices=tuple(RECIPES), help="classify: what the model is made of (default modern); vit is exported"
     )
@@ -35,6 +47,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--first",
         metavar="WORD",
         help="ask: for the first fifth of the steps only questions that begin so, or none (easy-vqa: default what)",
+    )
+    group.add_argument(
+        "--balance",
+        choices=tuple(BALANCES),
+        help="ask: draw rare answers to a question more often, by the root of how frequent they are or all alike "
+        "(default none; easy-vqa: root)",
     )
     group.add_argument("--label", metavar="COLUMN", help="of a .csv or .npz: what names the classes (default label)")
 

@@ -55,7 +55,7 @@ class Asked:
                 f"was trained on {height} x {width} with {channels}; make it of that size and kind"
             )
         ids = self.tokenizer.encode(question.strip())
-        room = self.folder.config.context - self.folder.config.encoder.context - len(ids)
+        room = self.folder.config.context - self.folder.config.vectors_ahead - len(ids)
         if not len(ids) or room < 1:
             raise UserError(
                 f"the question has {len(ids):,} tokens, but beside a picture the model sees {room + len(ids)}, with "
@@ -79,7 +79,7 @@ class Asked:
         """(N,) booleans: whether it would write exactly the answer, which it does if every token of it, and the end, is
         the likeliest after those before it."""
         sentences = Sentences(self.tokenizer, asked)
-        if sentences.longest + self.folder.config.encoder.context > self.folder.config.context:
+        if sentences.longest + self.folder.config.vectors_ahead > self.folder.config.context:
             raise UserError("a question is longer than any that the model was trained on; leave it out")
         found = []
         count = len(asked.questions)

@@ -18,7 +18,7 @@ from minigpt.vision import NAMED_IMAGES, Augmentation, open_image_folder, train_
 from minigpt.vision.asked import Asked, by_first_word, by_novelty
 from minigpt.vision.asking import AskingData, Sentences, asking_config, prepare_asking, questions_of
 from minigpt.vision.augment import UNCHANGED
-from minigpt.vision.questions import EASY_VQA, Questions, blind_answers, read_questions
+from minigpt.vision.questions import EASY_VQA, Questions, blind_answers, chances, read_questions
 from minigpt.vision.scenes import digit_scenes
 
 WHERE = ("is it dark?", "where is it bright?")
@@ -190,6 +190,9 @@ def test_the_command_trains_and_answers(tmp_path, capsys, monkeypatch):
     (["train", "x.jsonl", "--task", "ask"], "measured on other questions; name them with --test"),
     (["train", "x.jsonl", "--task", "ask", "--recipe", "vit"], "--recipe goes with --task classify"),
     (["train", "easy-vqa", "--task", "classify", "--first", "what"], "--first goes with --task ask"),
+    (["train", "easy-vqa", "--task", "classify", "--balance", "root"], "--balance goes with --task ask"),
+    (["train", "easy-vqa", "--task", "classify", "--areas", "2"], "--areas goes with --task ask"),
+    (["train", "easy-vqa", "--task", "ask", "--areas", "3"], "8 x 8 patches have no 3 equal areas a side"),
     (["train", "mnist", "--first", "what"], "add --task classify"),
     (["ask", "RUN", "PICTURE"], "the model was trained on many questions; ask one"),
     (["ask", "RUN", "test:40"], "the test has no question 40; the last one is 39"),
@@ -281,6 +284,28 @@ def test_some_questions_are_asked_alone_at_first(tmp_path):
         prepare_asking(tmp_path / "other", asked(60), asked(20, seed=1), first="why")
 
 
+@pytest.mark.parametrize(("balance", "rare"), [("none", 1 / 10), ("root", 1 / 4), ("full", 1 / 2)])
+def test_rare_answers_are_drawn_more_often(balance, rare, tmp_path):
+    """Nine noes for one yes: the root of 9 is 3. Of another question, whose answers are alike, nothing changes."""
+    found = asked(200)
+    answers = list(found.answers)
+    answers[::2] = ["yes" if number % 10 == 0 else "no" for number in range(200)]
+    answers[1::2] = ["on the left", "on the right"] * 100
+    found = found._replace(answers=tuple(answers))
+    likely = chances(found, balance)
+    answers, dark = np.array(answers), np.array(found.questions) == WHERE[0]
+    assert likely.sum() == pytest.approx(1) and likely[dark].sum() == pytest.approx(1 / 2)
+    assert likely[answers == "yes"].sum() == pytest.approx(rare / 2)
+    np.testing.assert_allclose(likely[~dark], 1 / 400)
+    settings = TrainSettings(steps=9, batch=4000, warmup=1)
+    folder = prepare_asking(tmp_path, found, asked(20, seed=1), balance=balance, settings=settings)
+    assert open_image_folder(tmp_path).corpus.get("balance", "none") == balance
+    data, tokenizer = AskingData(folder), folder.tokenizer()
+    said = [tokenizer.decode(row[row != IGNORED][:-1]) for row in data.batches(4)[0].targets]
+    assert np.mean(np.array(said) == " yes") == pytest.approx(rare / 2, abs=0.03)
+    assert np.array_equal(data.batches(4)[0].tokens, AskingData(folder).batches(4)[0].tokens)
+
+
 def test_answers_that_training_had_are_told_from_new_ones():
     learnt, test = asked(30), asked(9, seed=3)
     assert by_novelty(learnt, test) == {}
@@ -331,6 +356,16 @@ def test_sizes_that_do_not_fit_are_named(tmp_path):
         prepare_asking(tmp_path, asked(5), asked(4))
     with pytest.raises(UserError, match="a patch of 9 pixels does not fit into 8 x 8"):
         asking_config((8, 8, 1), 300, 9, 9)
+
+
+@pytest.mark.parametrize(("size", "patch", "areas", "ahead"), [
+    ((64, 64, 3), None, None, 4), ((64, 64, 3), None, 4, 16), ((64, 64, 3), None, 0, 64), ((56, 40, 1), 8, None, 35),
+    ((56, 32, 1), 8, 1, 1), ((12, 8, 1), 2, None, 4),
+])  # fmt: skip
+def test_how_many_vectors_stand_ahead_of_a_question(size, patch, areas, ahead):
+    """Those of quarters, where as many patches can be halved both ways; or as many as was said."""
+    config = asking_config(size, 300, 9, patch, areas)
+    assert (config.vectors_ahead, config.context) == (ahead, ahead + 9)
 
 
 def test_easy_vqa_is_what_it_says_and_blind_two_thirds():
