@@ -24,7 +24,7 @@ from minigpt.optim import Schedule, warmup_cosine
 from minigpt.text import BytePairTokenizer
 from minigpt.train import fit
 from minigpt.vision.asking import FIRST, VOCABULARY, Sentences, asking_config
-from minigpt.vision.questions import Questions, blind_answers, chances, read_questions
+from minigpt.vision.questions import Questions, blind_answers, read_questions
 
 PAIRS = (("red", "triangle"), ("blue", "circle"), ("yellow", "rectangle"))
 SHAPES = ("circle", "rectangle", "triangle")
@@ -57,7 +57,7 @@ class Asker:
 
     def __init__(self, tokenizer: BytePairTokenizer, found: Questions):
         self.sentences, self.found = Sentences(tokenizer, found), found
-        self.every, self.chances = np.arange(len(found.questions)), chances(found, "root")
+        self.every = np.arange(len(found.questions))
         self.first = np.flatnonzero([question.startswith("what") for question in found.questions])
 
     def batch(self, rows: np.ndarray, blind: bool = False) -> Batch:
@@ -67,12 +67,10 @@ class Asker:
         return batch._replace(source=None) if blind else batch
 
     def batches(self, steps: int, seed: int, blind: bool = False) -> Iterator[Batch]:
-        """One for each step, as `minigpt train easy-vqa --task ask` draws them: what has more answers than yes and no
-        is asked first, and rare answers more often."""
+        """One for each step; in the first fifth only what has more answers than yes and no."""
         for step in range(steps):
             rows = self.first if step < steps // FIRST else self.every
-            likely = self.chances[rows]
-            drawn = np.random.default_rng([seed, step]).choice(rows, BATCH, p=likely / likely.sum())
+            drawn = np.random.default_rng([seed, step]).choice(rows, BATCH, replace=False)
             yield self.batch(drawn, blind)
 
     def right(self, model: Transformer, params: Params | Overlay) -> np.ndarray:

@@ -27,7 +27,7 @@ from minigpt.ops import IGNORED
 from minigpt.train import fit
 from minigpt.vision.asked import Asked, by_first_word
 from minigpt.vision.asking import Sentences
-from minigpt.vision.questions import Questions, blind_answers, chances, read_questions
+from minigpt.vision.questions import Questions, blind_answers, read_questions
 
 QUARTERS, PARTS, RATE, WARMUP, LONGEST = 4, 50, 3e-3, 0.05, 64
 EYE = {"input": "patches", "context": QUARTERS, "layers": 1, "heads": 4, "position": "learned"}
@@ -49,8 +49,8 @@ def features(eye: Asked, found: Questions) -> np.ndarray:
 class Asker:
     """Questions with the features of their pictures."""
 
-    def __init__(self, sentences: Sentences, seen: np.ndarray, found: Questions):
-        self.sentences, self.seen, self.chances = sentences, seen, chances(found, "root")
+    def __init__(self, sentences: Sentences, seen: np.ndarray):
+        self.sentences, self.seen = sentences, seen
 
     def batch(self, rows: np.ndarray, pictures: np.ndarray) -> Batch:
         """The questions of these rows, about these pictures."""
@@ -93,7 +93,7 @@ def train(model: Transformer, params: Overlay, asker: Asker, rows: int, seconds:
     def batches() -> Iterator[Batch]:
         nonlocal steps
         while share() < 1:
-            chosen = np.random.default_rng([seed, steps]).choice(len(asker.sentences.rows), rows, p=asker.chances)
+            chosen = np.random.default_rng([seed, steps]).choice(len(asker.sentences.rows), rows, replace=False)
             yield asker.batch(chosen, asker.sentences.pictures[chosen])
             steps += 1
             if steps % 25 == 0:
@@ -127,8 +127,8 @@ def main() -> None:
     test = test.take(rng.choice(len(test.questions), arguments.asked, replace=False))
     eye = Asked(arguments.eye)
     with blas_threads(arguments.threads):
-        learnt = Asker(Sentences(opened.tokenizer, found), features(eye, found), found)
-        asked = Asker(Sentences(opened.tokenizer, test), features(eye, test), test)
+        learnt = Asker(Sentences(opened.tokenizer, found), features(eye, found))
+        asked = Asker(Sentences(opened.tokenizer, test), features(eye, test))
         model = seeing(opened.model, learnt.seen.shape[-1])
         prefix = prefix_of(model, opened.params, rng)
         params = Overlay(opened.params, prefix)

@@ -16,7 +16,7 @@ from minigpt.vision import Augmentation, ImageFolder, has_images, prepare_images
 from minigpt.vision.asking import asking_config, prepare_asking
 from minigpt.vision.named import NAMES, TEST, named_set
 from minigpt.vision.prepare import MODERN, config_of, left_out
-from minigpt.vision.questions import NAMED_QUESTIONS, UNBALANCED, read_questions
+from minigpt.vision.questions import NAMED_QUESTIONS, read_questions
 from minigpt.vision.seen import images_of
 
 ASKED, ASKED_TOGETHER = 4, 32  # times that each question is asked, and how many in a step
@@ -35,7 +35,7 @@ def _fresh(arguments: argparse.Namespace) -> ImageFolder:
     augment = Augmentation.from_text(arguments.augment) if arguments.augment else Augmentation()
     if named is not None and arguments.augment is None:
         augment = named.augment
-    for name in ("first", "balance", "areas"):
+    for name in ("first", "areas"):
         if getattr(arguments, name) is not None:
             raise UserError(f"--{name} goes with --task ask; leave it out")
     images = images_of(arguments.corpus, arguments.label)
@@ -73,11 +73,11 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
     if test is None and not named:
         raise UserError("--task ask is measured on other questions; name them with --test")
     augment, times = Augmentation.from_text(arguments.augment) if arguments.augment else Augmentation(), ASKED
-    first, balance = arguments.first, arguments.balance or UNBALANCED
+    first = arguments.first
     if named:
-        _, usual, times, word, even = NAMED_QUESTIONS[arguments.corpus]
+        _, usual, times, word = NAMED_QUESTIONS[arguments.corpus]
         augment = usual if arguments.augment is None else augment
-        first, balance = word if first is None else first, arguments.balance or even
+        first = word if first is None else first
     found, asked = read_questions(arguments.corpus), read_questions(test or arguments.corpus + TEST)
     settings = _settings(arguments, len(found.questions), times, ASKED_TOGETHER)
     config = asking_config(found.pixels.shape[1:], 512, 32, arguments.patch, arguments.areas)
@@ -93,7 +93,6 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
             areas=arguments.areas,
             augment=augment,
             first=None if first == "none" else first,
-            balance=balance,
             settings=settings,
             held=True,
             words=arguments.command_line,

@@ -7,9 +7,9 @@ from minigpt.errors import UserError
 from minigpt.vision import has_images
 from minigpt.vision.named import NAMES
 from minigpt.vision.prepare import RECIPES
-from minigpt.vision.questions import BALANCES, QUESTION_SETS
+from minigpt.vision.questions import QUESTION_SETS
 
-OF_IMAGES = ("task", "test", "augment", "patch", "recipe", "label", "first", "balance", "areas")
+OF_IMAGES = ("task", "test", "augment", "patch", "recipe", "label", "first", "areas")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -47,12 +47,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--first",
         metavar="WORD",
         help="ask: for the first fifth of the steps only questions that begin so, or none (easy-vqa: default what)",
-    )
-    group.add_argument(
-        "--balance",
-        choices=tuple(BALANCES),
-        help="ask: draw rare answers to a question more often, by the root of how frequent they are or all alike "
-        "(default none; easy-vqa: root)",
     )
     group.add_argument("--label", metavar="COLUMN", help="of a .csv or .npz: what names the classes (default label)")
 

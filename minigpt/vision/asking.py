@@ -24,7 +24,7 @@ from minigpt.vision.augment import UNCHANGED, Augmentation, augmented
 from minigpt.vision.data import CHANGED
 from minigpt.vision.named import split
 from minigpt.vision.prepare import eye_of
-from minigpt.vision.questions import UNBALANCED, Questions, chances, check_size
+from minigpt.vision.questions import Questions, check_size
 from minigpt.vision.run import SEEN_PARTS, ImageFolder, has_images, pixel_statistics, write_array
 
 DECODER: dict[str, Any] = {"width": 64, "layers": 2, "heads": 4, "init_std": 0.1}  # of the recipe `tiny`
@@ -80,7 +80,6 @@ class AskingData:
         self._sentences = {part: Sentences(tokenizer, found) for part, found in self._found.items()}
         words = np.array([question.split()[0] for question in self._found["training"].questions])
         self._every, self._first = np.arange(len(words)), np.flatnonzero(words == folder.corpus.get("first"))
-        self._chances = chances(self._found["training"], self._balance)
         count = len(self._sentences["validation"].rows)
         self._held_out = [
             HeldOut(self._batch("validation", np.arange(first, min(first + ROWS, count))))
@@ -92,27 +91,15 @@ class AskingData:
         """Micro-batches in which every question is asked once."""
         return -(-len(self._sentences["training"].rows) // self.folder.settings.batch)
 
-    @property
-    def _balance(self) -> str:
-        return str(self.folder.corpus.get("balance", UNBALANCED))
-
-    def _rows(self, step: int, micro: int) -> np.ndarray:
-        """Which questions of training are asked: each once an epoch or, if answers are balanced, drawn."""
-        settings = self.folder.settings
-        asked = self._first if step < self.folder.corpus.get("first_steps", 0) else self._every
-        if self._balance != UNBALANCED:
-            likely = self._chances[asked]
-            return np.random.default_rng([settings.seed, micro]).choice(asked, settings.batch, p=likely / likely.sum())
-        epoch, within = divmod(micro, -(-len(asked) // settings.batch))
-        order = np.random.default_rng([settings.seed, epoch]).permutation(asked)
-        return order[within * settings.batch : (within + 1) * settings.batch]
-
     def batches(self, step: int) -> list[Batch]:
         """See `minigpt.train.TrainingData`."""
         settings, found = self.folder.settings, []
+        asked = self._first if step < self.folder.corpus.get("first_steps", 0) else self._every
         for micro in range(step * settings.accumulate, (step + 1) * settings.accumulate):
-            batch = self._batch("training", self._rows(step, micro))
-            rng = np.random.default_rng([settings.seed, micro, CHANGED])
+            epoch, within = divmod(micro, -(-len(asked) // settings.batch))
+            order = np.random.default_rng([settings.seed, epoch]).permutation(asked)
+            rows = order[within * settings.batch : (within + 1) * settings.batch]
+            batch, rng = self._batch("training", rows), np.random.default_rng([settings.seed, micro, CHANGED])
             assert batch.source is not None
             found.append(batch._replace(source=augmented(batch.source, self.folder.augment, rng)))
         return found
@@ -136,7 +123,6 @@ def prepare_asking(
     areas: int | None = None,
     augment: Augmentation = UNCHANGED,
     first: str | None = None,
-    balance: str = UNBALANCED,
     settings: TrainSettings | None = None,
     held: bool = False,
     words: Sequence[str] | None = None,
@@ -146,8 +132,7 @@ def prepare_asking(
     Of the pictures a twentieth validates, with all their questions; on `test` the model is measured once. patch: pixels
     of a patch's side; None: an eighth of the picture's. areas: see `asking_config`. first: in the first fifth of the
     steps only questions are asked that begin with this word. Where answers are many, each says more of its picture than
-    yes or no does, and what is hard to see is seen sooner. balance: see `chances`; whether what is asked is what is
-    seen is learnt late where the answer is mostly no. The rest as of `prepare_images`.
+    yes or no does, and what is hard to see is seen sooner. The rest as of `prepare_images`.
     """
     path, settings = Path(path), settings or TrainSettings()
     check_size(test, found.pixels.shape[1:], "the test")
@@ -173,7 +158,6 @@ def prepare_asking(
             **{part: len(some.questions) for part, some in parts.items()},
             "question": _only(training),
             **({} if first is None else {"first": first, "first_steps": settings.steps // FIRST}),
-            **({} if balance == UNBALANCED else {"balance": balance}),
         },
         task="ask",
         labels=tuple(sorted(set(training.answers))),

@@ -21,8 +21,6 @@ EASY_VQA = Package(
     "easy-vqa", "1.0", "fcb51b309b78c7b00f97b64cdbcbcf5c105f94da1b39c0796cee5a787c4f650f", "easy_vqa/data", 3.2, "MIT"
 )
 CAPTION = "what is to be seen?"  # asked of every scene
-UNBALANCED = "none"
-BALANCES = {UNBALANCED: 0.0, "root": 0.5, "full": 1.0}
 
 
 class Questions(NamedTuple):
@@ -115,24 +113,6 @@ def _captions(name: str) -> Questions:
     return Questions(pixels, np.arange(len(captions)), (CAPTION,) * len(captions), captions)
 
 
-def chances(found: Questions, balance: str) -> np.ndarray:
-    """(N,) how likely each is the next to be asked in training; they sum to 1.
-
-    Every question is as frequent as it is in `found`. Of its answers one that is n times as frequent as another is
-    drawn n times as often (`none`), as often as the square root of n says (`root`), or equally often (`full`). Kang et
-    al. (2020), "Decoupling Representation and Classifier for Long-Tailed Recognition", arXiv:1910.09217, call these
-    instance-balanced, square-root and class-balanced sampling.
-    """
-    pairs = list(zip(found.questions, found.answers, strict=True))
-    frequent = Counter(pairs)
-    own = np.array([frequent[pair] for pair in pairs], np.float64) ** -BALANCES[balance]
-    asked, total = Counter(found.questions), dict.fromkeys(found.questions, 0.0)
-    for question, chance in zip(found.questions, own.tolist(), strict=True):
-        total[question] += chance
-    wanted = np.array([asked[question] / total[question] for question in found.questions]) * own
-    return wanted / wanted.sum()
-
-
 class NamedQuestions(NamedTuple):
     """Where a named set comes from."""
 
@@ -140,12 +120,11 @@ class NamedQuestions(NamedTuple):
     augment: Augmentation  # what does not change the answers
     times: int  # that each question is asked
     first: str | None  # the questions that begin so are asked alone for a while
-    balance: str  # one of `BALANCES`
 
 
 NAMED_QUESTIONS = {
-    "easy-vqa": NamedQuestions(_easy_vqa, Augmentation(), 3, "what", "root"),
-    SET: NamedQuestions(_captions, Augmentation(shift=2, crop=0.1, turn=8.0), 8, None, UNBALANCED),
+    "easy-vqa": NamedQuestions(_easy_vqa, Augmentation(), 3, "what"),
+    SET: NamedQuestions(_captions, Augmentation(shift=2, crop=0.1, turn=8.0), 8, None),
 }
 QUESTION_SETS = tuple(f"{name}{part}" for name in NAMED_QUESTIONS for part in ("", TEST))
 

@@ -20,7 +20,6 @@ from minigpt.train.folder import PROVENANCE, read_settings
 from minigpt.values import FLAG, TABLE, TEXT, about, choice, list_of, number, read, shown, table_of, whole
 from minigpt.vision.augment import UNCHANGED, Augmentation
 from minigpt.vision.images import Images
-from minigpt.vision.questions import BALANCES, UNBALANCED
 
 FILE = "images.json"
 FORMAT = "minigpt images 1"
@@ -176,7 +175,6 @@ def open_image_folder(path: str | Path) -> ImageFolder:
         for name in ("question", "first"):
             read(found["data"], name, TEXT.or_none(), None)
         read(found["data"], "first_steps", whole(0), 0)
-        read(found["data"], "balance", choice(*BALANCES), UNBALANCED)
         read(found["data"], "bytes", FLAG.or_none(), None)
         task = read(value, "task", choice(*TASKS), TASKS[0])
         _check(config, found, task)

@@ -18,7 +18,7 @@ from minigpt.vision import NAMED_IMAGES, Augmentation, open_image_folder, train_
 from minigpt.vision.asked import Asked, by_first_word, by_novelty
 from minigpt.vision.asking import AskingData, Sentences, asking_config, prepare_asking, questions_of
 from minigpt.vision.augment import UNCHANGED
-from minigpt.vision.questions import EASY_VQA, Questions, blind_answers, chances, read_questions
+from minigpt.vision.questions import EASY_VQA, Questions, blind_answers, read_questions
 from minigpt.vision.scenes import digit_scenes
 
 WHERE = ("is it dark?", "where is it bright?")
@@ -190,7 +190,6 @@ def test_the_command_trains_and_answers(tmp_path, capsys, monkeypatch):
     (["train", "x.jsonl", "--task", "ask"], "measured on other questions; name them with --test"),
     (["train", "x.jsonl", "--task", "ask", "--recipe", "vit"], "--recipe goes with --task classify"),
     (["train", "easy-vqa", "--task", "classify", "--first", "what"], "--first goes with --task ask"),
-    (["train", "easy-vqa", "--task", "classify", "--balance", "root"], "--balance goes with --task ask"),
     (["train", "easy-vqa", "--task", "classify", "--areas", "2"], "--areas goes with --task ask"),
     (["train", "easy-vqa", "--task", "ask", "--areas", "3"], "8 x 8 patches have no 3 equal areas a side"),
     (["train", "mnist", "--first", "what"], "add --task classify"),
@@ -232,7 +231,7 @@ def test_a_question_without_an_end_is_refused_before_it_takes_the_memory(tmp_pat
 
 def test_a_long_answer_is_written_to_its_end(finished, monkeypatch):
     model = Asked(finished)
-    room = model.folder.config.context - model.folder.config.encoder.context - len(model.tokenizer.encode("is it?"))
+    room = model.folder.config.context - model.folder.config.vectors_ahead - len(model.tokenizer.encode("is it?"))
     letter = int(model.tokenizer.encode("s")[0])
     monkeypatch.setattr("minigpt.vision.asked.generate", lambda *given, **_: iter([[letter]] * given[3]))
     assert model.answer(np.zeros((8, 8, 1), np.uint8), "is it?") == "s" * room
@@ -240,7 +239,7 @@ def test_a_long_answer_is_written_to_its_end(finished, monkeypatch):
     config = model.folder.config
     object.__setattr__(model, "folder", SimpleNamespace(
         image=model.folder.image, scaled=model.folder.scaled,
-        config=SimpleNamespace(context=wide, encoder=config.encoder),
+        config=SimpleNamespace(context=wide, vectors_ahead=config.vectors_ahead),
     ))  # fmt: skip
     assert len(model.answer(np.zeros((8, 8, 1), np.uint8), "is it?")) == room + 100
 
@@ -282,28 +281,6 @@ def test_some_questions_are_asked_alone_at_first(tmp_path):
     assert len({row.tobytes() for row in rows}) == 57, "each of them once"
     with pytest.raises(UserError, match="no question begins with the word 'why'"):
         prepare_asking(tmp_path / "other", asked(60), asked(20, seed=1), first="why")
-
-
-@pytest.mark.parametrize(("balance", "rare"), [("none", 1 / 10), ("root", 1 / 4), ("full", 1 / 2)])
-def test_rare_answers_are_drawn_more_often(balance, rare, tmp_path):
-    """Nine noes for one yes: the root of 9 is 3. Of another question, whose answers are alike, nothing changes."""
-    found = asked(200)
-    answers = list(found.answers)
-    answers[::2] = ["yes" if number % 10 == 0 else "no" for number in range(200)]
-    answers[1::2] = ["on the left", "on the right"] * 100
-    found = found._replace(answers=tuple(answers))
-    likely = chances(found, balance)
-    answers, dark = np.array(answers), np.array(found.questions) == WHERE[0]
-    assert likely.sum() == pytest.approx(1) and likely[dark].sum() == pytest.approx(1 / 2)
-    assert likely[answers == "yes"].sum() == pytest.approx(rare / 2)
-    np.testing.assert_allclose(likely[~dark], 1 / 400)
-    settings = TrainSettings(steps=9, batch=4000, warmup=1)
-    folder = prepare_asking(tmp_path, found, asked(20, seed=1), balance=balance, settings=settings)
-    assert open_image_folder(tmp_path).corpus.get("balance", "none") == balance
-    data, tokenizer = AskingData(folder), folder.tokenizer()
-    said = [tokenizer.decode(row[row != IGNORED][:-1]) for row in data.batches(4)[0].targets]
-    assert np.mean(np.array(said) == " yes") == pytest.approx(rare / 2, abs=0.03)
-    assert np.array_equal(data.batches(4)[0].tokens, AskingData(folder).batches(4)[0].tokens)
 
 
 def test_answers_that_training_had_are_told_from_new_ones():
