@@ -9,7 +9,7 @@
 # **You need.** Lesson 02, attention and positions; lesson 04, the decoder; lesson 07, the encoder, and prefixes; lesson
 # 16, what pretraining leaves behind.
 #
-# **Time.** 135 minutes to read; the code runs in 85 s and takes 0.7 GB.
+# **Time.** 170 minutes to read; the code runs in 90 s and takes 0.7 GB.
 
 # %%
 from functools import cache
