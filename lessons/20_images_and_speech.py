@@ -360,8 +360,8 @@ axes.set_xlabel(f"share of {ASKED:,} pictures that are named right")
 show(
     figure,
     "Five bars with a dot for each seed. The vision transformer, and the one whose patches were exchanged, are highest and "
-    "equal; the one whose pixels were exchanged inside of patches is hardly lower. The one whose pixels were all exchanged "
-    "is lower, the one without positions lowest. Lines mark the nearest neighbour, the linear model, chance and, level "
+    "equal; the one whose pixels were exchanged inside of patches is lower, the one whose pixels were all exchanged lower "
+    "still, the one without positions lowest. Lines mark the nearest neighbour, the linear model, chance and, level "
     "with the highest bars, the kernel model.",
 )
 
@@ -435,9 +435,10 @@ for position in ("none", "learned"):
 # %% [markdown]
 # So a ViT does not know at the start that two patches are neighbours. It must learn from pictures what a convolutional
 # network is given; Dosovitskiy et al. (2021) see in that the reason why it needs more of them, which is not tested here.
-# Inside a patch it is the same: the linear layer does not know which pixels lie side by side. With the pixels exchanged
-# inside of patches, where one layer for all patches fits none as well, most of the score is kept. What costs is that a
-# stroke that was in two patches is then in all sixteen.
+# Inside a patch it is the same: the linear layer does not know which pixels lie side by side. If the pixels of all patches
+# were exchanged alike, nothing at all would change. Exchanged in each patch in its own way they cost less than half of what
+# exchanging all of them costs: one layer has to read sixteen kinds of patches. The rest has another cause; the likeliest is
+# that a stroke that was in two patches is then in all sixteen.
 #
 # **Real digits.** The same on MNIST, where it has been fetched: 1,000 digits to learn from, 1,000 others to name.
 
@@ -446,7 +447,7 @@ RECORDED_MNIST = {
     "ViT": (0.883, 0.884, 0.885),
     "nearest neighbour": (0.903,),
     "linear model": (0.837,),
-    "kernel model": (0.94,),
+    "kernel model": (0.936,),
 }
 if MNIST:
     test = named_images("mnist-test", progress=False)
@@ -877,10 +878,12 @@ for change, runs in changed.items():
     print(f"quarter, {change}:", "  ".join(f"{one[1]:.3f}" for one in runs))
 
 # %% [markdown]
-# (a) and (c) are confirmed, (b) is *not confirmed*. So the trained feed-forward networks stand in the way, and it is not
-# their length alone: random ones as long let the glyph through, since what they add still depends on what they get. It
-# takes both, that they are long and always say the same. That random attention helps as well, three seeds do not show.
-# The quarter stays near chance or far below 1 for every frozen decoder but the one that has read; why is not tested here.
+# (a) and (c) are confirmed, (b) is *not confirmed*. In every seed the glyph rises to 0.98 or more with each of the three
+# changes of the feed-forward networks. By how much, differs from seed to seed, so that the interval of the difference holds
+# zero. The trained networks stand in the way, and it is not their length alone: random ones as long let the glyph
+# through, and what they add varies with what they get. It takes both, that they are long and always say the same. That
+# random attention helps as well, three seeds do not show. No frozen decoder but the one that has read names the quarter
+# reliably; why is not tested here.
 #
 # So *frozen* says little by itself. What mattered here is whether the frozen model had learnt to look at what stands
 # before. Large language models have, since their texts are full of things that are described before they are named. That
@@ -890,7 +893,7 @@ for change, runs in changed.items():
 #
 # The other way to join the two has no decoder. **Contrastive learning** trains two encoders so that what belongs together
 # lies together. Of N pictures and their N texts each picture must choose its text among all N, and each text its
-# picture: two cross-entropies over one table of cosines (Radford et al., 2021). The **cosine** of two vectors is their product
+# picture: two cross-entropies over one table of cosines (Radford et al., 2021). The *cosine* of two vectors is their product
 # after each has been divided by its length: 1 if they point the same way, 0 if they have nothing to do with each other.
 
 # %%
@@ -1053,8 +1056,8 @@ spread_table(near, name="cosine of a picture and a caption with")
 # (a) and (b) are confirmed. Captions with the same glyph, or the same quarter, lie nearer than others, in every seed. That
 # is what one expects if glyph and quarter are learnt apart and put together anew; eight words of ten kinds are not many, so
 # this is combination in its smallest form. With captions
-# dealt out at random no picture finds its own; the held-out ones do somewhat better there than the shown ones, and why is
-# not tested.
+# dealt out at random hardly a picture finds its own; the held-out ones do somewhat better there than the shown ones, and
+# why is not tested.
 #
 # ## A sound
 #
@@ -1070,7 +1073,8 @@ def vowel(seconds=1.2, pitch=120.0):
     """(N,) samples of a voice that moves from ah to ee."""
     time = np.arange(int(seconds * RATE)) / RATE
     move = np.clip(3 * time / seconds - 1, 0, 1)  # the first third ah, the last ee
-    phase = 2 * np.pi * np.cumsum(pitch * (1.1 - 0.2 * time / seconds)) / RATE
+    pitch = pitch * (1.1 - 0.2 * time / seconds)  # it falls
+    phase = 2 * np.pi * np.cumsum(pitch) / RATE
     formants = [a + (e - a) * move for a, e in zip(*FORMANTS.values(), strict=True)]
     sound = np.zeros(len(time))
     for overtone in range(1, 40):
@@ -1251,7 +1255,7 @@ RECORDED_SPEECH = {
     "do for them.",
     "backwards": "My whole food has been arrived in a young durf deep now, right? It's come why I heard this in the "
     "Christmas year's yield and I had that had no size. You're just a man",
-    "ah-ee": "I...",
+    "ah-ee": "Aye!",
 }
 RECORDED_LOSS = {"the clip": 0.082, "backwards": 5.747, "silence": 5.807}
 HEARS = is_fetched("whisper") and CLIP.exists() and not quick()
@@ -1336,8 +1340,8 @@ prediction(
 # said. Three short words are in both texts; the next sentences of the book have up to as many in common with it, so that
 # is what chance gives. Its decoder is a language model, as in E28, and it may be that it goes on with what is likely where
 # the encoder brings it nothing that it can read. Koenecke et al. (2024) found sentences that nobody said in transcripts of
-# Whisper, more often where a speaker pauses. A transcript looks the same whether it was heard or not. Of
-# our *ah-ee* it writes "I...", which is a fair reading, and may be chance.
+# Whisper, more of them for speakers with long pauses. A transcript looks the same whether it was heard or not. Of
+# our *ah-ee* it writes "Aye!", which is a fair reading, and may be chance.
 #
 # ## The strongest objection
 #

@@ -59,5 +59,5 @@ def seed_bars(
     axes.set(xlim=(0, 1.15 * most), ylim=(len(arms) - 0.5, -0.6))
     axes.spines[["top", "right"]].set_visible(False)
     if lines:
-        columns = min(3, len(lines))
+        columns = len(lines) if len(lines) < 4 else 2
         axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=columns)
