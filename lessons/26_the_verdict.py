@@ -8,7 +8,7 @@
 #
 # **You need.** Lesson 00, the verdicts and their grades. Every other lesson is cited by one row below.
 #
-# **Time.** 45 minutes to read; the code runs in 1 s and takes 0.1 GB.
+# **Time.** 60 minutes to read; the code runs in 1 s and takes 0.1 GB.
 
 # %%
 import json
@@ -21,7 +21,7 @@ import numpy as np
 from minigpt.course import expect, prediction, show, table
 from minigpt.course.claims import load_claims
 from minigpt.course.folder import lessons_folder
-from minigpt.plot import BLUE, GREEN, GREY, ORANGE, VERMILION
+from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILION
 
 audit = load_claims()
 claims = audit.claims
@@ -53,41 +53,53 @@ table(
 # %% [markdown]
 # ## The whole audit on one page
 #
-# Each row is a claim in our words, its verdict, the first number that was measured for it with the band to which a lesson
-# holds it, and that lesson. `minigpt claims C09` prints one row in full.
+# Each row is a claim in our words, its verdict, the first number that stands beside it with the band to which a lesson holds
+# it, and that lesson. `minigpt claims C09` prints one row in full. Mind what the number is for. The *verdict* is argued from
+# documents, in every row. A number that was *measured* shows, on a small model, what the method does that the claim names;
+# one that was *counted* is of our own record of the article and the card, which was made by hand.
+
 
 # %%
+def number_beside(claim):
+    """The first number of a claim, and whether it was counted in the record or measured on a model."""
+    if not claim.measures:
+        return "none"
+    first = claim.measures[0]
+    return f"{'counted' if first.name.startswith('E01.') else 'measured'}: {first.reading}"
+
+
+beside = [number_beside(claim) for claim in claims]
 table(
-    ["", "claim", "verdict", "measured", "lesson"],
+    ["", "claim", "verdict, from documents", "number", "lesson"],
     [
-        (
-            claim.id,
-            claim.claim,
-            claim.verdict,
-            claim.measures[0].reading if claim.measures else "argued from documents",
-            claim.lesson[:2],
-        )
-        for claim in claims
+        (claim.id, claim.claim, claim.verdict, number, claim.lesson[:2])
+        for claim, number in zip(claims, beside, strict=True)
     ],
 )
 
+# %%
+print(Counter(number.split(":")[0] for number in beside))
+
 # %% [markdown]
-# Forty rows are hard to see at once. So here is each part of the article, its claims sorted into four heaps. *Holds in
+# Forty rows are hard to see at once. So here is each part of the article, its claims sorted into five heaps. *Holds in
 # general*: true of such models, not known of this one. *Narrower*: true in another or a smaller form. *Against it*: the
-# source, the calendar, the family of models or the article itself says otherwise. *Nobody outside can know*: undisclosed.
+# source, the calendar, the family of models or the article itself says otherwise. *Undisclosed*: those outside have not been
+# told. *Not in its source*: the card does not say it, as far as it could be read, and more is not said against it.
 
 # %%
-HEAPS = ("holds in general", "narrower", "against it", "nobody outside can know")
-COLOURS = dict(zip(HEAPS, (GREEN, BLUE, VERMILION, GREY), strict=True))
+HEAPS = ("holds in general", "narrower", "against it", "undisclosed", "not in its source")
+COLOURS = dict(zip(HEAPS, (GREEN, BLUE, VERMILION, GREY, ORANGE), strict=True))
 
 
 def heap(claim):
-    """The one heap of a claim: what speaks against it counts before what cannot be known."""
+    """The one heap of a claim: what speaks for its content counts first, then what speaks against it."""
+    if "SUPPORTED" in claim.marks:
+        return "holds in general"
     if {"CONTRADICTED", "INCONSISTENT"} & set(claim.marks):
         return "against it"
     if "UNVERIFIABLE" in claim.marks:
-        return "nobody outside can know"
-    return "holds in general" if "SUPPORTED" in claim.marks else "narrower"
+        return "undisclosed"
+    return "narrower" if "PARTLY" in claim.marks else "not in its source"
 
 
 parts = list(dict.fromkeys(claim.part for claim in claims))
@@ -96,24 +108,26 @@ counts = np.array(
 )
 figure, axes = plt.subplots(figsize=(9, 3.8), layout="constrained")
 left = np.zeros(len(parts))
+total = dict(zip(HEAPS, counts.sum(axis=0).tolist(), strict=True))
 for name, column in zip(HEAPS, counts.T, strict=True):
     axes.barh(parts, column, left=left, color=COLOURS[name], label=f"{name} ({column.sum()})")
     for row in np.flatnonzero(column):
+        ink = BLACK if COLOURS[name] == ORANGE else "white"
         axes.text(
-            left[row] + column[row] / 2, row, column[row], ha="center", va="center", color="white"
+            left[row] + column[row] / 2, row, column[row], ha="center", va="center", color=ink
         )
     left += column
 axes.invert_yaxis()
-axes.set(xlabel="claims", title="Almost half of the claims have something against them")
+axes.set_xlabel("claims")
+axes.set_title(f"{total['against it']} of {len(claims)} claims have something against them")
 axes.spines[["top", "right"]].set_visible(False)
 axes.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
 show(
     figure,
-    "A bar for each part of the article, cut into the four heaps. All of the framing has something against it, and four claims "
-    "each of the architecture, of objectives and data, and of what is said to lie ahead. Of the concerns all hold in general; "
-    "architecture, size, objectives and advantages have two claims each that nobody outside can know.",
+    "A bar for each part of the article, cut into five heaps. All of the framing has something against it, four claims each of "
+    "the architecture and of objectives and data, and three of what is said to lie ahead. Of the concerns all hold in general; "
+    "architecture, size, objectives and advantages have two claims each that are undisclosed.",
 )
-total = dict(zip(HEAPS, counts.sum(axis=0).tolist(), strict=True))
 total
 
 # %%
@@ -128,16 +142,26 @@ expect(
 expect("L26.confirmed_of_this_model", len(about_it), equal=0)
 
 # %% [markdown]
-# **Right**, in general: attention weighs (C10); model and data parallelism are what the words say (C15, C16); computing
-# costs, data matter, bias is a concern (C32 to C34); transparency is needed (C39). None of these is *about* GPT-5.5.
+# *Right, in general*: attention weighs (C10); model and data parallelism are what the words say (C15, C16); models can be
+# adapted to fields (C25); computing costs, data matter, bias is a concern (C32 to C34); transparency is needed (C39). None of
+# these is *about* GPT-5.5.
 #
-# **Wrong**, in three ways. The article contradicts *itself*: an encoder-decoder in a decoder, a document with a size, hedges
+# *Right in part*, and here the card or the announcement does speak of GPT-5.5: some of the sources of its data (C23), first
+# places on some benchmarks (C27), more use of a long context, by the vendor's numbers (C29), better single claims (C30).
+# Explainability is unsolved, though not unbegun (C38).
+#
+# *Wrong*, in three ways. The article contradicts *itself*: an encoder-decoder in a decoder, a document with a size, hedges
 # that vanish (C02, C03, C08). It contradicts the *card or the calendar*: anonymized where the card says reduced, "future"
-# for what was published years before (C01, C22, C24, C35 to C37). It contradicts the *family*: ReLU, masked words, next
-# sentences were never documented for a GPT (C09, C11, C17, C18). This last kind is unsupported. It is not disproved.
+# for what was published years before (C01, C22, C24, C35 to C37); or it gives an account in which the main things are missing
+# (C04, C06, C20), or mixed up (C14). It contradicts the *family*: ReLU, masked words, next sentences were never documented for
+# a GPT (C09, C11, C17, C18). This last kind is unsupported. It is not disproved.
 #
-# **Unknowable from outside**: size, tokens, layout, activation, objectives. Not hard to find out: *undisclosed*. Lesson 10
-# shows that behaviour cannot stand in for disclosure. Models with very different numbers of parameters reach the same loss:
+# *Undisclosed*: size, tokens, layout, activation, objectives. Lesson 10 shows that a loss cannot stand in for disclosure:
+# models with very different numbers of parameters reach the same. That is not to say that nothing leaks: where an interface
+# gives logits, the width of a model can be computed from them (Carlini et al., 2024).
+#
+# *Not in its source*: fine-tuning for single tasks, which is an older way to work (C26), and a list of what to research next
+# (C40). The card, as far as it could be read, has neither; that is all that can be said.
 
 # %%
 ratio = audit.claim("C12").measures[0]
@@ -146,15 +170,49 @@ for text in audit.limits:
     print("-", " ".join(text.split()))
 
 # %% [markdown]
-# ## Does our audit hold? First, take evidence away
+# ## Does our audit hold? First, read the article kindly
+#
+# Some verdicts depend on how a sentence is read, and ours were strict. That is easily unfair. So here is the kindest reading
+# that we can find, for every claim that has one. (The fairest objection is to ourselves: *explainability is future work* was
+# read as a goal, and so judged *partly*; *efficient inference* and *multitask learning* were read as a date.)
+
+# %%
+KINDLY = {
+    "C02": "*the card* may be short for *the model*",
+    "C04": "it is an omission, and no statement",
+    "C06": "*particularly GPT-3* is a matter of emphasis",
+    "C14": "*scaling* may mean speed as well as room",
+    "C20": "a list need not be complete",
+    "C24": "*introduces* may mean *offers*",
+    "C35": "*further* research does not deny what there is",
+    "C37": "*more sophisticated* does not deny what there is",
+}
+strict = [claim.id for claim in claims if heap(claim) == "against it"]
+stay = [one for one in strict if one not in KINDLY]
+table(["claim", "read kindly"], list(KINDLY.items()))
+print(
+    f"against it, read strictly: {len(strict)}; read kindly: {len(stay)}, which are {', '.join(stay)}"
+)
+expect(
+    "L26.against_read_kindly",
+    len(stay) / len(claims),
+    above=0.15,
+    below=0.3,
+    against={"none": 0.0, "read strictly": len(strict) / len(claims)},
+)
+
+# %% [markdown]
+# About half of the objections depend on the reading. What stays is what no reading mends: that the card is the source, that
+# hedges are dropped, an encoder in a decoder, ReLU, masked words and next sentences, *anonymized*, and vision as future.
+#
+# ## Second, take evidence away
 #
 # Every verdict has grades of evidence (lesson 00): P for a primary text that was read, Q for exact wording in two copies, S
 # for secondary, M for memory. An audit that leans on memory is no better than an article that names no source. So we take
 # away one grade at a time, and see how many verdicts still stand on something.
 #
-# A claim *stands* on a set of grades if one of its own is among them, or if a lesson measured a number for it. The two
-# kinds of support are counted apart: documents say what was said of GPT-5.5 and its family, and measurements say what a
-# method does.
+# A claim *stands* on a set of grades if one of its own is among them. Measured numbers are not counted here: documents say
+# what was said of GPT-5.5 and its family, and measurements say what a method does.
 #
 # **Prediction.** (a) At least 30 of the 40 verdicts have a primary source. (b) Without any primary source fewer than
 # half have a document at all: so the audit rests on what was read, not on what was remembered.
@@ -197,13 +255,23 @@ prediction(
 # alone? There you should look first, to find an error of ours.
 
 # %%
-weakest = [claim.id for claim in claims if claim.grade and set(claim.grade) <= {"M", "S"}]
-print("on memory or secondary sources alone:", ", ".join(weakest) or "none")
+weakest = [claim.id for claim in claims if claim.grade and set(claim.grade) <= {"M", "S", "S+"}]
+print("on memory, secondary sources or a transcription alone:", ", ".join(weakest) or "none")
+card = next(
+    one for claim in claims for one in claim.sources if "GPT-5.5 System Card. 23 April" in one
+)
+citing = [claim for claim in claims if card in claim.sources]
+alone = [claim.id for claim in citing if set(claim.sources) == {card}]
+print(f"cite the card: {len(citing)}; and nothing else: {', '.join(alone)}")
 
 # %% [markdown]
-# ## Second, count how often we were wrong
+# A grade does not say *which* document was read. Most of the card's text rests on one archived copy, as the limits above say. If
+# that copy were false, the verdicts that cite nothing else would fall, and those that cite it would lose a leg. And P says
+# that a source was read, not that it speaks of GPT-5.5: much of it is code of earlier models.
 #
-# A course whose predictions all come true has predicted nothing: it wrote them down afterwards, or asked only what it knew.
+# ## Third, count how often we were wrong
+#
+# A course whose predictions all come true should be asked when they were written down, and whether it asked only what it knew.
 # Every lesson says its predictions before it runs, and prints *confirmed* or *not confirmed*. The record of all lessons is
 # `results.json`: an outcome is a 1 or a 0 there. A program finds those whose name a lesson writes out.
 #
@@ -249,6 +317,14 @@ show(
 )
 share = sum(failed.values()) / len(outcomes)
 print(f"{sum(failed.values())} of {len(outcomes)} predictions were not confirmed")
+announced = [
+    paragraph
+    for source in SOURCES.values()
+    for paragraph in re.split(r"\n#\n|\n\n", source)
+    if "**Prediction.**" in paragraph
+]
+piloted = sum("pilot" in paragraph for paragraph in announced)
+print(f"{piloted} of {len(announced)} paragraphs of predictions say that a pilot went before")
 
 # %%
 expect("L26.predictions_failed", share, above=0.05, below=0.6, against={"all came true": 0.0})
@@ -256,10 +332,14 @@ prediction("L26.we_were_wrong", "more than one in twenty predictions failed", sh
 
 # %% [markdown]
 # That some failed does not prove that the others were honest. It shows that the word *confirmed* had another word beside it.
+# And *confirmed* is a small word. Experiments were tried small before a lesson was written, or nobody could have set a band;
+# few of the paragraphs say so. Then *confirmed* means that the same came again. Where the answer is arithmetic, it means that
+# the program has no fault. A prediction that was registered before anybody had seen a number would be worth more.
 #
 # ## Ten questions for such a text
 #
-# What we did with one article can be done with any. Here are ten questions; each can be answered without knowing the subject.
+# What we did with one article can be done with any. Here are ten questions. Most can be answered by somebody who does not
+# know the subject; for the fifth, the eighth and the tenth one has to learn a little of it.
 #
 # | | ask | the article | how you find out |
 # | ---: | :--- | :--- | :--- |
@@ -269,73 +349,77 @@ prediction("L26.we_were_wrong", "more than one in twenty predictions failed", sh
 # | 4 | What became of *may*, *about*, *is reported to*? | dropped | compare summary and body |
 # | 5 | Do its terms exclude each other? | a decoder with an encoder | write down who may see what (lesson 07) |
 # | 6 | Is it about this thing or about all of its kind? | about the kind | put another name into the sentence |
-# | 7 | Which number has a unit, a date and a way to check it? | none | ask what would change if it were ten times less |
+# | 7 | Which number has a unit, a date and a way to check it? | none; there is one number | ask what would change if it were ten times less |
 # | 8 | Is *future* older than the text? | by years | search for the word and a year |
 # | 9 | What does it leave out that its source makes much of? | what was evaluated | read the contents list of the source |
-# | 10 | What would its author have to show you? | | name the experiment; then do it small |
+# | 10 | What would its author have to show you, and do they? | no measurement at all | name the experiment; then do it small |
 #
 # A fair test turns the questions round, on us. Some of them a program can ask: does a text name its sources, do its
-# numbers come with a way to check them, does it say what it does not know?
+# numbers come with a way to check them, does it say what it does not know? The control is a text that was made to pass, and
+# in which nothing is true.
 #
-# **Prediction.** The lessons of this course pass each of these in nearly all cases; the article's record passes none.
+# **Prediction.** (a) The lessons of this course pass each of these in nearly all cases. (b) The made-up text passes all three.
 
 
 # %%
 def answers(source):
-    """Of one lesson: three of the ten questions, as a program can ask them."""
+    """Of one text: three of the ten questions, as a program can ask them."""
     return {
         "names sources": bool(re.search(r"\(\d{4}\)|\(20\d\d", source)),
         "numbers can be checked": "expect(" in source,
-        "says what it does not show": "What this does not show" in source
-        or "does not show" in source,
+        "says what it does not show": "does not show" in source,
     }
 
 
+MADE_UP = """As Nobody (2031) has shown, the moon is made of 7 cheeses: expect("cheeses", 7, equal=7).
+What this does not show: who ate the eighth."""
 ours = {name: answers(source) for name, source in SOURCES.items()}
 questions = list(next(iter(ours.values())))
 passed = {one: float(np.mean([found[one] for found in ours.values()])) for one in questions}
-article = {
-    "names sources": float(audit.article["citations"] > 0),
-    "numbers can be checked": 0.0,  # it has one number, and no way to check it
-    "says what it does not show": 0.0,
-}
+empty = answers(MADE_UP)
 table(
-    ["question", "lessons that pass", "the article"],
-    [(q, passed[q], article[q]) for q in questions],
+    ["question", "lessons that pass", "a made-up text"],
+    [(q, passed[q], float(empty[q])) for q in questions],
 )
 
 # %%
 worst = min(passed.values())
-expect("L26.lessons_pass", worst, above=0.8, against={"the article": max(article.values())})
+expect("L26.lessons_pass", worst, above=0.8, against={"every second lesson": 0.5})
 prediction("L26.held_to_our_own", "of each question at least 80% of the lessons pass", worst >= 0.8)
+prediction(
+    "L26.form_is_not_truth", "a text in which nothing is true passes, too", all(empty.values())
+)
 
 # %% [markdown]
-# A program finds the *form* of honesty: a year in brackets, a word. It does not find whether the source says what it is
-# cited for. For this there is no other way than to open it.
+# Both pass. So the first line is no praise. A program finds the *form* of honesty: a year in brackets, a word. It does not find
+# whether the source says what it is cited for. For this there is no other way than to open it.
 #
 # ## The strongest objection
 #
-# **"You judged a poor text. What does that teach of good ones?"** The questions do not know which text they are asked of. Put
+# *"You judged a poor text. What does that teach of good ones?"* The questions do not know which text they are asked of. Put
 # them to a launch announcement, a model card, this course. What differs is the answers.
 #
-# **"Forty verdicts by one reader are forty opinions."** That is so. A second reader would differ on some. How much two
+# *"Forty verdicts by one reader are forty opinions."* That is so. A second reader would differ on some. How much two
 # readers agree beyond chance is a number, Cohen's kappa, and the exercise below computes it: judge ten claims yourself
-# before you look, and compare. What is above half is called moderate by custom; custom proves nothing.
+# before you look, and compare. From 0.41 to 0.60 is called moderate by custom (Landis & Koch, 1977); custom proves nothing.
 #
-# **"If the design is undisclosed, the article may be right."** It may. A guess that comes true was still a guess. What an
+# *"If the design is undisclosed, the article may be right."* It may. A guess that comes true was still a guess. What an
 # article owes its readers is not truth by luck, but a way to tell.
 #
 # ## Verdict
 #
-# * **C01 to C40:** of the forty claims none is supported *as a statement about GPT-5.5*. Some hold of all such models. About
-#   half have something against them: the card, the calendar, the family, or the article itself.
+# * **C01 to C40:** of the forty claims none is supported *in full as a statement about GPT-5.5*. Four are in part, by the card
+#   or the announcement. Eight hold in general. Seventeen have something against them, the card, the calendar, the
+#   family, or the article itself; nine of these however kindly one reads. Eight cannot be judged, since nothing is disclosed.
 # * The sentence of C09 falls in the first step, no source says it, and in the second, it sits badly with a decoder. In the
 #   third it is not absurd: lesson 08 shows by what means one stack can learn from both masks. The article names none of them.
-# * What GPT-5.5 is remains undisclosed. That is a fact about its publisher, and the most important one for C39.
+# * What GPT-5.5 is remains undisclosed. That is a fact about its publisher, and it weighs in C39 as the article's silence does.
 #
 # ## What this does not show
 #
-# * That the verdicts are the only possible ones. One reader gave them.
+# * That the verdicts are the only possible ones. One reader gave them; that a kind reading moves eight of them says how much
+#   there is to differ about.
+# * Who or what wrote the article, nor that it meant to mislead.
 # * That small experiments carry over to large models. They show what a method does and which controls a claim needs.
 # * What is in the parts of the card that could not be read.
 #
@@ -358,5 +442,7 @@ prediction("L26.held_to_our_own", "of each question at least 80% of the lessons 
 #   Datasets*, arXiv:1803.09010.
 # * Cohen (1960), *A Coefficient of Agreement for Nominal Scales*, Educational and Psychological Measurement 20. Wilson (1927),
 #   *Probable Inference, the Law of Succession, and Statistical Inference*, Journal of the American Statistical Association 22.
+# * Landis & Koch (1977), *The Measurement of Observer Agreement for Categorical Data*, Biometrics 33. Carlini et al. (2024),
+#   *Stealing Part of a Production Language Model*, arXiv:2403.06634.
 # * Kerr (1998), *HARKing: Hypothesizing After the Results are Known*, Personality and Social Psychology Review 2.
 # * Ioannidis (2005), *Why Most Published Research Findings Are False*, PLoS Medicine 2.

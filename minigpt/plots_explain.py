@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.patches import Rectangle
 
 from minigpt.explain.explanation import Explanation, place_name
@@ -73,14 +74,20 @@ def draw_explanation(found: Explanation, path: str | Path) -> None:
     for row, (place, words) in zip(grid, found.labels.items(), strict=True):
         for axes, (method, scores) in zip(row, told.items(), strict=True):
             _bars(axes, words, scores.get(place, np.zeros(len(words))), f"{method}\n{place_name(place, found.labels)}")
-    figure.suptitle(f"what speaks for {found.target!r}".replace("$", r"\$"), fontsize=11)
+    figure.suptitle(f"what speaks for {_drawable(repr(found.target))}".replace("$", r"\$"), fontsize=11)
     FigureCanvasAgg(figure).print_png(path)
+
+
+def _drawable(text: str) -> str:
+    """Characters that the font lacks are spelled out, such as \\u65e5."""
+    font = get_font(findfont(FontProperties()))
+    return "".join(c if font.get_char_index(ord(c)) else c.encode("ascii", "backslashreplace").decode() for c in text)
 
 
 def _bars(axes: Axes, words: Sequence[str], scores: np.ndarray, title: str) -> None:
     axes.barh(range(len(words)), scores, color=[BLUE if score >= 0 else ORANGE for score in scores], height=0.75)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set_yticks(range(len(words)), [repr(word).replace("$", r"\$")[:20] for word in words], fontsize=8)
+    axes.set_yticks(range(len(words)), [_drawable(repr(word))[:20].replace("$", r"\$") for word in words], fontsize=8)
     axes.set_title(title, fontsize=10)
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)

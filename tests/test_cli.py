@@ -164,7 +164,7 @@ def test_evaluate_tells_details_compares_and_finds_training_text(trained, story,
     assert len(found["hashes"]["data"]) == 64 and found["hashes"]["model"] == found["against"]["hashes"]["model"]
 
 
-def test_evaluate_asks_the_questions_of_a_task(trained, capsys, tmp_path):
+def test_evaluate_asks_the_questions_of_a_task(trained, capsys, tmp_path, monkeypatch):
     path = tmp_path / "task.jsonl"
     lines = [{"prompt": "On day 3 the", "choices": [" fox", " zzq"], "answer": 0}] * 3
     path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
@@ -174,6 +174,14 @@ def test_evaluate_asks_the_questions_of_a_task(trained, capsys, tmp_path):
     assert found["against"]["difference"]["value"] == 0 and set(found["hashes"]) == {"prompts", "model", "data"}
     assert main(["evaluate", str(trained), str(path), "--training"]) == 0
     assert "3 questions" in capsys.readouterr().out
+    for option in (["--details"], ["--most-characters", "5"]):
+        assert main(["evaluate", str(trained), str(path), *option]) == 2
+        assert "is for texts, and this is a task" in capsys.readouterr().err
+    with monkeypatch.context() as patched:  # nothing is asked before all is there
+        patched.setattr("minigpt.cli.evaluate_task.answer_task", None)
+        for option in (["--against", "none"], ["--against", "none.jsonl"], ["--training", "none.txt"]):
+            assert main(["evaluate", str(trained), str(path), *option]) == 2
+            assert f"{option[1]} " in capsys.readouterr().err
     assert main(["evaluate", str(trained), str(path), "--details"]) == 2
     assert "--details is for texts, and this is a task" in capsys.readouterr().err
 

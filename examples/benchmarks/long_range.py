@@ -12,10 +12,11 @@ import time
 import numpy as np
 from common import answer_of, arguments_for, report
 
-from minigpt import load_corpus, open_model
+from minigpt import Engine, Request, load_corpus, open_model
+from minigpt.infer import GREEDY
 from minigpt.machine import blas_threads
-from minigpt.measure.intervals import bootstrapped_mean
-from minigpt.measure.long_range import induction_score, needle_texts, retrieval, stretched, token_losses
+from minigpt.measure.intervals import bootstrapped_mean, share
+from minigpt.measure.long_range import NAMES, NEEDLE, QUESTION, induction_score, stretched, token_losses
 from minigpt.model.scaling import fields_of
 
 KINDS = ("none", "linear", "ntk", "dynamic", "yarn", "llama3")
@@ -76,18 +77,54 @@ def _with_interval(differences):
     return f"{found.value:+.3f} ({found.low:+.3f} to {found.high:+.3f})"
 
 
+def hidden_numbers(rng, tokenizer, filler, length, distances):
+    """A text with a needle at each distance from its end: its tokens, and for each needle its question and answer."""
+    names, numbers = rng.permutation(NAMES)[: len(distances)], rng.integers(1000, 10000, len(distances))
+    end, text, asked = int(rng.integers(length, len(filler))), [], []
+    for distance, name, number in sorted(zip(distances, names, numbers, strict=True)):
+        needle = tokenizer.encode(NEEDLE.format(name, number)).tolist()
+        between = distance - len(needle) - len(text)
+        text = [*needle, *filler[end - between : end], *text]
+        end -= between
+        question = tokenizer.encode(QUESTION.format(name)).tolist()
+        asked.append((question, tokenizer.encode(QUESTION.format(name) + f" {number}").tolist()[len(question) :]))
+    return [*filler[end - (length - len(text)) : end], *text], asked
+
+
 def needles(arguments):
-    """How often SmolLM2 finds a number by its distance, one number or four in the text."""
+    """How often SmolLM2 finds a number by its distance, one in the text or four; and beyond its context, stretched.
+
+    A text with four numbers is asked for each of them; the engine keeps its keys, so it is read once.
+    """
     opened, rows = open_model("smollm2"), []
-    filler = "\n".join(load_corpus("kjv", progress=False).documents)[:400_000]
-    for length, distance in ((512, 100), (512, 400), (2048, 400), (2048, 1900), (4096, 1900), (4096, 3900)):
-        row = {"length": length, "distance": distance}
-        for count in (1, 4):
-            rng = np.random.default_rng(0)
-            asked = needle_texts(rng, opened.tokenizer, filler, arguments.needles, length, distance, needles=count)
-            found = retrieval(opened.model, opened.params, asked)
-            row[f"of {count}"] = f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
-        rows.append(row)
+    tokenizer, context = opened.tokenizer, opened.model.config.context
+    filler = tokenizer.encode("\n".join(load_corpus("kjv", progress=False).documents)[:400_000]).tolist()
+    beyond = context + context // 4
+    for kind, length, distances in (
+        ("none", 2048, (1900,)),
+        ("none", 2048, (100, 600, 1200, 1900)),
+        ("none", context // 2, (100, 1200, 2500, 3900)),
+        *((kind, beyond, (100, 3900, 7500, 10_000)) for kind in ("none", "yarn")),
+    ):
+        model = scaled(opened, kind, 2, max(length, context) + 256)
+        found = {distance: 0 for distance in distances}
+        rng = np.random.default_rng(0)
+        count = arguments.needles if length <= context else -(-arguments.needles // 2)
+        for _ in range(count):
+            engine = Engine(model, opened.params, slots=1, page=256, piece=2048, memory=2 << 30)
+            text, asked = hidden_numbers(rng, tokenizer, filler, length, distances)
+            for distance, (question, answer) in zip(sorted(distances), asked, strict=True):
+                engine.submit(Request(np.array(text + question), len(answer), sampling=GREEDY))
+                written = []
+                while engine.pending or engine.running:
+                    written += [event.token for event in engine.step()]
+                found[distance] += written == answer
+        for distance, right in found.items():
+            right = share(right, count)
+            said = f"{right.value:.2f} ({right.low:.2f} to {right.high:.2f})"
+            rows.append(
+                {"scaling": kind, "length": length, "numbers": len(distances), "distance": distance} | {"found": said}
+            )
     return rows
 
 
@@ -107,11 +144,11 @@ def main():
     parser.add_argument("--windows", type=int, default=1)
     parser.add_argument("--parts", type=int, default=8, help="of a window, whose positions are told together")
     parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
-    parser.add_argument("--needles", type=int, default=20, help="texts for each distance; 0: none")
+    parser.add_argument("--needles", type=int, default=8, help="texts for each length; 0: none")
     parser.add_argument("--threads", type=int)
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.length, arguments.needles = min(arguments.length, 9000), min(arguments.needles, 4)
+        arguments.length, arguments.needles = min(arguments.length, 9000), min(arguments.needles, 2)
     if arguments.contestant:
         with blas_threads(arguments.threads):
             run = {"needles": needles, "induction": induction}.get(arguments.contestant)

@@ -3,9 +3,10 @@
 import argparse
 import sys
 import textwrap
+from typing import Any
 
 from minigpt import __version__
-from minigpt.cli.options import MODEL, add_command, checkpoint_option, positive, print_json
+from minigpt.cli.options import MODEL, add_command, checkpoint_option, positive, print_json, visible
 from minigpt.errors import UserError
 from minigpt.fairness import MEASURES, Subject, Wanted, measure_bias, suiting
 from minigpt.fairness.report import lines_of
@@ -53,6 +54,8 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UserError("name a MODEL, or ask for --list")
     if arguments.seed is not None and arguments.most is None:
         raise UserError("--seed changes nothing without --most; leave it out")
+    if arguments.seed is not None and arguments.seed < 0:
+        raise UserError(f"--seed is {arguments.seed}, but it must be 0 or more")
     subject = Subject(arguments.model, arguments.checkpoint)
     names = suiting(subject) if arguments.measure is None else list(dict.fromkeys(arguments.measure))
     for option in ("data", "group", "positive"):
@@ -63,18 +66,27 @@ def execute(arguments: argparse.Namespace) -> int:
         arguments.seed or 0,
         not arguments.json,
         None if arguments.data is None else records_of(arguments.data),
-        arguments.group or "group",
+        "group" if arguments.group is None else arguments.group,
         arguments.positive,
     )
-    found = {}
-    for place, name in enumerate(names):
+    found: dict[str, Any] = {}
+    refused: dict[str, str] = {}
+    for name in names:
         print(f"{name}: {MEASURES[name].notice}", file=sys.stderr)
-        found[name] = measure_bias(subject, name, wanted)
+        try:
+            found[name] = measure_bias(subject, name, wanted)
+        except UserError as error:
+            if len(names) == 1:
+                raise
+            refused[name] = str(error)  # what the others found is not lost
+            print(f"minigpt: {name}: {visible(str(error))}", file=sys.stderr)
+            continue
         if not arguments.json:
-            print("\n".join([""] * bool(place) + lines_of(name, found[name])))
+            print("\n".join([""] * (len(found) > 1) + [visible(line) for line in lines_of(name, found[name])]))
     if arguments.json:
-        print_json({"model": arguments.model, "checksum": subject.checksum, "minigpt": __version__, "measures": found})
-    return 0
+        said = {name: found.get(name, {"refused": refused.get(name)}) for name in names}
+        print_json({"model": arguments.model, "checksum": subject.checksum, "minigpt": __version__, "measures": said})
+    return 2 if refused else 0
 
 
 def _list(as_json: bool) -> int:

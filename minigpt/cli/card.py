@@ -4,7 +4,7 @@ import argparse
 import io
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,14 @@ from minigpt.cli.options import MODEL, add_command, checkpoint_option, file, pos
 from minigpt.errors import UserError
 from minigpt.files import check_place, write_text
 from minigpt.measure.card import LICENCES, Command, write_card
-from minigpt.measure.card_check import FORMS, LANGUAGE, kind_of, verify_card
+from minigpt.measure.card_check import FORMS, LANGUAGE, NAME, kind_of, verify_card
 from minigpt.measure.facts import Energy, facts_of
 from minigpt.pretrained import open_model
+from minigpt.progress import progress_bar
 
 PIECES = 100  # of an audit
+PLACES = 9  # after the point of what is assumed
+INTERRUPTED = 130
 ASSUMED = Energy()
 
 
@@ -59,6 +62,9 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.model is None:
         raise UserError("name a MODEL, or a card to check: minigpt card --verify CARD.md")
     if arguments.facts:
+        for name in ("out", "text", "task", "audit", "bias", "license", "language"):
+            if getattr(arguments, name) not in (None, False):
+                raise UserError(f"--facts prints JSON and writes no card; leave --{name} out")
         print_json(facts_of(open_model(arguments.model, checkpoint=arguments.checkpoint), _assumed(arguments)))
         return 0
     if arguments.language is not None and not LANGUAGE.fullmatch(arguments.language):
@@ -71,7 +77,8 @@ def execute(arguments: argparse.Namespace) -> int:
             raise UserError(f"{arguments.out} is there already; choose another name for --out")
     words = _commands(arguments)
     kinds = [kind_of(one) for one in words]
-    commands = [Command(kind, one, ask(one)) for kind, one in zip(kinds, words, strict=True)]
+    asked = progress_bar(list(zip(kinds, words, strict=True)), desc="asking", unit=" commands", leave=False)
+    commands = [Command(kind, one, ask(one)) for kind, one in asked]
     card = write_card(commands, licence=arguments.license or "unknown", language=arguments.language)
     if arguments.out is None:
         print(card, end="")
@@ -87,24 +94,51 @@ def _assumed(arguments: argparse.Namespace) -> Energy:
     for name, value in (("watts", watts), ("grams", grams)):
         if not 0 <= value <= 1e5:
             raise UserError(f"--{name} is {value:g}, but it must be from 0 to 100,000")
+        if float(_digits(value)) != value:
+            raise UserError(f"--{name} is {value!r}, but a card keeps {PLACES} digits after the point; round it")
     return Energy(watts_per_core=watts, grams_per_kilowatt_hour=grams)
+
+
+def _digits(value: float) -> str:
+    """A number as a card's command has it, without an exponent."""
+    return f"{value:.{PLACES}f}".rstrip("0").rstrip(".")
+
+
+def _below(name: str) -> str:
+    """A model, or a file below this folder, as a card names it. `UserError` for one that a card cannot name."""
+    path = Path(name)
+    with suppress(ValueError):
+        path = path.relative_to(Path.cwd()) if path.is_absolute() else path
+    if NAME.fullmatch(path.as_posix()) is None:
+        raise UserError(
+            f"{name} cannot stand in a card, whose commands are of files below this folder; go to a folder above it, "
+            "and use names of letters without accents, digits, '.', '_' and '-'"
+        )
+    return path.as_posix()
+
+
+def _file_below(name: str) -> str:
+    below = _below(name)
+    if not Path(name).is_file():
+        raise UserError(f"there is no file {name}; check the path")
+    return below
 
 
 def _commands(arguments: argparse.Namespace) -> list[tuple[str, ...]]:
     """What the card will list. Each has the form in which it may be run again."""
-    assumed = _assumed(arguments)
+    assumed, model = _assumed(arguments), _below(arguments.model)
     given: list[tuple[str, tuple[Any, ...]]] = [
-        ("facts", (arguments.model, f"{assumed.watts_per_core:g}", f"{assumed.grams_per_kilowatt_hour:g}"))
+        ("facts", (model, _digits(assumed.watts_per_core), _digits(assumed.grams_per_kilowatt_hour)))
     ]
-    given += [] if arguments.text is None else [("text", (arguments.model, arguments.text))]
-    given += [] if arguments.task is None else [("task", (arguments.model, arguments.task))]
-    given += [("audit", (arguments.model, str(PIECES)))] if arguments.audit else []
-    given += [] if arguments.bias is None else [("bias", (arguments.model, str(arguments.bias)))]
+    given += [] if arguments.text is None else [("text", (model, _file_below(arguments.text)))]
+    given += [] if arguments.task is None else [("task", (model, _file_below(arguments.task)))]
+    given += [("audit", (model, str(PIECES)))] if arguments.audit else []
+    given += [] if arguments.bias is None else [("bias", (model, str(arguments.bias)))]
     commands = []
     for kind, values in given:
         left = list(values)
         commands.append(
-            tuple(left.pop(0) if word in ("PATH", "PATH.jsonl", "NUMBER") else word for word in FORMS[kind])
+            tuple(left.pop(0) if word in ("PATH", "PATH.jsonl", "NUMBER", "COUNT") else word for word in FORMS[kind])
         )
         if kind_of(commands[-1]) != kind:
             raise UserError(f"{values[1]} is not what --{kind} takes: a text, or of --task a .jsonl file")
@@ -116,6 +150,8 @@ def ask(words: Sequence[str]) -> Mapping[str, Any]:
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = minigpt.cli.main(list(words))
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
     if code != 0:
         said = err.getvalue().strip().splitlines()
         raise UserError(f"minigpt {' '.join(words)}: {said[-1].removeprefix('minigpt: ') if said else 'it failed'}")
@@ -127,7 +163,14 @@ def _verify(arguments: argparse.Namespace) -> int:
     others = ("model", "out", "text", "task", "bias", "license", "language", "watts", "grams")
     if any(getattr(arguments, name) is not None for name in others) or arguments.facts or arguments.audit:
         raise UserError("--verify takes a card alone, which names its model and commands; leave the rest out")
-    verdict = verify_card(read_utf8(arguments.verify), ask)
+    with progress_bar(desc="asking", unit=" commands", leave=False, disable=arguments.json) as bar:
+
+        def ask_next(words: Sequence[str]) -> Mapping[str, Any]:
+            found = ask(words)
+            bar.update()
+            return found
+
+        verdict = verify_card(read_utf8(arguments.verify), ask_next)
     if arguments.json:
         print_json({"holds": verdict.holds, **verdict._asdict()})
     elif verdict.holds:

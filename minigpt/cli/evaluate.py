@@ -14,9 +14,11 @@ from minigpt.corpus.overlap import WORDS, contamination
 from minigpt.errors import UserError
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.evaluation import evaluate_text, sample_text, scored_text
+from minigpt.measure.intervals import spread
 from minigpt.measure.long_range import loss_by_position, stretched
 from minigpt.measure.permutations import said_p
 from minigpt.measure.scores import bytes_of_tokens, compare_on_text
+from minigpt.measure.surprise import check_predicts
 from minigpt.model.params import checksum_of
 from minigpt.pretrained import OpenedModel, open_model
 from minigpt.vision import has_images
@@ -50,7 +52,6 @@ def add(subparsers) -> None:
     parser.add_argument(
         "--most-characters",
         type=positive,
-        default=MOST,
         metavar="N",
         help=f"of a longer text, a sample of about so many is evaluated (default {MOST:,})",
     )
@@ -91,7 +92,7 @@ def execute(arguments: argparse.Namespace) -> int:
     if is_task:
         return evaluate_task(arguments)
     whole = read_utf8(arguments.file)
-    text = sample_text(whole, arguments.most_characters)
+    text = sample_text(whole, arguments.most_characters or MOST)
     if len(text) < len(whole):
         print(
             f"{arguments.file} has {len(whole):,} characters; a sample of {len(text):,}, spread evenly, is evaluated "
@@ -100,6 +101,9 @@ def execute(arguments: argparse.Namespace) -> int:
         )
     opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
     other = None if arguments.against is None else open_model(arguments.against)
+    for one in (opened, other):
+        if one is not None:
+            check_predicts(one.model)
     held = None if arguments.training is None else training_text(arguments.training, opened)
     with blas_threads(threads_for_width(opened.model.config.width)):
         positions = _by_position(opened, text, arguments.by_position)  # first, since a short text is refused
@@ -128,7 +132,7 @@ def execute(arguments: argparse.Namespace) -> int:
         print(f"\n{'position in the window':23}nats per token  (95% interval)")
     for row in positions:
         places = f"{row['start']:,} to {row['stop'] - 1:,}"
-        print(f"{places:>22}{row['nats']:15.3f}  ({row['low']:.3f} to {row['high']:.3f})")
+        print(f"{places:>22}{row['nats']:15.3f}  ({spread(row)})")
     print("\n".join(["", *_lines(more)] if more else []), end="\n" if more else "")
     return 0
 
@@ -136,9 +140,9 @@ def execute(arguments: argparse.Namespace) -> int:
 def _check_options(arguments: argparse.Namespace, *, is_task: bool) -> None:
     """`UserError` for options that say nothing of what is evaluated."""
     images = has_images(arguments.model)
-    for name in ("details", "against", "training", "by_position"):
+    for name in ("details", "against", "training", "by_position", "most_characters"):
         given = getattr(arguments, name) not in (None, False)
-        if given and (images or (is_task and name in ("details", "by_position"))):
+        if given and (images or (is_task and name not in ("against", "training"))):
             what = "a model of images" if images else "a task"
             raise UserError(f"--{name.replace('_', '-')} is for texts, and this is {what}; leave it out")
 
@@ -162,7 +166,7 @@ def _lines(more: dict[str, Any]) -> list[str]:
         gap, least = found["difference"], found["smallest_difference"]
         lines.append(
             f"less {found['model']} ({found['second']['value']:.3f}): {gap['value']:+.3f} bits per byte (95% interval "
-            f"{gap['low']:+.3f} to {gap['high']:+.3f}; below 0 this model is better), p {said_p(found['p'])}"
+            f"{spread(gap, sign='+')}; below 0 this model is better), p {said_p(found['p'])}"
         )
         if least is not None:
             lines.append(f"the smallest difference that a text of this length shows 80 times of 100: {least:.3f}")

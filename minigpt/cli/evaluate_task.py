@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 
 from minigpt.cli.options import print_json, read_utf8
-from minigpt.corpus.overlap import contamination
+from minigpt.corpus.overlap import FEWEST, contamination
 from minigpt.errors import UserError
 from minigpt.files import read_text
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.calibration import lines_of as lines_of_calibration
-from minigpt.measure.harness import Score, is_samples, read_results, read_samples
+from minigpt.measure.harness import Samples, Score, is_samples, read_results, read_samples
+from minigpt.measure.intervals import spread
 from minigpt.measure.permutations import said_p
+from minigpt.measure.surprise import check_predicts
 from minigpt.measure.tasks import Answers, Question, answer_task, compare_answers, read_task, task_report
 from minigpt.model.params import checksum_of
 from minigpt.pretrained import OpenedModel, open_model
@@ -24,16 +26,20 @@ def evaluate_task(arguments: argparse.Namespace) -> int:
     """Ask, and print what came of it."""
     samples = read_samples(arguments.file) if is_samples(arguments.file) else None
     questions = read_task(arguments.file) if samples is None else samples.questions
-    published = _published(arguments.against)
     opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
+    other = None if arguments.against is None else _other(arguments.against, questions)
+    for one in (opened, other):
+        if isinstance(one, OpenedModel):
+            check_predicts(one.model)
+    held = None if arguments.training is None else training_text(arguments.training, opened)
     with blas_threads(threads_for_width(opened.model.config.width)):
-        answers = _answers(opened, questions)
+        answers = _answers(opened, questions, arguments)
         report = task_report(questions, answers)
-        if arguments.against is not None:
-            report["against"] = _against(arguments.against, published, questions, answers)
-    if arguments.training is not None:
+        if other is not None:
+            report["against"] = _against(other, questions, answers, arguments)
+    if held is not None:
         prompts = [f"{one.prompt}{one.choices[one.answer]}{one.after}" for one in questions]
-        report["contamination"] = contamination(prompts, training_text(arguments.training, opened))
+        report["contamination"] = contamination(prompts, held)
     report["hashes"] |= {
         "model": checksum_of(opened.params),
         "data": hashlib.sha256(read_text(arguments.file).encode("utf-8")).hexdigest(),
@@ -54,41 +60,46 @@ def training_text(named: str, opened: OpenedModel) -> str:
 
 def lines_of_contamination(found: dict[str, Any]) -> list[str]:
     """For people."""
+    if not found["pieces"]:
+        return [f"no piece has {FEWEST} words, so whether any stands in the training text is not known"]
     return [
-        f"of {found['pieces']:,} pieces {found['sharing']:,} share {found['words']} words in a row with the training "
-        f"text; {found['half_in']:,} stand in it by half or more"
+        f"of {found['pieces']:,} pieces of {FEWEST} words or more {found['sharing']:,} share {found['words']} words in "
+        f"a row with the training text; {found['half_in']:,} stand in it by half or more"
     ]
 
 
-def _answers(opened: OpenedModel, questions: list[Question]) -> Answers:
-    return answer_task(opened.model, opened.params, opened.tokenizer, questions)
+def _answers(opened: OpenedModel, questions: list[Question], arguments: argparse.Namespace) -> Answers:
+    return answer_task(opened.model, opened.params, opened.tokenizer, questions, progress=not arguments.json)
 
 
-def _published(against: str | None) -> list[Score] | None:
-    """The scores in a results_*.json, read before any work; None for anything else."""
-    if against is None or Path(against).suffix.lower() != ".json":
-        return None
-    return read_results(against)
-
-
-def _against(
-    against: str, published: list[Score] | None, questions: list[Question], answers: Answers
-) -> dict[str, Any]:
-    """Another model on the same questions; or what was published, with or without its answers."""
-    if published is not None:
-        return {"published": [one._asdict() for one in published]}
+def _other(against: str, questions: list[Question]) -> list[Score] | Samples | OpenedModel:
+    """What is compared with, read before any work: what was published, with or without its answers, or a model."""
+    if Path(against).suffix.lower() == ".json":
+        return read_results(against)
     if Path(against).suffix.lower() != ".jsonl":
-        other = open_model(against)
-        found = compare_answers(questions, answers.right, _answers(other, questions).right)
-        return {"model": other.name, **found, "hashes": {"model": checksum_of(other.params)}}
+        return open_model(against)
     theirs = read_samples(against)
     if theirs.questions != questions:
         raise UserError(f"{against} holds other questions than are asked here; compare answers to the same ones")
-    measures = {"acc": answers.right, "acc_norm": answers.right_by_byte}
-    known = [name for name in measures if name in theirs.right]
-    if not known:
+    if not theirs.right:
         raise UserError(f"{against} says of no question whether it was right (acc, acc_norm); it cannot be compared")
-    return {"samples": {name: compare_answers(questions, measures[name], theirs.right[name]) for name in known}}
+    return theirs
+
+
+def _against(
+    other: list[Score] | Samples | OpenedModel,
+    questions: list[Question],
+    answers: Answers,
+    arguments: argparse.Namespace,
+) -> dict[str, Any]:
+    """Another model on the same questions; or what was published."""
+    if isinstance(other, list):
+        return {"published": [one._asdict() for one in other]}
+    if isinstance(other, OpenedModel):
+        found = compare_answers(questions, answers.right, _answers(other, questions, arguments).right)
+        return {"model": other.name, **found, "hashes": {"model": checksum_of(other.params)}}
+    ours = {"acc": answers.right, "acc_norm": answers.right_by_character}
+    return {"samples": {name: compare_answers(questions, ours[name], right) for name, right in other.right.items()}}
 
 
 def _lines(report: dict[str, Any]) -> list[str]:
@@ -98,7 +109,7 @@ def _lines(report: dict[str, Any]) -> list[str]:
         lines.append(f"  {what:26}{_percent(report[name])}")
     lines.append(f"  {'chance':26}{100 * report['chance']:6.1f}%")
     nats = report["nats_of_the_answer"]
-    lines.append(f"nats of the right answer: {nats['value']:.3f} ({nats['low']:.3f} to {nats['high']:.3f})")
+    lines.append(f"nats of the right answer: {nats['value']:.3f} ({spread(nats)})")
     if report["smallest_gain"] is not None:
         lines.append(
             f"two models that differ by less than {100 * report['smallest_gain']:.1f} points look alike on so few "
@@ -125,7 +136,7 @@ def _lines_against(found: dict[str, Any]) -> list[str]:
         gap, p = pair["difference"], said_p(pair["p"])
         line = (
             f"less {name} ({100 * pair['second']['value']:.1f}%): {100 * gap['value']:+.1f} points (95% interval "
-            f"{100 * gap['low']:+.1f} to {100 * gap['high']:+.1f}), p {p}; "
+            f"{spread(gap, 1, factor=100, sign='+')}), p {p}; "
             f"{pair['only_first']} questions only here right, {pair['only_second']} only there"
         )
         if pair["smallest_difference"] is not None:
@@ -135,4 +146,4 @@ def _lines_against(found: dict[str, Any]) -> list[str]:
 
 
 def _percent(found: dict[str, float]) -> str:
-    return f"{100 * found['value']:6.1f}% ({100 * found['low']:.1f} to {100 * found['high']:.1f})"
+    return f"{100 * found['value']:6.1f}% ({spread(found, 1, factor=100)})"

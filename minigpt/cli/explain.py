@@ -8,7 +8,7 @@ import numpy as np
 
 from minigpt.cli.options import MODEL, add_command, checkpoint_option, file, print_json, visible
 from minigpt.errors import UserError
-from minigpt.explain.explanation import FAST, Explanation, explain_text
+from minigpt.explain.explanation import FAST, SAME, Explanation, explain_text
 from minigpt.explain.methods import METHODS
 from minigpt.explain.page import write_page
 from minigpt.explain.table import kept_trials
@@ -83,7 +83,11 @@ def _plain(found: Explanation) -> dict[str, Any]:
     methods = {
         one.method: {"refused": one.refused}
         if one.refused
-        else {"scores": {place: scores.tolist() for place, scores in one.by_place.items()}, "error": one.error}
+        else {
+            "scores": {place: scores.tolist() for place, scores in one.by_place.items()},
+            "error": one.error,
+            **({"way": one.way} if one.way else {}),
+        }
         for one in found.scores
     }
     names = ("model", "text", "target", "value", "probability", "against", "labels", "parts", "rest")
@@ -93,10 +97,14 @@ def _plain(found: Explanation) -> dict[str, Any]:
 def _lines(found: Explanation) -> list[str]:
     """For people: the first method that was not refused, a bar for each token."""
     chance = "" if found.probability is None else f", probability {found.probability:.3f}"
-    lines = [f"{found.target!r}{chance}; its score{' less that of ' + repr(found.against) if found.against else ''}: "
-             f"{found.value:.3f}"]  # fmt: skip
+    less = f" less that of {found.against!r}" if found.against else ""
+    lines = [f"{found.target!r}{chance}; its score{less}: {found.value:.3f}"]
+    if found.probability is None:
+        lines = [f"how far the vector of this text reaches in the direction of the other's: {found.value:.3f}"]
+    lines = [visible(line) for line in [*lines, *[SAME] * found.same]]
     for one in found.scores:
-        lines += ["", one.method if not one.refused else f"{one.method}: refused, {one.refused}"]
+        way = f", {one.way}" if one.way else ""
+        lines += ["", f"{one.method}: refused, {one.refused}" if one.refused else one.method + way]
         for place, scores in one.by_place.items():
             most = float(np.abs(scores).max()) or 1.0
             for word, score in zip(found.labels[place], scores.tolist(), strict=True):

@@ -9,20 +9,32 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.explain.attention import attention_maps, rollout
 from minigpt.explain.direct import direct_attribution
+from minigpt.explain.integrated import AHEAD, NAME, summing
 from minigpt.explain.lens import logit_lens
 from minigpt.explain.methods import METHODS
 from minigpt.explain.patching import activation_patching, attribution_patching
 from minigpt.explain.question import EMBEDDING, SOURCE, Question, ask
 from minigpt.explain.read import Reading, read_text
+from minigpt.measure.surprise import DAMAGED
 from minigpt.model import Call
+from minigpt.objectives.special import SPELLINGS
 from minigpt.ops import softmax_forward
+from minigpt.pretrained.tuned import has_tuned, open_tuned_folder
 from minigpt.progress import progress_bar
 
 MOST = 64  # tokens of each stack: what a page can show
 FAST = ("gradient x input", "integrated gradients", "occlusion")  # the methods that are asked if nobody names any
 SHOWN = 12  # parts of the sum over heads and layers
+SAME = "After the other text the model says the same, so nothing is compared or carried over."
 EXACT = 100  # patches that are tried one by one; more are told to first order
-MASKS = ("[MASK]", "<mask>")
+FROM_OTHER, AHEAD_OF_ALL = "from the other text", "the first token ahead"
+WAYS = {  # of integrated gradients -> what it means
+    "": "The way begins at tokens that say nothing in particular, the mean of many.",
+    FROM_OTHER: "The way begins at the other text, so what both have gets nothing.",
+    AHEAD_OF_ALL: "From tokens that say nothing in particular the straight way was too rough to sum: it leaps while "
+    "the first token, which takes the attention that has nowhere else to go, is half itself. So that token went ahead "
+    "of all others, and gets the difference that it makes alone.",
+}
 
 
 def place_name(place: str, labels: Mapping[str, Sequence[str]]) -> str:
@@ -38,6 +50,7 @@ class Scores:
     method: str
     by_place: dict[str, np.ndarray] = field(default_factory=dict)  # place -> (T,)
     error: float | None = None  # the share of what the scores should sum to that is missing
+    way: str = ""  # how it was asked, where that is not as usual: one of `WAYS`
     refused: str = ""
 
 
@@ -62,6 +75,11 @@ class Explanation:
     patched: np.ndarray | None = None  # (L, T) share of the way to the other text's answer
     patched_heads: np.ndarray | None = None  # (L, H)
     exact: bool = True  # whether patches were tried one by one
+
+    @property
+    def same(self) -> bool:
+        """Whether there is another text, and the model says the same of it."""
+        return bool(self.other) and self.probability is not None and not self.against
 
 
 def explain_text(
@@ -110,10 +128,14 @@ def explain_text(
         _check_lengths(reading, second)
     maps, rolled = _attention(question)
     parts, rest = _parts(question)
-    patched, heads, exact = _patched(question, question.other(second.batch)) if with_other and second else (None,) * 3
+    start = question.other(second.batch) if with_other and second else None
+    patched, heads, exact = (None,) * 3 if start is None else _patched(question, start)
     return Explanation(
         opened.name, text, target, question.value(), probability, against, other or "", reading.labels,
-        [_scores(question, name, rng) for name in progress_bar(methods, desc="explaining", disable=not progress)],
+        [
+            _scores(question, name, rng, start if against else None, progress)
+            for name in progress_bar(methods, desc="explaining", disable=not progress)
+        ],
         _lens(question, reading), parts, rest, maps, rolled,
         patched, heads, exact is not False,
     )  # fmt: skip
@@ -147,8 +169,10 @@ def _question(opened: Any, reading: Reading, second: Reading | None) -> tuple[Qu
         return ask(model, params, reading.batch, direction, position="mean"), "being like the other text", "", None
     if config.head in ("span", "token", "pretraining"):
         raise UserError(f"an explanation is of one answer, and {opened.name} (head {config.head}) gives several")
-    position = _gap(reading) if config.head == "masked" else _last(reading)
+    position = _gap(reading, opened.tokenizer) if config.head == "masked" else _last(reading)
     scores = _row(model.forward(params, reading.batch, Call().forward_only())[0], position)
+    if not np.isfinite(scores).all():
+        raise UserError(DAMAGED)
     best = int(scores.argmax())
     probability = float(softmax_forward(scores.astype(np.float64))[0][best])
     rival = None
@@ -165,13 +189,13 @@ def _last(reading: Reading) -> int:
     return -2 if SOURCE in reading.labels and len(reading.labels[EMBEDDING]) > 1 else -1
 
 
-def _gap(reading: Reading) -> int:
-    words = reading.labels[EMBEDDING]
-    found = [place for place, word in enumerate(words) if word.strip() in MASKS]
+def _gap(reading: Reading, tokenizer: Any) -> int:
+    mask = next((mark for mark in SPELLINGS["mask"] if mark in tokenizer.special_tokens), None)
+    if mask is None:
+        raise UserError("this model fills gaps, but its tokenizer has no token that masks; take another one")
+    found = [place for place, word in enumerate(reading.labels[EMBEDDING]) if word == mask]
     if len(found) != 1:
-        raise UserError(
-            f"this model fills a gap, so the text must hold {MASKS[0]} once, and it does {len(found)} times"
-        )
+        raise UserError(f"this model fills a gap, so the text must hold {mask} once, and it does {len(found)} times")
     return found[0]
 
 
@@ -181,16 +205,25 @@ def _row(output: Any, position: int) -> np.ndarray:
 
 
 def _answer(opened: Any, reading: Reading, index: int) -> str:
-    """An answer in words: a token, or a class by its number."""
-    return f"class {index}" if opened.model.config.head == "sequence" else reading.answer(index)
+    """An answer in words: a token, or a class by its name if that is known."""
+    if opened.model.config.head != "sequence":
+        return reading.answer(index)
+    classes = open_tuned_folder(opened.name).labels if opened.name and has_tuned(opened.name) else ()
+    return classes[index] if index < len(classes) else f"class {index}"
 
 
-def _scores(question: Question, name: str, rng: np.random.Generator) -> Scores:
+def _scores(question: Question, name: str, rng: np.random.Generator, start: Question | None, progress: bool) -> Scores:
+    """start: the same of the other text, where integrated gradients begin if there is one."""
+    way = ""
     try:
-        found = METHODS[name].explain(question, rng)
+        if name == NAME:
+            found = summing(question, other=start, progress=progress)
+            way = FROM_OTHER if start is not None else AHEAD_OF_ALL if found.method == AHEAD else ""
+        else:
+            found = METHODS[name].explain(question, rng)
     except UserError as error:  # such as one whose sum does not come out
         return Scores(name, refused=str(error))
-    return Scores(name, dict(found.scores), found.error)
+    return Scores(name, dict(found.scores), found.error, way)
 
 
 def _lens(question: Question, reading: Reading) -> list[tuple[str, list[tuple[str, float]]]]:

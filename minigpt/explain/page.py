@@ -10,14 +10,17 @@ from typing import Any
 import numpy as np
 
 from minigpt import __version__
-from minigpt.explain.explanation import Explanation, Scores, place_name
+from minigpt.errors import visible
+from minigpt.explain.explanation import AHEAD_OF_ALL, FROM_OTHER, SAME, WAYS, Explanation, Scores, place_name
+from minigpt.explain.integrated import AHEAD, NAME
 from minigpt.explain.question import EMBEDDING, SOURCE
 from minigpt.explain.table import Trials
+from minigpt.explain.verdict import percent, verdict_of
 
 LEVELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"  # of an attention weight, one letter each
 MOST_WEIGHTS = 750_000  # letters: a page has less than a megabyte
 ROW, BAR, WIDTH = 19, 115, 370  # of a picture of bars: the height of a bar, the longest one, all of it
-HELD, KEPT = 0.9, 0.25  # a share that counts as found; a share that may stay without the weights
+NOT_FROM_OTHER = '<p class="note">It was tried from nothing in particular, not from another text.</p>'
 
 
 def write_page(found: Explanation, trials: Trials) -> str:
@@ -31,7 +34,7 @@ def write_page(found: Explanation, trials: Trials) -> str:
         [
             f"<header><h1>{html.escape(title)}</h1></header>",
             "<main>",
-            _choice(found.scores),
+            _choice(found.scores, trials),
             *(_method(place, one, found, trials) for place, one in enumerate(found.scores)),
             _what_was_asked(found),
             _patches(found),
@@ -45,9 +48,8 @@ def write_page(found: Explanation, trials: Trials) -> str:
     )
     page = files("minigpt.explain").joinpath("page.html").read_text(encoding="utf-8")
     data = json.dumps(attention_data(found), ensure_ascii=False).replace("<", "\\u003c")
-    for name, text in (("title", html.escape(title)), ("chosen", chosen), ("body", body), ("data", data)):
-        page = page.replace(f"[[{name}]]", text, 1)
-    return page
+    texts = {"title": html.escape(title), "chosen": chosen, "body": body, "data": data}
+    return re.sub(r"\[\[(title|chosen|body|data)\]\]", lambda place: texts[place[1]], page)  # not in what they hold
 
 
 def attention_data(found: Explanation) -> dict[str, Any]:
@@ -83,50 +85,32 @@ def attention_data(found: Explanation) -> dict[str, Any]:
     return data
 
 
-def verdict_of(method: str, trials: Trials) -> str:
-    """A sentence: how often this method's highest score was at a cause that was planted, and without the weights."""
-    if method not in trials.measures:
-        return "This method was not tried on planted causes."
-    told = trials.measures[method]
-    shares = [float(np.mean(told[arm])) for arm in trials.accuracy]
-    stays = [float(np.mean(told[f"randomized, {arm}"])) for arm in trials.accuracy]
-    passed = min(shares) >= HELD and max(stays) <= KEPT
-    word = "Passed" if passed else "Passed in part" if max(shares) >= HELD else "Did not pass"
-    arms = "; ".join(
-        f"{arm}: {_percent(told[arm])}, chance {100 * trials.mean('chance', arm):.0f} %" for arm in trials.accuracy
-    )
-    return (
-        f"{word}. On {trials.seeds} models with a planted cause, {trials.texts} texts of each kind, its highest score "
-        f"was at the cause so often (lowest and highest model): {arms}. With random weights it stayed where it was in "
-        f"{100 * max(stays):.0f} % at most. That is about those small models, not about this one."
-    )
-
-
-def _percent(values: Sequence[float]) -> str:
-    return f"{100 * np.mean(values):.0f} % ({100 * min(values):.0f} to {100 * max(values):.0f})"
-
-
 def _shown(word: str) -> str:
     """A token so that its blanks are seen."""
-    return "\u201c" + word.replace("\n", "\u21b5").replace("\t", "\u21e5") + "\u201d"
+    return "\u201c" + visible(word.replace("\n", "\u21b5").replace("\t", "\u21e5")) + "\u201d"
 
 
-def _choice(scores: Sequence[Scores]) -> str:
+def _choice(scores: Sequence[Scores], trials: Trials) -> str:
     if len(scores) < 2:
         return '<input type="radio" id="choose-0" checked hidden>'
+    first = _first(scores, trials)
     options = "".join(
         f'<span class="option"><input type="radio" name="method" id="choose-{place}"'
-        f'{" checked" if place == _first(scores) else ""}><label for="choose-{place}">{html.escape(one.method)}</label>'
+        f'{" checked" if place == first else ""}><label for="choose-{place}">{html.escape(one.method)}</label>'
         "</span>"
         for place, one in enumerate(scores)
     )
     return f"<fieldset><legend>Method</legend>{options}</fieldset>"
 
 
-def _first(scores: Sequence[Scores]) -> int:
-    """The method that is shown first: one whose sum was checked, if there is one."""
-    sums = [place for place, one in enumerate(scores) if one.error is not None and not one.refused]
-    return sums[0] if sums else 0
+def _first(scores: Sequence[Scores], trials: Trials) -> int:
+    """The method that is shown first: one whose sum was checked, if there is one; else that which best finds causes."""
+
+    def good(one: Scores) -> tuple[bool, bool, float]:
+        shares = [trials.mean(one.method, arm) for arm in trials.accuracy] if one.method in trials.measures else [0.0]
+        return not one.refused, one.error is not None, min(shares)
+
+    return max(range(len(scores)), key=lambda place: good(scores[place]))
 
 
 def _method(place: int, one: Scores, found: Explanation, trials: Trials) -> str:
@@ -142,10 +126,12 @@ def _method(place: int, one: Scores, found: Explanation, trials: Trials) -> str:
         for where, scores in one.by_place.items()
     )
     summed = "" if one.error is None else f" Its scores sum to what they should within {100 * one.error:.2g} %."
+    way = f" {html.escape(WAYS[one.way])}" if one.method == NAME else ""
     return (
         f'<section class="method" id="method-{place}"><h2>What speaks for it: {name}</h2><figure>{figures}<figcaption>'
-        f"Right and blue speaks for it, left and orange against it.{summed}</figcaption></figure>"
-        f"{_trust(one.method, trials)}</section>"
+        f"Right and blue speaks for it, left and orange against it.{summed}{way}</figcaption></figure>"
+        f"{_trust(AHEAD if one.way == AHEAD_OF_ALL else one.method, trials)}"
+        f"{NOT_FROM_OTHER if one.way == FROM_OTHER else ''}</section>"
     )
 
 
@@ -185,12 +171,19 @@ def _cut(label: str, most: int = 18) -> str:
 def _what_was_asked(found: Explanation) -> str:
     chance = "" if found.probability is None else f", with probability {found.probability:.3f}"
     rival = f" less that of {_shown(found.against)}, the likeliest after the other text" if found.against else ""
-    other = "" if not found.other else f'<p>The other text:</p><p class="text">{html.escape(found.other)}</p>'
-    said = f"The model says {_shown(found.target)}{chance}. Explained" if found.probability is not None else "Explained"
+    other = "" if not found.other else f'<p>The other text:</p><p class="text">{_escaped(found.other)}</p>'
+    said = f"The model says {_shown(found.target)}{chance}. Explained is its score before the softmax{rival}"
+    if found.probability is None:
+        said = "Explained is how far the vector of this text reaches in the direction of the other's"
+    same = f" {SAME}" if found.same else ""
     return (
-        f'<section><h2>What was asked</h2><p class="text">{html.escape(found.text)}</p>{other}<p>{html.escape(said)} '
-        f"is its score before the softmax{html.escape(rival)}: {found.value:.3f}.</p></section>"
+        f'<section><h2>What was asked</h2><p class="text">{_escaped(found.text)}</p>{other}<p>{html.escape(said)}: '
+        f"{found.value:.3f}.{same}</p></section>"
     )
+
+
+def _escaped(text: str) -> str:
+    return html.escape(visible(text))
 
 
 def _patches(found: Explanation) -> str:
@@ -217,7 +210,7 @@ def _grid(title: str, columns: Sequence[str], values: np.ndarray) -> str:
         for layer, row in enumerate(values.tolist())
     )
     return (
-        f'<div class="wide" tabindex="0" role="region" aria-label="{html.escape(title)}"><table><caption>'
+        f'<div class="wide grid" tabindex="0" role="region" aria-label="{html.escape(title)}"><table><caption>'
         f"{html.escape(title)}</caption><thead><tr><th>layer</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
@@ -245,7 +238,10 @@ def _part(name: str) -> str:
     found = re.fullmatch(r"blocks\.(\d+)\.(.*)", name)
     if found is None:
         return name
-    words = {"feed_forward": "feed-forward", "attention.head.": "head ", "cross_attention.head.": "across, head "}
+    words = {"feed_forward": "feed-forward", "attention.head.": "head ", "cross_attention.head.": "across, head ",
+             "attention.output.bias": "bias of heads", "cross_attention.output.bias": "bias of across",
+             "attention_norm.bias": "norm after heads", "cross_attention_norm.bias": "norm after across",
+             "feed_forward_norm.bias": "norm after ff"}  # fmt: skip
     rest = found[2]
     for old, new in sorted(words.items(), key=lambda pair: -len(pair[0])):
         rest = rest.replace(old, new)
@@ -287,12 +283,25 @@ def _attention(found: Explanation, trials: Trials) -> str:
     return (
         f"<section><h2>Where the heads look</h2><figure>{figures}<figcaption>Attention rollout: how much of each token "
         f"could have come here, over all layers.</figcaption></figure>{_trust('attention rollout', trials)}"
-        '<p class="note">A map shows where a head looks, which need not be what counts.</p><div id="heads" hidden>'
+        f'<p class="note">A map shows where a head looks, which need not be what counts.{_fitting(found)}</p>'
+        '<div id="heads" hidden>'
         f'<div class="selectors">{options}</div><canvas id="map" role="img" aria-label="attention of a head"></canvas>'
         '<p id="said" aria-live="polite"></p><table><thead><tr><th>looks at</th><th class="number">attention</th></tr>'
         '</thead><tbody id="looks"></tbody></table></div><noscript><p>The map of each head needs scripts; all else on '
         "this page does not.</p></noscript></section>"
     )
+
+
+def _fitting(found: Explanation) -> str:
+    """In words, which layers' maps are left out for the page's size; nothing if all are there."""
+    data, said = attention_data(found), ""
+    for name, weights in found.maps.items():
+        first = data[name]["first"] if name in data else len(weights)
+        if first == 0:
+            continue
+        kept = f"only those of the last {len(weights) - first} fit" if first < len(weights) else "none of them fits"
+        said += f" Of the {len(weights)} layers of {place_name(name, found.labels)} {kept} on a page of a megabyte."
+    return said
 
 
 def _table(trials: Trials, methods: Sequence[str]) -> str:
@@ -301,7 +310,7 @@ def _table(trials: Trials, methods: Sequence[str]) -> str:
     head = "".join(f'<th class="number" scope="col">{html.escape(arm)}</th>' for arm in arms)
     rows = "".join(
         f'<tr><th scope="row">{html.escape(name)}</th>'
-        + "".join(f'<td class="number">{_percent(trials.measures[name][arm])}</td>' for arm in arms)
+        + "".join(f'<td class="number">{percent(trials.measures[name][arm])}</td>' for arm in arms)
         + f'<td class="number">{100 * max(trials.mean(name, f"randomized, {arm}") for arm in arms):.0f} %</td></tr>'
         for name in names
     )
@@ -311,7 +320,8 @@ def _table(trials: Trials, methods: Sequence[str]) -> str:
         f'<th>method</th>{head}<th class="number" scope="col">same place with random weights</th></tr></thead>'
         f'<tbody>{rows}</tbody></table></div><p class="note">Models of two layers with a window, {trials.seeds} seeds: '
         "the cause is one token, seen directly or through another. Shares of texts, lowest and highest model in "
-        "brackets.</p></section>"
+        "brackets. The position that asks is scored as well; rollout puts it first by its own rule, whatever the "
+        "weights.</p></section>"
     )
 
 

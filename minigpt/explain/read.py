@@ -1,5 +1,6 @@
 """A text as what a model reads, with the words for its positions and its answers."""
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -36,8 +37,14 @@ def read_text(opened: Any, text: str, *, max_new_tokens: int = 64) -> Reading:
     config = model.config
     kind = config.input if config.encoder is None else config.encoder.input
     if kind != "tokens":
-        raise UserError(f"{opened.name} reads {kind}, not text; give it what it reads")
+        raise UserError(f"{opened.name} reads {kind}, not text; from Python `minigpt.explain.ask` takes what it reads")
     check_tokenizer(model, tokenizer)
+    if not text:
+        raise UserError("the text is empty; give one with at least one character")
+    if half := re.search("[\ud800-\udfff]", text):
+        raise UserError(
+            f"the text holds {half[0]!r}, half of a surrogate pair, which is no character; mend or remove it"
+        )
     words = _words(tokenizer)
     if config.encoder is not None:
         source, begin = _source(tokenizer, text)
@@ -73,8 +80,16 @@ def _source(tokenizer: Any, text: str) -> tuple[np.ndarray, int]:
 
 
 def _words(tokenizer: Any) -> Callable[[int], str]:
+    """A token as people read it; part of a character, such as one of the four bytes of an emoji, as <0xF0>."""
     marks = {id_: mark for mark, id_ in tokenizer.special_tokens.items()}
-    return lambda id_: marks.get(int(id_)) or tokenizer.decode([int(id_)])
+
+    def word(id_: int) -> str:
+        said = marks.get(int(id_)) or tokenizer.decode([int(id_)])
+        if "\ufffd" not in said:
+            return said
+        return "".join(f"<0x{byte:02X}>" for byte in tokenizer.decode_bytes([int(id_)]))
+
+    return word
 
 
 def _letters(tokenizer: Any) -> Callable[[int], str] | None:

@@ -6,6 +6,7 @@ Sentence Encoders", arXiv:1903.10561: the same with a sentence around each word.
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from minigpt.measure.permutations import repartitioned
 from minigpt.values import TEXT, about, list_of, read
 
 MOST_NUMBERS = 1 << 27  # of all vectors that are kept
+ALIKE = 1e-12  # associations that differ by rounding alone
 FEWEST, LEAST_SHARE = 2, 0.8  # words of a list that must have vectors
 
 
@@ -97,6 +99,8 @@ def _vector(values: list[str], size: int | None, place: str) -> np.ndarray:
         vector = np.array([np.nan])
     if not vector.size or not np.isfinite(vector).all() or size not in (None, len(vector)):
         raise UserError(f"{place}: a word should be followed by {size or 'its'} numbers; mend the line or remove it")
+    if not vector.any():
+        raise UserError(f"{place}: the vector is zero, which is near to nothing; remove the line")
     return vector
 
 
@@ -113,11 +117,17 @@ def associations(
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:
+    rows = rows / np.abs(rows).max(axis=1, keepdims=True)  # so that no square is too large, or too small
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 def effect_size(near: np.ndarray, far: np.ndarray) -> float:
-    """(mean of s over the first targets - over the second) / its standard deviation over both; between -2 and 2."""
+    """(mean of s over the first targets - over the second) / its standard deviation over both; between -2 and 2.
+
+    Not a number where s is the same of all.
+    """
+    if np.ptp(np.concatenate([near, far])) < ALIKE:
+        return math.nan
     return float((near.mean() - far.mean()) / np.concatenate([near, far]).std(ddof=1))
 
 
@@ -128,12 +138,21 @@ def associate(
 
     vectors: word -> (D,), or (T, D) where it stands in T sentences: then s is computed for each sentence, and what is
     drawn and parted anew is whole words, since the sentences of one word are alike. `UserError` where more than a fifth
-    of a list has no vectors: what is left would be another question.
+    of a list has no vectors: what is left would be another question; for a list that shares a word with its opposite;
+    for vectors without a direction; and where all targets lie equally near to both attributes.
     """
+    for one, other in (question.targets, question.attributes):
+        if both := sorted({*lists[one]} & {*lists[other]}):
+            raise UserError(f"{both[0]!r} is in {one} and in {other}, which are compared; leave it out of one of them")
     names = (*question.targets, *question.attributes)
     kept, missing = {}, []
     for name in names:
         known = {word: _known(vectors, word) for word in lists[name]}
+        for word, vector in known.items():
+            if vector is not None and not (np.isfinite(vector).all() and np.any(vector, axis=-1).all()):
+                raise UserError(
+                    f"the vector of {word!r} is zero or not finite, so it is near to nothing; mend the vectors"
+                )
         missing += [word for word, vector in known.items() if vector is None]
         kept[name] = [np.atleast_2d(vector) for vector in known.values() if vector is not None]
         if len(kept[name]) < max(FEWEST, LEAST_SHARE * len(lists[name])):
@@ -146,6 +165,12 @@ def associate(
     times = len(kept[names[0]][0])
     near, far = (values.reshape(size, times) for values, size in zip(
         associations(*targets, *attributes), sizes, strict=True))  # fmt: skip
+    effect = effect_size(near.ravel(), far.ravel())
+    if math.isnan(effect):
+        raise UserError(
+            f"the words of {names[0]} and {names[1]} all lie equally near to {names[2]} and {names[3]}, so there is "
+            "nothing to compare; use vectors that tell words apart"
+        )
     rng = np.random.default_rng(SEED)
     drawn = np.array([
         effect_size(*(values[rng.integers(0, len(values), len(values))].ravel() for values in (near, far)))
@@ -154,7 +179,7 @@ def associate(
     words = np.concatenate([near.mean(1), far.mean(1)])
     return {
         "question": question.name,
-        "effect": interval_of(effect_size(near.ravel(), far.ravel()), drawn)._asdict(),
+        "effect": interval_of(effect, drawn)._asdict(),
         "p": repartitioned(words, len(near)),
         "words": sizes,
         "missing": missing,

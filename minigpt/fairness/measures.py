@@ -71,7 +71,7 @@ def _drawn(items: Sequence[Any], wanted: Wanted) -> list[Any]:
 
 
 def _tests(vectors: Callable[[list[str]], dict[str, np.ndarray]], folder: Path) -> tuple[dict[str, Any], list[str]]:
-    """All ten associations; one that lacks words says so."""
+    """All ten associations; one that lacks words says so. `UserError` if none is left."""
     lists = read_lists(folder / LISTS_FILE)
     words = sorted({word for one in lists.values() for word in one})
     known, tests = vectors(words), []
@@ -80,6 +80,8 @@ def _tests(vectors: Callable[[list[str]], dict[str, np.ndarray]], folder: Path) 
             tests.append(associate(known, lists, question))
         except UserError as error:
             tests.append({"question": question.name, "refused": str(error)})
+    if all("refused" in test for test in tests):
+        raise UserError(f"none of the {len(tests)} questions can be asked; the first: {tests[0]['refused']}")
     raised = holm({test["question"]: test["p"] for test in tests if "p" in test})
     return {"tests": [test | ({"p_holm": raised[test["question"]]} if "p" in test else {}) for test in tests]}, words
 
@@ -156,8 +158,19 @@ def _groups(subject: Subject, wanted: Wanted, _folder: Path | None) -> tuple[dic
     if positive not in labels:
         raise UserError(f"{positive!r:.50} is no class of {subject.name}; there are {', '.join(labels)} (--positive)")
     records = _drawn(wanted.data, wanted)
-    of = [record.text(wanted.group) for record in records]
     column = subject.tuned.setup.column("label")
+    for record in records:
+        if wanted.group not in record.values:
+            raise UserError(
+                f"{record.place}: there is no column {wanted.group!r}, but: {', '.join(record.values)}; name the one "
+                "that says of whom each example is (--group)"
+            )
+        if record.text(column) not in labels:
+            raise UserError(
+                f"{record.place}: {column} is {record.text(column)!r:.50}, which is no class of {subject.name}; there "
+                f"are {', '.join(labels)}"
+            )
+    of = [record.text(wanted.group) for record in records]
     true = np.array([record.text(column) == positive for record in records])
     said = np.array([answer["probabilities"][positive] for answer in subject.tuned.predict(records)])
     return {"positive": positive, **group_report(said, true, of)}, [record.values for record in records]

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
+from minigpt.measure.intervals import spread
 from minigpt.measure.permutations import said_p
 
 
@@ -18,7 +19,7 @@ def lines_of(name: str, found: dict[str, Any]) -> list[str]:
 
 
 def _row(what: str, interval: dict[str, float] | None, p: float | None = None, raised: float | None = None) -> str:
-    shown = "-" if interval is None else f"{interval['value']:8.3f}  ({interval['low']:.3f} to {interval['high']:.3f})"
+    shown = "-" if interval is None else f"{interval['value']:8.3f}  ({spread(interval)})"
     chance = "" if p is None else f"   p {said_p(p)}"
     more = "" if raised is None else f"   for so many {said_p(raised)}"
     return f"{what:44}{shown}{chance}{more}"

@@ -5,15 +5,13 @@ command and the place in its JSON output that the number is from. What is not a 
 `minigpt.measure.card_check` runs the commands again.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from minigpt.errors import UserError
 
 LICENCES = ("apache-2.0", "mit", "bsd-3-clause", "cc-by-4.0", "cc-by-sa-4.0", "cc0-1.0", "gpl-3.0", "other", "unknown")
-CLOSE = 1e-5  # of a number with a fraction: other processors add up in another order
-EXACT = ("percent", "percents")  # but of what is counted
+CLOSE = 1e-5  # of what is measured, a share of it: other processors add up in another order
 
 
 class Row(NamedTuple):
@@ -22,24 +20,33 @@ class Row(NamedTuple):
     section: str
     label: str
     place: str  # in the JSON output, names with dots between
-    kind: str  # one of `WRITTEN`
+    kind: str  # one of `WRITTEN` or `MEASURED`
 
 
-def _interval(found: Mapping[str, float], digits: int, factor: float = 1.0) -> str:
-    return f"{factor * found['low']:.{digits}f} to {factor * found['high']:.{digits}f}"
+def _rounded(value: float, digits: int) -> str:
+    """digits: after the point; where they end before it, as 1.25e+04, which says how many there are."""
+    if digits >= 0:
+        return f"{value:,.{digits}f}"
+    return f"{value:.{max(0, len(f'{value:.0f}') - 1 + digits)}e}"
 
 
-WRITTEN: dict[str, Callable[[Any], str]] = {  # kind -> how a value is written
+WRITTEN: dict[str, Callable[[Any], str]] = {  # kind -> how a value that is counted or recorded is written
     "count": lambda value: f"{value:,.0f}",
     "text": str,
     "rate": lambda value: f"{value:g}",
     "power": lambda value: f"{value:.3e}",
-    "two": lambda value: f"{value:,.2f}",
     "three": lambda value: f"{value:,.3f}",
     "four": lambda value: f"{value:,.4f}",
     "percent": lambda value: f"{100 * value:.1f} %",
-    "interval": lambda found: _interval(found, 3),
-    "percents": lambda found: f"{_interval(found, 1, 100)} %",
+    "percents": lambda found: f"{100 * found['low']:.1f} to {100 * found['high']:.1f} %",
+}
+MEASURED: dict[str, tuple[int, Callable[[Any, int], str]]] = {  # kind -> digits after the point, and how it is written
+    "about two": (2, _rounded),
+    "about three": (3, _rounded),
+    "about interval": (
+        3,
+        lambda found, digits: f"{_rounded(found['low'], digits)} to {_rounded(found['high'], digits)}",
+    ),
 }
 DETAILS, DATA, TRAINING, ENERGY = "Model details", "Training data", "Training", "Energy of the training"
 TEXT, TASK, LEAKS, BIAS = "How well it predicts", "How well it chooses", "What it gives away", "What it prefers"
@@ -90,12 +97,12 @@ ROWS = {  # kind of command -> what a card takes from its output
         Row(TEXT, "bytes", "bytes", "count"),
         Row(TEXT, "tokens", "tokens", "count"),
         Row(TEXT, "SHA-256 of the text", "hashes.data", "text"),
-        Row(TEXT, "loss, nats per token", "nats_per_token", "three"),
-        Row(TEXT, "its interval (95 %)", "interval", "interval"),
-        Row(TEXT, "perplexity", "perplexity", "two"),
-        Row(TEXT, "bits per byte", "bits_per_byte", "three"),
-        Row(TEXT, "bits per byte of who knows nothing", "baseline_bits_per_byte.uniform", "three"),
-        Row(TEXT, "calibration error", "calibration.error", "three"),
+        Row(TEXT, "loss, nats per token", "nats_per_token", "about three"),
+        Row(TEXT, "its interval (95 %)", "interval", "about interval"),
+        Row(TEXT, "perplexity", "perplexity", "about two"),
+        Row(TEXT, "bits per byte", "bits_per_byte", "about three"),
+        Row(TEXT, "bits per byte of who knows nothing", "baseline_bits_per_byte.uniform", "about three"),
+        Row(TEXT, "calibration error", "calibration.error", "about three"),
     ),
     "task": (
         Row(TASK, "questions", "questions", "count"),
@@ -163,7 +170,7 @@ class Statement(NamedTuple):
     row: Row
     letter: str  # of its command
     written: str
-    also: tuple[str, ...]  # how it may be written too, of a number at the border of two roundings
+    ways: tuple[str, ...]  # how it may be written: more than one where another processor may round it otherwise
 
     def line(self, written: str | None = None) -> str:
         """As it stands in the card."""
@@ -181,10 +188,9 @@ def statements_of(commands: Sequence[Command]) -> list[Statement]:
     for place, command in enumerate(commands):
         for row in ROWS[command.kind]:
             value = value_at(command.found, row.place)
-            if value is not None:
-                moved = () if row.kind in EXACT else (1 - CLOSE, 1 + CLOSE)
-                also = tuple(_write(row, _moved(value, factor)) for factor in moved)
-                statements.append(Statement(row, letter_of(place), _write(row, value), also))
+            unknown = None in value.values() if isinstance(value, Mapping) else value is None
+            if not unknown:
+                statements.append(Statement(row, letter_of(place), *_written(row, value)))
     return statements
 
 
@@ -195,19 +201,41 @@ def value_at(found: Any, place: str) -> Any:
     return found
 
 
-def _write(row: Row, value: Any) -> str:
+def _written(row: Row, value: Any) -> tuple[str, tuple[str, ...]]:
+    """How a value is written, and all ways that are true of it.
+
+    What is measured has as many digits as two processors agree on: one less where the value stands at the border of two
+    roundings. A writer reckons with twice the distance of a checker, so what it writes is true to every checker, and of
+    all numbers with so many digits it is the only one.
+    """
     try:
-        written = WRITTEN[row.kind](value)
-    except (TypeError, ValueError, KeyError):
+        if row.kind not in MEASURED:
+            only = _line(WRITTEN[row.kind](value))
+            return only, (only,)
+        most, write = MEASURED[row.kind]
+        written, ways = "", []
+        for digits in range(most, most - 20, -1):
+            near, far, farther = (
+                len({write(_moved(value, 1 + factor), digits) for factor in (-times * CLOSE, 0.0, times * CLOSE)}) == 1
+                for times in (1, 2, 3)
+            )
+            ways += [write(value, digits)] if near else []
+            written = written or (write(value, digits) if far else "")
+            if farther:
+                break
+    except (TypeError, ValueError, KeyError, OverflowError):
         raise UserError(f"{row.place} is {value!r:.60}, which cannot stand in a card as {row.label!r}") from None
+    return written, tuple(ways)
+
+
+def _line(written: str) -> str:
+    """On one line of a table."""
     return " ".join(written.split()).replace("|", "/")
 
 
 def _moved(value: Any, factor: float) -> Any:
     """The same value as another processor might have it."""
-    if isinstance(value, Mapping):
-        return {name: _moved(one, factor) for name, one in value.items()}
-    return value * factor if isinstance(value, float) and math.isfinite(value) else value
+    return {name: one * factor for name, one in value.items()} if isinstance(value, Mapping) else value * factor
 
 
 def header_of(commands: Sequence[Command], licence: str, language: str | None) -> list[tuple[str, Statement | None]]:

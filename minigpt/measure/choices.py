@@ -12,10 +12,10 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.infer.generate import check_tokenizer
-from minigpt.infer.window import check_writes
-from minigpt.measure.surprise import DAMAGED, surprise
+from minigpt.measure.surprise import DAMAGED, check_predicts, surprise
 from minigpt.model import Batch, Call, Transformer
 from minigpt.ops import softmax_forward
+from minigpt.progress import progress_bar
 from minigpt.text import document_end
 
 ROWS = 16  # of a batch
@@ -29,14 +29,14 @@ class Continuation(NamedTuple):
 
 
 def continuations(
-    model: Transformer, params: Any, tokenizer: Any, asked: Sequence[tuple[str, str]]
+    model: Transformer, params: Any, tokenizer: Any, asked: Sequence[tuple[str, str]], *, progress: bool = False
 ) -> list[Continuation]:
-    """Of each pair, a prompt and what comes after it, the second's probability after the first.
+    """Of each pair, a prompt and what comes after it, the second's probability after the first. progress: draw a bar.
 
     `UserError` for a model that does not continue texts, or whose scores are no numbers; for a continuation without
     tokens; for a pair that does not fit into the context, which needs one token of the prompt.
     """
-    check_writes(model)
+    check_predicts(model)
     check_tokenizer(model, tokenizer)
     rows = []
     for number, (prompt, end) in enumerate(asked, 1):
@@ -53,8 +53,8 @@ def continuations(
         rows.append(row)
     order = sorted(range(len(rows)), key=lambda row: len(rows[row][0]) + len(rows[row][1]))
     found: dict[int, Continuation] = {}
-    for first in range(0, len(order), ROWS):
-        some = order[first : first + ROWS]
+    parts = [order[first : first + ROWS] for first in range(0, len(order), ROWS)]
+    for some in progress_bar(parts, desc="asking", unit=" batches", leave=False, disable=not progress):
         found |= zip(some, _continuations(model, params, [rows[row] for row in some]), strict=True)
     return [found[row] for row in range(len(rows))]
 

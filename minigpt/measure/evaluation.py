@@ -9,10 +9,11 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.infer.generate import check_tokenizer
-from minigpt.infer.window import check_writes
 from minigpt.measure.baselines import compressed_bits_per_byte, counted_nats, training_bytes, uniform_nats
 from minigpt.measure.calibration import lines_of, reliability
+from minigpt.measure.intervals import spread
 from minigpt.measure.scores import NATS_PER_BIT, TokenScores, by_frequency, in_windows, token_scores
+from minigpt.measure.surprise import check_predicts
 from minigpt.model import Params, Transformer
 from minigpt.ops import cross_entropy_forward
 from minigpt.text import Tokenizer, document_end
@@ -53,10 +54,8 @@ class Evaluation:
         for name, bits in sorted(rows.items(), key=lambda row: -row[1]):
             lines.append(f"{name:12}{bits:13.3f}{nats[name]:16.3f}" if name in nats else f"{name:12}{bits:13.3f}")
         low, high = self.interval["low"], self.interval["high"]
-        lines.append(
-            f"{'':12}perplexity {self.perplexity:,.2f}; 95% interval {low:.3f} to {high:.3f} nats per token, "
-            f"{math.exp(low):,.2f} to {math.exp(high):,.2f}"
-        )
+        reached = "" if math.isnan(low) else f" nats per token, {math.exp(low):,.2f} to {math.exp(high):,.2f}"
+        lines.append(f"{'':12}perplexity {self.perplexity:,.2f}; 95% interval {spread(self.interval)}{reached}")
         return "\n".join(lines)
 
     def details(self) -> str:
@@ -65,9 +64,7 @@ class Evaluation:
         for row in self.by_frequency:
             times = "never" if row["most"] == 0 else f"{row['least']:,} to {row['most']:,}"
             nats = row["nats"]
-            lines.append(
-                f"{times:>28}{row['tokens']:>10,}{nats['value']:10.3f} ({nats['low']:.3f} to {nats['high']:.3f})"
-            )
+            lines.append(f"{times:>28}{row['tokens']:>10,}{nats['value']:10.3f} ({spread(nats)})")
         return "\n".join([*lines, "", *lines_of(self.calibration, "tokens")])
 
 
@@ -75,9 +72,7 @@ def scored_text(
     model: Transformer, params: Any, tokenizer: Tokenizer, text: str, *, progress: bool = False
 ) -> TokenScores:
     """The scores of every token of a text, as a document of its own. `UserError` for what cannot be scored so."""
-    check_writes(model)
-    if model.two_stacks:
-        raise UserError("an encoder-decoder is scored on pairs of texts, and this is one; use a decoder")
+    check_predicts(model)
     check_tokenizer(model, tokenizer)
     ids = tokenizer.encode(text)
     if len(ids) == 0:

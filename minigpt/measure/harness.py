@@ -5,6 +5,7 @@ also `samples_TASK_*.jsonl`: for each question the requests (prompt and continua
 and whether the model was, so that another model can be asked the same, and compared question by question.
 """
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from minigpt.text.records import Record, read_records
 from minigpt.values import LIST, TABLE, TEXT, about, is_finite, read, shown, whole
 
 SCORES = ("acc", "acc_norm")  # of a question: 0 or 1
+UNKNOWN = "N/A"  # how a standard error is written that was not computed
 
 
 class Score(NamedTuple):
@@ -58,10 +60,9 @@ def read_results(path: str | Path) -> list[Score]:
                 if not is_finite(found) or not 0 <= found <= 1:
                     raise UserError(f"{shown(name)} of {shown(task)} is {shown(found)}, but it must be from 0 to 1")
                 error = measures.get(f"{measure}_stderr,{filter_}" if filter_ else f"{measure}_stderr")
-                error = error if is_finite(error) else None
-                scores.append(
-                    Score(task, measure, found, error if error is not None and is_finite(error) else None, questions)
-                )
+                if error not in (None, UNKNOWN) and not (is_finite(error) and error >= 0):
+                    raise UserError(f"the standard error of {shown(task)} is {shown(error)}, but it must be 0 or more")
+                scores.append(Score(task, measure, found, None if error == UNKNOWN else error, questions))
         if not scores:
             raise UserError(f"it holds no {' or '.join(SCORES)}")
         return scores
@@ -76,8 +77,12 @@ def read_samples(path: str | Path) -> Samples:
             for name in SCORES:
                 if name in record.values:
                     right.setdefault(name, []).append(_zero_or_one(name, record.values[name]))
-    complete = {name: np.array(found) for name, found in right.items() if len(found) == len(questions)}
-    return Samples(questions, complete)
+    for name, found in right.items():
+        if len(found) < len(questions):
+            raise UserError(
+                f"{path}: {len(found):,} of {len(questions):,} questions have {name}; the others need it too, or none"
+            )
+    return Samples(questions, {name: np.array(found) for name, found in right.items()})
 
 
 def _question(record: Record) -> Question:
@@ -90,6 +95,10 @@ def _question(record: Record) -> Question:
         )
     if not all(ends):
         raise UserError("a choice is empty; such a question cannot be asked")
+    if len(set(ends)) < len(ends):
+        raise UserError(
+            f"a choice is there twice in {shown(list(ends))}, so neither can be the likeliest; leave it out"
+        )
     return Question(asked[0][0], ends, _target(record, len(asked)) if len(asked) > 1 else 0)
 
 
@@ -116,9 +125,9 @@ def _request(value: Any) -> tuple[str, str]:
 
 
 def _target(record: Record, choices: int) -> int:
-    """Which choice is right: a number, or its text."""
+    """Which choice is right: its number, which some tasks write as a string."""
     target = record.values.get("target")
-    if isinstance(target, str) and target.strip().isdigit():
+    if isinstance(target, str) and re.fullmatch(r"\s*[0-9]{1,4}\s*", target):
         target = int(target)
     if type(target) is not int or not 0 <= target < choices:
         raise UserError(f"target is {shown(target)}, but it must be a number from 0 to {choices - 1}, of the choices")

@@ -149,12 +149,11 @@ def bytes_of_tokens(tokenizer: Tokenizer, ids: np.ndarray, text: str) -> np.ndar
 
 
 def _bits_of_blocks(scores: TokenScores, sizes: np.ndarray) -> np.ndarray:
-    """(B,) bits per byte of equal blocks of the text's bytes."""
+    """(B,) bits per byte of equal blocks of the text's bytes, whose number need not be whole."""
     total = int(sizes.sum())
     count = min(BLOCKS, total)
     block = (np.cumsum(sizes) - sizes) * count // total
-    edges = -(-np.arange(count + 1) * total // count)  # the first byte of each block
-    return np.bincount(block, scores.nats, minlength=count) / NATS_PER_BIT / np.diff(edges)
+    return np.bincount(block, scores.nats, minlength=count) / NATS_PER_BIT * count / total  # so the mean is the text's
 
 
 def _blocks(count: int) -> np.ndarray:

@@ -60,6 +60,7 @@ class Answers:
 
     right: np.ndarray  # (N,) booleans: the likeliest choice is the right one
     right_by_byte: np.ndarray  # (N,) the same where each choice's nats are shared out among its bytes
+    right_by_character: np.ndarray  # (N,) among its characters, without a blank before them: acc_norm of the harness
     nats: np.ndarray  # (N,) of the right answer, with what comes after it
     confidence: np.ndarray  # (N,) the probability of the likeliest choice among the choices; 1 of an open question
 
@@ -95,27 +96,32 @@ def _not_empty(name: str, text: str) -> str:
     return text
 
 
-def answer_task(model: Transformer, params: Any, tokenizer: Any, questions: Sequence[Question]) -> Answers:
-    """Ask a decoder. `UserError` for a question that does not fit into its context, and for a damaged model."""
+def answer_task(
+    model: Transformer, params: Any, tokenizer: Any, questions: Sequence[Question], *, progress: bool = False
+) -> Answers:
+    """Ask a decoder. progress: draw a bar.
+
+    `UserError` for a question that does not fit into its context, and for a damaged model.
+    """
     asked = [pair for question in questions for pair in question.asked()]
-    found = continuations(model, params, tokenizer, asked)
-    right, by_byte, nats, confidence = [], [], [], []
-    place = 0
+    found = continuations(model, params, tokenizer, asked, progress=progress)
+    rows, place = [], 0
     for question in questions:
         some = found[place : place + len(question.choices)]
         place += len(some)
-        nats.append(-some[question.answer].log_probability)
+        nats = -some[question.answer].log_probability
         if question.is_open:
-            right.append(some[0].likeliest)
-            by_byte.append(some[0].likeliest)
-            confidence.append(1.0)
+            rows.append((*[some[0].likeliest] * 3, nats, 1.0))
             continue
         logs = np.array([one.log_probability for one in some])
-        sizes = np.array([len(choice.encode("utf-8")) for choice in question.choices])
-        right.append(bool(logs.argmax() == question.answer))
-        by_byte.append(bool((logs / sizes).argmax() == question.answer))
-        confidence.append(float(softmax_forward(logs)[0].max()))
-    return Answers(np.array(right), np.array(by_byte), np.array(nats), np.array(confidence))
+        counts = (
+            [1 for _ in question.choices],
+            [len(choice.encode("utf-8")) for choice in question.choices],
+            [max(1, len(choice.removeprefix(" "))) for choice in question.choices],
+        )
+        right = [bool((logs / np.array(count)).argmax() == question.answer) for count in counts]
+        rows.append((*right, nats, float(softmax_forward(logs)[0].max())))
+    return Answers(*map(np.array, zip(*rows, strict=True)))
 
 
 def task_report(questions: Sequence[Question], answers: Answers) -> dict[str, Any]:
@@ -146,11 +152,10 @@ def compare_answers(questions: Sequence[Question], first: np.ndarray, second: np
     groups = _groups(questions)
     difference = first.astype(float) - second.astype(float)
     decided = first != second
-    paired = paired_difference(first, second) if groups is None else bootstrapped_mean(difference, groups)
     return {
         "first": bootstrapped_mean(first, groups)._asdict(),
         "second": bootstrapped_mean(second, groups)._asdict(),
-        "difference": paired._asdict(),
+        "difference": paired_difference(first, second, groups)._asdict(),
         "only_first": int((first & ~second).sum()),
         "only_second": int((second & ~first).sum()),
         "p": sign_test(int(first[decided].sum()), int(decided.sum()))

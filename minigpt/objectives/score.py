@@ -27,6 +27,12 @@ class Counts(NamedTuple):
     def __add__(self, other: Any) -> "Counts":
         return Counts(self.targets + other.targets, self.labels + other.labels)
 
+    def share_of(self, whole: "Counts") -> float:
+        """How much of the whole this part is: of its targets or, where none are asked for, of its labels."""
+        if whole.targets:
+            return self.targets / whole.targets
+        return self.labels / whole.labels if whole.labels else 0.0
+
 
 def scored(batch: Batch) -> Counts:
     """How many targets and labels of the batch count in its loss. `UserError` if they are not whole numbers."""
@@ -111,7 +117,7 @@ def loss_and_gradient(
     if not against_advice:
         check_suits(model.config, batch)
     if counts is not None and model.config.experts:
-        call = replace(call, share=scored(batch).targets / max(1, counts.targets))
+        call = replace(call, share=scored(batch).share_of(counts))
     output, cache = model.forward(params, batch, call)
     value, score_cache = score_forward(model.config.head, output, batch, call, counts=counts)
     return value, model.backward(params, cache, score_backward(score_cache), call, grads=grads)

@@ -2,6 +2,8 @@
 
 import json
 import re
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,13 +11,17 @@ from browser import check_accessible, chromium_of_this_machine
 from conftest import published, thorough
 from tiny_run import make_run
 
-from minigpt import CharacterTokenizer, OpenedModel, Transformer, UserError, open_model, preset
+from minigpt import BytePairTokenizer, CharacterTokenizer, OpenedModel, Transformer, UserError, open_model, preset
 from minigpt.cli import main
+from minigpt.explain import explanation
 from minigpt.explain.attention import attention_maps
-from minigpt.explain.explanation import explain_text
+from minigpt.explain.explanation import SAME, explain_text
 from minigpt.explain.methods import METHODS
-from minigpt.explain.page import LEVELS, MOST_WEIGHTS, attention_data, verdict_of, write_page
+from minigpt.explain.page import LEVELS, MOST_WEIGHTS, attention_data, write_page
 from minigpt.explain.table import Trials, kept_trials
+from minigpt.explain.verdict import verdict_of
+from minigpt.objectives.special import SPELLINGS
+from minigpt.plots_explain import draw_explanation
 from minigpt.train import train
 
 SAT = "the cat sat on"
@@ -23,10 +29,9 @@ LETTERS = CharacterTokenizer('abcdefgh <>&"$')
 TEXT, OTHER = 'a <b> & "c" $d', 'h <b> & "c" $d'
 
 
-def opened(*, layers=2, heads=3, context=70, name="tiny"):
-    config = preset(
-        "tiny", vocabulary_size=15, layers=layers, width=8 * heads, heads=heads, context=context, init_std=0.5
-    )
+def opened(*, layers=2, heads=3, context=70, name="tiny", head="language"):
+    sizes = {"layers": layers, "width": 8 * heads, "heads": heads, "context": context}
+    config = preset("tiny", vocabulary_size=15, init_std=0.5, head=head, **sizes)
     model = Transformer(config)
     return OpenedModel(model, model.init(np.random.default_rng(0)), LETTERS, name)
 
@@ -67,6 +72,79 @@ def test_the_page_escapes_what_is_shown_and_asks_nobody(found):
     )
 
 
+def test_a_page_shows_a_text_that_looks_like_its_own_places():
+    letters = CharacterTokenizer("[]abcdehnosty")
+    one = opened()
+    found = explain_text(replace(one, tokenizer=letters), "[[data]][[body]]", methods=["gradient"])
+    page = write_page(found, kept_trials())
+    assert '<p class="text">[[data]][[body]]</p>' in page
+    assert "embedding" in json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
+
+
+def test_the_first_method_is_one_that_finds_causes(found):
+    scores = {one.method: one for one in found.scores}
+    for names, first in (
+        (("gradient x input", "integrated gradients", "occlusion"), 1),
+        (("gradient x input", "occlusion"), 1),
+        (("occlusion", "gradient x input"), 0),
+    ):
+        page = write_page(replace(found, scores=[scores[name] for name in names]), kept_trials())
+        assert re.search(r'id="choose-(\d)" checked', page)[1] == str(first)
+
+
+def test_another_text_with_the_same_answer_is_said(found):
+    alike = explain_text(opened(), TEXT, other=TEXT, methods=["gradient"])
+    assert alike.same and SAME in write_page(alike, kept_trials())
+    assert not found.same and SAME not in write_page(found, kept_trials())
+
+
+def test_what_a_page_shows_steers_nothing(found):
+    page = write_page(replace(found, text="a\u202eb\x00", target="\x1b"), kept_trials())
+    assert "a\\u202eb\\x00" in page and "\\x1b" in page and not {"\u202e", "\x00", "\x1b"} & {*page}
+
+
+def test_a_masked_run_of_ours_is_asked_in_its_gap():
+    mask = SPELLINGS["mask"][0]
+    tokenizer = BytePairTokenizer.train([SAT * 3], 270, at_most=True, special_tokens=(mask,), progress=False)
+    sizes = {"vocabulary_size": tokenizer.vocabulary_size, "layers": 1, "width": 16, "heads": 2, "context": 20}
+    model = Transformer(preset("tiny", architecture="encoder", head="masked", **sizes))
+    one = OpenedModel(model, model.init(np.random.default_rng(0)), tokenizer, "masked")
+    found = explain_text(one, f"the {mask} sat", methods=["gradient"])
+    assert mask in found.labels["embedding"] and 0 < found.probability < 1
+    with pytest.raises(UserError, match=re.escape(f"must hold {mask} once, and it does 0 times")):
+        explain_text(one, "the [MASK] sat")
+
+
+def test_a_part_of_a_character_is_shown_by_its_bytes():
+    tokenizer = BytePairTokenizer.train([SAT], 258, at_most=True, progress=False)
+    model = Transformer(
+        preset("tiny", vocabulary_size=tokenizer.vocabulary_size, layers=1, width=16, heads=2, context=9)
+    )
+    one = OpenedModel(model, model.init(np.random.default_rng(0)), tokenizer, "bytes")
+    labels = explain_text(one, "t\u00e9", methods=["gradient"]).labels["embedding"]
+    assert labels == ["t", "<0xC3>", "<0xA9>"]
+
+
+def test_a_class_is_called_by_its_name(monkeypatch):
+    one = opened(head="sequence")
+    assert re.fullmatch("class [01]", explain_text(one, TEXT, methods=["gradient"]).target)
+    monkeypatch.setattr(explanation, "has_tuned", lambda name: True)
+    monkeypatch.setattr(explanation, "open_tuned_folder", lambda name: SimpleNamespace(labels=("bad", "good")))
+    assert explain_text(one, TEXT, methods=["gradient"]).target in ("bad", "good")
+
+
+def test_a_picture_spells_out_what_its_font_lacks(found, tmp_path):
+    strange = {place: ["\u65e5" for _ in words] for place, words in found.labels.items()}
+    draw_explanation(replace(found, labels=strange, target="\u672c"), tmp_path / "x.png")  # a warning is an error
+
+
+def test_a_damaged_model_is_not_explained():
+    one = opened()
+    one.params.flat[:] = np.nan
+    with pytest.raises(UserError, match="no finite numbers"):
+        explain_text(one, TEXT)
+
+
 def test_a_page_says_how_far_its_method_passed():
     def measured(direct, two_hops, stays):
         shares = {"direct": [direct] * 2, "two hops": [two_hops] * 2}
@@ -74,11 +152,12 @@ def test_a_page_says_how_far_its_method_passed():
 
     rows = {"good": (1.0, 0.9, 0.1), "half": (1.0, 0.2, 0.1), "deaf": (1.0, 1.0, 0.9), "bad": (0.5, 0.2, 0.1)}
     measures = {name: measured(*row) for name, row in rows.items()} | {"chance": measured(0.1, 0.05, 0.1)}
-    trials = Trials(2, 25, {"direct": [1.0] * 2, "two hops": [1.0] * 2}, measures, {})
+    trials = Trials(2, 25, {"direct": [1.0] * 2, "two hops": [1.0] * 2}, measures, {}, {})
     said = {name: verdict_of(name, trials) for name in rows}
     words = {name: sentence.partition(". ")[0] for name, sentence in said.items()}
     assert words == {"good": "Passed", "half": "Passed in part", "deaf": "Passed in part", "bad": "Did not pass"}
     assert "direct: 100 % (100 to 100), chance 10 %; two hops: 90 % (90 to 90), chance 5 %" in said["good"]
+    assert "correlate" not in said["good"] and "correlate by 0." in verdict_of("occlusion", kept_trials())
     assert "in 90 % at most" in said["deaf"] and "not tried" in verdict_of("guessing", trials)
     assert all(method in kept_trials().measures for method in METHODS)
 
@@ -92,12 +171,18 @@ def test_a_page_of_64_tokens_is_below_a_megabyte(layers, heads):
     data = attention_data(shown)["embedding"]
     assert sum(len(head) for layer in data["maps"] for head in layer) <= MOST_WEIGHTS
     assert data["first"] + len(data["maps"]) == layers
+    words = (
+        f"Of the {layers} layers of the text only those of the last {len(data['maps'])} fit on a page of a megabyte."
+    )
+    assert (words in page) == (data["first"] > 0)
 
 
 @pytest.mark.parametrize(("text", "other", "says"), [
     ("a" * 65, None, "has 65 tokens, but an explanation shows at most 64"),
     ("abc", "abcd", "the texts have 3 and 4 tokens"),
-    ("", None, "has 0 tokens"),
+    ("", None, "the text is empty"),
+    ("abc", "", "the text is empty"),
+    ("a\ud800", None, "half of a surrogate pair"),
 ])  # fmt: skip
 def test_what_cannot_be_shown_is_refused(text, other, says):
     with pytest.raises(UserError, match=says):

@@ -62,6 +62,30 @@ def test_words_without_vectors_are_named_and_too_few_are_refused():
         associate(vectors, lists, QUESTION)
 
 
+@pytest.mark.parametrize(("spoil", "says"), [
+    (lambda vectors: vectors | {"b": np.zeros(20)}, "the vector of 'b' is zero or not finite"),
+    (lambda vectors: vectors | {"g": np.full(20, np.nan)}, "the vector of 'g' is zero or not finite"),
+    (lambda vectors: dict.fromkeys(vectors, np.array([0.1, 0.7, 0.3])), "all lie equally near"),
+])  # fmt: skip
+def test_vectors_that_tell_nothing_are_refused_and_have_no_p(spoil, says):
+    with pytest.raises(UserError, match=says):
+        associate(spoil(planted_vectors(1.0, np.random.default_rng(1))), LISTS, QUESTION)
+
+
+def test_lists_that_are_compared_share_no_word():
+    vectors = planted_vectors(1.0, np.random.default_rng(1))
+    for lists in (LISTS | {"far": ["d", "e", "a"]}, LISTS | {"other": ["h", "i", "j"]}):
+        with pytest.raises(UserError, match="which are compared"):
+            associate(vectors, lists, QUESTION)
+
+
+@pytest.mark.parametrize("factor", [1e300, 1e-300])
+def test_how_long_a_vector_is_changes_nothing(factor):
+    vectors = planted_vectors(8.0, np.random.default_rng(1))
+    far = {word: vector * factor / 100 for word, vector in vectors.items()}
+    assert associate(far, LISTS, QUESTION)["effect"] == pytest.approx(associate(vectors, LISTS, QUESTION)["effect"])
+
+
 def test_vectors_are_read_with_and_without_a_first_line(tmp_path):
     path = tmp_path / "v.vec"
     for first in ("3 2\n", ""):
@@ -70,7 +94,7 @@ def test_vectors_are_read_with_and_without_a_first_line(tmp_path):
         assert {word: row.tolist() for word, row in found.items()} == {"a": [1, 2], "c": [5, 6]}
 
 
-@pytest.mark.parametrize("line", ["b 1", "b 1 x", "b 1 nan", "b 1 2 3", "b"])
+@pytest.mark.parametrize("line", ["b 1", "b 1 x", "b 1 nan", "b 1 2 3", "b", "b 0 0"])
 def test_a_line_that_is_no_vector_is_named(line, tmp_path):
     path = tmp_path / "v.txt"
     path.write_text(f"a 1 2\n{line}\n", encoding="utf-8")

@@ -3,14 +3,16 @@
 import json
 import re
 import shutil
+from contextlib import suppress
 
+import numpy as np
 import pytest
 from tiny_run import TEXT, make_run
 
 from minigpt import UserError
 from minigpt.cli import main
 from minigpt.cli.card import ask
-from minigpt.measure.card import LICENCES, ROWS
+from minigpt.measure.card import CLOSE, LICENCES, MEASURED, ROWS, Row, _written
 from minigpt.measure.card_check import kind_of, verify_card
 from minigpt.measure.facts import Energy, forward_operations
 from minigpt.train import open_folder, train
@@ -95,6 +97,39 @@ def test_one_altered_digit_is_refused(name, card, remembered):
     assert not verdict.holds and verdict.wrong
 
 
+def test_no_digit_of_a_card_can_be_another(card, remembered):
+    verify_card(card, remembered)
+    known = {words: remembered(words) for words in re.findall(r"^- [A-Z]: `minigpt (.*)`$", card, re.MULTILINE)
+             for words in [tuple(words.split(" "))]}  # fmt: skip
+
+    def ask_known(words):
+        if words not in known:
+            raise UserError("another command")
+        return known[words]
+
+    for place in (place for place, sign in enumerate(card) if sign.isdigit()):
+        for other in {(int(card[place]) + 1) % 10, (int(card[place]) + 9) % 10}:
+            with suppress(UserError):
+                assert not verify_card(f"{card[:place]}{other}{card[place + 1 :]}", ask_known).holds, card[place - 50 :]
+
+
+@pytest.mark.parametrize("kind", MEASURED)
+def test_what_is_measured_is_written_in_one_way_that_every_machine_agrees_with(kind):
+    rng, row = np.random.default_rng(0), Row("", "", "", kind)
+    for value in [*10 ** rng.uniform(-2, 6, 2000), 2.9215, 2.92150004, 9.9995, 0.5, 0.0]:
+        here, there = value, value * (1 + rng.uniform(-0.99, 0.99) * CLOSE)
+        if kind == "about interval":
+            here, there = ({"low": one, "high": 3 * one} for one in (here, there))
+        written, (_, ways) = _written(row, here)[0], _written(row, there)
+        assert written in ways
+        assert len(ways) == len({re.sub("[0-9]", "0", way) for way in ways})  # of as many digits there is no other
+
+
+def test_what_is_recorded_has_no_tolerance():
+    row = next(row for row in ROWS["facts"] if row.label == "seconds, as recorded")
+    assert _written(row, 571.983) == ("571.983", ("571.983",))
+
+
 def test_a_card_that_does_not_hold_ends_with_1(card, here, capsys):
     (here / "other.md").write_text(card.replace("| layers | 2 |", "| layers | 3 |"), encoding="utf-8")
     assert main(["card", "--verify", "other.md"]) == 1
@@ -109,6 +144,10 @@ def test_a_card_that_does_not_hold_ends_with_1(card, here, capsys):
     lambda card: card.replace("library_name: minigpt", "library_name: minigpt\ndownloads: 1000000"),
     lambda card: card.replace("| layers | 2 |", "| layers | two |"),
     lambda card: card.replace("- B: `minigpt evaluate runs/cats text.txt --json`\n", ""),
+    lambda card: card.replace("## Model details", "<!--\n## Model details").replace("## Limits", "-->\n## Limits"),
+    lambda card: card.replace("## Limits\n", "## Limits\n\nIt is right in &half; of all cases.\n"),
+    lambda card: card.replace("## Training\n", "## How well it predicts\n"),
+    lambda card: card.replace("## How well it chooses\n", ""),
 ])  # fmt: skip
 def test_a_number_without_its_command_is_refused(change, card, remembered):
     wrong = change(card)
@@ -121,11 +160,33 @@ def test_words_may_be_added(card, remembered):
     assert verify_card(more, remembered).holds
 
 
+def test_line_ends_and_a_byte_order_mark_change_nothing(card, remembered):
+    assert verify_card("\ufeff" + card.replace("\n", "\r\n"), remembered).holds
+
+
+def test_a_card_is_of_one_model(card):
+    asked = []
+    for wrong in (
+        card.replace("evaluate runs/cats text.txt", "evaluate smollm2 text.txt"),
+        card.replace("- B: `minigpt evaluate runs/cats text.txt --json`", card[card.index("- A: ") :].split("\n")[0]),
+    ):
+        with pytest.raises(UserError, match="a card is of one model"):
+            verify_card(wrong, lambda words: asked.append(words) or {})
+    assert not asked
+
+
+def test_ctrl_c_while_a_command_is_asked_is_no_failure_of_the_card(monkeypatch):
+    monkeypatch.setattr("minigpt.cli.main", lambda words: 130)
+    with pytest.raises(KeyboardInterrupt):
+        ask(["card"])
+
+
 @pytest.mark.parametrize("command", [
     "train x", "evaluate runs/cats ../secret --json", "evaluate runs/cats /etc/passwd --json",
     "evaluate runs/cats text.txt",
     "card runs/cats --facts --watts 1;ls --grams 2", "bias runs/cats --measure weat --most 3 --json", "--version", "",
     "card runs/cats --facts --watts 1e99 --grams 2", "evaluate ~anna/x text.txt --json", "evaluate -h text.txt --json",
+    "bias runs/cats --measure crows-pairs --most 0 --json", "audit runs/cats --pieces 2.5 --json",
 ])  # fmt: skip
 def test_nothing_but_listed_commands_is_run(command, card):
     asked = []
@@ -163,11 +224,21 @@ def test_other_weights_are_another_model(card, here):
     (["--verify", "CARD.md", "--audit"], "--verify takes a card alone"),
     (["--verify", "text.txt"], "a card lists 1 to 8 commands"),
     (["runs/none"], "runs/none"),
+    (["runs/cats", "--text", "none.txt"], "there is no file none.txt"),
+    (["runs/cats", "--facts", "--out", "x.md"], "leave --out out"),
+    (["runs/cats", "--grams", "1e-12"], "a card keeps 9 digits"),
+    (["runs/kätzchen"], "letters without accents"),
 ])  # fmt: skip
 def test_what_cannot_be_meant_is_one_sentence(words, says, card, capsys):
     assert main(["card", *words]) == 2
     said = capsys.readouterr().err
     assert says in said and said.count("\n") == 1
+
+
+def test_a_name_is_written_as_a_card_has_it(card, here, capsys):
+    for name in ("./runs/cats", "runs/cats/", str(here / "runs" / "cats")):
+        assert main(["card", name, "--watts", "0.000001"]) == 0
+        assert "- A: `minigpt card runs/cats --facts --watts 0.000001 --grams 400`\n" in capsys.readouterr().out
 
 
 def test_the_header_is_what_hugging_face_reads(card, tmp_path):

@@ -38,6 +38,11 @@ def test_the_likeliest_choice_is_right_and_a_gap_counts_what_comes_after(tmp_pat
     logs = [nats("ab", choice) for choice in ("c", "dd ", "e")]
     assert answers.right[0] == (np.argmax(logs) == 2)
     assert answers.right_by_byte[0] == (np.argmax(np.array(logs) / [1, 3, 1]) == 2)
+    spaced = [Question("ab", (" c", " hh", " ggg"), right) for right in range(3)]
+    others = np.array([nats("ab", choice) for choice in spaced[0].choices])
+    found = answer_task(MODEL, PARAMS, TOKENIZER, spaced)
+    assert found.right_by_character.argmax() == np.argmax(others / [1, 2, 3]) and found.right_by_character.sum() == 1
+    assert found.right_by_byte.argmax() == np.argmax(others / [2, 3, 4])
     assert answers.confidence[0] == pytest.approx((np.exp(logs) / np.exp(logs).sum()).max())
     whole = [nats("ab", "c hah"), nats("ab", "d hah")]
     assert answers.nats[1] == pytest.approx(-whole[0]) and answers.right[1] == (whole[0] > whole[1])
@@ -118,11 +123,32 @@ def test_what_another_program_asked_is_asked_again(tmp_path, new):
     ({"arguments": [["a", {"until": ["x"]}]]}, "no pair of a prompt and a continuation"),
     ({"arguments": {}}, "must hold the requests"),
     ({"acc": 0.5}, "acc is 0.5"),
+    ({"target": "\u00b2"}, "target is '\u00b2'"),
+    ({"target": "1" * 5000}, "target is '1"),
+    ({"arguments": [["a", "b"], ["a", "b"]]}, "a choice is there twice"),
 ])  # fmt: skip
 def test_samples_that_cannot_be_asked_are_refused(tmp_path, change, says):
     path = written(tmp_path, harness_line(0, "ab", ["c", "d"], 0, 1.0) | change, name="samples_x.jsonl")
     with pytest.raises(UserError, match=f"line 1: .*{says}"):
         read_samples(path)
+
+
+def test_answers_that_are_there_for_some_questions_alone_are_refused(tmp_path):
+    whole = harness_line(0, "ab", ["c", "d"], 0, 1.0)
+    path = written(tmp_path, whole, {k: v for k, v in whole.items() if k != "acc"}, name="samples_x.jsonl")
+    with pytest.raises(UserError, match="1 of 2 questions have acc; the others need it too"):
+        read_samples(path)
+
+
+@pytest.mark.parametrize(("error", "kept"), [("N/A", None), (0.0, 0.0), (-4, "refused"), ("x", "refused")])
+def test_a_standard_error_is_a_number_or_not_known(tmp_path, error, kept):
+    path = tmp_path / "results_1.json"
+    path.write_text(json.dumps({"results": {"arc": {"acc,none": 0.5, "acc_stderr,none": error}}}))
+    if kept != "refused":
+        assert read_results(path)[0].error == kept
+        return
+    with pytest.raises(UserError, match="must be 0 or more"):
+        read_results(path)
 
 
 def test_published_results_are_read_and_others_are_refused(tmp_path):

@@ -1,5 +1,7 @@
 """One loss for every head, refusals that say why, and mixtures."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -68,6 +70,18 @@ def test_parts_of_a_batch_add_up_to_the_whole(choices, batch):
     assert together == pytest.approx(value, abs=1e-12)
     np.testing.assert_allclose(summed.flat, grads.flat, rtol=1e-9, atol=1e-13)
     assert [part.objective for part in split_rows(batch._replace(objective="x"), 2)] == ["x", "x"]
+
+
+@pytest.mark.parametrize("choices", [{}, {"architecture": "encoder", "head": "sequence"}], ids=["targets", "labels"])
+def test_halves_that_are_alike_balance_experts_as_the_whole_does(choices):
+    model, params = model_of(experts=3, experts_per_token=2, load_balancing=5.0, **choices)
+    half = Batch(TOKENS, labels=LABELS) if choices else Batch(TOKENS, TARGETS)
+    whole = scored(half) + scored(half)
+    _, grads = loss_and_gradient(model, params, half)
+    _, part = loss_and_gradient(model, params, half, counts=whole)
+    np.testing.assert_allclose(2 * part.flat, grads.flat, rtol=1e-9, atol=1e-13)
+    unbalanced = Transformer(replace(model.config, load_balancing=0.0))
+    assert np.abs(loss_and_gradient(unbalanced, params, half)[1].flat - grads.flat).max() > 1e-3
 
 
 @pytest.mark.parametrize(("choices", "batch", "missing"), [

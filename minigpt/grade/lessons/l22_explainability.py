@@ -24,6 +24,15 @@ def no_residual(weights):
     return _product(weights.mean(axis=1))
 
 
+def residual_of_the_input(weights):
+    """You mix in the identity in every layer; the residual connection hands on what a position *holds* by then."""
+    identity = np.eye(weights.shape[-1])
+    held = identity
+    for layer in weights.mean(axis=1):
+        held = 0.5 * layer @ held + 0.5 * identity
+    return held
+
+
 def residual_added(weights):
     """You add the identity and do not halve: a row must sum to 1."""
     return _product(weights.mean(axis=1) + np.eye(weights.shape[-1]))
@@ -42,6 +51,11 @@ def heads_summed(weights):
 def strongest_head(weights):
     """You take the largest weight of all heads; their mean is wanted."""
     return _product(0.5 * weights.max(axis=1) + 0.5 * np.eye(weights.shape[-1]))
+
+
+def first_head(weights):
+    """You take the first head alone; the mean of all heads is wanted."""
+    return _product(0.5 * weights[:, 0] + 0.5 * np.eye(weights.shape[-1]))
 
 
 def last_layer_only(weights):
@@ -106,6 +120,11 @@ def only_at_the_end(gradients, x, baseline):
     return ((x - baseline) * gradients[-1]).sum(axis=-1)
 
 
+def only_at_the_start(gradients, x, baseline):
+    """You take the first gradient only; the mean of all is wanted."""
+    return ((x - baseline) * gradients[0]).sum(axis=-1)
+
+
 def width_averaged(gradients, x, baseline):
     """You average over the width; a position's numbers are summed, or the scores would not sum to the difference."""
     return ((x - baseline) * gradients.mean(axis=0)).mean(axis=-1)
@@ -143,6 +162,18 @@ def alone(values):
 def last_to_come(values):
     """That is occlusion: what is lost when a player leaves all others. It counts what it adds to every group."""
     return _weighted(values, lambda size, n: float(size == n - 1))
+
+
+def one_order(values):
+    """That is one order of coming, from player 0 on; average over all orders."""
+    n = int(np.log2(len(values)))
+    return np.array([values[2 ** (player + 1) - 1] - values[2**player - 1] for player in range(n)])
+
+
+def shared_evenly(values):
+    """You share out evenly; a player gets what that player adds."""
+    n = int(np.log2(len(values)))
+    return np.full(n, (values[-1] - values[0]) / n)
 
 
 def first_and_last(values):
@@ -219,10 +250,12 @@ EXERCISES = (
         draw=draw_weights,
         mistakes=(
             no_residual,
+            residual_of_the_input,
             residual_added,
             wrong_order,
             heads_summed,
             strongest_head,
+            first_head,
             last_layer_only,
             mean_over_layers,
             first_layer_forgotten,
@@ -240,6 +273,7 @@ EXERCISES = (
             backwards,
             steps_summed,
             only_at_the_end,
+            only_at_the_start,
             width_averaged,
             positions_summed,
             sizes_summed,
@@ -253,6 +287,8 @@ EXERCISES = (
         mistakes=(
             alone,
             last_to_come,
+            one_order,
+            shared_evenly,
             first_and_last,
             all_groups_alike,
             sizes_alike,

@@ -31,6 +31,11 @@ def no_power(accuracy, gain):
     return math.ceil(2 * accuracy * (1 - accuracy) * (Z_LEVEL / gain) ** 2)
 
 
+def one_sided(accuracy, gain):
+    """You took 1.645, of a one-sided test; either model may be the better one, so it is 1.96."""
+    return math.ceil(2 * accuracy * (1 - accuracy) * ((1.645 + Z_POWER) / gain) ** 2)
+
+
 def rounded_down(accuracy, gain):
     """You rounded down, or to the nearest; then there is one question too few."""
     return math.floor(_needed(accuracy, gain))
@@ -74,6 +79,19 @@ def drawn_apart(first, second, draws):
     apart = np.asarray(first, float)[draws].mean(axis=1) - np.asarray(second, float)[other].mean(axis=1)
     low, high = np.quantile(apart, [0.025, 0.975])
     return float(low), float(high)
+
+
+def two_intervals(first, second, draws):
+    """You subtract the ends of two intervals; take the difference in each drawing, and then the percentiles."""
+    ends = [np.quantile(np.asarray(one, float)[draws].mean(axis=1), [0.025, 0.975]) for one in (first, second)]
+    return float(ends[0][0] - ends[1][1]), float(ends[0][1] - ends[1][0])
+
+
+def centred(first, second, draws):
+    """You took the observed difference off; the interval is of the difference itself."""
+    low, high = paired_interval(first, second, draws)
+    apart = float(_apart(first, second).mean())
+    return low - apart, high - apart
 
 
 def ninety(first, second, draws):
@@ -184,6 +202,12 @@ def old_error(error, claims, error_factor, answer_factor):
     return math.log(1 - answer_factor * before) / math.log(1 - error) / claims
 
 
+def right_answers_multiplied(error, claims, error_factor, answer_factor):
+    """You took error_factor of the chance to be *right*; it is the chance to be wrong that changes so."""
+    before = 1 - (1 - error) ** claims
+    return math.log(1 - answer_factor * before) / math.log(error_factor * (1 - error)) / claims
+
+
 def added_up(error, claims, error_factor, answer_factor):
     """The chance of an error in c claims is not c times that of one: two errors in an answer are one bad answer."""
     return math.log(1 - answer_factor * min(0.99, error * claims)) / math.log(1 - error_factor * error) / claims
@@ -194,13 +218,13 @@ EXERCISES = (
         questions_needed,
         points=2,
         draw=draw_gain,
-        mistakes=(one_test, no_power, rounded_down, no_square, worst_case, of_p_alone),
+        mistakes=(one_test, no_power, one_sided, rounded_down, no_square, worst_case, of_p_alone),
     ),
     Exercise.of(
         paired_interval,
         points=3,
         draw=draw_pairs,
-        mistakes=(drawn_apart, ninety, turned_round, of_the_normal, of_sums, across_drawings),
+        mistakes=(drawn_apart, two_intervals, centred, ninety, turned_round, of_the_normal, of_sums, across_drawings),
     ),
     Exercise.of(
         majority,
@@ -212,6 +236,14 @@ EXERCISES = (
         claims_ratio,
         points=3,
         draw=draw_claims,
-        mistakes=(small_errors, not_a_ratio, other_way_round, factor_of_right_answers, old_error, added_up),
+        mistakes=(
+            small_errors,
+            not_a_ratio,
+            other_way_round,
+            factor_of_right_answers,
+            old_error,
+            right_answers_multiplied,
+            added_up,
+        ),
     ),
 )

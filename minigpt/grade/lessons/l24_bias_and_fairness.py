@@ -1,5 +1,7 @@
 """The exercises of lesson 24, bias and fairness."""
 
+import math
+
 import numpy as np
 
 from minigpt.grade.exercise import Exercise, Question, larger
@@ -62,6 +64,16 @@ def lists_exchanged(first, second, one, other):
     return -association(first, second, one, other)
 
 
+def without_sign(first, second, one, other):
+    """You took the size; the sign says which list is nearer."""
+    return abs(association(first, second, one, other))
+
+
+def standard_error(first, second, one, other):
+    """You divide by the standard error; an effect size is in standard deviations, and does not grow with the lists."""
+    return association(first, second, one, other) * math.sqrt(len(first) + len(second))
+
+
 def one_attribute_alone(first, second, one, other):
     """You leave `other` out; s is the nearness to `one` less that to `other`."""
     return _effect(*(_cosines(some, one).mean(axis=1) for some in (first, second)))
@@ -89,7 +101,7 @@ def draw_pairs(rng: np.random.Generator) -> Question:
 
 
 def flipped_p(values, signs):
-    return (_reached(values, signs).sum() + 1) / (len(signs) + 1)
+    return float((_reached(values, signs).sum() + 1) / (len(signs) + 1))
 
 
 def observed_left_out(values, signs):
@@ -110,6 +122,11 @@ def observed_only_below(values, signs):
 def one_sided(values, signs):
     """Yours is one-sided; a sum as far below zero counts as well."""
     return ((signs @ values >= values.sum() - 1e-9).sum() + 1) / (len(signs) + 1)
+
+
+def observed_with_sign(values, signs):
+    """You compare with the observed sum and its sign; where that is below zero every way is as large. Take its size."""
+    return float(((np.abs(signs @ values) >= values.sum() - 1e-9).sum() + 1) / (len(signs) + 1))
 
 
 def strictly_farther(values, signs):
@@ -198,6 +215,15 @@ def over_all_of_the_group(said, true, group):
     return float(max(gaps))
 
 
+def of_the_positive_of_both(said, true, group):
+    """You divide by the positive, or the negative, of *both* groups; each group has its own below the line."""
+    gaps = []
+    for kind in (true, ~true):
+        counts = [(said & kind & (group == number)).sum() / kind.sum() for number in (0, 1)]
+        gaps.append(abs(counts[0] - counts[1]))
+    return float(max(gaps))
+
+
 def the_smaller_gap(said, true, group):
     """You took the smaller of the two gaps; the larger is asked for."""
     return min(true_positives_alone(said, true, group), false_positives_alone(said, true, group))
@@ -238,6 +264,8 @@ EXERCISES = (
             spread_within_the_lists,
             variance_for_deviation,
             lists_exchanged,
+            without_sign,
+            standard_error,
             one_attribute_alone,
             sums_for_means,
             middle_of_the_attributes,
@@ -252,6 +280,7 @@ EXERCISES = (
             observed_only_above,
             observed_only_below,
             one_sided,
+            observed_with_sign,
             strictly_farther,
             less_far,
             signs_counted,
@@ -273,6 +302,7 @@ EXERCISES = (
             accuracy_gap,
             precision_gap,
             over_all_of_the_group,
+            of_the_positive_of_both,
             the_smaller_gap,
         ),
     ),

@@ -106,6 +106,12 @@ def kilograms(seconds, cores, watts, grams):
     return hours, heavy / 1000
 
 
+def exchanged(seconds, cores, watts, grams):
+    """You return the grams first; kilowatt hours come first."""
+    hours, emitted = energy(seconds, cores, watts, grams)
+    return emitted, hours
+
+
 EXERCISES = (
     Exercise.of(
         wrong_rows,
@@ -117,6 +123,6 @@ EXERCISES = (
         energy,
         points=2,
         draw=draw_energy,
-        mistakes=(watt_hours, one_core, by_minutes, divided_among_cores, grams_of_watts, kilograms),
+        mistakes=(watt_hours, one_core, by_minutes, divided_among_cores, grams_of_watts, kilograms, exchanged),
     ),
 )

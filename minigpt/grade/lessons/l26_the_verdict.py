@@ -105,6 +105,18 @@ def first_squared(first, second):
     return 1.0 if expected == 1 else (observed - expected) / (1 - expected)
 
 
+def words_counted_again(first, second):
+    """You sum over the claims, not over the verdicts; a verdict that comes several times counts once."""
+    observed, _ = _agreement(first, second)
+    expected = sum(first.count(one) * second.count(one) for one in first) / len(first) ** 2
+    return 1.0 if expected == 1 else (observed - expected) / (1 - expected)
+
+
+def never_below_zero(first, second):
+    """You cut off at 0; readers who agree less than chance would have a kappa below it."""
+    return max(0.0, cohens_kappa(first, second))
+
+
 def zero_where_alike(first, second):
     """Where both always give the same verdict, expected is 1 and there is nothing to divide by; 1.0 is asked for."""
     observed, expected = _agreement(first, second)
@@ -147,6 +159,25 @@ def one_sigma(failures, trials):
     return _wilson(failures / trials, trials, z=1.0)
 
 
+def times_n(failures, trials):
+    """You wrote z^2 / 2 * n, which multiplies with n; z^2 / (2 * n) is meant."""
+    p, n, z = failures / trials, trials, 1.96
+    half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return max(0.0, (p + z**2 / 2 * n - half) / (1 + z**2 / n))
+
+
+def one_tailed(failures, trials):
+    """You took z = 1.645, which leaves 5% below; 95% lie within 1.96 on both sides."""
+    return max(0.0, _wilson(failures / trials, trials, 1.645))
+
+
+def root_unscaled(failures, trials):
+    """You left out the z before the root."""
+    p, n, z = failures / trials, trials, 1.96
+    half = math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return max(0.0, (p + z**2 / (2 * n) - half) / (1 + z**2 / n))
+
+
 def of_successes(failures, trials):
     """You took the share of those that came true."""
     return _wilson(1 - failures / trials, trials)
@@ -168,12 +199,31 @@ EXERCISES = (
         cohens_kappa,
         points=3,
         draw=draw_readers,
-        mistakes=(observed_alone, not_divided, even_chance, pooled_habits, first_squared, zero_where_alike),
+        mistakes=(
+            observed_alone,
+            not_divided,
+            even_chance,
+            pooled_habits,
+            first_squared,
+            words_counted_again,
+            never_below_zero,
+            zero_where_alike,
+        ),
     ),
     Exercise.of(
         smallest_share,
         points=3,
         draw=draw_failures,
-        mistakes=(normal_interval, upper_end, not_scaled, one_sigma, of_successes, plain_share),
+        mistakes=(
+            normal_interval,
+            upper_end,
+            not_scaled,
+            one_sigma,
+            times_n,
+            one_tailed,
+            root_unscaled,
+            of_successes,
+            plain_share,
+        ),
     ),
 )
