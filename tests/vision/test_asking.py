@@ -330,6 +330,7 @@ def test_changed_questions_and_mixed_up_tasks_are_refused(finished, tmp_path):
         questions_of(open_image_folder(tmp_path / "run"), "test")
     path = tmp_path / "run" / "images.json"
     whole = json.loads(path.read_text(encoding="utf-8"))
+    del whole["checksum"]  # former versions wrote none
     for task, message in (
         ("classify", "which is none for the task classify"),
         ("see", "it must be one of classify, ask"),
@@ -337,6 +338,14 @@ def test_changed_questions_and_mixed_up_tasks_are_refused(finished, tmp_path):
         path.write_text(json.dumps({**whole, "task": task}), encoding="utf-8")
         with pytest.raises(UserError, match=message):
             open_image_folder(tmp_path / "run")
+
+
+def test_another_tokenizer_is_refused(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    path = tmp_path / "run" / "tokenizer.json"
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(UserError, match=r"tokenizer\.json has changed since training began"):
+        Asked(tmp_path / "run")
 
 
 def test_the_doctor_looks_at_questions(finished):
