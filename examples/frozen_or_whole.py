@@ -69,10 +69,9 @@ class Asker:
     def batches(self, steps: int, seed: int, blind: bool = False) -> Iterator[Batch]:
         """One for each step; in the first fifth only what has more answers than yes and no."""
         for step in range(steps):
-            rng = np.random.default_rng([seed, step])
-            yield self.batch(
-                rng.choice(self.first if step < steps // FIRST else self.every, BATCH, replace=False), blind
-            )
+            rows = self.first if step < steps // FIRST else self.every
+            drawn = np.random.default_rng([seed, step]).choice(rows, BATCH, replace=False)
+            yield self.batch(drawn, blind)
 
     def right(self, model: Transformer, params: Params | Overlay) -> np.ndarray:
         """(N,) whether exactly the answer is written."""
@@ -87,7 +86,8 @@ class Asker:
 
 def language_model(seeing: Transformer, asker: Asker, steps: int, seed: int) -> Params:
     """A decoder of the same shape, after it has read questions and answers without pictures."""
-    config = {**seeing.config.to_dict(), "architecture": "decoder", "encoder": None, "encoder_ahead": False}
+    config = {**seeing.config.to_dict(), "architecture": "decoder", "encoder": None}
+    config |= {"encoder_ahead": False, "encoder_areas": None}
     model = Transformer(type(seeing.config).from_dict(config))
     params = model.init(np.random.default_rng([seed, 1]))
     fit(model, params, asker.batches(steps, seed, blind=True), _rate(steps))

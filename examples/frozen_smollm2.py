@@ -5,8 +5,8 @@
 
 All of the language model is frozen; the gradient goes through it into what makes the prefix (Tsimpoukelli et al. 2021,
 "Multimodal Few-Shot Learning with Frozen Language Models", arXiv:2106.13884). The eye is the encoder of a run that
-answers questions of easy-vqa, frozen too, so that what it says of each picture is computed once: its vectors are
-averaged over the four quarters of the picture. What learns is one block on these four vectors, and the projector. An
+answers questions of easy-vqa, frozen too, so that what it says of each picture is computed once: the means of its
+vectors over the four quarters of the picture. What learns is one block on these four vectors, and the projector. An
 eye that was trained on these questions is more than a language model alone has: the control is the same prefix of
 another picture, and the most frequent answer to each question.
 
@@ -23,7 +23,6 @@ from minigpt import Batch, Call, Overlay, Params, Transformer, UserError, open_m
 from minigpt.machine import blas_threads
 from minigpt.measure.intervals import bootstrapped_mean
 from minigpt.model import Weights
-from minigpt.model.inputs.images import grid_of
 from minigpt.ops import IGNORED
 from minigpt.train import fit
 from minigpt.vision.asked import Asked, by_first_word
@@ -37,15 +36,13 @@ EYE |= {"norm": "rms", "feed_forward_width": 192}
 
 def features(eye: Asked, found: Questions) -> np.ndarray:
     """(P, 4, C) what the frozen eye says of the quarters of every picture."""
-    said, (rows, columns) = [], grid_of(eye.folder.config.encoder)
-    if rows % 2 or columns % 2:
-        raise UserError(f"{rows} x {columns} patches have no four quarters; train the eye with another --patch")
+    said = []
+    if eye.folder.config.vectors_ahead != QUARTERS:
+        raise UserError(f"the eye says {eye.folder.config.vectors_ahead} vectors, not four; train it with --areas 2")
     for first in range(0, len(found.pixels), PARTS):
         pixels = eye.folder.scaled(np.asarray(found.pixels[first : first + PARTS]))
         batch = Batch(np.zeros((len(pixels), 1), np.int64), source=pixels)
-        memory, _ = eye.model.encode(eye.params, batch, Call().forward_only())  # (P, N, C)
-        quarters = memory.reshape(len(pixels), 2, rows // 2, 2, columns // 2, -1).mean(axis=(2, 4))
-        said.append(quarters.reshape(len(pixels), QUARTERS, -1))
+        said.append(eye.model.encode(eye.params, batch, Call().forward_only())[0])
     return np.concatenate(said)
 
 

@@ -92,6 +92,15 @@ def test_a_pool_and_a_pause_change_no_bit(name, make, settings):
         assert np.array_equal(run(None, 3), run(pool, None))
 
 
+@pytest.mark.parametrize(("name", "make", "settings"), SETTINGS, ids=NAMES)
+def test_a_worker_without_a_slice_has_nothing_to_do(name, make, settings):
+    optimizer = make(**settings)
+    nothing = np.zeros(0, np.float32)
+    state = optimizer.init(nothing)
+    optimizer.update(nothing, nothing, state, learning_rate=0.01)
+    assert state["step"] == 1 and not nothing.size
+
+
 def test_optimizers_keep_nothing_of_their_own():
     optimizer = adamw()
     gradient = np.random.default_rng(0).standard_normal(1000)

@@ -36,6 +36,7 @@ IMAGES: dict[str, Any] = {  # 3 x 2 patches of 2 x 3 pixels, and a column of pix
     "patch": (2, 3),
     "tied": False,
 }
+HALVED = {**IMAGES, "image": (3, 4, 13), "context": 8}  # 2 x 4 patches
 WHISPER: dict[str, Any] = {  # an encoder that differs from its decoder wherever it can; 11 frames become 6 positions
     "input": "frames",
     "input_width": 4,
@@ -140,6 +141,13 @@ CONFIGS: dict[str, TransformerConfig] = {
         encoder_ahead=True,
         encoder={**IMAGES, "context": 7, "class_token": True, "width": 12, "heads": 3, "layers": 1, "position": "none"},
     ),
+    "halves of an image's sides ahead of a text": TransformerConfig(
+        **{**SMALL, "context": 9},
+        architecture="encoder-decoder",
+        encoder_ahead=True,
+        encoder_areas=2,
+        encoder={**HALVED, "width": 12, "heads": 3, "layers": 1, "position": "learned"},
+    ),
     "Whisper": TransformerConfig(**SMALL, **TWO_STACKS | {"encoder": WHISPER}, activation="gelu", attention_bias=False),
     "Whisper, keys without bias": TransformerConfig(
         **SMALL, **TWO_STACKS | {"encoder": {**WHISPER, "gated": False}}, activation="gelu", key_bias=False
@@ -228,7 +236,7 @@ def random_params(model: Transformer, rng: np.random.Generator) -> Params:
 
 def random_batch(config: TransformerConfig, rng: np.random.Generator) -> Batch:
     """Inputs, and where the architecture has a use for them padding, segments, a prefix and a source."""
-    ahead = config.encoder.context if config.encoder_ahead else 0
+    ahead = config.vectors_ahead
     shape = (2, config.context if config.input == "images" else max(1, config.context - ahead - 1))
     batch = Batch(_random_inputs(config, rng, shape[1]))
     if config.architecture == "decoder" and config.head == "language":
@@ -238,7 +246,8 @@ def random_batch(config: TransformerConfig, rng: np.random.Generator) -> Batch:
     if config.architecture == "encoder-decoder":
         length = config.encoder.context
         source = _random_inputs(config.encoder, rng, length)
-        source_present = np.arange(length) < [[length - 1], [length]]
+        some = np.arange(length) < [[length - 1], [length]]
+        source_present = some if config.encoder_areas is None else None
         return batch._replace(source=source, source_present=source_present, prefix=np.array([1, 2]))
     return batch._replace(present=present, segments=segments)
 

@@ -46,6 +46,8 @@ def execute(arguments: argparse.Namespace) -> int:
     question = arguments.question
     if question is not None and not question.strip():
         raise UserError("the question is empty; ask something")
+    if question is not None and not is_unicode(question):
+        raise UserError("the question has bytes that are no UTF-8; write it in that")
     own = arguments.image.startswith(OWN) and not Path(arguments.image).exists()
     pixels = None if own else read_png(arguments.image)
     asked, right = Asked(arguments.model, arguments.checkpoint), None
@@ -63,6 +65,11 @@ def execute(arguments: argparse.Namespace) -> int:
         if right is not None:
             print(f"minigpt: {question} The right answer is {right!r}", file=sys.stderr)
     return 0
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it has whole characters alone: what a terminal sends in another coding comes as halves of some."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def _row(image: str) -> int:

@@ -26,6 +26,7 @@ def of_run(run: ImageFolder, best: Seen | Asked, curves: dict[str, Any]) -> dict
         "data": {name: value for name, value in run.corpus.items() if name != "checksums"},
         "parameters": best.params.flat.size,
         "steps": best.progress["step"],
+        "of_steps": run.settings.steps,
         "seconds": round(curves["seconds"][-1][1], 1),
     }
 
@@ -51,7 +52,7 @@ def _measured(asked: Asked, test: Questions) -> dict[str, Any]:
     ever trained on."""
     run, learnt = asked.folder, questions_of(asked.folder, "training")
     with blas_threads(threads_for_width(run.config.width)):
-        right = asked.right(test)
+        right = asked.right(test, progress=True)
     blind = np.array(blind_answers(learnt, test)) == np.array(test.answers)
 
     def each(groups: dict[str, np.ndarray]) -> dict[str, Any]:

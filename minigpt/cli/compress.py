@@ -18,6 +18,7 @@ from minigpt.model import TransformerConfig
 from minigpt.pretrained import OpenedModel, open_model
 from minigpt.pretrained.load import stored_kinds
 from minigpt.text import load_corpus
+from minigpt.vision import has_images
 
 TOKENS, GROUPS, TEXT = 8192, (32, 64, 128), "pydocs"
 TWO_OF_FOUR = "2:4"
@@ -99,6 +100,11 @@ def execute(arguments: argparse.Namespace) -> int:
     """Compress, and print the report."""
     settings = Compression(**{field.name: getattr(arguments, field.name) for field in fields(Compression)})
     _check(arguments)
+    if has_images(arguments.model):
+        raise UserError(
+            f"{arguments.model} sees pictures, and how their pixels are scaled has no place in a compressed folder; "
+            "compress a model of texts"
+        )
     opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
     report = _compressed(arguments, opened, settings)
     stored = stored_kinds(arguments.model)

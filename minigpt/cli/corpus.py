@@ -1,10 +1,11 @@
-"""`minigpt corpus`: the texts that can be trained on by name, cleaning those of one's own, planting canaries."""
+"""`minigpt corpus`: the texts that can be trained on by name; cleaning, planting, exchanging in one's own."""
 
 import argparse
 from typing import Any
 
 from minigpt.cli.corpus_clean import clean_options, execute_clean
 from minigpt.cli.corpus_plant import execute_plant, plant_options
+from minigpt.cli.corpus_swap import execute_swap, swap_options
 from minigpt.cli.options import add_command, print_json
 from minigpt.text import CORPORA, load_corpus
 
@@ -16,15 +17,17 @@ def add(subparsers: Any) -> None:
         "corpus",
         _list,
         "  minigpt corpus list\n  minigpt corpus fetch shakespeare kjv\n  minigpt corpus clean my-texts cleaned\n"
+        "  minigpt corpus swap stories.txt both.txt --pairs he=she king=queen\n"
         "  minigpt train shakespeare",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
-    actions = parser.add_subparsers(metavar="ACTION", help="list (the default), fetch, clean or plant")
+    actions = parser.add_subparsers(metavar="ACTION", help="list (the default), fetch, clean, plant or swap")
     for name, help, execute in (
         ("list", "list the texts that have a name", _list),
         ("fetch", "download and unpack some of them", _fetch),
         ("clean", "take duplicates, bad text and personal information out of a corpus", execute_clean),
         ("plant", "plant sentences with secret numbers, by which `minigpt audit` measures memory", execute_plant),
+        ("swap", "say of each of two groups what is said of the other, against a stereotype", execute_swap),
     ):
         action = actions.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
         action.add_argument("--json", action="store_true", default=argparse.SUPPRESS, help="print JSON instead of text")
@@ -35,6 +38,8 @@ def add(subparsers: Any) -> None:
             clean_options(action)
         elif name == "plant":
             plant_options(action)
+        elif name == "swap":
+            swap_options(action)
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -83,7 +83,11 @@ def _plain(found: Explanation) -> dict[str, Any]:
     methods = {
         one.method: {"refused": one.refused}
         if one.refused
-        else {"scores": {place: scores.tolist() for place, scores in one.by_place.items()}, "error": one.error}
+        else {
+            "scores": {place: scores.tolist() for place, scores in one.by_place.items()},
+            "error": one.error,
+            **({"way": one.way} if one.way else {}),
+        }
         for one in found.scores
     }
     names = ("model", "text", "target", "value", "probability", "against", "labels", "parts", "rest")
@@ -99,7 +103,8 @@ def _lines(found: Explanation) -> list[str]:
         lines = [f"how far the vector of this text reaches in the direction of the other's: {found.value:.3f}"]
     lines = [visible(line) for line in [*lines, *[SAME] * found.same]]
     for one in found.scores:
-        lines += ["", one.method if not one.refused else f"{one.method}: refused, {one.refused}"]
+        way = f", {one.way}" if one.way else ""
+        lines += ["", f"{one.method}: refused, {one.refused}" if one.refused else one.method + way]
         for place, scores in one.by_place.items():
             most = float(np.abs(scores).max()) or 1.0
             for word, score in zip(found.labels[place], scores.tolist(), strict=True):

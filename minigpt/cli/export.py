@@ -12,7 +12,7 @@ from minigpt.pretrained.peft import save_adapter
 from minigpt.pretrained.quantized import WRITTEN
 from minigpt.pretrained.tuned import open_tuned_folder
 from minigpt.pretrained.vit_folder import write_preprocessor
-from minigpt.vision import has_images, open_image_folder
+from minigpt.vision import ImageFolder, has_images, open_image_folder
 
 USUAL = "F16"
 
@@ -54,6 +54,8 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UserError("adapters alone are written as a folder; leave .gguf out, or --adapter")
     if arguments.adapter:
         return _adapter(arguments)
+    if has_images(arguments.model):
+        _check_images(open_image_folder(arguments.model))
     opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
     family, cls = fitting_class(opened.model.config)
     if is_file:
@@ -71,6 +73,19 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         print(f"{folder} holds a {cls}; transformers opens it, and so does minigpt")
     return 0
+
+
+def _check_images(run: ImageFolder) -> None:
+    """`UserError` for a model of images that no published family, or no published preprocessor, can describe."""
+    if run.task != "classify" or not run.config.class_token:
+        raise UserError(
+            f"{run.path} is no model as published vision transformers are; train one with --task classify --recipe vit"
+        )
+    if run.learnt_bytes is False:
+        raise UserError(
+            f"{run.path} learnt from pixels that are no whole numbers of 0 to 255, as published vision transformers "
+            "take them; train on such"
+        )
 
 
 def _adapter(arguments: argparse.Namespace) -> int:

@@ -9,12 +9,13 @@ import numpy as np
 from minigpt.cli.prepare import reserved_folder
 from minigpt.errors import UserError
 from minigpt.machine import available_memory, cores
-from minigpt.model import Transformer
+from minigpt.model import Transformer, TransformerConfig
+from minigpt.progress import say
 from minigpt.train import TrainSettings
 from minigpt.vision import Augmentation, ImageFolder, has_images, prepare_images
 from minigpt.vision.asking import asking_config, prepare_asking
 from minigpt.vision.named import NAMES, TEST, named_set
-from minigpt.vision.prepare import MODERN, config_of
+from minigpt.vision.prepare import MODERN, config_of, left_out
 from minigpt.vision.questions import NAMED_QUESTIONS, read_questions
 from minigpt.vision.seen import images_of
 
@@ -34,8 +35,9 @@ def _fresh(arguments: argparse.Namespace) -> ImageFolder:
     augment = Augmentation.from_text(arguments.augment) if arguments.augment else Augmentation()
     if named is not None and arguments.augment is None:
         augment = named.augment
-    if arguments.first is not None:
-        raise UserError("--first goes with --task ask; leave it out")
+    for name in ("first", "areas"):
+        if getattr(arguments, name) is not None:
+            raise UserError(f"--{name} goes with --task ask; leave it out")
     images = images_of(arguments.corpus, arguments.label)
     test = arguments.test
     if test is None and named is not None and not arguments.corpus.endswith(TEST):
@@ -43,12 +45,14 @@ def _fresh(arguments: argparse.Namespace) -> ImageFolder:
     changes = {name: value for name in ("dropout", "position") if (value := getattr(arguments, name)) is not None}
     settings = _settings(arguments, len(images.pixels))
     recipe = arguments.recipe or MODERN
-    _check_memory(config_of(images.size, 2, arguments.patch, recipe, changes), settings)
+    config = config_of(images.size, 2, arguments.patch, recipe, changes)
+    _check_memory(config, settings)
+    _say_left_out(config)
     with reserved_folder(arguments, f"{Path(arguments.corpus).stem}-vit", has_images) as path:
         return prepare_images(
             path,
             images,
-            None if test is None else images_of(test, arguments.label),
+            None if test is None else images_of(test, None if named_set(test) else arguments.label),
             name=arguments.corpus,
             patch=arguments.patch,
             recipe=recipe,
@@ -76,7 +80,9 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
         first = word if first is None else first
     found, asked = read_questions(arguments.corpus), read_questions(test or arguments.corpus + TEST)
     settings = _settings(arguments, len(found.questions), times, ASKED_TOGETHER)
-    _check_memory(asking_config(found.pixels.shape[1:], 512, 32, arguments.patch), settings)
+    config = asking_config(found.pixels.shape[1:], 512, 32, arguments.patch, arguments.areas)
+    _check_memory(config, settings)
+    _say_left_out(config)
     with reserved_folder(arguments, f"{Path(arguments.corpus).stem}-ask", has_images) as path:
         return prepare_asking(
             path,
@@ -84,6 +90,7 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
             asked,
             name=arguments.corpus,
             patch=arguments.patch,
+            areas=arguments.areas,
             augment=augment,
             first=None if first == "none" else first,
             settings=settings,
@@ -107,6 +114,18 @@ def _settings(arguments: argparse.Namespace, images: int, epochs: int = EPOCHS, 
         validate_every=arguments.validate_every or max(1, steps // VALIDATIONS),
         **given,
     )
+
+
+def _say_left_out(config: TransformerConfig) -> None:
+    """What of the pictures no patch reaches, as a convolution with a stride leaves it."""
+    rows, columns = left_out(config)
+    if rows or columns:
+        _, height, width = (config.encoder or config).image
+        (patch, _) = (config.encoder or config).patch
+        say(
+            f"minigpt: patches of {patch} do not fill {height} x {width} pixels: {rows} at the bottom and {columns} on "
+            "the right are not seen; --patch changes that"
+        )
 
 
 def _check_memory(config: Any, settings: TrainSettings) -> None:

@@ -32,7 +32,9 @@ def train_on_images(arguments: argparse.Namespace) -> int:
     """Prepare or reopen, train, and show what came of it."""
     for name in (*OF_TEXTS, *RANKS):
         if getattr(arguments, name) not in (None, 1):
-            raise UserError(f"--{name.replace('_', '-')} is about texts; leave it out with --task classify")
+            raise UserError(f"--{name.replace('_', '-')} is about texts; leave it out where images are trained on")
+    if arguments.zero:
+        raise UserError(f"--zero {arguments.zero} is for several ranks, and one trains on images; leave it out")
     run = _resumed(arguments) if arguments.resume else fresh_images(arguments)
     if not is_finished(run):
         say(f"training {quoted(run.path)}: Ctrl-C stops and saves")
@@ -53,7 +55,12 @@ def _resumed(arguments: argparse.Namespace) -> ImageFolder:
         if getattr(arguments, name) is not None:
             flag = "DATA" if name == "corpus" else f"--{name.replace('_', '-')}"
             raise UserError(f"{flag} cannot change, for a run goes on as it began; leave it out")
-    return change_settings(open_image_folder(arguments.out), arguments)
+    run = open_image_folder(arguments.out)
+    if arguments.task not in (None, run.task):
+        raise UserError(
+            f"--task {arguments.task} is not what {run.path} has ({run.task}), and cannot change; leave it out"
+        )
+    return change_settings(run, arguments)
 
 
 def _shown(file: Any) -> Callable[[Mapping[str, float]], None]:
@@ -104,14 +111,14 @@ def evaluate_images(arguments: argparse.Namespace) -> int:
 
 def predict_images(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """What `minigpt predict RUN IMAGES` says to each."""
-    model, images = _model_of(arguments), images_of(arguments.data)
+    model, images = _model_of(arguments), images_of(arguments.data, arguments.label)
     with blas_threads(threads_for_width(model.model.config.width)):
         return answers(model.labels, images, model.probabilities(images.pixels))
 
 
 def measure_predictions(arguments: argparse.Namespace) -> int:
     """`minigpt predict RUN IMAGES --measure`."""
-    model, images = _model_of(arguments), images_of(arguments.data)
+    model, images = _model_of(arguments), images_of(arguments.data, arguments.label)
     with blas_threads(threads_for_width(model.model.config.width)):
         targets = images.targets(model.labels)
         measured = class_report(model.probabilities(images.pixels), targets, model.labels)
@@ -129,5 +136,6 @@ def _lines(result: dict[str, Any]) -> list[str]:
     data = result["data"]
     what = "images" if result["task"] == "classify" else "questions"
     counts = f"{data['training']:,} {what} to learn from, {data['validation']:,} to validate, {data['test']:,} asked"
-    model = f"{result['parameters']:,} parameters, {result['steps']:,} steps, {result['seconds']:.0f} s"
+    best = f"{result['steps']:,} of {result['of_steps']:,} steps, the best by validation"
+    model = f"{result['parameters']:,} parameters, {best}; {result['seconds']:.0f} s of training"
     return [f"\n{data['name']}: {counts}", model, *kinds_lines(result), *report_lines(result)]

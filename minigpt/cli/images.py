@@ -9,7 +9,7 @@ from minigpt.vision.named import NAMES
 from minigpt.vision.prepare import RECIPES
 from minigpt.vision.questions import QUESTION_SETS
 
-OF_IMAGES = ("task", "test", "augment", "patch", "recipe", "label", "first")
+OF_IMAGES = ("task", "test", "augment", "patch", "recipe", "label", "first", "areas")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="HOW",
         help="change images at random: shift:2,crop:0.1,turn:10,flip or none (default none)",
     )
-    group.add_argument("--patch", type=positive, help="pixels of a patch's side (default: a quarter of the image's)")
+    group.add_argument(
+        "--patch",
+        type=positive,
+        help="pixels of a patch's side (default: a quarter of the image's; with --task ask an eighth)",
+    )
+    group.add_argument(
+        "--areas",
+        type=int,
+        choices=range(17),
+        metavar="N",
+        help="ask: the means of the patches in N x N areas stand ahead of the question, or with 0 all patches "
+        "(default 2: quarters)",
+    )
     group.add_argument(
         "--recipe", choices=tuple(RECIPES), help="classify: what the model is made of (default modern); vit is exported"
     )

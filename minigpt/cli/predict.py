@@ -47,7 +47,11 @@ def add(subparsers) -> None:
     parser.add_argument("--choices", help="with --prompt: the answers among which it chooses, with commas between")
     parser.add_argument("--shots", metavar="DATA", help="with --prompt: examples with their answers before each text")
     parser.add_argument("--text", metavar="COLUMN", help="with --prompt: of the text (default text)")
-    parser.add_argument("--label", metavar="COLUMN", help="with --shots: of its answer (default label)")
+    parser.add_argument(
+        "--label",
+        metavar="COLUMN",
+        help="with --shots: of its answer; of images in a table: of the class (default label)",
+    )
     parser.add_argument("--measure", action="store_true", help="print how good the answers are, in place of them")
     parser.add_argument("--out", type=file, help="write a CSV file in place of printing one")
     parser.add_argument("--json", action="store_true", help="print a JSON list, with the probability of every class")
@@ -79,10 +83,11 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _tuned(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """The answers of a fine-tuned model."""
-    for name in ("choices", "shots", "text", "label"):
+    images = has_images(arguments.model) or is_published(arguments.model)
+    for name in ("choices", "shots", "text", *(() if images else ("label",))):
         if getattr(arguments, name) is not None:
             raise UserError(f"--{name} goes with --prompt; leave it out, or say what to ask")
-    if has_images(arguments.model) or is_published(arguments.model):
+    if images:
         return predict_images(arguments)
     tuned = Tuned(arguments.model, arguments.checkpoint)
     with blas_threads(threads_for_width(tuned.folder.config.width)):
@@ -91,10 +96,11 @@ def _tuned(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 def _measure(arguments: argparse.Namespace) -> int:
     """Print what the task measures on records that hold the true answers."""
-    for name in ("prompt", "choices", "shots", "text", "label", "out"):
+    images = has_images(arguments.model) or is_published(arguments.model)
+    for name in ("prompt", "choices", "shots", "text", "out", *(() if images else ("label",))):
         if getattr(arguments, name) is not None:
             raise UserError(f"--measure prints what a fine-tuned model reaches; leave --{name} out")
-    if has_images(arguments.model) or is_published(arguments.model):
+    if images:
         return measure_predictions(arguments)
     tuned = Tuned(arguments.model, arguments.checkpoint)
     with blas_threads(threads_for_width(tuned.folder.config.width)):

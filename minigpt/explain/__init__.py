@@ -9,7 +9,6 @@ from minigpt.explain.attribution import (
     Attribution,
     gradient,
     gradient_times_input,
-    integrated_gradients,
     occlusion,
     smooth_gradient,
 )
@@ -25,6 +24,7 @@ from minigpt.explain.autoencoder import (
 )
 from minigpt.explain.direct import Direct, direct_attribution
 from minigpt.explain.heads import HeadScores, copying_loss, head_scores
+from minigpt.explain.integrated import integrated_gradients
 from minigpt.explain.lens import Lens, Translators, lens_logits, logit_lens, tuned_lens
 from minigpt.explain.methods import METHODS, Method
 from minigpt.explain.patching import (

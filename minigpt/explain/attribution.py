@@ -2,24 +2,18 @@
 
 gradient: how fast the number changes there (Simonyan, Vedaldi & Zisserman 2013, arXiv:1312.6034).
 gradient_times_input: the same along the input's own vector (Shrikumar et al. 2016, arXiv:1605.01713).
-integrated_gradients: the mean gradient on the way from a baseline, times the way (Sundararajan, Taly & Yan 2017,
-arXiv:1703.01365). They sum to the difference; as the way is walked in steps, it is walked more finely until they do.
 smooth_gradient: the mean gradient of inputs with noise (Smilkov et al. 2017, arXiv:1706.03825).
 occlusion: what is lost when a position is absent (Zeiler & Fergus 2013, arXiv:1311.2901).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.explain.question import NUMBERS, Question, Vectors
 from minigpt.values import check, number, whole
-
-FIRST_PIECES, POINTS = 8, 3  # of the way to integrate along; where the gradient is asked on each
-BY_PIECE = 10  # times as much may be missing on the pieces, one by one, as in their sum: errors of both signs cancel
 
 Pieces = Mapping[str, Sequence[np.ndarray]]  # place -> positions that are taken together
 
@@ -75,60 +69,6 @@ def gradient_times_input(question: Question, *, places: Sequence[str] | None = N
     own = _own(question, places)
     _, gradients = question.gradients_of(_rows(own))
     return Attribution("gradient x input", {place: (own[place] * gradients[place][0]).sum(axis=-1) for place in own})
-
-
-def integrated_gradients(
-    question: Question,
-    *,
-    baseline: Vectors | None = None,
-    places: Sequence[str] | None = None,
-    tolerance: float = 0.005,
-    most_steps: int = 1024,
-) -> Attribution:
-    """The mean gradient on the straight way from a baseline to the input, times the way.
-
-    Parameters
-    ----------
-    question : Question
-    baseline : dict of str to (T, C), optional
-        Where the way begins: `question.blank()` if none is given, or `question.other(batch).vectors()`.
-    places : sequence of str, optional
-        What walks; the rest of the input stays as it is. None: all.
-    tolerance : float
-        How much of the difference the sum may miss, as a share of it.
-    most_steps : int
-        At how many points of the way the model may be asked. On every piece of the way the gradients should sum to the
-        difference that it makes, and pieces are halved where they do not. It is done when the sum of all misses no more
-        than the tolerance, and the pieces, one by one, no more than ten times that: what fits by chance does not count.
-
-    Raises
-    ------
-    UserError
-        If they still miss more: the answer would be no attribution of the difference.
-    """
-    check("tolerance", tolerance, number(1e-12))
-    check("most_steps", most_steps, whole(1))
-    own, absent = own_and_absent(question, baseline, places)
-    way = _Way(question, own, absent)
-    edges = np.linspace(0.0, 1.0, FIRST_PIECES + 1)
-    values = way.values(edges)
-    pieces = way.walk(edges[:-1], edges[1:], np.diff(values))
-    while True:
-        difference, rough = float(values[-1] - values[0]), sum(piece.missed for piece in pieces)
-        answer = Attribution("integrated gradients", _sum(pieces), difference, way.steps)
-        allowed = tolerance * abs(difference)
-        if abs(answer.total - difference) <= allowed and rough <= BY_PIECE * allowed:
-            return answer
-        worst = sorted(pieces, key=lambda piece: -piece.missed)[: max(1, len(pieces) // 2)]
-        worst = [piece for piece in worst if piece.missed > allowed / (2 * len(pieces))] or worst[:1]
-        if way.steps + 2 * (POINTS + 2) * len(worst) > most_steps:
-            raise UserError(
-                f"after {way.steps:,} steps integrated gradients sum to {answer.total:.6g}, but the difference from "
-                f"the baseline is {difference:.6g}; on pieces of the way they miss {rough:.3g}, and {tolerance:.1%} "
-                f"may be missing; {_remedy(question)}"
-            )
-        split = {id(piece) for piece in worst}
-        pieces = [piece for piece in pieces if id(piece) not in split] + way.halved(worst)
 
 
 def smooth_gradient(
@@ -241,70 +181,6 @@ def own_and_absent(
 
 def _rows(vectors: Vectors) -> dict[str, np.ndarray]:
     return {place: one[None] for place, one in vectors.items()}
-
-
-class _Piece(NamedTuple):
-    """Of the way, from one share of it to another."""
-
-    start: float
-    stop: float
-    scores: dict[str, np.ndarray]  # place -> (T,)
-    difference: float  # by which the number changes on it
-
-    @property
-    def missed(self) -> float:
-        """How far the scores are from summing to it."""
-        return abs(sum(float(array.sum()) for array in self.scores.values()) - self.difference)
-
-
-class _Way:
-    """The straight way from a baseline to an input, and how many points of it were looked at."""
-
-    def __init__(self, question: Question, own: Vectors, absent: Vectors) -> None:
-        self.question, self.own, self.absent, self.steps = question, own, absent, 0
-
-    def points(self, shares: np.ndarray) -> dict[str, np.ndarray]:
-        """The inputs at (N,) shares of the way: place -> (N, T, C)."""
-        self.steps += len(shares)
-        shares = shares[:, None, None]
-        mixed = {place: self.absent[place] + shares * (self.own[place] - self.absent[place]) for place in self.own}
-        return {place: one.astype(self.own[place].dtype) for place, one in mixed.items()}
-
-    def values(self, shares: np.ndarray) -> np.ndarray:
-        """The number there: (N,)."""
-        return self.question.values_of(self.points(shares))
-
-    def walk(self, starts: np.ndarray, stops: np.ndarray, differences: np.ndarray) -> list[_Piece]:
-        """Pieces of the way: their mean gradient by Gauss and Legendre's rule, times the way."""
-        nodes, weights = np.polynomial.legendre.leggauss(POINTS)
-        pieces = []
-        for start, stop, difference in zip(starts, stops, differences, strict=True):
-            shares = start + (stop - start) * (nodes + 1) / 2
-            _, gradients = self.question.gradients_of(self.points(shares))
-            scores = {}
-            for place, each in gradients.items():
-                mean = np.tensordot(weights / 2, each.astype(np.float64), 1)  # (T, C)
-                way = (stop - start) * (self.own[place] - self.absent[place])
-                scores[place] = (mean * way).sum(axis=-1)
-            pieces.append(_Piece(float(start), float(stop), scores, float(difference)))
-        return pieces
-
-    def halved(self, pieces: Sequence[_Piece]) -> list[_Piece]:
-        """Each of them as two."""
-        starts, stops = (np.array([getattr(piece, end) for piece in pieces]) for end in ("start", "stop"))
-        middles = (starts + stops) / 2
-        edges = self.values(np.concatenate([starts, middles, stops])).reshape(3, -1)
-        return self.walk(starts, middles, edges[1] - edges[0]) + self.walk(middles, stops, edges[2] - edges[1])
-
-
-def _sum(pieces: Sequence[_Piece]) -> dict[str, np.ndarray]:
-    return {place: np.sum([piece.scores[place] for piece in pieces], axis=0) for place in pieces[0].scores}
-
-
-def _remedy(question: Question) -> str:
-    if question.model.config.experts:
-        return "a mixture of experts jumps where other experts are chosen, which no gradient sees: use Shapley values"
-    return "allow more steps, or take a baseline from which the answer differs more"
 
 
 def _missed(total: float, difference: float) -> float:

@@ -9,6 +9,7 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.explain.attention import attention_maps, rollout
 from minigpt.explain.direct import direct_attribution
+from minigpt.explain.integrated import AHEAD, NAME, summing
 from minigpt.explain.lens import logit_lens
 from minigpt.explain.methods import METHODS
 from minigpt.explain.patching import activation_patching, attribution_patching
@@ -26,6 +27,14 @@ FAST = ("gradient x input", "integrated gradients", "occlusion")  # the methods 
 SHOWN = 12  # parts of the sum over heads and layers
 SAME = "After the other text the model says the same, so nothing is compared or carried over."
 EXACT = 100  # patches that are tried one by one; more are told to first order
+FROM_OTHER, AHEAD_OF_ALL = "from the other text", "the first token ahead"
+WAYS = {  # of integrated gradients -> what it means
+    "": "The way begins at tokens that say nothing in particular, the mean of many.",
+    FROM_OTHER: "The way begins at the other text, so what both have gets nothing.",
+    AHEAD_OF_ALL: "From tokens that say nothing in particular the straight way was too rough to sum: it leaps while "
+    "the first token, which takes the attention that has nowhere else to go, is half itself. So that token went ahead "
+    "of all others, and gets the difference that it makes alone.",
+}
 
 
 def place_name(place: str, labels: Mapping[str, Sequence[str]]) -> str:
@@ -41,6 +50,7 @@ class Scores:
     method: str
     by_place: dict[str, np.ndarray] = field(default_factory=dict)  # place -> (T,)
     error: float | None = None  # the share of what the scores should sum to that is missing
+    way: str = ""  # how it was asked, where that is not as usual: one of `WAYS`
     refused: str = ""
 
 
@@ -118,10 +128,14 @@ def explain_text(
         _check_lengths(reading, second)
     maps, rolled = _attention(question)
     parts, rest = _parts(question)
-    patched, heads, exact = _patched(question, question.other(second.batch)) if with_other and second else (None,) * 3
+    start = question.other(second.batch) if with_other and second else None
+    patched, heads, exact = (None,) * 3 if start is None else _patched(question, start)
     return Explanation(
         opened.name, text, target, question.value(), probability, against, other or "", reading.labels,
-        [_scores(question, name, rng) for name in progress_bar(methods, desc="explaining", disable=not progress)],
+        [
+            _scores(question, name, rng, start if against else None, progress)
+            for name in progress_bar(methods, desc="explaining", disable=not progress)
+        ],
         _lens(question, reading), parts, rest, maps, rolled,
         patched, heads, exact is not False,
     )  # fmt: skip
@@ -198,12 +212,18 @@ def _answer(opened: Any, reading: Reading, index: int) -> str:
     return classes[index] if index < len(classes) else f"class {index}"
 
 
-def _scores(question: Question, name: str, rng: np.random.Generator) -> Scores:
+def _scores(question: Question, name: str, rng: np.random.Generator, start: Question | None, progress: bool) -> Scores:
+    """start: the same of the other text, where integrated gradients begin if there is one."""
+    way = ""
     try:
-        found = METHODS[name].explain(question, rng)
+        if name == NAME:
+            found = summing(question, other=start, progress=progress)
+            way = FROM_OTHER if start is not None else AHEAD_OF_ALL if found.method == AHEAD else ""
+        else:
+            found = METHODS[name].explain(question, rng)
     except UserError as error:  # such as one whose sum does not come out
         return Scores(name, refused=str(error))
-    return Scores(name, dict(found.scores), found.error)
+    return Scores(name, dict(found.scores), found.error, way)
 
 
 def _lens(question: Question, reading: Reading) -> list[tuple[str, list[tuple[str, float]]]]:

@@ -9,10 +9,10 @@ from minigpt.explain.attribution import (
     Attribution,
     gradient,
     gradient_times_input,
-    integrated_gradients,
     occlusion,
     smooth_gradient,
 )
+from minigpt.explain.integrated import integrated_gradients
 from minigpt.explain.question import Question
 from minigpt.explain.shapley import shapley
 

@@ -11,14 +11,16 @@ import numpy as np
 
 from minigpt import __version__
 from minigpt.errors import visible
-from minigpt.explain.explanation import SAME, Explanation, Scores, place_name
+from minigpt.explain.explanation import AHEAD_OF_ALL, FROM_OTHER, SAME, WAYS, Explanation, Scores, place_name
+from minigpt.explain.integrated import AHEAD, NAME
 from minigpt.explain.question import EMBEDDING, SOURCE
 from minigpt.explain.table import Trials
+from minigpt.explain.verdict import percent, verdict_of
 
 LEVELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"  # of an attention weight, one letter each
 MOST_WEIGHTS = 750_000  # letters: a page has less than a megabyte
 ROW, BAR, WIDTH = 19, 115, 370  # of a picture of bars: the height of a bar, the longest one, all of it
-HELD, KEPT = 0.9, 0.25  # a share that counts as found; a share that may stay without the weights
+NOT_FROM_OTHER = '<p class="note">It was tried from nothing in particular, not from another text.</p>'
 
 
 def write_page(found: Explanation, trials: Trials) -> str:
@@ -83,29 +85,6 @@ def attention_data(found: Explanation) -> dict[str, Any]:
     return data
 
 
-def verdict_of(method: str, trials: Trials) -> str:
-    """A sentence: how often this method's highest score was at a cause that was planted, and without the weights."""
-    if method not in trials.measures:
-        return "This method was not tried on planted causes."
-    told = trials.measures[method]
-    shares = [float(np.mean(told[arm])) for arm in trials.accuracy]
-    stays = [float(np.mean(told[f"randomized, {arm}"])) for arm in trials.accuracy]
-    passed = min(shares) >= HELD and max(stays) <= KEPT
-    word = "Passed" if passed else "Passed in part" if max(shares) >= HELD else "Did not pass"
-    arms = "; ".join(
-        f"{arm}: {_percent(told[arm])}, chance {100 * trials.mean('chance', arm):.0f} %" for arm in trials.accuracy
-    )
-    return (
-        f"{word}. On {trials.seeds} models with a planted cause, {trials.texts} texts of each kind, its highest score "
-        f"was at the cause so often (lowest and highest model): {arms}. With random weights it stayed where it was in "
-        f"{100 * max(stays):.0f} % at most. That is about those small models, not about this one."
-    )
-
-
-def _percent(values: Sequence[float]) -> str:
-    return f"{100 * np.mean(values):.0f} % ({100 * min(values):.0f} to {100 * max(values):.0f})"
-
-
 def _shown(word: str) -> str:
     """A token so that its blanks are seen."""
     return "\u201c" + visible(word.replace("\n", "\u21b5").replace("\t", "\u21e5")) + "\u201d"
@@ -147,10 +126,12 @@ def _method(place: int, one: Scores, found: Explanation, trials: Trials) -> str:
         for where, scores in one.by_place.items()
     )
     summed = "" if one.error is None else f" Its scores sum to what they should within {100 * one.error:.2g} %."
+    way = f" {html.escape(WAYS[one.way])}" if one.method == NAME else ""
     return (
         f'<section class="method" id="method-{place}"><h2>What speaks for it: {name}</h2><figure>{figures}<figcaption>'
-        f"Right and blue speaks for it, left and orange against it.{summed}</figcaption></figure>"
-        f"{_trust(one.method, trials)}</section>"
+        f"Right and blue speaks for it, left and orange against it.{summed}{way}</figcaption></figure>"
+        f"{_trust(AHEAD if one.way == AHEAD_OF_ALL else one.method, trials)}"
+        f"{NOT_FROM_OTHER if one.way == FROM_OTHER else ''}</section>"
     )
 
 
@@ -302,12 +283,25 @@ def _attention(found: Explanation, trials: Trials) -> str:
     return (
         f"<section><h2>Where the heads look</h2><figure>{figures}<figcaption>Attention rollout: how much of each token "
         f"could have come here, over all layers.</figcaption></figure>{_trust('attention rollout', trials)}"
-        '<p class="note">A map shows where a head looks, which need not be what counts.</p><div id="heads" hidden>'
+        f'<p class="note">A map shows where a head looks, which need not be what counts.{_fitting(found)}</p>'
+        '<div id="heads" hidden>'
         f'<div class="selectors">{options}</div><canvas id="map" role="img" aria-label="attention of a head"></canvas>'
         '<p id="said" aria-live="polite"></p><table><thead><tr><th>looks at</th><th class="number">attention</th></tr>'
         '</thead><tbody id="looks"></tbody></table></div><noscript><p>The map of each head needs scripts; all else on '
         "this page does not.</p></noscript></section>"
     )
+
+
+def _fitting(found: Explanation) -> str:
+    """In words, which layers' maps are left out for the page's size; nothing if all are there."""
+    data, said = attention_data(found), ""
+    for name, weights in found.maps.items():
+        first = data[name]["first"] if name in data else len(weights)
+        if first == 0:
+            continue
+        kept = f"only those of the last {len(weights) - first} fit" if first < len(weights) else "none of them fits"
+        said += f" Of the {len(weights)} layers of {place_name(name, found.labels)} {kept} on a page of a megabyte."
+    return said
 
 
 def _table(trials: Trials, methods: Sequence[str]) -> str:
@@ -316,7 +310,7 @@ def _table(trials: Trials, methods: Sequence[str]) -> str:
     head = "".join(f'<th class="number" scope="col">{html.escape(arm)}</th>' for arm in arms)
     rows = "".join(
         f'<tr><th scope="row">{html.escape(name)}</th>'
-        + "".join(f'<td class="number">{_percent(trials.measures[name][arm])}</td>' for arm in arms)
+        + "".join(f'<td class="number">{percent(trials.measures[name][arm])}</td>' for arm in arms)
         + f'<td class="number">{100 * max(trials.mean(name, f"randomized, {arm}") for arm in arms):.0f} %</td></tr>'
         for name in names
     )

@@ -121,6 +121,7 @@ class Question:
         if place == SOURCE:
             return begin_forward(self.params, "encoder.", config.encoder, inputs, call=Call())[0][0]
         ahead = self.lengths()[SOURCE] if config.encoder_ahead else 0
+        ahead = ahead if config.encoder_areas is None else config.vectors_ahead
         segments = self.batch.segments
         return begin_forward(self.params, "", config, inputs, start=ahead, segments=segments, call=Call())[0][0]
 

@@ -9,6 +9,7 @@ import numpy as np
 from minigpt.explain.planted import DIRECT, TWO_HOPS, accuracy, draw_needles, train_needles
 from minigpt.explain.trials import (
     EXPLAINERS,
+    VARIANTS,
     Explainer,
     agreement,
     curves,
@@ -37,6 +38,7 @@ class Trials(NamedTuple):
     accuracy: dict[str, list[float]]  # arm -> of the models
     measures: dict[str, dict[str, list[float]]]  # method -> measure -> (seeds,)
     agreement: dict[str, list[float]]  # method -> mean rank correlation with each method, in their order
+    variants: dict[str, dict[str, list[float]]]  # the same measures of `VARIANTS`
 
     def mean(self, method: str, measure: str) -> float:
         """Over seeds."""
@@ -64,7 +66,7 @@ def try_seed(seed: int, texts: int) -> Tried:
     weights are random; "randomized ranks", the mean rank correlation with the scores of those.
     """
     model, params = train_needles(seed)
-    nothing, methods = randomized(model, 1000 + seed), {**EXPLAINERS, BEST_HEAD: _best_head(model, params)}
+    nothing, methods = randomized(model, 1000 + seed), {**EXPLAINERS, BEST_HEAD: _best_head(model, params), **VARIANTS}
     right: dict[str, float] = {}
     measures: dict[str, dict[str, float]] = {name: {} for name in methods}
     scores: dict[str, list[np.ndarray]] = {name: [] for name in methods}
@@ -100,13 +102,15 @@ def together(tried: Sequence[Tried], texts: int) -> Trials:
             float(rank_correlation(one.scores[name], other.scores[name]).mean())
             for one, other in zip(tried, following, strict=True)
         ]
-    matrix = np.mean([agreement(one.scores) for one in tried], axis=0)
+    variants = {name: measures.pop(name) for name in VARIANTS if name in measures}
+    matrix = np.mean([agreement({name: one.scores[name] for name in measures}) for one in tried], axis=0)
     return Trials(
         len(tried),
         texts,
         {arm: [one.accuracy[arm] for one in tried] for arm in first.accuracy},
         measures,
-        dict(zip(first.scores, matrix.tolist(), strict=True)),
+        dict(zip(measures, matrix.tolist(), strict=True)),
+        variants,
     )
 
 
@@ -125,6 +129,7 @@ def trials_of(value: dict[str, Any]) -> Trials:
         read(value, "accuracy", lists),
         read(value, "measures", table_of(lists)),
         read(value, "agreement", lists),
+        read(value, "variants", table_of(lists)),
     )
 
 

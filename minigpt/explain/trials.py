@@ -22,18 +22,16 @@ from minigpt.explain.attention import attention_maps, flow, rollout
 from minigpt.explain.attribution import (
     gradient,
     gradient_times_input,
-    integrated_gradients,
     occlusion,
     pieces_of,
     smooth_gradient,
     values_where,
 )
+from minigpt.explain.integrated import AHEAD, FEW, integrated_gradients
 from minigpt.explain.planted import Needle
 from minigpt.explain.question import EMBEDDING, Question, ask
 from minigpt.explain.shapley import shapley
 from minigpt.model import Params, Transformer
-
-FEW = 200  # points of the way at most, for integrated gradients on models this small; where more are needed they refuse
 
 Explainer = Callable[[Question, np.random.Generator], np.ndarray]  # -> (T,) scores, the higher the more it counts
 
@@ -58,6 +56,9 @@ EXPLAINERS: dict[str, Explainer] = {
     "integrated gradients": lambda question, _rng: np.abs(integrated_gradients(question, most_steps=FEW).flat()),
     "occlusion": lambda question, _rng: np.abs(occlusion(question).flat()),
     "Shapley values": lambda question, rng: np.abs(shapley(question, rng, permutations=8).flat()),
+}
+VARIANTS: dict[str, Explainer] = {  # tried likewise, where a page may show them in place of a method
+    AHEAD: lambda question, _rng: np.abs(integrated_gradients(question, most_steps=FEW, first_ahead=True).flat()),
 }
 
 

@@ -54,89 +54,92 @@ def mask_of(tokenizer: Any) -> int | None:
     return next((marks[spelling] for spelling in SPELLINGS["mask"] if spelling in marks), None)
 
 
+class _Row(NamedTuple):
+    """What a model reads at once, and what is asked of it there."""
+
+    ids: np.ndarray  # (T,)
+    places: np.ndarray  # (K,) where it answers
+    wanted: np.ndarray  # (K,) the token whose likelihood is asked there
+    numbers: np.ndarray  # (K,) which of all answers each is
+
+
 def log_likelihoods(opened: OpenedModel, texts: Sequence[Asked], *, progress: bool = False) -> list[np.ndarray]:
     """log p of each asked token, in nats: (K,) for each text.
 
-    A decoder reads a text as a document of its own, after the token between documents; an encoder with its marks around
-    it. Texts of like length go together. `UserError` for a model that cannot, for a text longer than the context, and
-    for scores that are no finite numbers.
+    A decoder reads a text as a document of its own, after the token between documents, and no further than is asked; a
+    text that is the beginning of another one is read with that. An encoder reads it with its marks around it. Texts of
+    like length go together. `UserError` for a model that cannot, and for a text longer than the context.
     """
     why = refusal(opened)
     if why is not None:
         raise UserError(f"{opened.name} cannot be asked how likely a text is: {why}")
     check_tokenizer(opened.model, opened.tokenizer)
-    rows, places, owners = _rows(opened, texts)
+    ends = np.cumsum([0, *(len(text.places) for text in texts)])
+    asked = list(zip(texts, ends[:-1].tolist(), strict=True))
+    masks = opened.model.config.architecture == "encoder"
+    rows = _masked_rows(opened, asked) if masks else _read_once(opened, asked)
     context = opened.model.config.context
-    longest = max(map(len, rows), default=0)
+    longest = max((len(row.ids) for row in rows), default=0)
     if longest > context:
-        raise UserError(
-            f"a text has {longest:,} tokens with its marks, but the model sees {context:,}; leave it out, or take a "
-            "model that sees more"
-        )
-    found = np.empty(sum(map(len, places)))
-    ends = np.cumsum([0, *map(len, places)])
-    order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
-    bar = progress_bar(total=len(order), desc="asking", unit="text", leave=False, disable=not progress)
-    with bar:
-        while order:
-            some = order[-max(1, TOKENS // len(rows[order[-1]])) :]  # the longest first: they need the most memory
-            del order[-len(some) :]
-            values = _log_p(opened, [rows[row] for row in some], [places[row] for row in some], owners[some[0]])
-            for row, value in zip(some, values, strict=True):
-                found[ends[row] : ends[row + 1]] = value
+        raise UserError(f"a text has {longest:,} tokens with its marks, but the model sees {context:,}; leave it out")
+    found = np.empty(ends[-1])
+    rows.sort(key=lambda row: len(row.ids))
+    with progress_bar(total=len(rows), desc="asking", unit="text", leave=False, disable=not progress) as bar:
+        while rows:
+            some = rows[-max(1, TOKENS // len(rows[-1].ids)) :]  # the longest first: they need the most memory
+            del rows[-len(some) :]
+            found[np.concatenate([row.numbers for row in some])] = _log_p(opened, some, masks=masks)
             bar.update(len(some))
     if not np.isfinite(found).all():
         raise UserError(DAMAGED)
-    sizes = np.cumsum([len(text.places) for text in texts])[:-1]
-    return np.split(found, sizes)
+    return np.split(found, ends[1:-1])
 
 
-def _rows(opened: OpenedModel, texts: Sequence[Asked]) -> tuple[list[np.ndarray], list[np.ndarray], list[Any]]:
-    """What the model reads: rows of ids, where in each the asked tokens stand, and the true ids where they are masked.
-
-    A decoder reads each text once, an encoder once for each asked token.
-    """
-    rows: list[np.ndarray] = []
-    places: list[np.ndarray] = []
-    if opened.model.config.architecture == "decoder":
-        begin = [document_end(opened.tokenizer)]
-        for text in texts:
-            rows.append(np.concatenate([begin, text.ids]).astype(np.int64))
-            places.append(text.places + 1)
-        return rows, places, [None] * len(rows)
-    frame = frame_of(opened.tokenizer)
-    for text in texts:
+def _masked_rows(opened: OpenedModel, asked: Sequence[tuple[Asked, int]]) -> list[_Row]:
+    """Of each text a row for each asked token, in which that one is masked. asked: with the number of its first."""
+    frame, mask, rows = frame_of(opened.tokenizer), mask_of(opened.tokenizer), []
+    for text, first in asked:
         ids, _ = frame.row(text.ids)
-        for place in text.places + len(frame.begin):
-            rows.append(ids)
-            places.append(np.array([place]))
-    return rows, places, [mask_of(opened.tokenizer)] * len(rows)
+        for number, place in enumerate(text.places + len(frame.begin), first):
+            hidden = ids.copy()
+            hidden[place] = mask
+            rows.append(_Row(hidden, np.array([place]), ids[place : place + 1], np.array([number])))
+    return rows
 
 
-def _log_p(
-    opened: OpenedModel, rows: Sequence[np.ndarray], places: Sequence[np.ndarray], mask: int | None
-) -> list[np.ndarray]:
-    """log p of the tokens at these places of each row, (K,). mask: the id that hides them; None: a decoder."""
+def _read_once(opened: OpenedModel, asked: Sequence[tuple[Asked, int]]) -> list[_Row]:
+    """Rows of which none is the beginning of another, which a decoder would answer alike: it does not look ahead."""
+    begin, rows = [document_end(opened.tokenizer)], []
+    for text, first in asked:
+        if len(text.places):
+            ids = np.concatenate([begin, text.ids[: text.places.max()]]).astype(np.int64)
+            rows.append(_Row(ids, text.places, text.ids[text.places], first + np.arange(len(text.places))))
+    found: list[_Row] = []
+    for row in sorted(rows, key=lambda row: row.ids.tolist(), reverse=True):  # a beginning comes after what it begins
+        if found and np.array_equal(found[-1].ids[: len(row.ids)], row.ids):
+            more = (np.concatenate(pair) for pair in zip(found[-1][1:], row[1:], strict=True))
+            found[-1] = _Row(found[-1].ids, *more)
+        else:
+            found.append(row)
+    return found
+
+
+def _log_p(opened: OpenedModel, rows: Sequence[_Row], *, masks: bool) -> np.ndarray:
+    """log p of what is asked of these rows, one after the other: (K,)."""
     model, params = opened.model, opened.params
-    which = np.repeat(np.arange(len(rows)), [len(place) for place in places])
-    where = np.concatenate(places).astype(int)
-    longest = max(map(len, rows))
-    tokens = np.zeros((len(rows), longest), np.int64)
-    for row, ids in enumerate(rows):
-        tokens[row, : len(ids)] = ids
-    wanted = tokens[which, where]
-    present = None
-    if mask is None:
-        where = where - 1  # a decoder says at each place what comes next; padding stands behind all that is asked
-    else:
-        tokens[which, where] = mask
-        present = np.arange(longest) < np.array([len(ids) for ids in rows])[:, None]
+    which = np.repeat(np.arange(len(rows)), [len(row.places) for row in rows])
+    where, wanted = (np.concatenate(part) for part in ([row.places for row in rows], [row.wanted for row in rows]))
+    tokens = np.zeros((len(rows), max(len(row.ids) for row in rows)), np.int64)
+    for number, row in enumerate(rows):
+        tokens[number, : len(row.ids)] = row.ids
+    present = None  # of a decoder: padding stands behind all that is asked
+    if masks:
+        present = np.arange(tokens.shape[1]) < np.array([len(row.ids) for row in rows])[:, None]
     call = Call().forward_only()
     x, _ = model.hidden_states(params, Batch(tokens, present=present), call)
-    head = HEADS["language" if mask is None else "masked"]  # at the asked places alone
+    head = HEADS["masked" if masks else "language"]  # at the asked places alone
     logits, _ = head.forward(params, model.config, x[which, where], None, call)
     logits = logits[:, : opened.tokenizer.vocabulary_size]
     top = logits.max(axis=1)
     log_sum = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
-    found = logits[np.arange(len(wanted)), wanted] - log_sum
-    return np.split(found.astype(np.float64), np.cumsum([len(place) for place in places])[:-1])
+    return (logits[np.arange(len(wanted)), wanted] - log_sum).astype(np.float64)

@@ -22,10 +22,10 @@ NAMES = {
 
 ALIKE = "no interval: the examples are too few, or all alike"
 USES = {
-    "domain": "generate",
-    "chat": "chat",
-    "ask": "ask",
-}  # task -> the command that uses its models, where it is not predict
+    "domain": ("generate", ""),
+    "chat": ("chat", ""),
+    "ask": ("ask", "PICTURE.png QUESTION"),
+}  # task -> the command that uses its models, and what it needs, where these are not predict and DATA
 UNITS = {"loss": "nats per token", "bits_per_byte": "bits per byte"}
 
 
@@ -44,8 +44,8 @@ def report_lines(result: dict[str, Any]) -> Iterator[str]:
         after = result[name]
         for unit in before:
             yield f"{name + ',':8} {UNITS[unit]:22} before {before[unit]:.4f}   after {after[unit]:.4f}"
-    use = USES.get(result["task"], "predict")
-    yield f"the model is in {result['folder']}; use it with: minigpt {use} {result['folder']}"
+    command, data = USES.get(result["task"], ("predict", "DATA"))
+    yield f"the model is in {result['folder']}; use it with: minigpt {command} {result['folder']} {data}".rstrip()
 
 
 def lines_of(measured: dict[str, Any]) -> Iterator[str]:

@@ -14,6 +14,11 @@ from minigpt.infer.window import Window, check_prompt
 from minigpt.model import Params, Transformer
 from minigpt.text import Tokenizer, document_end
 
+ASKED = {  # what a model reads -> how it is asked
+    "images": "`minigpt predict` or `minigpt ask` shows it pictures",
+    "frames": "a Whisper is asked by `minigpt transcribe`",
+}
+
 
 def generate(
     model: Transformer,
@@ -189,8 +194,17 @@ def generate_text(
     return until_stop(whole_characters(chunks), stop)
 
 
+def check_reads_text(model: Transformer) -> None:
+    """`UserError` for a model that is shown pictures or hears sounds, which says how it is asked."""
+    reads = (model.config.encoder or model.config).input
+    if reads != "tokens":
+        how = ASKED.get(reads, "give it what it reads")
+        raise UserError(f"this model reads {reads}, not text; {how}")
+
+
 def check_tokenizer(model: Transformer, tokenizer: Any) -> None:
     """`UserError` if there is no tokenizer, or one with more tokens than the model has ids."""
+    check_reads_text(model)
     if tokenizer is None:
         raise UserError("this model came without a tokenizer, so text is nothing to it; open it from a folder with one")
     if tokenizer.vocabulary_size > model.config.vocabulary_size:

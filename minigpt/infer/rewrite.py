@@ -31,10 +31,6 @@ def rewrite(
     """
     if not model.two_stacks:
         raise UserError("only an encoder-decoder reads one text and writes another; let this model continue a text")
-    if model.config.encoder.input != "tokens":
-        raise UserError(
-            f"this model reads {model.config.encoder.input}, not text; a Whisper is asked by `minigpt transcribe`"
-        )
     check_tokenizer(model, tokenizer)
     if not text.strip():
         raise UserError("this model writes about what it reads, and the text is empty; give it some, with --prompt")

@@ -7,7 +7,7 @@ from typing import Any
 from minigpt.errors import UserError
 from minigpt.model.head import HEADS, ties_tokens
 from minigpt.model.inputs import INPUTS
-from minigpt.model.inputs.images import check_sizes
+from minigpt.model.inputs.images import check_areas, check_sizes
 from minigpt.model.scaling import RotaryScaling, scaling_of
 from minigpt.ops import ACTIVATIONS
 from minigpt.values import FLAG, Kind, check, choice, number, shown, whole
@@ -35,6 +35,7 @@ def _sizes(count: int, what: str) -> Kind:
 
 KINDS = {  # of every field that is neither a flag nor one of `CHOICES`; see `field_kind`
     **dict.fromkeys(("vocabulary_size", "context", "width", "layers", "heads", "labels", "experts_per_token"), SIZE),
+    "encoder_areas": SIZE,
     **dict.fromkeys(("key_value_heads", "head_width", "feed_forward_width", "input_width", "experts"), SIZE),
     **dict.fromkeys(("segments", "padding", "sinks"), whole(0)),
     "window": SIZE,
@@ -65,6 +66,7 @@ HEADLESS: dict[str, Any] = {  # an encoder beside a decoder says nothing itself
     "pooler": True,
     "head_bias": None,
     "encoder_ahead": False,
+    "encoder_areas": None,
 }
 FORMER_ENCODER = {"encoder_layers": "layers", "encoder_heads": "heads", "encoder_hidden": "feed_forward_width"}
 
@@ -90,6 +92,9 @@ class TransformerConfig:
     encoder_ahead : bool
         Whether what the encoder made stands before the decoder's tokens, through a linear layer, in place of
         cross-attention.
+    encoder_areas : int, optional
+        Of an image ahead: the vectors of its patches are averaged over so many areas below and beside each other, and
+        their means stand there. None: those of all patches.
     input_width, class_token : int, bool
         Numbers in a patch, or bands in a frame; whether a learnt vector comes before the patches.
     image, patch : tuple of int
@@ -135,6 +140,7 @@ class TransformerConfig:
     architecture: str = "decoder"  # decoder | encoder | encoder-decoder
     encoder: Any = None  # of an encoder-decoder: its encoder's configuration, or the fields in which that differs
     encoder_ahead: bool = False  # what it made stands before the tokens; False: cross-attention looks at it
+    encoder_areas: int | None = None  # areas of an image, a side, whose means stand there; None: all patches
     input: str = "tokens"  # what it reads: one of `minigpt.model.inputs.INPUTS`
     input_width: int | None = None  # numbers in a patch, bands in a frame
     class_token: bool = False  # a learnt vector before the patches
@@ -184,6 +190,7 @@ class TransformerConfig:
         self._derive()
         self._check_positions()
         self._check_input()
+        check_areas(self)
         if self.heads % self.key_value_heads:
             raise UserError(
                 f"{self.key_value_heads} key-value heads do not divide the {self.heads} heads; choose a divisor"
@@ -269,6 +276,13 @@ class TransformerConfig:
     def has_head_bias(self) -> bool:
         """Whether the last linear layer of the head has a bias."""
         return self.head != "language" if self.head_bias is None else self.head_bias
+
+    @property
+    def vectors_ahead(self) -> int:
+        """How many positions an encoder takes ahead of the tokens, at most."""
+        if not self.encoder_ahead:
+            return 0
+        return int(self.encoder.context) if self.encoder_areas is None else self.encoder_areas**2
 
     @property
     def endless(self) -> bool:

@@ -13,7 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.model.ahead import ahead_arrays, ahead_backward, ahead_forward, counted_ahead
+from minigpt.model.ahead import (
+    ahead_arrays,
+    ahead_backward,
+    ahead_forward,
+    areas_backward,
+    areas_forward,
+    counted_ahead,
+)
 from minigpt.model.arrays import Arrays, cut_array, cut_arrays, part
 from minigpt.model.call import Batch, Call, Span
 from minigpt.model.config import TransformerConfig
@@ -155,11 +162,16 @@ class Transformer:
         return batch.tokens != padding
 
     def encode(self, params: Weights, batch: Batch, call: Call = Call()) -> tuple[np.ndarray, StackCache]:
-        """What the encoder of an encoder-decoder makes of the source: (B, S, C), and the cache."""
+        """What the encoder of an encoder-decoder makes of the source, (B, S, C), and the cache.
+
+        Of an image with `encoder_areas` S counts these.
+        """
         if batch.source is None:
             raise UserError("an encoder-decoder needs a text for its encoder; give the batch a source")
         if len(batch.source) != len(batch.tokens):
             raise UserError(f"{len(batch.source)} sources cannot go with {len(batch.tokens)} rows of tokens; pair them")
+        if self.config.encoder_areas is not None and batch.source_present is not None:
+            raise UserError("an image whose areas are averaged has no padding; leave source_present out")
         call = replace(call, past=None)  # what is read as a whole has no past
         config, source = self.config.encoder, Batch(batch.source, present=batch.source_present)
 
@@ -167,7 +179,8 @@ class Transformer:
             rules = needs_rules(config, size[1], size[1])
             return ruled_sight(config, source, size) if rules else encoder_sight(source.present, size)
 
-        return stack_forward(params, "encoder.", config, range(config.layers), batch.source, see=see, call=call)
+        x, cache = stack_forward(params, "encoder.", config, range(config.layers), batch.source, see=see, call=call)
+        return areas_forward(self.config, x), cache
 
     def hidden_states(
         self,
@@ -284,7 +297,7 @@ class Transformer:
         if cache.projector is not None:
             dmemory = ahead_backward(grads, dmemory, cache.projector)
         if cache.encoder is not None:
-            layers = range(config.encoder.layers)
+            layers, dmemory = range(config.encoder.layers), areas_backward(config, dmemory)
             stack_backward(params, grads, "encoder.", config.encoder, layers, dmemory, cache.encoder, call=call)
         return dx
 

@@ -324,6 +324,6 @@ def _in_blocks(
                 parameters[piece], gradient[piece], scratch[: piece.stop - piece.start], *state, decay=decay, **numbers
             )
 
-    share = -(-len(pieces) // 8)  # a few portions, whichever thread is free takes the next
+    share = max(1, -(-len(pieces) // 8))  # a few portions, whichever thread is free takes the next
     portions = [pieces[i : i + share] for i in range(0, len(pieces), share)]
     list(map(work, portions) if pool is None else pool.map(work, portions))

@@ -66,6 +66,11 @@ class Preprocessor:
         """(N, Z, Y, X) of pictures, (N, Y, X, Z). `UserError` if they do not become `image`, Z, Y, X."""
         if self.colour and pixels.shape[3] == 1:
             pixels = np.repeat(pixels, 3, axis=3)
+        if self.factor != 1 and pixels.dtype != np.uint8:
+            raise UserError(
+                "the pixels are no whole numbers of 0 to 255, but this model multiplies by a rescale_factor of "
+                f"{self.factor:.4g} first; give pictures of bytes"
+            )
         if self.size is not None and pixels.shape[1:3] != self.size:
             if pixels.dtype != np.uint8:
                 raise UserError("pixels that are no bytes cannot be resampled; give pictures of the model's size")

@@ -78,7 +78,9 @@ def audit_run(
         For a published model, of which nobody here knows the training text; for an encoder; for too short a text.
     """
     if opened.run is None:
-        raise UserError(f"{opened.name} is no run, so what it was trained on is not here; give the folder of a run")
+        raise UserError(
+            f"{opened.name} is no run of texts, so what it was trained on is not here; give the folder of such a run"
+        )
     opened.run.check_writes()
     check_writes(opened.model)
     check_tokenizer(opened.model, opened.tokenizer)

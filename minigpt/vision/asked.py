@@ -9,13 +9,12 @@ from minigpt.errors import UserError
 from minigpt.infer import GREEDY, generate
 from minigpt.model import Call, Transformer
 from minigpt.ops import IGNORED
+from minigpt.progress import progress_bar
 from minigpt.text import document_end
 from minigpt.train.folder import newest
 from minigpt.vision.asking import ROWS, Sentences, questions_of
 from minigpt.vision.questions import Questions
 from minigpt.vision.run import open_image_folder
-
-MOST_TOKENS = 32  # of an answer
 
 
 class Asked:
@@ -56,11 +55,11 @@ class Asked:
                 f"was trained on {height} x {width} with {channels}; make it of that size and kind"
             )
         ids = self.tokenizer.encode(question.strip())
-        room = self.folder.config.context - self.folder.config.encoder.context - len(ids)
+        room = self.folder.config.context - self.folder.config.vectors_ahead - len(ids)
         if not len(ids) or room < 1:
             raise UserError(
-                f"the question has {len(ids)} tokens, and with the picture the model sees "
-                f"{room + len(ids)}; ask something shorter, and something"
+                f"the question has {len(ids):,} tokens, but beside a picture the model sees {room + len(ids)}, with "
+                "those of its answer; ask something shorter, in one word at least"
             )
         end = document_end(self.tokenizer)
         images = self.folder.scaled(pixels[None])
@@ -68,7 +67,7 @@ class Asked:
             self.model,
             self.params,
             ids[None],
-            min(room, MOST_TOKENS),
+            room,
             sampling=GREEDY,
             stop_tokens=() if end is None else (end,),
             source=images,
@@ -76,19 +75,23 @@ class Asked:
         said = [int(row[0]) for row in written]
         return self.tokenizer.decode(np.array([id_ for id_ in said if id_ != end], np.int64)).strip()
 
-    def right(self, asked: Questions) -> np.ndarray:
+    def right(self, asked: Questions, *, progress: bool = False) -> np.ndarray:
         """(N,) booleans: whether it would write exactly the answer, which it does if every token of it, and the end, is
         the likeliest after those before it."""
         sentences = Sentences(self.tokenizer, asked)
-        if sentences.longest + self.folder.config.encoder.context > self.folder.config.context:
+        if sentences.longest + self.folder.config.vectors_ahead > self.folder.config.context:
             raise UserError("a question is longer than any that the model was trained on; leave it out")
         found = []
-        for first in range(0, len(asked.questions), ROWS):
-            rows = np.arange(first, min(first + ROWS, len(asked.questions)))
+        count = len(asked.questions)
+        bar = progress_bar(total=count, desc="asking the test", unit=" questions", disable=not progress)
+        for first in range(0, count, ROWS):
+            rows = np.arange(first, min(first + ROWS, count))
             batch = sentences.batch(rows, self.folder.scaled(asked.pixels[asked.pictures[rows]]))
             logits, _ = self.model.forward(self.params, batch, Call(recompute=True))
             assert batch.targets is not None
             found.append(((logits.argmax(axis=-1) == batch.targets) | (batch.targets == IGNORED)).all(axis=1))
+            bar.update(len(rows))
+        bar.close()
         return np.concatenate(found)
 
 

@@ -19,6 +19,7 @@ from minigpt.text import BytePairTokenizer, Tokenizer, document_end
 from minigpt.train import TrainSettings
 from minigpt.train.lock import locked
 from minigpt.train.provenance import provenance
+from minigpt.values import shown
 from minigpt.vision.augment import UNCHANGED, Augmentation, augmented
 from minigpt.vision.data import CHANGED
 from minigpt.vision.named import split
@@ -30,8 +31,10 @@ DECODER: dict[str, Any] = {"width": 64, "layers": 2, "heads": 4, "init_std": 0.1
 ENCODER: dict[str, Any] = {"width": 64, "layers": 3, "heads": 4, "position": "learned"}
 VOCABULARY = 512
 VALIDATION, MOST_VALIDATION = 0.05, 200  # of the pictures, with all their questions
+LONGEST = 512  # tokens of a question with its answer: every row of a step is as long as its longest
 FIRST = 5  # the first of so many parts of the steps, in which some questions alone are asked
 ROWS = 200  # questions that are judged together
+AREAS = 2  # of a picture, a side, whose means stand ahead of the question
 PATCHES = 8  # beside each other, where nobody says how large they are: shapes and digits are told by their edges
 
 
@@ -117,6 +120,7 @@ def prepare_asking(
     *,
     name: str = "questions",
     patch: int | None = None,
+    areas: int | None = None,
     augment: Augmentation = UNCHANGED,
     first: str | None = None,
     settings: TrainSettings | None = None,
@@ -126,9 +130,9 @@ def prepare_asking(
     """Check everything, make the tokenizer, and write pictures, questions and, last, images.json.
 
     Of the pictures a twentieth validates, with all their questions; on `test` the model is measured once. patch: pixels
-    of a patch's side; None: an eighth of the picture's. first: in the first fifth of the steps only questions are asked
-    that begin with this word. Where answers are many, each says more of its picture than yes or no does, and what is
-    hard to see is seen sooner. The rest as of `prepare_images`.
+    of a patch's side; None: an eighth of the picture's. areas: see `asking_config`. first: in the first fifth of the
+    steps only questions are asked that begin with this word. Where answers are many, each says more of its picture than
+    yes or no does, and what is hard to see is seen sooner. The rest as of `prepare_images`.
     """
     path, settings = Path(path), settings or TrainSettings()
     check_size(test, found.pixels.shape[1:], "the test")
@@ -143,11 +147,11 @@ def prepare_asking(
         raise UserError(f"no question begins with the word {first!r}; name one that does, or leave it out")
     texts = [f"{question} {answer}" for question, answer in zip(training.questions, training.answers, strict=True)]
     tokenizer = BytePairTokenizer.train(texts, VOCABULARY, at_most=True, progress=False)
-    longest = max(Sentences(tokenizer, part).longest for part in parts.values())
+    longest = max(_longest(tokenizer, some, part) for part, some in parts.items())
     mean, deviation = pixel_statistics(training.pixels)
     folder = ImageFolder(
         path,
-        asking_config(found.pixels.shape[1:], tokenizer.vocabulary_size, longest, patch),
+        asking_config(found.pixels.shape[1:], tokenizer.vocabulary_size, longest, patch, areas),
         settings,
         {
             "name": name,
@@ -176,20 +180,42 @@ def prepare_asking(
     return folder
 
 
+def _longest(tokenizer: Tokenizer, found: Questions, part: str) -> int:
+    """Positions that the longest question and its answer need. `UserError` where they are no sentence any more."""
+    rows = Sentences(tokenizer, found).rows
+    row = int(np.argmax([len(ids) for ids in rows]))
+    if len(rows[row]) > LONGEST:
+        raise UserError(
+            f"the question {shown(found.questions[row])} of {part} has {len(rows[row]):,} tokens with its answer, but "
+            f"there may be {LONGEST:,} at most; shorten it"
+        )
+    return len(rows[row]) - 1
+
+
 def _only(found: Questions) -> str | None:
     """The one question that is asked of every picture; None if there are several."""
     return found.questions[0] if len(set(found.questions)) == 1 else None
 
 
-def asking_config(size: tuple[int, ...], vocabulary: int, longest: int, patch: int | None) -> TransformerConfig:
-    """An encoder of pictures, a projector and a decoder. size: Y, X, Z of a picture; longest: tokens of a sentence."""
+def asking_config(
+    size: tuple[int, ...], vocabulary: int, longest: int, patch: int | None, areas: int | None = None
+) -> TransformerConfig:
+    """An encoder of pictures, a projector and a decoder. size: Y, X, Z of a picture; longest: tokens of a sentence.
+
+    areas: of the picture, a side; of each one vector stands ahead of the question, the mean of those of
+    its patches; 0: the vectors of all patches. None: 2, its quarters, if that many patches can be halved, or else 0.
+    """
     seen = {**ENCODER, **eye_of(size, patch or max(1, min(size[:2]) // PATCHES))}
+    rows, columns = (whole // side for whole, side in zip(seen["image"][1:], seen["patch"], strict=True))
+    if areas is None:
+        areas = 0 if rows % AREAS or columns % AREAS else AREAS
     return preset(
         "tiny",
         vocabulary_size=vocabulary,
-        **{**DECODER, "context": seen["context"] + longest},
+        **{**DECODER, "context": (areas**2 or seen["context"]) + longest},
         architecture="encoder-decoder",
         encoder_ahead=True,
+        encoder_areas=areas or None,
         encoder=seen,
     )
 

@@ -12,6 +12,7 @@ from minigpt.values import shown
 MOST_SIDE = 1 << 13  # pixels: more than any model here could look at
 CHANNELS = (1, 3)  # grey, or red, green and blue
 MOST_CLASSES = 10_000
+LONGEST_NUMBER = 19  # digits of a name that is put in its order
 SHARE = 0.5  # of the free memory that images may take
 
 
@@ -56,7 +57,21 @@ def classes_of(images: Images) -> tuple[str, ...]:
         )
     if len(found) > MOST_CLASSES:
         raise UserError(f"there are {len(found):,} classes, but at most {MOST_CLASSES:,} can be told; check the labels")
-    return tuple(sorted(found, key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)))
+    return tuple(sorted(found, key=_order))
+
+
+def _order(name: str) -> tuple[bool, int, str]:
+    is_number = name.isdecimal() and len(name) < LONGEST_NUMBER
+    return not is_number, int(name) if is_number else 0, name
+
+
+def check_unit(pixels: np.ndarray, learnt_bytes: bool | None, what: str) -> None:
+    """`UserError` for fractions where a model learns from bytes, or the other way round: one of the two would look like
+    night to it. learnt_bytes: None where that is not known."""
+    if learnt_bytes is not None and (pixels.dtype == np.uint8) != learnt_bytes:
+        units = ("whole numbers of 0 to 255", "other numbers, such as fractions or of 16 bits")
+        learnt, given = units if learnt_bytes else units[::-1]
+        raise UserError(f"{what}: its pixels are {given}, but the model learns from {learnt}; give both in one unit")
 
 
 def check_room(numbers: int, what: str, bytes_each: int = 1) -> None:

@@ -19,6 +19,7 @@ MOST_BYTES = 1 << 28  # of a file
 GREY, COLOUR, PALETTE, GREY_ALPHA, COLOUR_ALPHA = 0, 2, 3, 4, 6  # kinds of colour in a header
 CHANNELS = {GREY: 1, COLOUR: 3, PALETTE: 3, GREY_ALPHA: 1, COLOUR_ALPHA: 3}
 OPAQUE = 255
+ORIENTATION, UPRIGHT = 0x0112, 1  # a tag of Exif data, and what it says of a picture that stays as it is
 
 
 class Header(NamedTuple):
@@ -58,7 +59,10 @@ def read_header(path: str | Path) -> Header:
 
 
 def read_png(path: str | Path) -> np.ndarray:
-    """(Y, X, Z) bytes: grey, or red, green and blue. `UserError` if it is damaged, partly transparent, or moves."""
+    """(Y, X, Z) bytes: grey, or red, green and blue.
+
+    `UserError` if it is damaged, partly transparent, moves, or is to be turned by who shows it.
+    """
     header = read_header(path)
     try:
         from PIL import Image
@@ -68,6 +72,7 @@ def read_png(path: str | Path) -> np.ndarray:
         with warnings.catch_warnings(action="ignore"), Image.open(path, formats=("PNG",)) as image:
             frames = getattr(image, "n_frames", 1)
             image.load()
+            turned = image.getexif().get(ORIENTATION, UPRIGHT)
             see_through = "A" in image.mode or "transparency" in image.info
             found = np.asarray(image.convert("RGBA")) if see_through else None
             pixels = np.asarray(image.convert("L" if header.size[2] == 1 else "RGB"))
@@ -75,6 +80,8 @@ def read_png(path: str | Path) -> np.ndarray:
         raise UserError(f"{path} is a damaged PNG file ({error}); save it again") from None
     if frames > 1:
         raise UserError(f"{path} moves, in {frames} pictures; save one of them")
+    if turned != UPRIGHT:
+        raise UserError(f"{path} is to be turned before it is looked at (orientation {turned} in its Exif data); do so")
     if found is not None and (found[..., 3] != OPAQUE).any():
         raise UserError(f"{path} is partly transparent, and what is behind it is not known; save it without that")
     pixels = pixels.reshape(*pixels.shape[:2], -1)

@@ -5,6 +5,8 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from minigpt.errors import UserError
 from minigpt.model import TransformerConfig
 from minigpt.train import TrainSettings
@@ -12,7 +14,7 @@ from minigpt.train.lock import locked
 from minigpt.train.provenance import provenance
 from minigpt.vision.augment import UNCHANGED, Augmentation
 from minigpt.vision.data import ImageData
-from minigpt.vision.images import Images, classes_of
+from minigpt.vision.images import Images, check_unit, classes_of
 from minigpt.vision.named import split
 from minigpt.vision.run import ImageFolder, has_images, pixel_statistics, write_parts
 
@@ -60,6 +62,7 @@ def prepare_images(
         images, test = _apart(images, max(1, min(MOST_TEST, int(TEST * len(images.pixels)))))
     if test.size != images.size:
         raise UserError(f"the images of the test are {test.size}, those to learn from {images.size}; make them alike")
+    check_unit(test.pixels, images.pixels.dtype == np.uint8, f"the test, {test.places[0]}")
     if len(images.pixels) < 2:
         raise UserError("there is one image alone to learn from; at least two are needed, one of them to validate with")
     training, validation = _apart(images, max(1, min(MOST_VALIDATION, int(VALIDATION * len(images.pixels)))))
@@ -74,7 +77,11 @@ def prepare_images(
         path,
         config,
         settings,
-        {"name": name, **{part: len(some.pixels) for part, some in parts.items()}},
+        {
+            "name": name,
+            **{part: len(some.pixels) for part, some in parts.items()},
+            "bytes": images.pixels.dtype == np.uint8,
+        },
         labels=labels,
         mean=mean,
         deviation=deviation,
@@ -120,6 +127,14 @@ def eye_of(size: tuple[int, ...], patch: int | None) -> dict[str, Any]:
         raise UserError(f"a patch of {side} pixels does not fit into {height} x {width}; choose a smaller one")
     positions = (height // side) * (width // side)
     return {"input": "images", "image": (channels, height, width), "patch": (side, side), "context": positions}
+
+
+def left_out(config: TransformerConfig) -> tuple[int, int]:
+    """Rows and columns of pixels, below and on the right, that no patch reaches."""
+    eye = config.encoder or config
+    assert eye.image is not None, "it reads images"
+    rows, columns = (side % patch for side, patch in zip(eye.image[1:], eye.patch, strict=True))
+    return rows, columns
 
 
 def _apart(images: Images, count: int) -> tuple[Images, Images]:

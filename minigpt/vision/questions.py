@@ -63,12 +63,21 @@ def read_questions(source: str | Path) -> Questions:
 def _row(line: str, folder: Path) -> tuple[Path, str, str]:
     try:
         value = parse_json(line)
+    except UserError:
+        raise
     except (ValueError, RecursionError) as error:
         raise UserError(f"this is no JSON ({error}); each line must be one whole object") from None
     check("it", value, TABLE)
     image, question, answer = (read(value, name, TEXT).strip() for name in ("image", "question", "answer"))
     if not (image and question and answer):
         raise UserError("image, question or answer is empty; write something there")
+    for text in (image, question, answer):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise UserError(f"{shown(text)} has half a character at {error.start}; write it whole") from None
+    if "\0" in image:
+        raise UserError(f"image is {shown(image)}, which no file is called; name one")
     return folder / image, question, answer
 
 

@@ -1,7 +1,5 @@
 """Reading images: arrays of NumPy, CSV, PNG files, and folders of them. Nothing is unpickled."""
 
-import csv
-import gzip
 import math
 import zipfile
 import zlib
@@ -11,44 +9,47 @@ import numpy as np
 
 from minigpt.errors import UserError
 from minigpt.files import check_is_file
-from minigpt.values import shown
 from minigpt.vision.images import Images, check_pixels, check_room
 from minigpt.vision.png import read_header, read_png
+from minigpt.vision.table import read_table
 
-MOST_BYTES = 1 << 31  # of a file, unpacked
-LABEL = "label"  # the column, and the array, that names classes
+MOST_BYTES = 1 << 31  # of a file
 KINDS = ".npy, .npz, .csv, .csv.gz and .png, or a folder with one sub-folder a class"
 
 
 def read_images(source: str | Path, *, label: str | None = None) -> Images:
     """The images of a file or a folder, all of one size.
 
-    .npy: (N, Y, X) or (N, Y, X, Z), without classes. .npz: such an array `images`, and (N,) `labels`. .csv, .csv.gz: a
-    line is an image, square and grey, its pixels row after row; its class is in the column `label`, if the first line
-    names columns, or else the value after the pixels, if there is one. .png: one image. A folder: PNG files in
-    sub-folders, each named as its class.
+    .npy: (N, Y, X) or (N, Y, X, Z), without classes. .npz: such an array `images`, and (N,) `labels`. .csv, .csv.gz:
+    see `minigpt.vision.table`. .png: one image. A folder: PNG files in sub-folders, each named as its class.
     label: the column, or array, of the classes where it is called otherwise.
     `UserError` says what is wrong, and in which file or line.
     """
     path = Path(source)
     if path.is_dir():
+        check_no_label(path, label)
         return _read_folder(path)
     check_is_file(path, MOST_BYTES)
     if not path.exists():
         raise UserError(f"there is no file or folder {path}; check the path")
     name = path.name.lower()
     if name.endswith((".csv", ".csv.gz")):
-        return _read_csv(path, label)
+        return read_table(path, label)
     if name.endswith(".npz"):
         return _read_npz(path, label)
-    if label is not None:
-        raise UserError(f"{path} has no columns, so {label!r} names no labels in it; leave --label out")
+    check_no_label(path, label)
     if name.endswith(".npy"):
         pixels = _read_npy(path)
         return Images(pixels, (None,) * len(pixels), _places(path, len(pixels)))
     if name.endswith(".png"):
         return Images(read_png(path)[None], (None,), (str(path),))
-    raise UserError(f"{path} is not of a kind that is known; images are read from {KINDS}")
+    raise UserError(f"{path} is not of a kind that is known; images are read from {KINDS}; save a picture as PNG")
+
+
+def check_no_label(source: str | Path, label: str | None) -> None:
+    """`UserError` for a name of labels where nothing has names."""
+    if label is not None:
+        raise UserError(f"{source} has no columns, so {label!r} names no labels in it; leave --label out")
 
 
 def _places(path: Path, count: int, first: int = 0) -> tuple[str, ...]:
@@ -86,6 +87,8 @@ def _files(folder: Path) -> list[Path]:
     deeper = [one for one in found if one.is_dir()]
     if deeper:
         raise UserError(f"{deeper[0]} is a folder inside a class; give one sub-folder a class, with pictures in it")
+    if not found:
+        raise UserError(f"{folder} is a class without a picture; put some into it, or remove it")
     return found
 
 
@@ -95,8 +98,8 @@ def _said(size: tuple[int, int, int]) -> str:
 
 def _read_npy(path: Path) -> np.ndarray:
     try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)  # nothing is read yet
-    except (OSError, ValueError, EOFError) as error:
+        found = np.lib.format.open_memmap(path, mode="r")  # nothing is read yet
+    except (OSError, ValueError, EOFError, OverflowError) as error:
         raise UserError(f"{path} is damaged or no array of numbers ({error}); save it again with numpy.save") from None
     check_room(found.size, str(path), max(4, found.itemsize))
     return check_pixels(np.asarray(found), str(path))
@@ -115,8 +118,10 @@ def _read_npz(path: Path, label: str | None) -> Images:
                 raise UserError(f"{path} has no array {label!r}, but {', '.join(sorted(there))}; check the name")
             pixels = check_pixels(_member(path, archive, there["images"]), str(path))
             labels = _member(path, archive, there[name]) if name in there else None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise UserError(f"{path} is damaged or no archive of arrays ({error}); save it again") from None
+    except UserError:
+        raise
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise UserError(f"{path} is damaged, locked or no archive of arrays ({error}); save it again") from None
     if labels is None:
         return Images(pixels, (None,) * len(pixels), _places(path, len(pixels)))
     if labels.shape != (len(pixels),) or labels.dtype.kind not in "uiUb":
@@ -124,7 +129,10 @@ def _read_npz(path: Path, label: str | None) -> Images:
             f"{path}: {name} are {labels.dtype} of shape {labels.shape}, but they must be whole numbers or words, one "
             f"for each of {len(pixels):,} images"
         )
-    return Images(pixels, tuple(str(one) for one in labels.tolist()), _places(path, len(pixels)))
+    said = tuple(str(one) for one in labels.tolist())
+    if "" in said:
+        raise UserError(f"{path}: image {said.index('')} has an empty class; name it")
+    return Images(pixels, said, _places(path, len(pixels)))
 
 
 def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
@@ -138,78 +146,3 @@ def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.n
     check_room(math.prod(shape), f"{path}", max(4, dtype.itemsize))
     with archive.open(info) as file:
         return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def _read_csv(path: Path, label: str | None) -> Images:
-    lines = _lines(path)
-    first = next(csv.reader(lines[:1]), [])
-    named = bool(first) and not _is_number(first[0])
-    column = _label_column(path, first, named, label)
-    side = _side(path, len(first) - (column is not None))
-    rows = lines[1:] if named else lines
-    check_room(len(rows) * len(first), str(path), 8)
-    labels: list[str | None] = []
-    numbers = np.empty((len(rows), side * side), np.float32)
-    for number, row in enumerate(csv.reader(rows)):
-        place = f"{path}, line {number + 1 + named}"
-        if len(row) != len(first):
-            raise UserError(f"{place}: there are {len(row):,} values, but {len(first):,} in the first line")
-        labels.append(None if column is None else row.pop(column).strip())
-        try:
-            numbers[number] = row
-        except ValueError:
-            wrong = next(value for value in row if not _is_number(value))
-            raise UserError(f"{place}: {shown(wrong)} is no number; all but the class are pixels") from None
-        if labels[-1] == "":
-            raise UserError(f"{place}: the class is empty; name it")
-    whole = (numbers == np.floor(numbers)).all()
-    pixels = check_pixels((numbers.astype(np.int64) if whole else numbers).reshape(-1, side, side), str(path))
-    places = tuple(f"{path.name}, line {number + 1 + named}" for number in range(len(labels)))
-    return Images(pixels, tuple(labels), places)
-
-
-def _lines(path: Path) -> list[str]:
-    """The lines that are not empty. `UserError` for a file that unpacks to too much, or is no text."""
-    try:
-        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
-            data = file.read(MOST_BYTES + 1)
-        if len(data) > MOST_BYTES:
-            raise UserError(f"{path} unpacks to more than {MOST_BYTES:,} bytes; give fewer images")
-        lines = [line for line in data.decode("utf-8-sig").splitlines() if line.strip()]
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is damaged or no UTF-8 text ({error}); save it again") from None
-    if not lines:
-        raise UserError(f"{path} is empty; give a file with images")
-    return lines
-
-
-def _side(path: Path, count: int) -> int:
-    """Of a square of so many pixels."""
-    side = math.isqrt(count)
-    if side < 1 or side * side != count:
-        raise UserError(
-            f"{path}: a line has {count:,} values beside its class, which is no square of pixels; save other images as "
-            ".npz, with arrays `images` and `labels`"
-        )
-    return side
-
-
-def _label_column(path: Path, first: list[str], named: bool, label: str | None) -> int | None:
-    """Which column names the classes; None where all values of a line are the pixels of a square."""
-    if label is not None and not named:
-        raise UserError(f"the first line of {path} names no columns, so none is called {label!r}; leave --label out")
-    names = [name.strip() for name in first]
-    if label is not None and label not in names:
-        raise UserError(f"{path} has no column {label!r}; its first is {shown(names[0])}, its last {shown(names[-1])}")
-    wanted = label or LABEL
-    if named and wanted in names:
-        return names.index(wanted)
-    return None if math.isqrt(len(first)) ** 2 == len(first) > 1 else len(first) - 1
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -17,7 +17,7 @@ from minigpt.files import checksum, read_json, replacing, write_json
 from minigpt.model import TransformerConfig
 from minigpt.train import RunFolder
 from minigpt.train.folder import PROVENANCE, read_settings
-from minigpt.values import TABLE, TEXT, about, choice, list_of, number, read, shown, table_of, whole
+from minigpt.values import FLAG, TABLE, TEXT, about, choice, list_of, number, read, shown, table_of, whole
 from minigpt.vision.augment import UNCHANGED, Augmentation
 from minigpt.vision.images import Images
 
@@ -76,6 +76,11 @@ class ImageFolder(RunFolder):
     def save(self) -> None:
         """Write images.json."""
         write_json(self.file(FILE), self.described())
+
+    @property
+    def learnt_bytes(self) -> bool | None:
+        """Whether pixels are whole numbers of 0 to 255 (else fractions, say); None where the folder does not tell."""
+        return self.corpus.get("bytes")
 
     @property
     def image(self) -> tuple[int, int, int]:
@@ -170,6 +175,7 @@ def open_image_folder(path: str | Path) -> ImageFolder:
         for name in ("question", "first"):
             read(found["data"], name, TEXT.or_none(), None)
         read(found["data"], "first_steps", whole(0), 0)
+        read(found["data"], "bytes", FLAG.or_none(), None)
         task = read(value, "task", choice(*TASKS), TASKS[0])
         _check(config, found, task)
         return ImageFolder(

@@ -11,9 +11,9 @@ from minigpt.model import Batch, Call, Transformer
 from minigpt.ops import softmax_forward
 from minigpt.train.folder import newest
 from minigpt.vision.data import ROWS
-from minigpt.vision.images import Images
+from minigpt.vision.images import Images, check_unit
 from minigpt.vision.named import named_images, named_set
-from minigpt.vision.read import read_images
+from minigpt.vision.read import check_no_label, read_images
 from minigpt.vision.run import open_image_folder
 
 
@@ -30,13 +30,14 @@ class Seen:
         self.params, self.progress = newest(self.folder, checkpoint)
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
-        """(N, labels) of images, (N, Y, X, Z). `UserError` for images of another size."""
+        """(N, labels) of images, (N, Y, X, Z). `UserError` for images of another size, or in another unit."""
         channels, height, width = self.folder.config.image
         if pixels.shape[1:] != (height, width, channels):
             raise UserError(
                 f"the images are {pixels.shape[1]} x {pixels.shape[2]} with {pixels.shape[3]} channels, but this model "
                 f"was trained on {height} x {width} with {channels}; make them of that size and kind"
             )
+        check_unit(pixels, self.folder.learnt_bytes, "the images")
         said = [
             self.model.forward(
                 self.params, Batch(self.folder.scaled(pixels[first : first + ROWS])), Call().forward_only()
@@ -60,4 +61,7 @@ def answers(labels: Sequence[str], images: Images, shares: np.ndarray) -> list[d
 
 def images_of(source: str, label: str | None = None) -> Images:
     """The images of a set by its name, or of a file or folder."""
-    return read_images(source, label=label) if named_set(source) is None else named_images(source)
+    if named_set(source) is None:
+        return read_images(source, label=label)
+    check_no_label(source, label)
+    return named_images(source)

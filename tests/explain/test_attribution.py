@@ -12,11 +12,13 @@ from minigpt.explain import (
     ask,
     gradient,
     gradient_times_input,
+    integrated,
     integrated_gradients,
     occlusion,
     shapley,
     smooth_gradient,
 )
+from minigpt.explain.integrated import AHEAD, NAME, summing
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -140,6 +142,39 @@ def test_another_input_is_a_baseline():
     other = question.other(np.roll(question.batch.tokens, 1, axis=1))
     found = integrated_gradients(question, baseline=other.vectors())
     assert found.difference == pytest.approx(question.value() - other.value())
+
+
+@pytest.mark.parametrize("name", ["GPT-2", "Whisper"])
+def test_the_first_token_may_walk_ahead_of_the_others(name):
+    question = question_of(name)
+    own, absent = question.vectors(), question.blank()
+    begun = {**absent, "embedding": np.concatenate([own["embedding"][:1], absent["embedding"][1:]])}
+    alone, nothing = (question.values_of({p: v[None] for p, v in one.items()})[0] for one in (begun, absent))
+    found = integrated_gradients(question, most_steps=4096, first_ahead=True)
+    assert found.method == AHEAD and found.error < 0.005
+    assert found.difference == pytest.approx(question.value() - nothing)
+    assert found.scores["embedding"][0] == pytest.approx(alone - nothing)
+    rest = integrated_gradients(question, most_steps=4096, baseline=begun)
+    for place, scores in rest.scores.items():
+        first = place == "embedding"
+        np.testing.assert_allclose(found.scores[place][first:], scores[first:], rtol=0.02, atol=0.01)
+
+
+def test_a_way_that_is_too_rough_is_not_gone(monkeypatch):
+    question = question_of("GPT-2")
+    assert summing(question).method == NAME
+    walked = integrated.integrated_gradients
+
+    def rough(*args, first_ahead=False, **settings):
+        return walked(*args, first_ahead=first_ahead, **{**settings, "tolerance": 0.005 if first_ahead else 1e-12})
+
+    monkeypatch.setattr("minigpt.explain.integrated.integrated_gradients", rough)
+    assert summing(question).method == AHEAD
+    other = question.other(np.roll(question.batch.tokens, 1, axis=1))
+    monkeypatch.undo()
+    assert summing(question, other=other).difference == pytest.approx(question.value() - other.value())
+    with pytest.raises(UserError, match="first_ahead is about the first token"):
+        integrated_gradients(question_of("Whisper"), places=["encoder.embedding"], first_ahead=True)
 
 
 def test_what_does_not_sum_is_refused():

@@ -17,8 +17,9 @@ from minigpt.explain import explanation
 from minigpt.explain.attention import attention_maps
 from minigpt.explain.explanation import SAME, explain_text
 from minigpt.explain.methods import METHODS
-from minigpt.explain.page import LEVELS, MOST_WEIGHTS, attention_data, verdict_of, write_page
+from minigpt.explain.page import LEVELS, MOST_WEIGHTS, attention_data, write_page
 from minigpt.explain.table import Trials, kept_trials
+from minigpt.explain.verdict import verdict_of
 from minigpt.objectives.special import SPELLINGS
 from minigpt.plots_explain import draw_explanation
 from minigpt.train import train
@@ -151,11 +152,12 @@ def test_a_page_says_how_far_its_method_passed():
 
     rows = {"good": (1.0, 0.9, 0.1), "half": (1.0, 0.2, 0.1), "deaf": (1.0, 1.0, 0.9), "bad": (0.5, 0.2, 0.1)}
     measures = {name: measured(*row) for name, row in rows.items()} | {"chance": measured(0.1, 0.05, 0.1)}
-    trials = Trials(2, 25, {"direct": [1.0] * 2, "two hops": [1.0] * 2}, measures, {})
+    trials = Trials(2, 25, {"direct": [1.0] * 2, "two hops": [1.0] * 2}, measures, {}, {})
     said = {name: verdict_of(name, trials) for name in rows}
     words = {name: sentence.partition(". ")[0] for name, sentence in said.items()}
     assert words == {"good": "Passed", "half": "Passed in part", "deaf": "Passed in part", "bad": "Did not pass"}
     assert "direct: 100 % (100 to 100), chance 10 %; two hops: 90 % (90 to 90), chance 5 %" in said["good"]
+    assert "correlate" not in said["good"] and "correlate by 0." in verdict_of("occlusion", kept_trials())
     assert "in 90 % at most" in said["deaf"] and "not tried" in verdict_of("guessing", trials)
     assert all(method in kept_trials().measures for method in METHODS)
 
@@ -169,6 +171,10 @@ def test_a_page_of_64_tokens_is_below_a_megabyte(layers, heads):
     data = attention_data(shown)["embedding"]
     assert sum(len(head) for layer in data["maps"] for head in layer) <= MOST_WEIGHTS
     assert data["first"] + len(data["maps"]) == layers
+    words = (
+        f"Of the {layers} layers of the text only those of the last {len(data['maps'])} fit on a page of a megabyte."
+    )
+    assert (words in page) == (data["first"] > 0)
 
 
 @pytest.mark.parametrize(("text", "other", "says"), [

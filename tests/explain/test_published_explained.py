@@ -17,6 +17,7 @@ from minigpt.explain import (
     rollout_across,
     shapley,
 )
+from minigpt.explain.integrated import AHEAD, summing
 from minigpt.explain.lens import streams_of
 from minigpt.explain.patching import Place
 from minigpt.pretrained import NAMED
@@ -88,6 +89,9 @@ def test_smollm2_says_paris(quantized):
     assert found.error < 0.005
     assert np.argmax(found.scores["embedding"]) == 3  # " France"
     sums(question, baseline=italy.vectors())
+    if not quantized:  # from nothing the straight way leaps, and the first token has to go ahead
+        found = summing(ask(model.model, model.params, tokens, paris))
+        assert found.method == AHEAD and found.error < 0.005
 
 
 @thorough

@@ -20,6 +20,7 @@ from minigpt.explain.planted import (
 from minigpt.explain.table import ARMS, BEST_HEAD, kept_trials, trials_of
 from minigpt.explain.trials import (
     EXPLAINERS,
+    VARIANTS,
     agreement,
     curves,
     explained,
@@ -117,7 +118,7 @@ def test_what_refuses_finds_nothing(learned):
 def test_the_kept_table_holds_what_the_library_says():
     kept = kept_trials()
     assert kept.seeds == 5
-    assert set(kept.measures) == {*EXPLAINERS, BEST_HEAD}
+    assert set(kept.measures) == {*EXPLAINERS, BEST_HEAD} and set(kept.variants) == set(VARIANTS)
     assert all(len(values) == 5 for told in kept.measures.values() for values in told.values())
     assert min(min(values) for values in kept.accuracy.values()) > 0.98
     for name in ("occlusion", "Shapley values", "integrated gradients"):

@@ -1,6 +1,7 @@
 """`minigpt bias`: what suits a model, what is said before a set is read, JSON with hashes, and refusals."""
 
 import json
+import re
 
 import pytest
 from tiny_run import make_run
@@ -137,3 +138,43 @@ def test_the_name_of_a_group_steers_no_terminal(classifier, tmp_path, capsys):
     )
     assert main(["bias", classifier, "--data", str(tmp_path / "people.csv")]) == 0
     assert "\x1b" not in capsys.readouterr().out
+
+
+def test_a_text_is_written_with_both_sides(tmp_path, capsys):
+    source, out = tmp_path / "a.txt", tmp_path / "b.txt"
+    source.write_text("He left.\nThe king came.\n\nIt rained.\n \n\nHe saw her.\n", encoding="utf-8")
+    assert main(["corpus", "swap", str(source), str(out), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert out.read_text(encoding="utf-8") == (
+        "He left.\nThe king came.\n\nShe left.\nThe queen came.\n\nIt rained.\n\nHe saw her.\n"
+    )
+    assert (said["pieces"], said["swapped"], said["words"], said["unsure"]) == (3, 1, 2, 1)
+    assert said["bytes"] == out.stat().st_size and said["bytes_before"] == source.stat().st_size
+    again = tmp_path / "c.txt"
+    assert main(["corpus", "swap", str(source), str(again), "--pairs", "rained=snowed", "HE=she"]) == 0
+    assert "She saw her.\n" in again.read_text(encoding="utf-8")
+    assert "3 of 3 paragraphs also stand with 3 words exchanged" in capsys.readouterr().out
+
+
+def test_lines_of_json_keep_their_fields(tmp_path):
+    source, out = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    source.write_text('{"text": "She is ä.", "id": 1}\n{"text": "Rain.", "id": 2}\n', encoding="utf-8")
+    assert main(["corpus", "swap", str(source), str(out)]) == 0
+    rows = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
+    assert rows == [{"text": "She is ä.", "id": 1}, {"text": "He is ä.", "id": 1}, {"text": "Rain.", "id": 2}]
+
+
+@pytest.mark.parametrize(("more", "says"), [
+    (["b.txt", "--pairs", "he"], "must be two different words, such as he=she"),
+    (["b.txt", "--pairs", "he=He"], "must be two different words"),
+    (["b.txt", "--pairs", "him=her", "his=her"], "'his' stands in two pairs|'her' stands in two pairs"),
+    (["b.jsonl"], "are of two kinds"),
+    (["b.txt.gz"], "would be packed"),
+    (["a.txt"], "is there already"),
+])  # fmt: skip
+def test_what_cannot_be_exchanged_is_refused(more, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text("He left.\n", encoding="utf-8")
+    assert main(["corpus", "swap", "a.txt", *more]) == 2
+    assert re.search(says, capsys.readouterr().err)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt"]

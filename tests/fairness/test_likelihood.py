@@ -40,9 +40,27 @@ def test_likelihoods_are_those_of_the_forward_of_one_text_at_a_time(opened, monk
             assert value == pytest.approx(-surprise(logits, ids[place]), abs=1e-4)
 
 
+def test_what_is_the_beginning_of_another_text_is_read_with_it(opened, monkeypatch):
+    tokenizer, read = opened.tokenizer, []
+    whole = tokenizer.encode(TEXTS[0])
+    asked = [Asked(whole, np.array([2, 6])), Asked(whole[:5], np.array([4])), Asked(whole[:4], np.array([3, 1]))]
+    asked += [Asked(np.append(whole[:6], 3), np.array([6])), Asked(tokenizer.encode(TEXTS[1]), np.array([1]))]
+    alone = [log_likelihoods(opened, [one])[0] for one in asked]
+    ask = likelihood._log_p
+
+    def watched(opened, rows, *, masks):
+        read.extend(rows)
+        return ask(opened, rows, masks=masks)
+
+    monkeypatch.setattr(likelihood, "_log_p", watched)
+    for ours, theirs in zip(log_likelihoods(opened, asked), alone, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    assert len(read) == (2 if opened.model.config.architecture == "decoder" else 7)
+
+
 def test_a_text_that_does_not_fit_is_refused(opened):
     with pytest.raises(UserError, match=r"a text has \d+ tokens with its marks, but the model sees 48"):
-        log_likelihoods(opened, [Asked(np.zeros(49, int), np.array([0]))])
+        log_likelihoods(opened, [Asked(np.zeros(49, int), np.array([48]))])
 
 
 def test_a_damaged_model_has_no_likelihoods(opened):

@@ -365,12 +365,17 @@ AHEAD = {
 }
 
 
-def test_an_image_ahead_of_a_text_equals_one_in_pytorch():
-    """Four patches, then tokens: the patches see each other, a token sees them and what came before it."""
+WIDE = {**AHEAD["encoder"], "image": (1, 4, 8), "context": 8}  # 2 x 4 patches
+
+
+@pytest.mark.parametrize("choices", [{}, {"encoder_areas": 2, "encoder": WIDE}])
+def test_an_image_ahead_of_a_text_equals_one_in_pytorch(choices):
+    """Four patches, or the means of four pairs, then tokens: they see each other, a token sees them and what came
+    before it."""
     torch = optional("torch")
-    model, params = start(**AHEAD)
+    model, params = start(**{**AHEAD, **choices})
     assert not [name for name in params if "cross" in name] and params["projector.weight"].shape == (8, 12)
-    tokens, images = RNG.integers(0, 11, (2, 5)), RNG.standard_normal((2, 1, 4, 4))
+    tokens, images = RNG.integers(0, 11, (2, 5)), RNG.standard_normal((2, *model.config.encoder.image))
     y, cache = model.forward(params, Batch(tokens, source=images))
     dy = RNG.standard_normal(y.shape)
     grads = model.backward(params, cache, dy)
@@ -380,6 +385,8 @@ def test_an_image_ahead_of_a_text_equals_one_in_pytorch():
     seen = torch.nn.functional.conv2d(torch.tensor(images), kernel, bias, stride=2).flatten(2).swapaxes(1, 2)
     seen = seen + p["encoder.position_embedding.weight"]
     memory = torch_blocks(torch, p, model.config.encoder, seen, "encoder.")
+    if choices:  # beside each other are 0 and 1, 2 and 3, of the second row 4 and 5, 6 and 7
+        memory = (memory[:, ::2] + memory[:, 1::2]) / 2
     ahead = memory @ p["projector.weight"] + p["projector.bias"]
     x = torch.cat([ahead, p["token_embedding.weight"][torch.tensor(tokens)]], 1) + p["position_embedding.weight"]
     mask = torch.ones(9, 9, dtype=torch.bool).tril()
@@ -418,9 +425,10 @@ def test_padding_of_the_text_and_of_the_image_changes_nothing_that_is_real():
 
 @pytest.mark.parametrize("cached", [True, False])
 @pytest.mark.parametrize("position", ["learned", "rotary"])
-def test_writing_after_an_image_equals_reading_all_at_once(cached, position):
-    model, params = start(**AHEAD, position=position)
-    images, prompt = RNG.standard_normal((2, 1, 4, 4)), RNG.integers(0, 11, (2, 2))
+@pytest.mark.parametrize("choices", [{}, {"encoder_areas": 2, "encoder": WIDE}])
+def test_writing_after_an_image_equals_reading_all_at_once(cached, position, choices):
+    model, params = start(**{**AHEAD, **choices}, position=position)
+    images, prompt = RNG.standard_normal((2, *model.config.encoder.image)), RNG.integers(0, 11, (2, 2))
     written = np.stack(list(generate(model, params, prompt, 3, sampling=GREEDY, source=images, cached=cached)), axis=1)
     y, _ = model.forward(params, Batch(np.concatenate([prompt, written], axis=1), source=images))
     assert np.array_equal(y[:, 1:-1].argmax(-1), written)
@@ -428,10 +436,21 @@ def test_writing_after_an_image_equals_reading_all_at_once(cached, position):
     assert len(longer) == 12, "beyond the context the text moves on, and the image stays ahead of it"
 
 
+def test_an_image_of_areas_has_no_padding():
+    model, params = start(**AHEAD, encoder_areas=1)
+    batch = Batch(RNG.integers(0, 11, (2, 4)), source=RNG.standard_normal((2, 1, 4, 4)))
+    assert model.forward(params, batch)[1].memory.shape == (2, 1, 8)
+    with pytest.raises(UserError, match="whose areas are averaged has no padding"):
+        model.forward(params, batch._replace(source_present=np.ones((2, 4), bool)))
+
+
 @pytest.mark.parametrize(("choices", "message"), [
     ({"encoder_ahead": True}, "encoder_ahead is for an encoder-decoder, not for encoder"),
     ({**AHEAD, "segments": 2}, "a decoder of tokens without segments"),
     ({**AHEAD, "encoder_ahead": False}, "an encoder of that width"),
+    ({**AHEAD, "encoder_areas": 3}, "2 x 2 patches have no 3 equal areas a side"),
+    ({"encoder_areas": 2}, "encoder_areas is for an image ahead of a text"),
+    ({**AHEAD, "encoder_areas": 2, "encoder": {**WIDE, "class_token": True, "context": 9}}, "without a class token"),
 ])  # fmt: skip
 def test_what_cannot_stand_ahead_is_named(choices, message):
     with pytest.raises(UserError, match=message):

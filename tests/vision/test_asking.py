@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -118,6 +119,9 @@ def test_a_file_of_questions_is_read_each_picture_once(tmp_path):
     ("[]", "line 2: it is"),
     ('{"image": "a.png", "question": "what?"}', "line 2: answer must be a string, but it is not there"),
     ('{"image": "a.png", "question": "what?", "answer": " "}', "line 2: image, question or answer is empty"),
+    ('{"image": "a.png", "image": "b.png"}', "line 2: 'image' is there twice in one table"),
+    ('{"image": "a\\u0000.png", "question": "what?", "answer": "x"}', "line 2: image is .* which no file is called"),
+    ('{"image": "a.png", "question": "wh\\ud800", "answer": "x"}', "line 2: .* has half a character at 2"),
     ('{"image": "gone.png", "question": "what?", "answer": "x"}', r"gone\.png could not be read"),
     ('{"image": "b.png", "question": "what?", "answer": "x"}', r"b\.png is \(3, 4, 1\), but .*a\.png is \(3, 3, 1\)"),
 ])  # fmt: skip
@@ -125,8 +129,9 @@ def test_a_line_that_is_no_question_is_named(line, message, tmp_path):
     for name, shape in (("a", (3, 3, 1)), ("b", (3, 4, 1))):
         write(tmp_path / f"{name}.png", png(np.zeros(shape, np.uint8)))
     good = '{"image": "a.png", "question": "what?", "answer": "x"}'
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as refused:
         read_questions(write(tmp_path / "x.jsonl", f"{good}\n{line}\n".encode()))
+    assert "twice" not in str(refused.value) or "no JSON" not in str(refused.value)
     with pytest.raises(UserError, match="holds no question"):
         read_questions(write(tmp_path / "y.jsonl", b"\n"))
     with pytest.raises(UserError, match=r"read from \.jsonl, or are easy-vqa or digit-scenes"):
@@ -173,6 +178,11 @@ def test_the_command_trains_and_answers(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(("words", "message"), [
     (["ask", "RUN", "PICTURE", " "], "the question is empty"),
     (["ask", "RUN", "PICTURE", "where " * 99], "ask something shorter"),
+    (["ask", "RUN", "PICTURE", "wh\udcff"], "has bytes that are no UTF-8"),
+    (["generate", "RUN", "--prompt", "where"], "this model reads images, not text; `minigpt predict` or `minigpt ask`"),
+    (["compress", "RUN", "small"], "sees pictures, and how their pixels are scaled has no place"),
+    (["export", "RUN", "out"], "train one with --task classify --recipe vit"),
+    (["train", "--resume", "--out", "RUN", "--task", "classify"], "has (ask), and cannot change"),
     (["ask", "RUN", "OTHER", "where?"], "the picture is 3 x 3 with 1 channels, but this model was trained on 8 x 8"),
     (["ask", "RUN", "gone.png", "where?"], "could not be read"),
     (["ask", "nothing", "PICTURE", "where?"], "nothing is not the folder of a model of images"),
@@ -180,6 +190,8 @@ def test_the_command_trains_and_answers(tmp_path, capsys, monkeypatch):
     (["train", "x.jsonl", "--task", "ask"], "measured on other questions; name them with --test"),
     (["train", "x.jsonl", "--task", "ask", "--recipe", "vit"], "--recipe goes with --task classify"),
     (["train", "easy-vqa", "--task", "classify", "--first", "what"], "--first goes with --task ask"),
+    (["train", "easy-vqa", "--task", "classify", "--areas", "2"], "--areas goes with --task ask"),
+    (["train", "easy-vqa", "--task", "ask", "--areas", "3"], "8 x 8 patches have no 3 equal areas a side"),
     (["train", "mnist", "--first", "what"], "add --task classify"),
     (["ask", "RUN", "PICTURE"], "the model was trained on many questions; ask one"),
     (["ask", "RUN", "test:40"], "the test has no question 40; the last one is 39"),
@@ -206,6 +218,30 @@ def test_a_picture_of_the_test_is_asked_by_its_number(finished, capsys):
     assert f"the right answer is {test.answers[5]!r}" in shown.err.lower() and "right answer" not in shown.out
     assert main(["ask", str(finished), "test:5", "is it bright?", "--json"]) == 0
     assert "right_answer" not in json.loads(capsys.readouterr().out), "another question has another answer"
+
+
+def test_a_question_without_an_end_is_refused_before_it_takes_the_memory(tmp_path):
+    found = asked(30)
+    long = found._replace(questions=("why? " * 20_000, *found.questions[1:]))
+    for learnt, test, part in ((long, found, "training"), (found, long, "test")):
+        with pytest.raises(UserError, match=f"of {part} has .* tokens with its answer, but there may be 512 at most"):
+            prepare_asking(tmp_path / "run", learnt, test, patch=2)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_long_answer_is_written_to_its_end(finished, monkeypatch):
+    model = Asked(finished)
+    room = model.folder.config.context - model.folder.config.vectors_ahead - len(model.tokenizer.encode("is it?"))
+    letter = int(model.tokenizer.encode("s")[0])
+    monkeypatch.setattr("minigpt.vision.asked.generate", lambda *given, **_: iter([[letter]] * given[3]))
+    assert model.answer(np.zeros((8, 8, 1), np.uint8), "is it?") == "s" * room
+    wide = model.folder.config.context + 100
+    config = model.folder.config
+    object.__setattr__(model, "folder", SimpleNamespace(
+        image=model.folder.image, scaled=model.folder.scaled,
+        config=SimpleNamespace(context=wide, vectors_ahead=config.vectors_ahead),
+    ))  # fmt: skip
+    assert len(model.answer(np.zeros((8, 8, 1), np.uint8), "is it?")) == room + 100
 
 
 def test_one_question_for_all_need_not_be_asked(tmp_path, capsys):
@@ -297,6 +333,16 @@ def test_sizes_that_do_not_fit_are_named(tmp_path):
         prepare_asking(tmp_path, asked(5), asked(4))
     with pytest.raises(UserError, match="a patch of 9 pixels does not fit into 8 x 8"):
         asking_config((8, 8, 1), 300, 9, 9)
+
+
+@pytest.mark.parametrize(("size", "patch", "areas", "ahead"), [
+    ((64, 64, 3), None, None, 4), ((64, 64, 3), None, 4, 16), ((64, 64, 3), None, 0, 64), ((56, 40, 1), 8, None, 35),
+    ((56, 32, 1), 8, 1, 1), ((12, 8, 1), 2, None, 4),
+])  # fmt: skip
+def test_how_many_vectors_stand_ahead_of_a_question(size, patch, areas, ahead):
+    """Those of quarters, where as many patches can be halved both ways; or as many as was said."""
+    config = asking_config(size, 300, 9, patch, areas)
+    assert (config.vectors_ahead, config.context) == (ahead, ahead + 9)
 
 
 def test_easy_vqa_is_what_it_says_and_blind_two_thirds():

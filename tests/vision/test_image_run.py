@@ -34,6 +34,10 @@ def pictures(count, seed=0, size=(6, 8, 1)):
     return Images(pixels, tuple(NAMES[label] for label in labels), tuple(f"picture {n}" for n in range(count)))
 
 
+def in_fractions(images):
+    return images._replace(pixels=(images.pixels / 255).astype(np.float32))
+
+
 def prepared(path, *, augment=SHIFTED, **settings):
     given = {"steps": 24, "batch": 8, "warmup": 4, "validate_every": 8, "log_every": 1, "learning_rate": 1e-2}
     settings = TrainSettings(**{**given, **settings})
@@ -206,6 +210,9 @@ def test_vits_own_recipe_is_written_as_a_folder_of_transformers(tmp_path, capsys
     (["PICTURES", "--task", "classify", "--label", "kind"], "has no array 'kind'"),
     (["PICTURES", "--task", "classify", "--batch", "100000000"], "choose a smaller --batch or a larger --patch"),
     (["--resume", "--task", "classify"], "name it with --out"),
+    (["--resume", "--out", "RUN", "--task", "ask"], "has (classify), and cannot change"),
+    (["PICTURES", "--task", "classify", "--zero", "1"], "--zero 1 is for several ranks, and one trains on images"),
+    (["mnist", "--task", "classify", "--label", "kind"], "'kind' names no labels in it; leave --label out"),
     (["--resume", "--out", "RUN", "--batch", "5"], "--batch cannot change, for a run goes on as it began"),
     (["PICTURES", "--resume", "--out", "RUN"], "DATA cannot change"),
 ])  # fmt: skip
@@ -217,6 +224,53 @@ def test_words_that_do_not_fit_are_named_before_any_work(words, message, finishe
     assert main(["train", *(places.get(word, word) for word in words)]) == 2
     assert message in capsys.readouterr().err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_pixels_in_another_unit_are_refused_and_not_taken_for_night(finished, tmp_path, capsys):
+    np.save(tmp_path / "x.npy", pictures(2).pixels / 255)
+    assert main(["predict", str(finished), str(tmp_path / "x.npy")]) == 2
+    assert "are other numbers, such as fractions" in capsys.readouterr().err
+    shutil.copytree(finished, tmp_path / "older")
+    path = tmp_path / "older" / "images.json"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    assert told["data"].pop("bytes") is True
+    path.write_text(json.dumps(told), encoding="utf-8")
+    assert Seen(tmp_path / "older").probabilities(pictures(2).pixels / 255).shape == (2, 2), "not known, not refused"
+    fractions = prepare_images(
+        tmp_path / "run",
+        in_fractions(pictures(30)),
+        patch=2,
+        recipe="vit",
+        changes=SMALL,
+        settings=TrainSettings(steps=1),
+    )
+    train_images(fractions, show_progress=False)
+    assert main(["export", str(fractions.path), str(tmp_path / "vit")]) == 2
+    assert "learnt from pixels that are no whole numbers" in capsys.readouterr().err
+    assert not (tmp_path / "vit").exists()
+
+
+def test_the_column_of_the_classes_of_a_table_can_be_named(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    lines = [f"{name},{','.join(map(str, rng.integers(0, 256, 36)))}" for name in NAMES * 8]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join([",".join(["side", *(f"p{n}" for n in range(36))]), *lines]), encoding="utf-8")
+    words = ["train", str(path), "--task", "classify", "--workers", "1", "--steps", "1", "--out", str(tmp_path / "run")]
+    assert main(words) == 2 and "but none of them 'label'" in capsys.readouterr().err
+    assert main([*words, "--label", "side"]) == 0
+    assert f"minigpt predict {tmp_path / 'run'} DATA" in capsys.readouterr().out
+    assert main(["predict", str(tmp_path / "run"), str(path)]) == 2
+    assert main(["predict", str(tmp_path / "run"), str(path), "--label", "side"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 17
+
+
+def test_pixels_that_no_patch_reaches_are_said(tmp_path, capsys):
+    words = ["train", saved(tmp_path), "--task", "classify", "--workers", "1", "--steps", "1", "--out"]
+    assert main([*words, str(tmp_path / "a"), "--patch", "5"]) == 0
+    shown = capsys.readouterr()
+    assert "patches of 5 do not fill 6 x 8 pixels: 1 at the bottom and 3 on the right are not seen" in shown.err
+    assert "1 of 1 steps, the best by validation" in shown.out
+    assert main([*words, str(tmp_path / "b"), "--patch", "2"]) == 0 and "not seen" not in capsys.readouterr().err
 
 
 def test_images_of_another_size_or_class_are_named(finished, tmp_path, capsys):
@@ -237,6 +291,8 @@ def test_images_of_another_size_or_class_are_named(finished, tmp_path, capsys):
     (pictures(30)._replace(labels=("left",) * 30), None, "of 1 classes"),
     (pictures(30)._replace(labels=("left", "right") + (None,) * 28), None, "picture 2 has no class"),
     (pictures(1), pictures(3), "of 1 classes"),
+    (pictures(30), in_fractions(pictures(5)), "the test, picture 0: its pixels are other numbers"),
+    (in_fractions(pictures(30)), pictures(5), "the test, picture 0: its pixels are whole numbers of 0 to 255"),
 ])  # fmt: skip
 def test_images_that_cannot_be_trained_on_are_named(images, test, message, tmp_path):
     with pytest.raises(UserError, match=message):

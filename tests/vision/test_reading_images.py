@@ -1,7 +1,9 @@
 """Images are read whole from every kind of file, and what is damaged, too large or of another kind is named."""
 
 import gzip
+import io
 import os
+import struct
 import zipfile
 
 import numpy as np
@@ -14,12 +16,19 @@ from minigpt.vision import images as images_module
 from minigpt.vision import read_images
 from minigpt.vision.images import classes_of
 from minigpt.vision.named import NAMED_IMAGES, NAMES, named_images, split
+from minigpt.vision.seen import images_of
 
 RNG = np.random.default_rng(3)
 
 
 def some(*shape):
     return RNG.integers(0, 256, shape, dtype=np.uint8)
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -88,6 +97,7 @@ def test_a_folder_has_a_class_for_each_sub_folder(tmp_path):
 @pytest.mark.parametrize(("files", "message"), [
     ({"a/1.png": png(some(4, 4, 1)), "a/2.png": png(some(4, 5, 1))}, r"2\.png is 4 x 5 in grey, but 1\.png is 4 x 4"),
     ({"a/1.png": png(some(4, 4, 1)), "b/2.png": png(some(4, 4, 3))}, r"2\.png is 4 x 4 in colour, but 1\.png .* grey"),
+    ({"a/1.png": png(some(4, 4, 1)), "b/.hidden": b"x"}, r"b is a class without a picture; put some into it"),
     ({"a/1.png": png(some(4, 4, 1)), "a/notes.txt": b"x"}, r"notes\.txt is no PNG file; convert it, or move it away"),
     ({"a/1.png": png(some(4, 4, 1)), "2.png": b""}, r"sub-folders and also 2\.png"),
     ({"a/b/1.png": png(some(4, 4, 1))}, "is a folder inside a class"),
@@ -120,12 +130,47 @@ def test_a_csv_has_the_class_last_or_in_a_named_column(tmp_path):
     assert shares.pixels.dtype == np.float32 and shares.pixels.reshape(-1).tolist() == [0.5, 0.25, -1, 2]
 
 
+def test_a_first_line_of_names_is_no_image(tmp_path):
+    pixels = some(3, 3, 3, 1)
+    rows = [",".join(map(str, row)) for row in pixels.reshape(3, 9)]
+    counted = "0,1,2,3,4,5,6,7,8"
+    for head, label, columns in (
+        (f"{counted},label", None, "{row},{name}"),  # as pandas names columns without names
+        (f"{counted},kind", "kind", "{row},{name}"),
+        (f"label,{counted}", None, "{name},{row}"),
+        (f"{counted},9", "9", "{row},{name}"),
+        (counted, None, "{row}"),
+    ):
+        lines = [columns.format(row=row, name=name) for row, name in zip(rows, "xyx", strict=True)]
+        found = read_images(write(tmp_path / "a.csv", "\r\n".join([head, *lines]).encode()), label=label)
+        assert np.array_equal(found.pixels, pixels) and found.places[0] == "a.csv, line 2"
+        assert found.labels == ((None,) * 3 if head == counted else ("x", "y", "x"))
+    counting = read_images(write(tmp_path / "a.csv", b"0,1,2,3,4,5,6,7,8,3\n"))
+    assert counting.labels == ("3",), "a class after pixels that happen to count is an image"
+
+
+def test_lines_are_counted_as_an_editor_does(tmp_path):
+    text = '\ufeff1,2,3,4,a\n\n  \n5,6,7,8,"a class,\nof two lines"\n1,x,3,4,b\n'
+    with pytest.raises(UserError, match=r"line 6: 'x' is no finite number"):
+        read_images(write(tmp_path / "a.csv", text.encode()))
+    found = read_images(write(tmp_path / "a.csv", text.replace("x", "2").encode()))
+    assert found.labels == ("a", "a class,\nof two lines", "b")
+    assert found.places == ("a.csv, line 1", "a.csv, line 4", "a.csv, line 6")
+
+
 @pytest.mark.parametrize(("text", "label", "message"), [
     ("1,2,3,4,a\n1,2,3,b\n", None, r"line 2: there are 4 values, but 5"),
-    ("1,2,3,4,a\n1,x,3,4,b\n", None, r"line 2: 'x' is no number"),
+    ("1,2,3,4,a\n1,x,3,4,b\n", None, r"line 2: 'x' is no finite number"),
     ("1,2,3,4,a\n1,2,3,4,\n", None, "line 2: the class is empty"),
     ("1,2,a\n", None, "2 values beside its class, which is no square"),
-    ("1,2,3,nan,a\n", None, "image 0 has a value that is no finite number"),
+    ("1,2,3,nan,a\n", None, "line 1: 'nan' is no finite number"),
+    ("1,2,3,4,a\ninf,2,3,4,a\n", None, "line 2: 'inf' is no finite number"),
+    ("1,2,3,4,a\n1,2,1e39,4,a\n", None, "line 2: '1e39' is no finite number"),
+    ('1,2,3,4,a\n1,2,3,4,"b\n1,2,3,4,a\n', None, "line 2: this is no row of values"),
+    (f"1,2,3,4,a\n1,2,3,4,{'b' * 200_000}\n", None, "line 2: this is no row of values"),
+    ("1,2,3,4,a\x0cb\n1,2,3,4\n", None, "line 2: there are 4 values"),
+    ("kind,a,b,c,d\nx,1,2,3,4\n", None, "names columns, from 'kind' to 'd', but none of them 'label'"),
+    ("cat,1,2,3,4\ndog,1,2,3,4\n", None, "in a file without names they come last"),
     ("", None, "is empty"),
     ("1,2,3,4,a\n", "kind", "the first line of .* names no columns"),
     ("a,b,c,d,e\n1,2,3,4,5\n", "kind", "has no column 'kind'"),
@@ -133,6 +178,11 @@ def test_a_csv_has_the_class_last_or_in_a_named_column(tmp_path):
 def test_a_csv_that_is_no_images_is_named(text, label, message, tmp_path):
     with pytest.raises(UserError, match=message):
         read_images(write(tmp_path / "a.csv", text.encode()), label=label)
+
+
+def test_numbers_that_no_byte_holds_stay_numbers(tmp_path):
+    found = read_images(write(tmp_path / "a.csv", b"1,2,3,1e30,a\n"))
+    assert found.pixels.reshape(-1).tolist() == [1, 2, 3, float(np.float32(1e30))]
 
 
 def test_arrays_are_read_and_nothing_is_unpickled(tmp_path):
@@ -163,12 +213,14 @@ class Bomb:
     ({"images": np.zeros((0, 3, 3))}, "0 images of 3 x 3"),
     ({"images": np.array([["a"]])}, "images are numbers of shape"),
     ({"images": np.full((1, 2, 2), np.inf)}, "no finite number"),
+    ({"images": some(2, 3, 3), "labels": np.array(["a", ""])}, "image 1 has an empty class"),
 ])  # fmt: skip
 def test_an_archive_that_is_no_images_is_named(arrays, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     np.savez(tmp_path / "a.npz", **arrays)
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(UserError, match=message) as refused:
         read_images(tmp_path / "a.npz")
+    assert "damaged" not in str(refused.value), "what is wrong is said alone"
     assert not (tmp_path / "pickled").exists()
 
 
@@ -184,6 +236,45 @@ def test_a_header_that_asks_for_more_than_there_is_is_refused_before_it_is_given
         archive.writestr("images.npy", huge)
     with pytest.raises(UserError, match="or is cut off"):
         read_images(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(("places", "value"), [((6, 8), 1), ((8, 10), 97)])  # encrypted; packed in an unknown way
+def test_an_archive_that_cannot_be_unpacked_is_named(places, value, tmp_path):
+    np.savez(tmp_path / "a.npz", images=some(2, 3, 3))
+    data = bytearray((tmp_path / "a.npz").read_bytes())
+    for place in (places[0], data.index(b"PK\1\2") + places[1]):
+        data[place] = value
+    (tmp_path / "a.npz").write_bytes(data)
+    with pytest.raises(UserError, match="is damaged, locked or no archive of arrays"):
+        read_images(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    "data", [b"hello", npy(np.array([None])), npy(some(1, 2, 2)).replace(b"(1, 2, 2)", b"(-1,2, 2)")]
+)
+def test_a_file_that_is_no_array_is_named_without_advice_to_trust_it(data, tmp_path):
+    with pytest.raises(UserError, match="is damaged or no array of numbers") as refused:
+        read_images(write(tmp_path / "a.npy", data))
+    assert "pickle" not in str(refused.value)
+
+
+def test_a_picture_that_is_to_be_turned_is_refused(tmp_path):
+    def exif(orientation):
+        entry = struct.pack(">HHIHH", 0x0112, 3, 1, orientation, 0)
+        return chunk(b"eXIf", b"MM\0*\0\0\0\x08" + struct.pack(">H", 1) + entry + bytes(4))
+
+    pixels = some(3, 5, 1)
+    upright = read_images(write(tmp_path / "a.png", png(pixels, more=exif(1))))
+    assert np.array_equal(upright.pixels, pixels[None])
+    with pytest.raises(UserError, match=r"a\.png is to be turned .* \(orientation 6"):
+        read_images(write(tmp_path / "a.png", png(pixels, more=exif(6))))
+
+
+def test_a_name_of_labels_is_refused_where_nothing_has_names(tmp_path):
+    write(tmp_path / "x" / "a.png", png(some(3, 3, 1)))
+    for source in (tmp_path, tmp_path / "x" / "a.png", "mnist"):
+        with pytest.raises(UserError, match="'kind' names no labels in it; leave --label out"):
+            images_of(str(source), "kind")
 
 
 def test_images_that_do_not_fit_into_memory_are_refused_before_they_are_read(tmp_path, monkeypatch):
@@ -207,6 +298,11 @@ def test_other_files_are_named(name, message, tmp_path):
         write(tmp_path / other, b"\xff\xd8 something else")
     with pytest.raises(UserError, match=message):
         read_images(tmp_path / name)
+
+
+def test_a_name_of_very_many_digits_is_a_name(tmp_path):
+    long = "7" * 5000
+    assert classes_of(read_images(write(tmp_path / "a.csv", f"1,2,3,4,{long}\n4,3,2,1,12\n".encode()))) == ("12", long)
 
 
 def test_classes_are_two_at_least_and_all_are_known(tmp_path):

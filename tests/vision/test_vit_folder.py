@@ -112,6 +112,12 @@ def test_what_is_not_understood_is_named(changes, message, tmp_path):
         PublishedImages(folder).probabilities(np.zeros((1, 5, 8, 3), np.uint8))
 
 
+def test_pixels_that_were_divided_already_are_refused(tmp_path):
+    model = PublishedImages(written(tmp_path))
+    with pytest.raises(UserError, match=r"multiplies by a rescale_factor of 0\.003922 first; give pictures of bytes"):
+        model.probabilities(RNG.random((1, 6, 8, 3)).astype(np.float32))
+
+
 def test_grey_pictures_and_folders_without_a_preprocessor_are_refused(tmp_path):
     folder = written(tmp_path)
     with pytest.raises(UserError, match="with 1 channels, but this model sees 6 x 8 with 3"):

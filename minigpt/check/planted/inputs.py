@@ -154,11 +154,20 @@ class projector_forgotten(Hooked):
         return self.seen["dembedding"][:, : gradient.shape[1], : gradient.shape[2]].copy()
 
 
+class mean_given_whole(Hooked):
+    """This is the gradient you get when each patch takes all of the gradient of its area's mean: of n patches each has
+    a share of 1 / n in it."""
+
+    def replace(self, name, gradient):
+        return 2 * gradient if name == "encoder.dfinal" else gradient  # two patches an area
+
+
 BUGS = (
     *planted("model", "transformer", "ViT", class_token_of_the_first_image, class_token_averaged),
     *planted("model", "transformer", "ViT", class_token_not_cut_off, patch_bias_of_one_image),
     *planted("model", "transformer", "ViT, of images", kernel_turned_round, pixels_of_the_next_patch),
     *planted("model", "transformer", "ViT, of images", patches_column_by_column),
     *planted("model", "transformer", "an image ahead of a text", image_gradient_of_the_text, projector_forgotten),
+    *planted("model", "transformer", "halves of an image's sides ahead of a text", mean_given_whole),
     *planted("model", "transformer", "Whisper", stride_forgotten, memory_forgotten, memory_of_the_last_block),
 )

@@ -77,6 +77,18 @@ def grid_of(config: TransformerConfig) -> tuple[int, int]:
     return height // config.patch[0], width // config.patch[1]
 
 
+def check_areas(config: TransformerConfig) -> None:
+    """`UserError` if the vectors of an image cannot be averaged in the areas that `encoder_areas` says."""
+    areas, eye = config.encoder_areas, config.encoder
+    if areas is None:
+        return
+    if not config.encoder_ahead or eye.input != "images" or eye.class_token:
+        raise UserError("encoder_areas is for an image ahead of a text, without a class token; leave it out")
+    rows, columns = grid_of(eye)
+    if rows % areas or columns % areas:
+        raise UserError(f"{rows} x {columns} patches have no {areas} equal areas a side; choose another number")
+
+
 def check_sizes(config: TransformerConfig) -> None:
     """`UserError` for sizes of images and patches that do not fit each other, the context, or the kind of input."""
     if config.input != "images":
