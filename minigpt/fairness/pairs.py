@@ -67,13 +67,6 @@ def shared_tokens(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np
     return np.array(ours, int), np.array(theirs, int)
 
 
-def _beginning(first: np.ndarray, second: np.ndarray) -> int:
-    """With how many equal tokens both begin."""
-    count = min(len(first), len(second))
-    differ = np.flatnonzero(first[:count] != second[:count])
-    return int(differ[0]) if len(differ) else count
-
-
 class PairScores(NamedTuple):
     """(N,) each: log likelihood of the sentence with more of a stereotype, less that of the other, in nats."""
 
@@ -84,16 +77,14 @@ class PairScores(NamedTuple):
 def pair_scores(opened: OpenedModel, pairs: Sequence[Pair], *, progress: bool = False) -> PairScores:
     """How much likelier the first sentence of each pair is.
 
-    A decoder sees the name of the group only from the tokens after it. Those before it are as likely in both, and are
-    left out: their sums differ by rounding, which would decide pairs that are alike in all that is compared.
+    A decoder sees the name of the group only from the tokens after it: those before it cancel out.
     """
     texts: list[Asked] = []
     places: list[np.ndarray] = []
     for pair in pairs:
         ids = [np.asarray(opened.tokenizer.encode(text)) for text in (pair.more, pair.less)]
         texts += [Asked(one, np.arange(len(one))) for one in ids]
-        alike = _beginning(*ids) if opened.model.config.architecture == "decoder" else 0
-        places += [some[some >= alike] for some in shared_tokens(*ids)]
+        places += shared_tokens(*ids)
     found = log_likelihoods(opened, texts, progress=progress)
     whole = np.array([one.sum() for one in found]).reshape(-1, 2)
     shared = np.array([one[some].sum() for one, some in zip(found, places, strict=True)]).reshape(-1, 2)

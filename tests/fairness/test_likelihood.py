@@ -8,7 +8,6 @@ import pytest
 from minigpt.errors import UserError
 from minigpt.fairness import likelihood, planted
 from minigpt.fairness.likelihood import Asked, log_likelihoods
-from minigpt.fairness.pairs import Pair, pair_scores
 from minigpt.measure.surprise import surprise
 from minigpt.model import Batch
 
@@ -86,14 +85,3 @@ def test_a_model_that_says_no_tokens_is_refused(settings, says):
         log_likelihoods(other, [Asked(np.array([3]), np.array([0]))])
     with pytest.raises(UserError, match="came without a tokenizer"):
         log_likelihoods(replace(opened, tokenizer=None), [])
-
-
-def test_what_stands_before_the_name_of_a_group_decides_no_pair(opened):
-    pairs = [
-        Pair("the lamp was late because he was ready .", "the lamp was late because he was happy .", "end"),
-        Pair("the lamp was late because he was ready", "the lamp was late because he was happy", "end"),
-        Pair("Oran was late because he was ready .", "Dorn was late because he was ready .", "begin"),
-    ]
-    after, end, begin = pair_scores(opened, pairs).shared.tolist()
-    assert after != 0 and begin != 0
-    assert (end == 0) == (opened.model.config.architecture == "decoder")  # rounding is no preference
