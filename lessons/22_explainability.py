@@ -7,7 +7,7 @@
 #
 # **You need.** Lesson 02, attention; lesson 04, the decoder; lesson 05, gradients; lesson 18, windows.
 #
-# **Time.** 100 minutes to read; the code runs in 35 s and takes 0.3 GB.
+# **Time.** 105 minutes to read; the code runs in 35 s and takes 0.3 GB.
 
 # %%
 from itertools import permutations
@@ -437,9 +437,12 @@ for name in ("attention rollout", "gradient"):
 #   everywhere, and a filler takes one away. In a pilot with the mean of the text's own tokens all three found every cause,
 #   though such a baseline holds a part of the answer. *Rather than what?* is part of every explanation.
 # * (e) By the rule of halves a quarter of the last position comes from itself through both layers, whatever the model
-#   learned. Here that is always more than what the cause gets.
-# * (f) The gradient puts the last position first as well, where the question mark stands: it too is needed. With that left
-#   out it finds the cause, as the last lines say. But that was looked at afterwards, and is no test of a prediction.
+#   learned. Here that is always more than what the cause gets. So the rule fails, and not what it multiplies: with the last
+#   position left out, rollout finds the cause in three texts of four, as the last lines say.
+# * (f) The gradient often puts the last position first, where the question mark stands. With that left out it finds the
+#   cause. That a *small* change of the question mark changes much does not mean that the answer needs it: rollout takes it
+#   away first in the curves below, and almost nothing is lost. All this was looked at afterwards, and is no test of a
+#   prediction.
 #
 # The same was done with five seeds; `examples/explanation_trials.py` makes the table, and it is kept with the library.
 
@@ -589,12 +592,15 @@ expect(
 )
 
 # %% [markdown]
-# Rollout puts the same position first whether the model has learned anything or not: it speaks of the architecture. The three
-# methods that find the cause never do. And look at the last column: what agrees best from seed to seed is what does not find
-# the cause. It repeats what all these models share, the window and the residual connection. The others differ in the order
-# that they give to positions which hardly count. **Stable is not right.**
+# Rollout puts the same position first whether the model has learned anything or not. That is a sentence about *one* position,
+# the last, which its rule of halves puts first whatever the weights; it does not say that the rest of the map is of the
+# architecture alone. So such a test can condemn a rule of scoring rather than a method: look at which score stayed. In the
+# three methods that find the cause none does. And look at the last column: what agrees best from seed to seed is what does
+# not find the cause. All these models share the window and the residual connection. The others differ in the order that they
+# give to positions which hardly count. **Stable is not right.**
 #
-# Deletion is no proof. It takes positions away in the same manner in which occlusion measures, so occlusion must do well,
+# Deletion is no proof. Rollout, whose highest score is at the cause in no text, has a small area too, since it takes the
+# cause away second. And deletion takes positions away in the same manner in which occlusion measures, so occlusion must do well,
 # and the inputs in between are texts that no model has ever read. It tests whether scores are *faithful* to what the model
 # computes, which is not whether they convince.
 #
@@ -653,8 +659,9 @@ print(
 #
 # ### Heads that copy
 #
-# A larger example of such a mechanism was found in 2022 in models of all sizes. An **induction head** (Olsson et al.) looks
-# at what *followed* the present token the last time that it occurred; so the model says *B* after *A* if it has read *A B*. It needs
+# A larger example of such a mechanism was described in 2021 (Elhage et al.), and looked for in 2022 in models of many sizes
+# (Olsson et al.; what shows a cause is of the small ones). An **induction head** looks at what *followed* the present token
+# the last time that it occurred; so the model says *B* after *A* if it has read *A B*. It needs
 # a head in an earlier layer that looks at the previous token, so that each position knows what came before it.
 #
 # We train models to say random tokens that come a second time. They must copy: nothing can be known about random tokens.
@@ -808,28 +815,33 @@ expect(
 # All of this runs on published models. `examples/capital_cities.py` patches SmolLM2 over 54 pairs of prompts, *The capital
 # of France is the city of* and the same of Italy: after which layer is the answer still at the country, and from which on
 # at the last position? It prints shares with intervals. There the straight way from the mean vector is so rough that
-# integrated gradients miss more than 0.5% even with a thousand points, and the library refuses; from the *other prompt* as
-# baseline 33 points suffice. Which explanation works depends on the question too.
+# integrated gradients miss more than 0.5% even with a thousand points, and the library refuses; with the first token ahead of
+# the others (`first_ahead`), or from the *other prompt* as baseline, a few dozen points suffice. Which explanation works
+# depends on the question too.
 #
 # ## The strongest objection
 #
-# *"Attention is an explanation after all."* Wiegreffe & Pinter (2019) answered Jain & Wallace (2019) that attention is *one*
-# explanation among several, and that it should be tested against a control. We tested it. One layer's weights fail where the
-# reason comes in two hops, by arithmetic. What follows the paths does better or worse, by the numbers above. And near, where
-# attention could point at the cause, the best head shows how far it does. So: weak evidence, and not none.
+# *"Attention is an explanation after all."* Jain & Wallace (2019) found weights that could be exchanged for others without
+# another answer. Wiegreffe & Pinter (2019) replied that this depends on what one calls an explanation: attention is *one*,
+# not the only one, and must be held against controls, such as even weights, and other seeds. Both speak of recurrent
+# networks with one layer of attention, so neither is settled here. Of *our* models: one layer's weights fail where the
+# reason comes in two hops, by arithmetic, and near they find it seldom. What follows the paths does better, once the
+# position that asks is left out. So: weak evidence, and not none.
 #
-# *"Your models are toys with one cause."* They are, and that is their use: a method that fails where the truth is known has
-# no claim elsewhere. The other direction does not hold. A method that passes here may fail on a large model.
+# *"Your models are toys with one cause."* They are, and that is their use: where a method fails although the truth is known,
+# one can find out why. The other direction does not hold. A method that passes here may fail on a large model.
 #
 # ## Verdict
 #
 # * **C38, insight into decisions as work for the future:** partly. It is unsolved, so as a goal it is fair. It is wrong as
 #   *not begun*: integrated gradients are of 2017, rollout of 2020, causal tracing and induction heads of 2022, and each of
-#   them fits in this lesson and can be tested. Raw attention is weak evidence, which is what is mostly shown.
+#   them, in a small form, fits in this lesson and can be tested. Raw attention is weak evidence.
 #
 # ## What this does not show
 #
-# * What can be explained of GPT-5.5. Its weights are not public, so none of these methods can be applied from outside.
+# * What can be explained of GPT-5.5. Its weights are not public, so whatever needs weights, gradients or hidden states cannot
+#   be applied from outside. What only asks, such as occlusion and Shapley values, could be, word by word.
+# * That a heat map is useless to people. Nobody was asked; we tested whether it is right.
 # * That a method which finds one cause finds several that act together.
 # * That the baseline does not matter. It does; ours is one choice.
 # * That a feature which an autoencoder finds in a real model is what its label says.
@@ -852,5 +864,6 @@ expect(
 # * Tests: Adebayo et al. (2018), *Sanity Checks for Saliency Maps*, arXiv:1810.03292. Petsiuk, Das, Saenko (2018), *RISE*,
 #   arXiv:1806.07421. Hewitt & Liang (2019), *Designing and Interpreting Probes with Control Tasks*, arXiv:1909.03368.
 # * Inside: Meng et al. (2022), *Locating and Editing Factual Associations in GPT*, arXiv:2202.05262. Olsson et al. (2022),
-#   *In-context Learning and Induction Heads*, arXiv:2209.11895. Cunningham et al. (2023), *Sparse Autoencoders*,
-#   arXiv:2309.08600.
+#   *In-context Learning and Induction Heads*, arXiv:2209.11895. Elhage et al. (2021), *A Mathematical Framework for
+#   Transformer Circuits*. Cunningham et al. (2023), *Sparse Autoencoders Find Highly Interpretable Features in
+#   Language Models*, arXiv:2309.08600.

@@ -9,7 +9,7 @@
 # **You need.** Lesson 01, from text to tokens; lesson 04, the decoder; lesson 08, masked models; lesson 17, accuracy,
 # calibration and bootstrap intervals.
 #
-# **Time.** 90 minutes to read; the code runs in 61 s and takes 0.1 GB.
+# **Time.** 95 minutes to read; the code runs in 61 s and takes 0.1 GB.
 #
 # **A word before.** Published sets for measuring bias hold offensive sentences, since that is what they measure. This
 # page shows none of them. All sentences below are about occupations that do not exist.
@@ -303,9 +303,9 @@ prediction(
 )
 
 # %% [markdown]
-# The bias is gone in both arms. The price on text like that of the world is what theory says: who no longer bets on
-# the stereotype loses 0.19 nats where the stereotype holds, and wins where it does not. That is no flaw; it is what
-# *fair* was made to mean here. The second arm shows a flaw: a list that leaves names out teaches that a name says
+# The bias is gone in both arms. The price on text like that of the world is what theory says. Where the stereotype holds,
+# who no longer bets on it loses ln 2 + ln 0.8 = 0.47 nats; where it does not, 0.92 are won. Of four in five and one in five
+# that makes 0.19 lost on the average. That is no flaw; it is what *fair* was made to mean here. The second arm shows a flaw: a list that leaves names out teaches that a name says
 # nothing of its pronoun. The learning rate, the steps and the text's size are the same, so it is the list.
 #
 # ## Vectors: which words lie near to which?
@@ -367,12 +367,12 @@ expect(
 print(f"where no bias is, the effect lies between {min(others):.2f} and {max(others):.2f}")
 
 # %% [markdown]
-# Where the bias was planted the effect is near its largest value, 2, in every seed. Where there is none it is *not*
-# near zero: with eight words it wanders by chance, here from -1.5 to 1.3. An effect size of 0.8 is called large in
-# textbooks. With so few words it is noise, and that is for p and the interval to say.
+# Where the bias was planted the effect is near the largest that eight words can have, 1.87, in every seed. Where there is
+# none it is *not* near zero: with eight words it wanders by chance, here from -1.5 to 1.3. An effect size of 0.8 is called
+# large in textbooks. With so few words it is noise, and that is for p and the interval to say.
 #
-# With word vectors that others trained (word2vec, on news) the same code gives what Caliskan et al. published:
-# flowers are nearer to pleasant words than insects are, by 1.54. `minigpt bias word2vec` shows all ten tests; three
+# With word vectors that others trained (word2vec, on news) the same code gives what Caliskan et al. published for them (in
+# their main table are other vectors, and numbers near these): flowers are nearer to pleasant words than insects are, by 1.54. `minigpt bias word2vec` shows all ten tests; three
 # are refused there, since the file lacks most of the words.
 
 # %%
@@ -522,7 +522,8 @@ prediction(
 # a nat at most.
 #
 # **p says that a number is no accident of these sentences.** It does not say that the number is large, nor that the
-# text was unfair. So the size stands first, with its interval, and the size tells all arms apart here.
+# text was unfair. So the size stands first, with its interval, and the size tells these arms apart. (A bias much smaller
+# than 80% it need not tell from none.)
 #
 # Note *ss* as well. In an unfair model with 80% it is 100: it counts who is preferred, and not by how much. A model
 # with 51% may get 100, too.
@@ -658,8 +659,12 @@ prediction(
 )
 
 # %% [markdown]
-# Confirmed, and it is a theorem: where base rates differ, no classifier but a perfect one is calibrated in each group
-# *and* has equal odds (Kleinberg et al., 2016; Chouldechova, 2017). So *is it fair?* has no answer before somebody
+# Confirmed. (A gap is a size and never below zero, so its interval cannot hold zero; p says whether it is more than chance.)
+# Behind it stand two theorems, of base rates that differ and of classifiers that are not perfect. If probabilities are
+# calibrated in each group, the positive cannot get the same on the average in both, and the negative too (Kleinberg et al.,
+# 2016). If a *yes* is right equally often in both groups, the rates of both mistakes cannot be alike (Chouldechova, 2017).
+# Equal odds can be had from calibrated probabilities, but only by another threshold, or by lots, for each group (Hardt et
+# al.): then two people with the same probability are judged differently. So *is it fair?* has no answer before somebody
 # says which of the two is meant. That is not for the model to decide.
 #
 # ## Published sets on a published model
@@ -691,23 +696,26 @@ PUBLISHED = [
 table(["model", "minigpt bias MODEL --measure ... --most N", "value, 95% interval", "p"], PUBLISHED)
 
 # %% [markdown]
-# SmolLM2 alone has several readings. By *likelihood* it leans to the stereotype in two of three sets. *With the name
-# counted* the lean is gone: how common the name of a group is drowns the rest. And asked *who is meant*, the model is
-# right as often with one pronoun as with the other: what it finds likely is not what it does with a sentence.
+# SmolLM2 alone has several readings. By *likelihood* it leans to the stereotype in two of three sets, with p of 0.02. But
+# here are eleven p; of so many, one below 0.05 is half expected by chance alone, and after the correction of Holm (1979)
+# only that of the names and careers is left. *With the name counted* nothing is seen of the lean; the two intervals
+# overlap, so that is no proof of a difference either. And asked *who is meant*, the model is right as often with one
+# pronoun as with the other, in 0.717 and 0.708 of the sentences, where guessing gives a half. So this zero is one of a model
+# that can do the task: what it finds likely is not what it does with a sentence.
 #
 # The masked MiniLM shows nothing, and that shows nothing: it is the sentence encoder with a masked head trained for
 # 400 steps on reviews and posts, and it prefers sense to nonsense in 66%
 # of cases, where guessing gives 50%. *lms*
-# is there to tell that. The same holds for BBQ. This model answers 40% of the settled questions right, so its neutral
-# score may be poor reading. **Whoever reports a bias of zero must show that the model could do the task at all.** No
+# is there to tell that. The same holds for BBQ. This model answers 40% of the settled questions right, of which each has
+# three answers to choose from, so its neutral score may be poor reading. **Whoever reports a bias of zero must show that the model could do the task at all.** No
 # number here is wrong, and none is *the* bias of a model.
 #
 # ## The strongest objection
 #
 # *"You measured a bias that you planted. In the world nobody knows the truth, and you do not say what harm is."* That
 # is right, and it is the point of Blodgett et al. (2020, 2021): a measure of bias must say what is meant, who is
-# harmed, and how. They read the sentences of CrowS-Pairs, StereoSet, WinoBias and Winogender, and found few pairs
-# without a fault: groups that do not compare, two changes at once, stereotypes that nobody holds. CrowS-Pairs' own
+# harmed, and how. In 2021 they read the sentences of four such sets, StereoSet and CrowS-Pairs among them, and list what is
+# wrong with many: groups that do not compare, two changes at once, stereotypes that nobody holds. CrowS-Pairs' own
 # page now warns of it. Our reader met StereoSet's gaps with whole sentences written without spaces. A planted world
 # does not cure that. It tells which *instruments* work, before anybody points them at the world.
 #
@@ -757,16 +765,16 @@ prediction("E26.the_model_still_leans", "the model still prefers the stereotype"
 
 # %% [markdown]
 # The prediction about WEAT is *not confirmed*, and what happens is stranger. In two seeds WEAT finds nearly as much as
-# before, though in one of them the model's lean has almost gone. In the third it finds the *opposite* of what was
-# planted, while the model still leans to the stereotype. So WEAT on a model's table and what the model does part ways as
-# soon as somebody works on the table, in either direction. Goldfarb-Tarrant et al. (2021) found no reliable tie between
+# before, though in one of them most of the model's lean has gone. In the third it finds the *opposite* of what was
+# planted, while the model still leans to the stereotype a little. So WEAT on a model's table and what the model does can
+# part ways as soon as somebody works on the table, in either direction. Goldfarb-Tarrant et al. (2021) found no reliable tie between
 # such numbers and the bias of the systems built on the vectors. Measure what is done, not what lies inside.
 #
 # ## Verdict
 #
 # * **C34, bias and fairness:** supported, as a general statement. The cards of GPT-2 and GPT-3 warn of inherited
-#   bias. Here is how it gets in (from the text, at its size), how it grows (by decoding, from 80% to 100%), and how
-#   it can be taken out, at a price that can be computed beforehand.
+#   bias. Here is how it gets in (from the text, and a large one at its size), how it grows (by decoding, from 80% to 100%),
+#   and how it can be taken out of a text of this kind, at a price that can be computed beforehand.
 # * The article names no measure and no number. A sentence that says *bias is a challenge* can be put under any model.
 #
 # ## What this does not show
@@ -797,4 +805,4 @@ prediction("E26.the_model_still_leans", "the model still prefers the stereotype"
 #   et al. (2018), *WinoBias*, arXiv:1804.06876. Parrish et al. (2022), *BBQ*, arXiv:2110.08193. Salazar et al.
 #   (2020), arXiv:1910.14659.
 # * Hardt, Price, Srebro (2016), arXiv:1610.02413. Kleinberg et al. (2016), arXiv:1609.05807. Chouldechova (2017),
-#   arXiv:1610.07524. Lu et al. (2020), arXiv:1807.11714. Eloundou et al. (2024), arXiv:2410.19803.
+#   arXiv:1703.00056. Lu et al. (2020), arXiv:1807.11714. Eloundou et al. (2024), arXiv:2410.19803.

@@ -129,6 +129,7 @@ ROWS = {  # kind of command -> what a card takes from its output
         Row(BIAS, "pairs of sentences (CrowS-Pairs)", "measures.crows-pairs.asked", "count"),
         Row(BIAS, "the stereotype is preferred; a half is neutral", "measures.crows-pairs.prefers.value", "percent"),
         Row(BIAS, "its interval (95 %)", "measures.crows-pairs.prefers", "percents"),
+        Row(BIAS, "p, if either sentence of a pair might be called the first", "measures.crows-pairs.p", "three"),
     ),
 }
 HEADER = {"text": (("perplexity", "perplexity"), ("bits_per_byte", "bits per byte")), "task": (("accuracy", "right"),)}

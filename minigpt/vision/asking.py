@@ -31,6 +31,7 @@ DECODER: dict[str, Any] = {"width": 64, "layers": 2, "heads": 4, "init_std": 0.1
 ENCODER: dict[str, Any] = {"width": 64, "layers": 3, "heads": 4, "position": "learned"}
 VOCABULARY = 512
 VALIDATION, MOST_VALIDATION = 0.05, 200  # of the pictures, with all their questions
+TOKENIZER = "tokenizer.json"
 LONGEST = 512  # tokens of a question with its answer: every row of a step is as long as its longest
 FIRST = 5  # the first of so many parts of the steps, in which some questions alone are asked
 ROWS = 200  # questions that are judged together
@@ -170,7 +171,8 @@ def prepare_asking(
         if has_images(path) and folder.begun:
             raise UserError(f"{path} holds a model that was trained; choose another folder, or remove that one first")
         checksums = folder.corpus["checksums"] = {}
-        tokenizer.save(path / "tokenizer.json")
+        tokenizer.save(path / TOKENIZER)
+        checksums[TOKENIZER] = checksum(path / TOKENIZER)
         for part, some in parts.items():
             checksums |= write_array(path / f"{part}.npy", some.pixels)
             texts_of = path / f"{part}_questions.json"

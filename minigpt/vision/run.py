@@ -6,6 +6,8 @@ NAME_questions.json (questions, answers, and which picture each is about; then a
 best.safetensors and last.safetensors (checkpoints), metrics.csv, loss.png. While a process trains there, .lock.
 """
 
+import json
+import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from minigpt.vision.images import Images
 FILE = "images.json"
 FORMAT = "minigpt images 1"
 SEEN_PARTS = ("training", "validation")  # by training; the test is seen at its end
+CHECKSUM = "checksum"  # of all else in the description
 TASKS = ("classify", "ask")
 DESCRIPTION = {
     "labels": list_of(TEXT),
@@ -75,7 +78,8 @@ class ImageFolder(RunFolder):
 
     def save(self) -> None:
         """Write images.json."""
-        write_json(self.file(FILE), self.described())
+        said = self.described()
+        write_json(self.file(FILE), {**said, CHECKSUM: _checksum(said)})
 
     @property
     def learnt_bytes(self) -> bool | None:
@@ -163,6 +167,9 @@ def open_image_folder(path: str | Path) -> ImageFolder:
         raise UserError(f"{path} is not the folder of a model of images (it has no {FILE})")
     with about(path / FILE, "it is damaged; restore it or train again"):
         value = read_json(path / FILE)
+        expected = value.pop(CHECKSUM, None)  # former versions wrote none
+        if expected not in (None, _checksum(value)):
+            raise UserError("it has changed since it was written, so what it says of classes and pixels may be wrong")
         format_ = read(value, "format", TEXT)
         if format_ != FORMAT:
             raise UserError(f"its format is {shown(format_)}, but this minigpt reads {FORMAT!r}")
@@ -190,6 +197,11 @@ def open_image_folder(path: str | Path) -> ImageFolder:
             augment=_augmentation(found["augment"]),
             provenance=read(value, PROVENANCE, TABLE.or_none(), None),  # former versions wrote none
         )
+
+
+def _checksum(said: dict[str, Any]) -> str:
+    """Of a description, whatever the order and the spaces in which it is written."""
+    return f"{zlib.crc32(json.dumps(said, sort_keys=True).encode()):08x}"
 
 
 def _augmentation(values: dict[str, Any]) -> Augmentation:
