@@ -340,6 +340,13 @@ def test_changed_questions_and_mixed_up_tasks_are_refused(finished, tmp_path):
             open_image_folder(tmp_path / "run")
 
 
+def test_a_tokenizer_of_somebody_elses_is_not_overwritten(tmp_path):
+    (tmp_path / "tokenizer.json").write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match=r"holds tokenizer\.json already"):
+        prepared(tmp_path)
+    assert (tmp_path / "tokenizer.json").read_text(encoding="utf-8") == "mine"
+
+
 def test_another_tokenizer_is_refused(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "run")
     path = tmp_path / "run" / "tokenizer.json"
