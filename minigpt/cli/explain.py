@@ -59,7 +59,8 @@ def execute(arguments: argparse.Namespace) -> int:
         if path.exists():
             raise UserError(f"{path} is there already; choose another name for --out")
     opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
-    with blas_threads(threads_for_width(opened.model.config.width)):
+    quiet = np.errstate(over="ignore", invalid="ignore")  # of a damaged model, which is refused
+    with blas_threads(threads_for_width(opened.model.config.width)), quiet:
         found = explain_text(
             opened,
             equal_line_ends(arguments.text),
