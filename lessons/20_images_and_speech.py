@@ -9,9 +9,10 @@
 # **You need.** Lesson 02, attention and positions; lesson 04, the decoder; lesson 07, the encoder, and prefixes; lesson
 # 16, what pretraining leaves behind.
 #
-# **Time.** 135 minutes to read; the code runs in 85 s and takes 0.7 GB.
+# **Time.** 170 minutes to read; the code runs in 90 s and takes 0.7 GB.
 
 # %%
+from functools import cache
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -37,6 +38,7 @@ from minigpt.plots_senses import cut_image, rows_of_numbers, seed_bars, spectrog
 from minigpt.pretrained import is_fetched
 from minigpt.sound import HOP, RATE, log_mel, open_wav, write_wav
 from minigpt.sound.spectrogram import WINDOW, hertz_of, mel_bands, mel_of
+from minigpt.speech.transcribe import asked_of, spectrogram_of
 from minigpt.text.fetch import is_kept
 from minigpt.train import fit
 from minigpt.vision.named import NAMED_IMAGES, named_images
@@ -53,8 +55,8 @@ def unless_quick(**others):
 # %% [markdown]
 # ## One digit
 #
-# A grey picture is a table of numbers, 0 for white and 1 for black. Here is one digit, 28 by 28, which we shall carry
-# through the lesson. If the 5,000 digits of MNIST have been fetched (`minigpt train mnist` does so), it is the first
+# A grey picture is a table of numbers, 0 for white and 1 for black. Here is one digit, 28 by 28, which we shall
+# cut into tokens. If the 5,000 digits of MNIST have been fetched (`minigpt train mnist` does so), it is the first
 # *seven* among them, written by a person. If not, it is a seven that the next cell draws.
 #
 # The drawn digits are also what most experiments below use, so that their numbers are the same on every machine. A drawn
@@ -174,20 +176,23 @@ show_source(image_input.forward, docstring=False)
 #
 # ## Experiment: does it know where a patch is?
 #
-# Sixteen by sixteen pixels, patches of four by four, two blocks of width 32. The arms, each with three seeds:
+# Sixteen by sixteen pixels, patches of four by four, two blocks of width 32, and a learned vector for each place. The
+# arms, each with three seeds:
 #
 # * *ViT*: patches with learned positions.
 # * *without positions*: the same patches, and nothing says where each was. For attention they are then a bag.
 # * *patches exchanged*: every picture is cut and put together in one other order, the same for all.
-# * *pixels exchanged*: all 256 pixels change places, in the same way in all pictures. A person can read neither of the
-#   last two. Whoever only counts pixels notices neither.
+# * *pixels exchanged*: all 256 pixels change places, in the same way in all pictures.
+# * *inside of patches*: pixels change places too, but each stays in its patch. Each patch has an order of its own.
+#
+# A person can read none of the last three. Whoever only counts pixels notices none of them.
 #
 # Beside them stand two that know nothing of patches: the nearest neighbour, which gives each picture the class of the
 # training picture that is most like it, pixel by pixel; and a linear model of the pixels. Exchanging pixels changes
 # *nothing* for them.
 #
 # **Prediction.** (a) The ViT beats both. (b) Without positions it loses at least 0.1. (c) Exchanging patches costs
-# nothing: within 0.05. (d) Exchanging pixels costs something.
+# nothing: within 0.05. (d) Exchanging pixels costs something. (e) Exchanging them inside of patches costs less.
 
 # %%
 PIXELS, CUT = 16, 4
@@ -221,6 +226,32 @@ def linear(training, labels, asked, ridge=100.0):
     gram = (a - mean).T @ (a - mean) + ridge * np.eye(a.shape[1])
     weight = np.linalg.solve(gram, (a - mean).T @ (np.eye(count)[labels] - 1 / count))
     return ((b - mean) @ weight).argmax(axis=1)
+
+
+def kernel(training, labels, asked, ridge=0.1):
+    """What all training pictures say together, the nearer the louder; how near counts, a part held out decides."""
+    a, b = (some.reshape(len(some), -1).astype(np.float64) for some in (training, asked))
+
+    def votes(known, names, other, width):
+        near, far = (
+            np.exp(
+                -width
+                * ((some**2).sum(axis=1)[:, None] - 2 * some @ known.T + (known**2).sum(axis=1))
+            )
+            for some in (known, other)
+        )
+        weight = np.linalg.solve(
+            near + ridge * np.eye(len(known)), np.eye(labels.max() + 1)[names] - 0.1
+        )
+        return (far @ weight).argmax(axis=1)
+
+    cut = len(a) // 3
+    widths = np.array([1, 2, 4, 8]) / (2 * len(a[0]) * a.var(axis=0).mean())
+    right = [
+        (votes(a[cut : 2 * cut], labels[cut : 2 * cut], a[:cut], w) == labels[:cut]).mean()
+        for w in widths
+    ]
+    return votes(a, labels, b, widths[int(np.argmax(right))])
 
 
 def vit(position="learned", size=PIXELS, patch=CUT):
@@ -273,22 +304,28 @@ def exchanged(pictures, side, order):
 
 order = np.random.default_rng(5).permutation((PIXELS // CUT) ** 2)
 pixel_order = np.random.default_rng(6).permutation(PIXELS**2)
+places = patches_of(np.arange(PIXELS**2).reshape(PIXELS, PIXELS), CUT)  # (16, 16): patch, pixel
+places = np.random.default_rng(6).permuted(places, axis=1)  # each row in an order of its own
+inside_order = places.reshape(4, 4, CUT, CUT).swapaxes(1, 2).ravel()
 views = {
     "ViT": ("learned", lambda some: some),
     "without positions": ("none", lambda some: some),
     "patches exchanged": ("learned", lambda some: exchanged(some, CUT, order)),
+    "inside of patches": ("learned", lambda some: exchanged(some, 1, inside_order)),
     "pixels exchanged": ("learned", lambda some: exchanged(some, 1, pixel_order)),
 }
-figure, panels = plt.subplots(1, 3, figsize=(7.5, 2.7), layout="constrained")
-for panel, name in zip(panels, ("ViT", "patches exchanged", "pixels exchanged"), strict=True):
+SEEN_AS = ("ViT", "patches exchanged", "inside of patches", "pixels exchanged")
+figure, panels = plt.subplots(1, 4, figsize=(9.5, 2.7), layout="constrained")
+for panel, name in zip(panels, SEEN_AS, strict=True):
     panel.imshow(views[name][1](TEST[:1])[0, 0], cmap="gray_r")
     panel.set_axis_off()
     panel.set_title({"ViT": f"a {TRUTH[0]}"}.get(name, name), fontsize=10)
-figure.suptitle("The same numbers, in three orders")
+figure.suptitle("The same numbers, in four orders")
 show(
     figure,
-    "Three small pictures: a drawn digit under noise; the same cut into sixteen squares that have changed places; the "
-    "same with all pixels mixed, which looks like noise.",
+    "Four small pictures: a drawn digit under noise; the same cut into sixteen squares that have changed places; the same "
+    "with the pixels of each square mixed, where one still sees which squares are dark; the same with all pixels mixed, "
+    "which looks like noise.",
 )
 
 # %%
@@ -299,26 +336,41 @@ said = {
 seen = {name: [float((one == TRUTH).mean()) for one in runs] for name, runs in said.items()}
 by_neighbour = float((nearest(TRAIN, NAMES, TEST) == TRUTH).mean())
 by_line = float((linear(TRAIN, NAMES, TEST) == TRUTH).mean())
-spread_table(seen | {"nearest neighbour": [by_neighbour], "linear model": [by_line]}, name="right")
+by_kernel = float((kernel(TRAIN, NAMES, TEST) == TRUTH).mean())
+spread_table(
+    seen
+    | {"nearest neighbour": [by_neighbour], "linear model": [by_line], "kernel model": [by_kernel]},
+    name="right",
+)
 
 # %%
-figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
+figure, axes = plt.subplots(figsize=(7, 3.4), layout="constrained")
 seed_bars(
-    axes, seen, lines={"nearest neighbour": by_neighbour, "linear model": by_line, "chance": 0.1}
+    axes,
+    seen,
+    lines={
+        "nearest neighbour": by_neighbour,
+        "linear model": by_line,
+        "chance": 0.1,
+        "kernel model": by_kernel,
+    },
 )
 axes.set_title("Places matter; their order does not")
 axes.set_xlabel(f"share of {ASKED:,} pictures that are named right")
 show(
     figure,
-    "Four bars with a dot for each seed. The vision transformer, and the one whose patches were exchanged, are highest and "
-    "equal. The one whose pixels were exchanged is lower, the one without positions lowest. Lines mark the nearest "
-    "neighbour, the linear model and chance.",
+    "Five bars with a dot for each seed. The vision transformer, and the one whose patches were exchanged, are highest and "
+    "equal; the one whose pixels were exchanged inside of patches is hardly lower. The one whose pixels were all exchanged "
+    "is lower, the one without positions lowest. Lines mark the nearest neighbour, the linear model, chance and, level "
+    "with the highest bars, the kernel model.",
 )
 
 # %%
 print("ViT minus without positions:", difference(seen["ViT"], seen["without positions"]))
 print("ViT minus patches exchanged:", difference(seen["ViT"], seen["patches exchanged"]))
 print("ViT minus pixels exchanged: ", difference(seen["ViT"], seen["pixels exchanged"]))
+print("ViT minus inside of patches:", difference(seen["ViT"], seen["inside of patches"]))
+print(f"ViT minus kernel model: {np.mean(seen['ViT']) - by_kernel:+.3f}")
 prediction(
     "L20.vit_beats_both",
     "the ViT beats the nearest neighbour and the linear model in every seed",
@@ -340,6 +392,11 @@ prediction(
     "exchanging pixels costs something",
     difference(seen["ViT"], seen["pixels exchanged"]).low > 0,
 )
+prediction(
+    "L20.inside_of_patches",
+    "exchanging pixels inside of patches costs less than exchanging all",
+    difference(seen["inside of patches"], seen["pixels exchanged"]).low > 0,
+)
 expect(
     "L20.vit",
     np.mean(seen["ViT"]),
@@ -353,11 +410,16 @@ expect(
 )
 
 # %% [markdown]
-# (a), (b) and (d) are confirmed. (c) is *not confirmed*, by a little: the means differ by less than 0.01, but with three
+# (a), (b), (d) and (e) are confirmed. (c) is *not confirmed*, by a little: the means differ by less than 0.01, but with three
 # seeds the interval reaches just beyond 0.05. Three seeds can show a difference; they are poor at showing that there is
-# none. Here one can do better. That the order of patches is nothing to a ViT can be shown exactly: put the patches in another
-# order, put the rows of the position table in the same order, and the scores are the same. Without positions they are
-# the same at once.
+# none. Here one can do better. That the order of patches is nothing to *this* ViT can be shown exactly: put the patches in
+# another order, put the rows of the position table in the same order, and the scores are the same. The rows of a fresh
+# table are drawn at random, all alike, so neither order has an advantage before the training or during it. That would not
+# hold with positions that know rows and columns. Without positions the scores are the same at once.
+#
+# (a) says less than it seems to. Both rivals are weak, and were not tuned. The *kernel model* knows as little of patches:
+# every training picture votes for its class, the louder the nearer it is, and exchanging pixels changes nothing for it
+# either. It is level with the ViT. So the ViT's score is no sign that it takes patches to name these digits.
 
 # %%
 for position in ("none", "learned"):
@@ -372,9 +434,11 @@ for position in ("none", "learned"):
 
 # %% [markdown]
 # So a ViT does not know at the start that two patches are neighbours. It must learn from pictures what a convolutional
-# network is given. That is why it needs more of them (Dosovitskiy et al., 2021, section 4). Inside a patch it is the same:
-# the linear layer does not know which pixels lie side by side. Exchanging pixels is harder only because a stroke that
-# was in two patches is then in all sixteen.
+# network is given; Dosovitskiy et al. (2021) see in that the reason why it needs more of them, which is not tested here.
+# Inside a patch it is the same: the linear layer does not know which pixels lie side by side. If the pixels of all patches
+# were exchanged alike, nothing at all would change. Exchanged in each patch in its own way they cost less than half of what
+# exchanging all of them costs: one layer has to read sixteen kinds of patches. The rest has another cause; the likeliest is
+# that a stroke that was in two patches is then in all sixteen.
 #
 # **Real digits.** The same on MNIST, where it has been fetched: 1,000 digits to learn from, 1,000 others to name.
 
@@ -383,6 +447,7 @@ RECORDED_MNIST = {
     "ViT": (0.883, 0.884, 0.885),
     "nearest neighbour": (0.903,),
     "linear model": (0.837,),
+    "kernel model": (0.94,),
 }
 if MNIST:
     test = named_images("mnist-test", progress=False)
@@ -398,7 +463,11 @@ if MNIST:
         "ViT": [classify(vit(size=28, patch=7), x, y, asked, seed) for seed in SEEDS],
         "nearest neighbour": [nearest(x, y, asked)],
         "linear model": [linear(x, y, asked)],
+        "kernel model": [kernel(x, y, asked)],
     }
+    behind = (on_mnist["nearest neighbour"][0] == truth) * 1.0 - (on_mnist["ViT"][0] == truth)
+    error = behind.std() / np.sqrt(len(behind))
+    print(f"nearest neighbour minus the first ViT {behind.mean():+.3f}, standard error {error:.3f}")
     on_mnist = {
         name: tuple(float((one == truth).mean()) for one in runs) for name, runs in on_mnist.items()
     }
@@ -409,8 +478,10 @@ else:
 spread_table(on_mnist, name="right")
 
 # %% [markdown]
-# With a thousand digits and two seconds of training the ViT is *behind* the nearest neighbour. Written digits stand in
-# the middle and are alike enough to be compared pixel by pixel; ours move about. `minigpt train mnist` takes nearly four
+# With a thousand digits and two seconds of training the ViT is *not ahead* of the nearest neighbour. It is behind it in all
+# three seeds, by about as much as chance in the choice of the thousand that are asked could do; seeds do not show that
+# chance, since all three are asked the same. The kernel model is ahead of both. Written digits stand in the middle and are
+# alike enough to be compared pixel by pixel; ours move about. `minigpt train mnist` takes nearly four
 # thousand, draws each a little differently every time, and trains for minutes: it then names 98 in 100, and the nearest
 # neighbour 94. Nobody should report a network on this set without that neighbour beside it.
 #
@@ -418,8 +489,8 @@ spread_table(on_mnist, name="right")
 #
 # Before a model is praised for reading pictures one asks what can be answered *without* them. In `easy-vqa`, a set of
 # questions about pictures of one shape, whoever always gives the most frequent answer to each question, and never looks,
-# is right in 0.67 of the cases. So 0.7 on it is not sight. A **blind baseline** is the same model, trained and asked with
-# pictures that are blank.
+# is right in 0.67 of the cases. So 0.7 on it is no sign of sight. A **blind baseline** is what one gets without the
+# pictures: such a table of answers, or the same model, trained and asked with pictures that are blank.
 #
 # Experiment E28 has a task in which the text gives nothing away. One of eight glyphs stands in one of four quarters of a
 # picture, under noise. The caption is two words: the glyph, then the quarter. Both are drawn at random.
@@ -462,9 +533,11 @@ show(
 # %% [markdown]
 # How does a decoder read a picture? An encoder turns the patches into vectors, a linear layer, the **projector**, takes
 # them to the decoder's width, and they stand before the first word *as if they were words* (Tsimpoukelli et al., 2021; Liu
-# et al., 2023). They may all see each other, so they are a prefix in the sense of lesson 07. No block changes.
+# et al., 2023). Ours may all see each other, so they are a prefix in the sense of lesson 07, as in PaliGemma (Beyer et al.,
+# 2024); in the two others the decoder reads them in order, as it reads words. No block changes.
 #
-# The arms, each with three seeds, equal steps and equal pictures:
+# The arms, each with three seeds and the same steps on the same pictures. What is frozen has had as many steps again, on
+# texts alone:
 #
 # * *blind*: everything learns, the pictures are blank.
 # * *all*: everything learns, and the pictures are there.
@@ -474,10 +547,12 @@ show(
 # * *frozen, has read*: the decoder is first trained on texts that describe before they say. Four words stand ahead,
 #   one for each quarter: three blanks and, in its place, the name of the glyph. Then comes the caption. It has never seen
 #   a picture.
+# * *frozen, read in vain*: the same texts, but each has the four words of another. They are the same words in the same
+#   places and say nothing of the caption. It is the control for *having read*.
 #
 # **Prediction.** (a) Blind is at chance, 1/8 for the glyph and 1/4 for the quarter. (b) All is above 0.9. (c) Frozen on
 # captions lies between: it has little to reuse. (d) Never trained is worse than that. (e) The one that has read reaches
-# 0.9.
+# 0.9 in glyph and quarter, and the one that read in vain does not.
 
 # %%
 DECODER = {
@@ -504,11 +579,13 @@ reader = Transformer(
 rate = warmup_cosine(5e-3, warmup=min(20, LEARN), total=LEARN)
 
 
-def described(rng, count):
-    """A text: a word for each quarter, then the caption, whose words are asked for."""
+def described(rng, count, *, in_vain=False):
+    """A text: a word for each quarter, then the caption, whose words are asked for; in vain: of another."""
     batch = caption_batch(rng, count)
     ahead = np.full((count, QUARTERS), START)
     ahead[np.arange(count), batch.targets[:, 1] - FIRST_QUARTER] = batch.targets[:, 0]
+    if in_vain:
+        ahead = rng.permutation(ahead)
     return Batch(
         np.hstack([ahead, batch.tokens]),
         np.hstack([np.full_like(ahead, IGNORED), batch.targets]),
@@ -524,12 +601,14 @@ def again(params, fresh, part):
     return mixed
 
 
+@cache
 def language_model(texts, seed):
     """The parameters of a decoder that was trained on captions, on descriptions, or on nothing."""
     params = writer.init(np.random.default_rng([seed, 1]))
     makers = {
         "captions": lambda rng: caption_batch(rng, ROWS)._replace(source=None),
         "has read": lambda rng: described(rng, ROWS),
+        "read in vain": lambda rng: described(rng, ROWS, in_vain=True),
     }
     if texts in makers:
         generators = (np.random.default_rng([seed, 2, step]) for step in range(LEARN))
@@ -541,10 +620,10 @@ def shown(arm, seed):
     """Whether glyph and quarter are right, (1000, 2), of an arm after its training."""
     params = reader.init(np.random.default_rng(seed))
     if arm.startswith("frozen"):
-        _, texts, *part = arm.split(", ")
+        _, texts, *change = arm.split(", ", 2)
         known = language_model(texts, seed)
-        if part:
-            known = again(known, language_model("never trained", seed), part[0].split()[1])
+        if change:
+            known = CHANGES[change[0]](known, language_model("never trained", seed))
         params = Overlay(known, params.only([name for name in params if name not in known]))
     blank = arm == "blind"
     generators = (np.random.default_rng([seed, 3, step]) for step in range(LEARN))
@@ -553,7 +632,8 @@ def shown(arm, seed):
     return reader.forward(params, asked)[0].argmax(axis=-1) == asked.targets
 
 
-ARMS = ("blind", "frozen, captions", "frozen, never trained", "frozen, has read", "all")
+FROZEN = ("captions", "never trained", "read in vain", "has read")
+ARMS = ("blind", *(f"frozen, {texts}" for texts in FROZEN), "all")
 right = {arm: [shown(arm, seed) for seed in SEEDS] for arm in ARMS}
 glyph = {arm: [float(one[:, 0].mean()) for one in runs] for arm, runs in right.items()}
 quarter = {arm: [float(one[:, 1].mean()) for one in runs] for arm, runs in right.items()}
@@ -571,18 +651,18 @@ table(
 )
 
 # %%
-figure, panels = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained", sharey=True)
+figure, panels = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained", sharey=True)
 for panel, part, name, chance in zip(
     panels, (glyph, quarter), ("glyph", "quarter"), (1 / GLYPHS, 1 / QUARTERS), strict=True
 ):
     seed_bars(panel, part, lines={"chance": chance})
     panel.set_xlabel(f"{name} named right")
-panels[0].set_title("A frozen reader needs to have read", loc="left")
+figure.suptitle("Of frozen models only the one that has read names both")
 show(
     figure,
-    "Two panels of five bars with dots for seeds: the glyph and the quarter. Blind is at chance in both; the frozen model "
-    "that has read descriptions and the model that learns as a whole are at one. The other frozen models lie between, with "
-    "seeds far apart.",
+    "Two panels of six bars with dots for seeds: the glyph and the quarter. Blind is at chance in both; the frozen model "
+    "that has read descriptions and the model that learns as a whole are at one in both. The other frozen models lie "
+    "between for the glyph, with seeds far apart, and near chance for the quarter.",
 )
 
 # %%
@@ -619,6 +699,7 @@ expect(
     against=unless_quick(
         captions=np.mean(both["frozen, captions"]),
         never_trained=np.mean(both["frozen, never trained"]),
+        read_in_vain=np.mean(both["frozen, read in vain"]),
     ),
     full_only=True,
 )
@@ -637,107 +718,183 @@ prediction(
 )
 prediction(
     "E28.reading_is_reused",
-    "a frozen model that has read descriptions names glyph and quarter above 0.9 in every seed",
-    min(both["frozen, has read"]) > 0.9,
+    "a frozen model that has read descriptions names glyph and quarter above 0.9 in every seed; one that read in vain does "
+    "in none",
+    min(both["frozen, has read"]) > 0.9 > max(both["frozen, read in vain"]),
 )
 
 # %% [markdown]
 # (a), (b) and (e) are confirmed: blind is at chance, and the frozen reader is perfect. It had never seen a picture, but it
-# had learnt to look at what stands ahead. The encoder only had to write the words that it knows how to read.
+# had learnt to look at what stands ahead. Words ahead that say nothing do not teach that.
 #
 # (c) and (d) are *not confirmed*. On captions the seeds lie so far apart that three of them cannot tell it from blind. And
 # in each seed a decoder of random numbers names the glyph more often than one that has learnt captions: for the glyph, at
-# least, what it has learnt is no help. So "a small model has too little to reuse" explains nothing. With such a spread the
+# least, what it has learnt is no help in so many steps. So that it "has too little to reuse" cannot be what holds it back.
+# Lu et al. (2021) trained little more than the first and the last layer of random transformers and found them useful; on
+# most of their tasks pretrained ones were better. With such a spread the
 # interval of that difference holds zero, or nearly so; the next experiment asks for the cause instead of for more seeds.
+#
+# "Frozen, captions" is slower rather than blind: in four times the steps it named 0.67, 0.96 and 0.66 of the glyphs (three
+# seeds, tried once). And chance is no floor. Who does not know that the second word is a quarter can fall below 1/4.
 #
 # ## Why does a trained decoder stand in the way?
 #
 # In the captions nothing tells which glyph will come. So what the decoder has learnt is to say, at START, "some glyph,
-# whatever came before". What a block adds to the residual stream of lesson 04 shows where that is kept.
+# whatever came before". What a block adds to the residual stream of lesson 04 shows where that is kept. We measure it at
+# START, after four words of a description: how long it is, and how much it *varies* with the four words, as a share of its
+# length.
 
 
 # %%
-def added(params):
-    """The length of what attention adds to the stream at START, in the last block, and of the stream after it."""
-    lengths = {}
+def at_start(params):
+    """Name -> the mean length of what is there at START, and how much of it varies with the four words ahead."""
+    found = {}
 
     def hook(name, x):
-        lengths[name] = float(np.linalg.norm(x[0, 0]))
+        if x.ndim == 3:  # (B, T, C)
+            here = x[:, QUARTERS]
+            length = np.sqrt((here**2).sum(axis=-1).mean())
+            found[name] = float(length), float(np.sqrt(here.var(axis=0).sum()) / length)
         return x
 
-    writer.hidden_states(params, Batch(np.array([[START]])), Call(hook=hook))
-    last = f"blocks.{DECODER['layers'] - 1}"
-    return [lengths[f"{last}.{name}"] for name in ("attention.output", "residual_post")]
+    writer.hidden_states(params, described(np.random.default_rng(5), 256), Call(hook=hook))
+    return found
 
 
-lengths = {
-    name: [added(language_model(name, seed)) for seed in SEEDS]
+LAST = f"blocks.{DECODER['layers'] - 1}"
+inner = {
+    name: [at_start(language_model(name, seed)) for seed in SEEDS]
     for name in ("never trained", "captions", "has read")
 }
-share = {name: [one / whole for one, whole in some] for name, some in lengths.items()}
+share = {
+    name: [
+        one[f"{LAST}.attention.output"][0] / one[f"{LAST}.feed_forward.output"][0] for one in some
+    ]
+    for name, some in inner.items()
+}
+varies = {
+    name: [one[f"{LAST}.feed_forward.output"][1] for one in some] for name, some in inner.items()
+}
 table(
-    ["decoder", "attention adds", "stream at the end", "share"],
+    ["decoder", "attention adds", "feed-forward adds", "the first over the second", "varies"],
     [
-        (name, *map(float, np.mean(some, axis=0)), float(np.mean(share[name])))
-        for name, some in lengths.items()
+        (
+            name,
+            *(
+                float(np.mean([one[f"{LAST}.{part}.output"][0] for one in some]))
+                for part in ("attention", "feed_forward")
+            ),
+            float(np.mean(share[name])),
+            float(np.mean(varies[name])),
+        )
+        for name, some in inner.items()
     ],
 )
 
 # %% [markdown]
 # The picture can reach the word only through attention. In the decoder of captions the feed-forward networks have grown
-# until their constant "some glyph" drowns what attention brings. If that is the cause, then making *them* random again
-# must open the way, and making attention random again must open it less.
+# until their "some glyph" is many times as long as what attention brings, and it is nearly the same whatever stands ahead.
+# If that is what stands in the way, then making *these networks* random again must open the way, and making attention
+# random again must open it less. Is it their length or their sameness? Random networks can be *stretched*, so that what
+# they add is as long as in the trained ones; the trained ones can be *shortened*, to the length of random ones.
 #
-# **Prediction.** With random feed-forward networks the frozen decoder of captions names the glyph above 0.9 in every
-# seed, and more often than with random attention.
+# **Prediction.** (a) With random feed-forward networks the frozen decoder of captions names the glyph above 0.9 in every
+# seed, and more often than with random attention. (b) If length drowns the picture, stretched random networks bring the
+# glyph below 0.9. (c) With shortened trained ones it is above 0.9.
+
 
 # %%
-CUTS = ("frozen, captions, random feed_forward", "frozen, captions, random attention")
-for arm in CUTS:
-    right[arm] = [shown(arm, seed) for seed in SEEDS]
-    glyph[arm] = [float(one[:, 0].mean()) for one in right[arm]]
-    quarter[arm] = [float(one[:, 1].mean()) for one in right[arm]]
-compared = ("frozen, captions", CUTS[1], CUTS[0], "frozen, never trained")
-spread_table(
-    {arm.removeprefix("frozen, "): glyph[arm] for arm in compared}, name="glyph named right"
-)
+def stretched(params, like):
+    """The same parameters, but the feed-forward networks add as much at START as those of others."""
+    params = again(params, params, "feed_forward")  # a copy
+    for layer in range(DECODER["layers"]):
+        name = f"blocks.{layer}.feed_forward"
+        factor = at_start(like)[f"{name}.output"][0] / at_start(params)[f"{name}.output"][0]
+        for part in ("weight", "bias"):
+            params[f"{name}.down.{part}"][...] *= factor
+    return params
+
+
+CHANGES = {
+    "random attention": lambda known, fresh: again(known, fresh, "attention"),
+    "random feed-forward": lambda known, fresh: again(known, fresh, "feed_forward"),
+    "random feed-forward, stretched": lambda known, fresh: stretched(
+        again(known, fresh, "feed_forward"), known
+    ),
+    "feed-forward, shortened": lambda known, fresh: stretched(
+        known, again(known, fresh, "feed_forward")
+    ),
+}
+changed = {
+    change: [shown(f"frozen, captions, {change}", seed).mean(axis=0) for seed in SEEDS]
+    for change in CHANGES
+}
+glyph_of = {"captions": glyph["frozen, captions"]} | {
+    change: [float(one[0]) for one in runs] for change, runs in changed.items()
+}
+spread_table(glyph_of | {"never trained": glyph["frozen, never trained"]}, name="glyph named right")
 
 # %%
 expect(
     "E28.share_of_attention",
     np.mean(share["captions"]),
-    below=0.25,
-    against=unless_quick(never_trained=np.mean(share["never trained"])),
+    below=0.3,
+    against=unless_quick(
+        never_trained=np.mean(share["never trained"]), has_read=np.mean(share["has read"])
+    ),
     full_only=True,
 )
 expect(
     "E28.random_feed_forward",
-    np.mean(glyph[CUTS[0]]),
+    np.mean(glyph_of["random feed-forward"]),
     above=0.9,
-    against=unless_quick(captions=np.mean(glyph["frozen, captions"])),
+    against=unless_quick(
+        captions=np.mean(glyph_of["captions"]),
+        random_attention=np.mean(glyph_of["random attention"]),
+    ),
     full_only=True,
 )
 prediction(
     "E28.feed_forward_in_the_way",
     "with random feed-forward networks the glyph is named above 0.9 in every seed, and more often than with random "
     "attention",
-    min(glyph[CUTS[0]]) > 0.9 and all(np.array(glyph[CUTS[0]]) > np.array(glyph[CUTS[1]])),
+    min(glyph_of["random feed-forward"]) > 0.9
+    and all(np.array(glyph_of["random feed-forward"]) > np.array(glyph_of["random attention"])),
 )
-print("quarter, random feed-forward:", "  ".join(f"{value:.3f}" for value in quarter[CUTS[0]]))
+prediction(
+    "E28.length_alone",
+    "random feed-forward networks that are stretched bring the glyph below 0.9",
+    max(glyph_of["random feed-forward, stretched"]) < 0.9,
+    text_says=False,
+)
+prediction(
+    "E28.shortened",
+    "with trained feed-forward networks that are shortened the glyph is named above 0.9 in every seed",
+    min(glyph_of["feed-forward, shortened"]) > 0.9,
+)
+for arm in ("random attention", "random feed-forward"):
+    print(f"{arm}, less captions:", difference(glyph_of[arm], glyph_of["captions"], paired=True))
+for change, runs in changed.items():
+    print(f"quarter, {change}:", "  ".join(f"{one[1]:.3f}" for one in runs))
 
 # %% [markdown]
-# Confirmed. Random attention helps too, but less. The quarter stays hard for all frozen decoders but the reader: to say
-# it, the second word must look past the first, and no random attention does that for the encoder's sake.
+# (a) and (c) are confirmed, (b) is *not confirmed*. In every seed the glyph rises to 0.98 or more with each of the three
+# changes of the feed-forward networks. By how much, differs from seed to seed, so that the interval of the difference holds
+# zero. The trained networks stand in the way, and it is not their length alone: random ones as long let the glyph
+# through, and what they add varies with what they get. It takes both, that they are long and always say the same. That
+# random attention helps as well, three seeds do not show. No frozen decoder but the one that has read names the quarter
+# reliably; why is not tested here.
 #
-# So *frozen* says little by itself. What matters is whether the frozen model has learnt to look at what stands before.
-# Large language models have, since their texts are full of things that are described before they are named. That may be
-# why Tsimpoukelli's worked.
+# So *frozen* says little by itself. What mattered here is whether the frozen model had learnt to look at what stands
+# before. Large language models have, since their texts are full of things that are described before they are named. That
+# may be why Tsimpoukelli's worked.
 #
 # ## Pictures and texts that belong together: CLIP
 #
 # The other way to join the two has no decoder. **Contrastive learning** trains two encoders so that what belongs together
 # lies together. Of N pictures and their N texts each picture must choose its text among all N, and each text its
-# picture: two cross-entropies over one table of cosines (Radford et al., 2021).
+# picture: two cross-entropies over one table of cosines (Radford et al., 2021). The *cosine* of two vectors is their product
+# after each has been divided by its length: 1 if they point the same way, 0 if they have nothing to do with each other.
 
 # %%
 
@@ -851,15 +1008,18 @@ mean_cosine = np.stack([cosines[which == caption].mean(axis=0) for caption in ra
 figure, axes = plt.subplots(figsize=(4.6, 4.2), layout="constrained")
 drawn_as = axes.imshow(mean_cosine, cmap="cividis", vmin=-1, vmax=1)
 for row in np.flatnonzero(IS_HELD):
-    axes.plot(row, row, "s", markerfacecolor="none", markeredgecolor="white", markersize=7)
-axes.set(xlabel="caption", ylabel="pictures of the caption")
+    axes.plot(row, row, "s", markerfacecolor="none", markeredgecolor="red", markersize=7)
+firsts = range(0, 32, QUARTERS)
+axes.set_xticks(firsts, [f"{caption // QUARTERS}, 0" for caption in firsts], fontsize=7)
+axes.set_yticks(firsts, [f"{caption // QUARTERS}, 0" for caption in firsts], fontsize=7)
+axes.set(xlabel="caption: glyph, quarter", ylabel="pictures of the caption")
 axes.set_title(
-    "A picture lies by its caption, also\nwhere the pair was never shown (white)", fontsize=10
+    "A picture lies by its caption, also where\nthe pair was never shown (framed)", fontsize=10
 )
 figure.colorbar(drawn_as, ax=axes, label="cosine, mean over pictures", shrink=0.8)
 show(
     figure,
-    "A table of 32 by 32 cosines. Its diagonal is brightest, also in the eight places, marked by white squares, whose "
+    "A table of 32 by 32 cosines. Its diagonal is brightest, also in the eight places, marked by red frames, whose "
     "captions were held out. Captions that share a glyph or a quarter are brighter than others.",
 )
 
@@ -869,6 +1029,11 @@ prediction(
     "above 0.9 on captions that were shown and above 0.8 on the others, in every seed",
     min(chosen["paired, shown"]) > 0.9 and min(chosen["paired, held out"]) > 0.8,
 )
+prediction(
+    "L20.clip_control",
+    "trained on captions that were dealt out it is below 0.2 on either",
+    max(chosen["dealt out, shown"] + chosen["dealt out, held out"]) < 0.2,
+)
 expect(
     "L20.clip_held_out",
     np.mean(chosen["paired, held out"]),
@@ -876,12 +1041,23 @@ expect(
     against=unless_quick(dealt_out=np.mean(chosen["dealt out, held out"]), chance=1 / 32),
     full_only=True,
 )
+near = {kind: [] for kind in ("the same caption", "the same glyph", "the same quarter", "neither")}
+for _, _, cosines, which in runs["paired"]:
+    alike = [CAPTIONS[which][:, None, part] == CAPTIONS[None, :, part] for part in (0, 1)]
+    for kind, where in zip(
+        near,
+        (alike[0] & alike[1], alike[0] & ~alike[1], ~alike[0] & alike[1], ~alike[0] & ~alike[1]),
+        strict=True,
+    ):
+        near[kind].append(float(cosines[where].mean()))
+spread_table(near, name="cosine of a picture and a caption with")
 
 # %% [markdown]
-# (a) and (b) are confirmed. The held-out captions are found because glyph and quarter are learnt apart and put together
-# anew. The table shows how: captions with the same glyph, or the same quarter, lie nearer than others. With captions
-# dealt out at random nothing is learnt. Held-out captions do somewhat better than chance there: no picture was ever told
-# that they are wrong.
+# (a) and (b) are confirmed. Captions with the same glyph, or the same quarter, lie nearer than others, in every seed. That
+# is what one expects if glyph and quarter are learnt apart and put together anew; eight words of ten kinds are not many, so
+# this is combination in its smallest form. With captions
+# dealt out at random hardly a picture finds its own; the held-out ones do somewhat better there than the shown ones, and
+# why is not tested.
 #
 # ## A sound
 #
@@ -911,8 +1087,8 @@ VOICE = vowel()
 hear(VOICE, RATE, "A low voice of 1.2 seconds that glides from ah, as in father, to ee, as in see.")
 
 # %% [markdown]
-# A network could read the samples, but neighbours among them say nearly nothing. What the ear hears is how loud each
-# pitch is, and how that changes. A **spectrogram** says for each short piece of a sound how much of each frequency is in
+# A network can read the samples, and some do; but one of them says nearly nothing, and there are 16,000 a second. What the
+# ear hears is how loud each pitch is, and how that changes. A **spectrogram** says for each short piece of a sound how much of each frequency is in
 # it. Whisper's has a piece, a *frame*, every 10 ms. The **mel scale** spaces pitches as people hear them: evenly up to
 # 1,000 Hz, then in ever wider steps. Ten lines, which must be the library's:
 
@@ -939,7 +1115,7 @@ figure, panels = plt.subplots(
 panels[0].plot(np.arange(len(VOICE)) / RATE, VOICE, color="black", linewidth=0.4)
 panels[0].set(xlim=(0, len(VOICE) / RATE), ylabel="samples")
 panels[0].set_title(
-    f"{len(VOICE):,} samples become {len(heard)} frames of {heard.shape[1]} numbers"
+    f"{len(VOICE):,} samples become {len(heard)} frames of {heard.shape[1]} numbers, and the vowels are seen"
 )
 spectrogram(panels[1], heard, len(VOICE) / RATE, MIDDLES)
 for name, at in (("ah", 0.2), ("ee", 1.0)):
@@ -947,7 +1123,8 @@ for name, at in (("ah", 0.2), ("ee", 1.0)):
 show(
     figure,
     "Above, the samples of the voice, a dense band. Below, its spectrogram: at the left, under the word ah, bright stripes "
-    "near 700 and 1,100 hertz; they part and become, under the word ee, one stripe near 300 and one near 2,300.",
+    "near 700 and 1,100 hertz; they part and become, under the word ee, one stripe near 300 and one near 2,300. A third "
+    "rises from 2,400 to 3,000 hertz.",
 )
 
 # %% [markdown]
@@ -1049,7 +1226,9 @@ expect(
 # %% [markdown]
 # Both are confirmed. In order the encoder is perfect; without the order it is at chance, as the mean frame is. The linear
 # model of *all* frames is perfect too: our glides begin and end at the same moments, so it needs to look at fixed places
-# only. It is a rival that one must name, and real speech, in which nothing comes at a fixed moment, is what it cannot do.
+# only. So the score says that the order is heard, and not that it takes a transformer to hear it. In speech nothing comes
+# at a fixed moment, and yet the rival does not fall to chance: of 720 spoken digits in voices that neither had heard, it
+# named 637 where a small encoder named 677 to 696 (`examples/spoken_digits.py`, recorded, three seeds).
 #
 # ## Real speech: Whisper's own weights
 #
@@ -1058,7 +1237,13 @@ expect(
 # by a volunteer of LibriVox (Debian's package `pocketsphinx-testdata`). Three things are asked: the clip; the same clip
 # *backwards*, which has the same frequencies and the same loudness in another order; and our *ah-ee*.
 #
-# **Prediction.** (a) At most 3 words of the clip are wrong. (b) Backwards no word is right.
+# The sentence is Jane Austen's, and may have been among the texts that Whisper learnt from. Does it *hear* the sentence, or
+# know it by heart? That needs a blind baseline. We give the decoder the sentence word by word and ask, at each token, how
+# likely it finds the next one, while the encoder hears the clip, the clip backwards, or silence. The loss is in nats per
+# token; lesson 01 says what that is.
+#
+# **Prediction.** (a) At most 3 words of the clip are wrong. (b) Backwards no word is right. (c) The next token is known
+# from the sound, and not by heart: below 0.5 nats with the clip, above 2 without it.
 
 # %%
 CLIPS = Path("/usr/share/pocketsphinx/test/data/librivox")
@@ -1071,31 +1256,60 @@ RECORDED_SPEECH = {
     "Christmas year's yield and I had that had no size. You're just a man",
     "ah-ee": "I...",
 }
+RECORDED_LOSS = {"the clip": 0.082, "backwards": 5.747, "silence": 5.807}
 HEARS = is_fetched("whisper") and CLIP.exists() and not quick()
+
+
+def loss_while_hearing(path):
+    """Nats per token of what Whisper wrote of the clip, each token after the right ones, while it hears a file."""
+    special = asked_of(whisper)
+    said = whisper.tokenizer.encode(" " + transcripts["the clip"])
+    tokens = np.array([[special.start, special.no_times, *said]])
+    encoder = whisper.model.config.encoder
+    heard = spectrogram_of(open_wav(path), encoder.input_width).part(0, 2 * encoder.context)
+    scores = whisper.model.forward(whisper.params, Batch(tokens[:, :-1], source=heard[None]))[0][0]
+    scores = scores[1:].astype(np.float64)  # (tokens of the sentence, V)
+    return float(np.mean(np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(len(said)), said]))
+
+
 if HEARS:
     whisper = open_model("whisper")
     clip = open_wav(CLIP)
     samples = {"the clip": clip.read(0, clip.length), "ah-ee": VOICE}
-    samples["backwards"] = samples["the clip"][::-1]
-    transcripts = {}
-    for name in RECORDED_SPEECH:
+    samples |= {"backwards": samples["the clip"][::-1], "silence": np.zeros(RATE)}
+    transcripts, losses = {}, {}
+    for name in (*RECORDED_SPEECH, "silence"):
         path = Path(f"lesson-20-{name.replace(' ', '-')}.wav")
         write_wav(path, samples[name], RATE)
-        transcripts[name] = "".join(s.text for s in transcribe(whisper, open_wav(path))).strip()
+        if name in RECORDED_SPEECH:
+            transcripts[name] = "".join(s.text for s in transcribe(whisper, open_wav(path))).strip()
+        if name in RECORDED_LOSS:
+            losses[name] = loss_while_hearing(path)
         path.unlink()
     print("transcribed on this machine")
 else:
-    transcripts = RECORDED_SPEECH
+    transcripts, losses = RECORDED_SPEECH, RECORDED_LOSS
     print("recorded where the weights and the clip are")
 for name, text in transcripts.items():
     print(f"{name}: {text!r}")
 
 # %%
+NEXT = (  # what is read after it, four sentences of the same package
+    "he was not an ill disposed young man",
+    "unless to be rather cold hearted and rather selfish is to be ill disposed",
+    "had he married a more amiable woman he might have been made still more respectable than he was",
+    "he might even have been made amiable himself",
+)
 wanted = words_of(SAID)
 for name in ("the clip", "backwards"):
     wrong = wrong_words(words_of(transcripts[name]), wanted)
     print(f"{name}: {wrong} words to change, insert or leave out; {len(wanted)} were said")
 print("in both:", ", ".join(sorted({*words_of(transcripts["backwards"])} & {*wanted})))
+for sentence in NEXT:
+    print(f"also in {sentence[:24]!r} ...:", ", ".join(sorted({*words_of(sentence)} & {*wanted})))
+table(["while it hears", "nats per token of the sentence"], list(losses.items()))
+
+# %%
 prediction(
     "L20.whisper_reads_the_clip",
     "at most 3 words of the clip are wrong",
@@ -1107,20 +1321,34 @@ prediction(
     not {*words_of(transcripts["backwards"])} & {*wanted},
     text_says=False,
 )
+expect(
+    "L20.whisper_hears",
+    losses["the clip"],
+    below=0.5,
+    against={"backwards": losses["backwards"], "silence": losses["silence"]},
+)
+prediction(
+    "L20.not_by_heart",
+    "the next token costs less than 0.5 nats with the clip, and more than 2 backwards or in silence",
+    losses["the clip"] < 0.5 and min(losses["backwards"], losses["silence"]) > 2,
+)
 
 # %% [markdown]
-# (a) is confirmed. (b) is *not*, and what happened says more than the prediction. Backwards Whisper does not fall silent
-# or stammer. It writes fluent English that nobody said, and some short words are in both texts by chance. Its decoder is
-# a language model, as in E28, and where the encoder brings it nothing that it can read, it goes on with what is likely.
-# That is one way in which such models make things up. A transcript looks the same whether it was heard or not. Of
-# our *ah-ee* it writes "I...", which is a fair reading.
+# (a) and (c) are confirmed: without the sound the sentence is as good as unknown. (b) is *not confirmed*, and what happened
+# says more than the prediction. Backwards Whisper does not fall silent. It writes what looks like English and was never
+# said. Three short words are in both texts; the next sentences of the book have up to as many in common with it, so that
+# is what chance gives. Its decoder is a language model, as in E28, and it may be that it goes on with what is likely where
+# the encoder brings it nothing that it can read. Koenecke et al. (2024) found sentences that nobody said in transcripts of
+# Whisper, more of them for speakers with long pauses. A transcript looks the same whether it was heard or not. Of
+# our *ah-ee* it writes "I...", which is a fair reading, and may be chance.
 #
 # ## The strongest objection
 #
 # *"A picture that is cut into tokens is not seen. It is a text like any other."* The experiments agree more than one would
-# like. To a ViT the order of patches is nothing, exactly. A picture whose patches were exchanged is as good to it
-# as ours, and a person sees only ruins there. What it does is not sight as we have it: neighbourhood, which we are given,
-# it must learn. But it is not guessing either. Blind is at chance. Without positions it loses a quarter. A caption whose
+# like. To a ViT with learned positions the order of patches is nothing, exactly. A picture whose patches were exchanged is as
+# good to it as ours, and a person sees only ruins there. A kernel model, which knows of no patches, is level with it. What it does is not sight as we have it: neighbourhood, which we are given,
+# it must learn. But it is not guessing either. Blind is at chance. Without positions 26 pictures in 100 fewer are right. A
+# caption whose
 # pair of words it had never been shown is found. So the *answers depend on the picture*, in the ways that the controls
 # can tell apart. Whether one calls that seeing is not a question about numbers.
 #
@@ -1137,14 +1365,19 @@ prediction(
 # * **C36, working with images or speech is still to come:** contradicted for vision; open for speech. The card of
 #   GPT-5.5 has a table of evaluations on image input, and GPT-4 accepted images in 2023. How GPT-5.5 reads them is
 #   undisclosed. For speech the sources conflict: some sites call it native in audio, while the interface lists text and
-#   images in and text out. The techniques are of 2020 to 2022: ViT, CLIP, frozen language models with a visual prefix,
-#   Whisper. Each ran on this page.
+#   images in and text out. Its publisher's GPT-4o took in and gave out speech in 2024 (OpenAI, 2024), so for the publisher's
+#   models the work was not still to come. The techniques are of 2020 to 2022: ViT, CLIP, frozen language models with a
+#   visual prefix, Whisper. Each ran on this page.
 #
 # ## What this does not show
 #
 # * Photographs. Ours are digits and glyphs. `minigpt train easy-vqa --task ask` has shapes in colour and questions in
 #   words.
-# * That feed-forward networks drown the picture in *large* frozen models. It is so in ours, of two blocks.
+# * That a transformer is the best reader of such pictures and sounds. Of drawn digits a kernel model names as many, of
+#   glides a linear one.
+# * That feed-forward networks stand in the way in *large* frozen models. They do in ours, of two blocks.
+# * What other digits, glyphs or clips would give. Seeds change the start and the order of training; what is asked is the
+#   same for all of them.
 # * How good Whisper is. One clip and its mirror are an example, no test.
 # * Pictures and sounds that come *out* of a model.
 # * Anything of how GPT-5.5 is built.
@@ -1162,13 +1395,15 @@ prediction(
 # ## Further reading
 #
 # * Dosovitskiy et al. (2021), *An Image is Worth 16x16 Words*, arXiv:2010.11929. Beyer, Zhai & Kolesnikov (2022), *Better
-#   plain ViT baselines for ImageNet-1k*, arXiv:2205.01580.
+#   plain ViT baselines for ImageNet-1k*, arXiv:2205.01580. Beyer et al. (2024), *PaliGemma*, arXiv:2407.07726.
 # * Tsimpoukelli et al. (2021), *Multimodal Few-Shot Learning with Frozen Language Models*, arXiv:2106.13884. Liu et al.
 #   (2023), *Visual Instruction Tuning*, arXiv:2304.08485. Radford et al. (2021), *Learning Transferable Visual Models
-#   From Natural Language Supervision*, arXiv:2103.00020.
+#   From Natural Language Supervision*, arXiv:2103.00020. Lu et al. (2021), *Pretrained Transformers as Universal
+#   Computation Engines*, arXiv:2103.05247.
 # * Goyal et al. (2017), *Making the V in VQA Matter*, arXiv:1612.00837. Agrawal et al. (2018), *Don't Just Assume; Look
 #   and Answer*, arXiv:1712.00377. Tong et al. (2024), *Eyes Wide Shut?*, arXiv:2401.06209. Chameleon Team (2024),
-#   arXiv:2405.09818.
-# * Radford et al. (2022), *Robust Speech Recognition via Large-Scale Weak Supervision*, arXiv:2212.04356. Peterson &
+#   arXiv:2405.09818. OpenAI (2024), *GPT-4o System Card*, arXiv:2410.21276.
+# * Radford et al. (2022), *Robust Speech Recognition via Large-Scale Weak Supervision*, arXiv:2212.04356. Koenecke et
+#   al. (2024), *Careless Whisper: Speech-to-Text Hallucination Harms*, arXiv:2402.08021. Peterson &
 #   Barney (1952), *Control Methods Used in a Study of the Vowels*. Stevens, Volkmann & Newman (1937), *A Scale for the
 #   Measurement of the Psychological Magnitude Pitch*.

@@ -34,7 +34,7 @@ def definitions(sources: list[Path] | None = None) -> list[Definition]:
     for lesson in sources or lesson_sources():
         for sentence in sentences(lesson.read_text(encoding="utf-8")):
             for term in BOLD.findall(sentence):
-                if term[-1] in ".:?!":
+                if term.rstrip('"')[-1:] in ".:?!":  # a heading, or an objection in quotation marks
                     continue
                 key = term.lower()
                 if key in found:

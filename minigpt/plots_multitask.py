@@ -1,6 +1,7 @@
 """Figures of models that learn many tasks: what a row is, who does what, whether neighbours help."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -56,7 +57,7 @@ def score_matrix(
         axes.text(column, place, f"{means[row, column]:.2f}", ha="center", va="center", fontsize=10)
         if spread:
             text = f"{some.min():.2f} to {some.max():.2f}"
-            axes.text(column, row + 0.22, text, ha="center", va="center", fontsize=7, color=BLACK)
+            axes.text(column, row + 0.22, text, ha="center", va="center", fontsize=8, color=BLACK)
     if rule_after is not None:
         axes.axhline(rule_after - 0.5, color="white", linewidth=5)
     axes.set_xticks(range(len(columns)), columns)
@@ -68,15 +69,15 @@ def score_matrix(
 def crossed_points(
     axes: Axes, groups: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], colors: Mapping[str, str]
 ) -> None:
-    """Dots at the means of seeds, each with a cross from the lowest to the highest; a colour for each group.
+    """Marks at the means of seeds, each with a cross from the lowest to the highest; a colour and shape for each group.
 
     groups: name -> a pair of (seeds,) for each dot, of the horizontal axis and of the vertical one.
     """
-    for name, points in groups.items():
+    for (name, points), shape in zip(groups.items(), cycle("osDX^v"), strict=False):
         for number, (x, y) in enumerate(points):
             axes.plot([x.min(), x.max()], [y.mean()] * 2, color=colors[name], linewidth=1, alpha=0.5)
             axes.plot([x.mean()] * 2, [y.min(), y.max()], color=colors[name], linewidth=1, alpha=0.5)
-            axes.plot(x.mean(), y.mean(), "o", color=colors[name], markersize=7, label=None if number else name)
+            axes.plot(x.mean(), y.mean(), shape, color=colors[name], markersize=7, label=None if number else name)
     axes.axhline(0, color=GREY, linestyle=":", linewidth=1)
     axes.axvline(0, color=GREY, linestyle=":", linewidth=1)
     axes.legend(frameon=False, fontsize=9)

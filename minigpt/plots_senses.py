@@ -1,12 +1,15 @@
 """Figures of what an image and a sound become before a transformer reads them."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from minigpt.plot import BLACK, BLUE, GREY, VERMILION
+
+ROUND = (300, 700, 1100, 2300, 4000, 7000)  # Hz that are named beside a spectrogram
 
 
 def cut_image(axes: Axes, image: np.ndarray, side: int) -> None:
@@ -34,23 +37,27 @@ def rows_of_numbers(axes: Axes, rows: np.ndarray, *, across: str, down: str, tic
 def spectrogram(axes: Axes, frames: np.ndarray, seconds: float, hertz: Sequence[float]) -> None:
     """(F, M) log-mel frames: time to the right, bands upwards. hertz: the middle of each band."""
     axes.imshow(frames.T, origin="lower", aspect="auto", cmap="magma", extent=(0, seconds, -0.5, frames.shape[1] - 0.5))
-    places = np.linspace(0, frames.shape[1] - 1, 5).round().astype(int)
-    axes.set_yticks(places, [f"{hertz[place]:,.0f}" for place in places])
-    axes.set(xlabel="seconds", ylabel="middle of the band, Hz")
+    named = [round_number for round_number in ROUND if hertz[0] <= round_number <= hertz[-1]]
+    axes.set_yticks(np.interp(named, hertz, np.arange(len(hertz))), [f"{round_number:,}" for round_number in named])
+    axes.set(xlabel="seconds", ylabel="frequency, Hz")
 
 
 def seed_bars(
     axes: Axes, arms: Mapping[str, Sequence[float]], *, lines: Mapping[str, float], most: float = 1.0
 ) -> None:
-    """A bar for each arm in the order given, as long as the mean of its seeds; a dot for each seed. lines: others."""
+    """A bar for each arm in the order given, as long as the mean of its seeds; a dot for each seed. lines: others.
+
+    The mean stands at the right end, in a column, so that no dot is taken for what it says.
+    """
     for row, (_, values) in enumerate(arms.items()):
         axes.barh(row, float(np.mean(values)), color=BLUE, height=0.62)
         axes.plot(values, [row] * len(values), "o", color=BLACK, markersize=3.5)
-        axes.text(max(values) + 0.02 * most, row, f"{np.mean(values):.2f}", va="center", fontsize=9)
-    for (name, value), style in zip(lines.items(), ("--", ":", "-."), strict=False):
-        axes.axvline(value, color=GREY, linestyle=style, linewidth=1.4, label=f"{name} {value:.2f}")
+        axes.text(1.05 * most, row, f"{np.mean(values):.2f}", va="center", fontsize=9)
+    for (name, value), style in zip(lines.items(), cycle(("--", ":", "-.", (0, (6, 1)))), strict=False):
+        axes.axvline(value, color=GREY, linestyle=style, linewidth=1.4, label=f"{name} {value:.3g}")
     axes.set_yticks(range(len(arms)), list(arms), fontsize=9)
-    axes.set(xlim=(0, 1.12 * most), ylim=(len(arms) - 0.5, -0.6))
+    axes.set(xlim=(0, 1.15 * most), ylim=(len(arms) - 0.5, -0.6))
     axes.spines[["top", "right"]].set_visible(False)
     if lines:
-        axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=len(lines))
+        columns = len(lines) if len(lines) < 4 else 2
+        axes.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=columns)

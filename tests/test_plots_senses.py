@@ -39,4 +39,4 @@ def test_a_bar_is_the_mean_and_has_a_dot_for_each_seed():
     assert [patch.get_width() for patch in panel.patches] == [np.mean([0.2, 0.4]), np.mean([0.9, 0.9, 0.6])]
     dots = [line.get_xdata().tolist() for line in panel.lines if line.get_marker() == "o"]
     assert dots == [[0.2, 0.4], [0.9, 0.9, 0.6]]
-    assert [text.get_text() for text in panel.get_legend().get_texts()] == ["chance 0.10"]
+    assert [text.get_text() for text in panel.get_legend().get_texts()] == ["chance 0.1"]

@@ -44,6 +44,7 @@ NEEDED = ("numpy", "regex", "threadpoolctl", "platformdirs")
 UNKEPT = (".nojekyll", "service.js")
 UNKEPT_SUFFIXES = (".map", ".mo", ".po", ".txt")  # which no page asks for
 LATER = ("matplotlib",)  # with what it needs; loaded by the cell that imports it
+READ_BY_LESSONS = ("claims.toml", "results.json", "[0-9]*.py")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every file in the archive, so that two builds are equal
 
 
@@ -79,15 +80,19 @@ def write_library(path: Path) -> None:
         f"minigpt/{file.relative_to(root).as_posix()}": file
         for file in root.rglob("*")
         if file.is_file()
+        and "__pycache__" not in file.parts
+        and root / "lessons" not in file.parents
     }
     browser = HERE / "browser"
     files |= {file.relative_to(browser).as_posix(): file for file in browser.rglob("*.py")}
+    named = {
+        f"minigpt/lessons/{file.name}": file
+        for pattern in READ_BY_LESSONS
+        for file in LESSONS.glob(pattern)
+    }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name in sorted(files):
-            if "__pycache__" not in name and not name.startswith("minigpt/lessons/"):
-                archive.writestr(
-                    zipfile.ZipInfo(name, EPOCH), files[name].read_bytes(), zipfile.ZIP_DEFLATED
-                )
+        for name, file in sorted({**files, **named}.items()):
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), file.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
 def write_pyodide(folder: Path, wheels: Path | None) -> None:

@@ -11,6 +11,7 @@ from minigpt.machine import blas_threads
 from minigpt.pretrained import open_model
 from minigpt.progress import progress_bar
 from minigpt.sound import WavFile, open_wav
+from minigpt.sound.wav import convert_with
 from minigpt.speech import Segment, srt, timed, transcribe, vtt
 from minigpt.speech.transcribe import asked_of
 
@@ -50,6 +51,11 @@ def execute(arguments) -> int:
     asked_of(opened)
     if sound.missing:
         _say(f"{arguments.file} was cut off: {sound.missing / sound.rate:.1f} s are missing at its end")
+    if sound.unread:
+        _say(
+            f"{arguments.file} speaks of {sound.seconds:.1f} s; the {sound.unread:,} bytes after them are not read: if "
+            f"they are sound, convert it again: {convert_with(sound.path)}"
+        )
     form = next((name for name in FORMS if getattr(arguments, name)), None)
     with (
         blas_threads(None),
@@ -79,6 +85,7 @@ def _print_json(file: str, sound: WavFile, segments: Iterator[Segment]) -> int:
             "file": file,
             "seconds": sound.seconds,
             "missing": sound.missing / sound.rate,
+            "unread_bytes": sound.unread,
             "complete": complete,
             "text": "".join(segment["text"] for segment in found).strip(),
             "segments": found,

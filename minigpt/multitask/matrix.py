@@ -5,10 +5,12 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from minigpt.errors import UserError
 from minigpt.model import Params
 from minigpt.multitask.joint import Joint
 from minigpt.multitask.mixing import rows_of_tasks
 from minigpt.multitask.task import Asked, Task, exact_match
+from minigpt.objectives.mixture import proportions
 from minigpt.optim import warmup_cosine
 from minigpt.train import fit
 
@@ -58,10 +60,11 @@ def train_tasks(
     Raises
     ------
     UserError
-        For shares that do not fit the tasks, and where the loss is no number.
+        For shares that do not fit the tasks, two tasks of one name, a task that no model reads, too few steps or rows,
+        and where the loss is no number.
     """
     shares = [1.0] * len(tasks) if shares is None else shares
-    assert len(shares) == len(tasks), "a share for each task"
+    _check(joint, tasks, shares, steps, rows)
     seen, of_tasks = np.zeros(len(tasks), np.int64), []
 
     def batches() -> Iterator[list[Asked]]:
@@ -87,6 +90,20 @@ def train_tasks(
 
     losses = fit(cast(Any, joint), params, cast(Any, batches()), rate, score=score)
     return Trained(params, losses, np.array(of_tasks).reshape(-1, len(tasks)), seen)
+
+
+def _check(joint: Joint, tasks: Sequence[Task], shares: Sequence[float], steps: int, rows: int) -> None:
+    names = [task.name for task in tasks]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UserError(f"two tasks are called {twice[0]!r}, and would see the same rows; give each a name of its own")
+    if len(shares) != len(tasks):
+        raise UserError(f"there are {len(shares)} shares for {len(tasks)} tasks; give one for each")
+    proportions(shares, "shares")
+    if steps < 1 or rows < 1:
+        raise UserError(f"steps is {steps} and rows is {rows}, but both must be at least 1")
+    for task in tasks:
+        joint.model(task)
 
 
 def transfer_matrix(

@@ -21,6 +21,8 @@ UNKNOWN = (0, 0xFFFFFFFF)  # lengths that a program writes which does not know y
 MOST_CHUNKS = 1_000  # before the samples
 MOST_RATE, MOST_CHANNELS = 192_000, 64  # samples a second, the most that recorders make
 LEAST_RATE = 1_000
+LOUDEST = 16.0  # of floats, whose full scale is 1: some leave room above it, whole numbers in disguise are far above
+SILENT, MIXED_AWAY = 0.01, 0.01  # of full scale; of the loudest channel
 MAGICS = (  # where in the file, what stands there, what it is
     (0, b"ID3", "MP3"),
     (0, b"\xff\xfb", "MP3"),
@@ -46,7 +48,8 @@ class Coding(NamedTuple):
     def decode(self, raw: np.ndarray) -> np.ndarray:
         """Bytes, (N * bits / 8,) uint8, to numbers from -1 to 1: (N,) float32. Eight bits have no sign; 128 is zero."""
         if self.is_float:
-            return raw.view(f"<f{self.bits // 8}").astype(np.float32)
+            with np.errstate(over="ignore"):  # what no float32 holds is refused by who reads
+                return raw.view(f"<f{self.bits // 8}").astype(np.float32)
         if self.bits == 8:
             return (raw.astype(np.float32) - 128) / 128
         if self.bits == 24:
@@ -66,11 +69,13 @@ class WavFile(NamedTuple):
     begin: int  # byte of the first sample
     length: int  # samples of each channel that are there
     missing: int  # samples of each channel that the header speaks of and that are not there
+    unread: int = 0  # bytes after the samples that are no part of the file by its header, such as another file
 
     def read(self, start: int, count: int) -> np.ndarray:
         """So many samples from `start` on, the mean of all channels: (count,) float32, zeros outside of the file.
 
-        `UserError` if a sample is not a finite number, or the file has become shorter.
+        `UserError` if a sample is not a finite number or far above full scale, if the channels of a second or more
+        cancel each other, or if the file has become shorter.
         """
         samples = np.zeros(count, np.float32)
         first, last = max(start, 0), min(start + count, self.length)
@@ -80,12 +85,30 @@ class WavFile(NamedTuple):
         raw = np.fromfile(self.path, np.uint8, (last - first) * size, offset=self.begin + first * size)
         if len(raw) < (last - first) * size:
             raise UserError(f"{self.path} has become shorter while it was read; try again when it is whole")
-        found = self.coding.decode(raw).reshape(-1, self.channels).mean(axis=1)
-        if not np.isfinite(found).all():
-            second = (first + int(np.argmin(np.isfinite(found)))) / self.rate
-            raise UserError(f"{self.path} has a sample at {second:.2f} s that is no finite number; it is damaged")
+        each = self.coding.decode(raw).reshape(-1, self.channels)
+        found = each.mean(axis=1)
+        loudest = float(np.abs(each).max())
+        if not loudest <= LOUDEST:
+            self._refuse(each, first)
+        is_long = last - first >= self.rate
+        if is_long and loudest > SILENT and float(np.abs(found).max()) < MIXED_AWAY * loudest:
+            raise UserError(
+                f"the {self.channels} channels of {self.path} cancel each other when they are mixed, and silence would "
+                f"be heard; take one of them: {convert_with(self.path, '-af pan=mono|c0=c0')}"
+            )
         samples[first - start : last - start] = found
         return samples
+
+    def _refuse(self, each: np.ndarray, first: int) -> None:
+        """`UserError` for samples (N, channels), of which `first` is the first, that are no sound."""
+        at, channel = np.argwhere(~(np.abs(each) <= LOUDEST))[0]
+        second, value = (first + int(at)) / self.rate, float(each[at, channel])
+        if not np.isfinite(value):
+            raise UserError(f"{self.path} has a sample at {second:.2f} s that is no finite number; it is damaged")
+        raise UserError(
+            f"{self.path} has a sample of {value:,.0f} at {second:.2f} s, but floats of a sound go from -1 to 1; "
+            "divide it by its full scale, or save it as whole numbers"
+        )
 
     @property
     def seconds(self) -> float:
@@ -132,9 +155,10 @@ def open_wav(path: str | Path) -> WavFile:
         raise UserError(f"{path} is a folder; name a WAV file in it") from None
 
 
-def convert_with(path: Path) -> str:
-    """The command that makes a WAV file of any sound."""
-    return f"`ffmpeg -i {shlex.quote(str(path))} {shlex.quote(str(path.with_suffix('.16k.wav')))}`"
+def convert_with(path: Path, how: str = "") -> str:
+    """The command that makes a WAV file of any sound. how: further words of it."""
+    words = ["ffmpeg", "-i", str(path), *how.split(), str(path.with_suffix(".16k.wav"))]
+    return f"`{shlex.join(words)}`"
 
 
 def _look_into(path: Path, file: BinaryIO) -> WavFile:
@@ -159,9 +183,23 @@ def _look_into(path: Path, file: BinaryIO) -> WavFile:
                 raise UserError(f"{path} has samples before it says what they are; it is damaged")
             there = end - place - 8
             said = there if size in UNKNOWN and endless else size
-            return _samples(path, form, place + 8, said, there)
+            sound = _samples(path, form, place + 8, said, there)
+            return sound._replace(unread=_unread(file, place + 8 + said + said % 2, end))
         place += 8 + size + size % 2
     raise UserError(f"{path} has no samples: it ends before they begin; record or convert it again")
+
+
+def _unread(file: BinaryIO, place: int, end: int) -> int:
+    """Bytes from where chunks, such as notes, end that may follow the samples; fewer than the head of one are none."""
+    for _ in range(MOST_CHUNKS):
+        if place + 8 > end:
+            return 0
+        file.seek(place)
+        name, size = struct.unpack("<4sI", file.read(8))
+        if name in (b"RIFF", b"data") or not (name.isascii() and name.decode().isprintable()) or place + 8 + size > end:
+            return end - place
+        place += 8 + size + size % 2
+    return end - place
 
 
 def _form(path: Path, chunk: bytes) -> tuple[int, int, Coding]:

@@ -91,6 +91,26 @@ def test_shares_that_are_none_are_refused(shares):
         rows_of_tasks(shares, 4, np.random.default_rng(0))
 
 
+@pytest.mark.parametrize(("tasks", "given", "message"), [
+    (["copy", "copy"], {}, "two tasks are called 'copy', and would see the same rows"),
+    (["copy", "sort"], {"shares": [1.0]}, "there are 1 shares for 2 tasks"),
+    (["copy", "sort"], {"shares": [1.0, np.nan]}, "must be at least 0"),
+    (["copy", "sort"], {"shares": [0, 0]}, "one of them above 0"),
+    ([], {}, "one of them above 0"),
+    (["copy"], {"rows": 0}, "rows is 0, but both must be at least 1"),
+    (["copy"], {"steps": 0}, "steps is 0 and rows is 64"),
+    (["copy", "other"], {"shares": [1, 0]}, "other is for the reader 'eye'"),
+])  # fmt: skip
+def test_tasks_that_cannot_be_mixed_are_refused_before_any_step(tasks, given, message):
+    seen = []
+    made = [
+        ROWS.task(name) if name != "other" else ROWS.task("sort", reader="eye")._replace(name=name) for name in tasks
+    ]
+    with pytest.raises(UserError, match=message):
+        train_tasks(JOINT, made, given.pop("steps", 2), **given, watch=lambda *step: seen.append(step))
+    assert not seen
+
+
 def test_training_is_a_function_of_the_seed_and_of_one_task_the_same_rows_in_any_mixture():
     made = []
 

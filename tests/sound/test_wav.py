@@ -155,6 +155,45 @@ def test_a_sample_that_is_no_number_is_named(tmp_path):
         sound.read(0, 16_000)
 
 
+def test_whole_numbers_that_are_called_floats_are_refused(tmp_path):
+    for loud, message in ((30_000.0, r"a sample of 30,000 at 0\.01 s, but floats of a sound go from -1 to 1"),
+                          (1e300, "that is no finite number")):  # fmt: skip
+        samples = np.zeros(4_000)
+        samples[80] = loud
+        path = write(tmp_path, riff(form(3, 1, 8_000, 64), chunk(b"data", samples.astype("<f8").tobytes())))
+        with pytest.raises(UserError, match=message):
+            open_wav(path).read(0, 4_000)
+    path = write(tmp_path, riff(form(3, 1, 8_000, 32), chunk(b"data", np.full(9, 4.0, "<f4").tobytes())))
+    assert open_wav(path).read(0, 9).tolist() == [4.0] * 9, "a little above full scale is room that some leave"
+
+
+def test_channels_that_cancel_each_other_are_refused_and_not_heard_as_silence(tmp_path):
+    one = RNG.uniform(-0.5, 0.5, 2_000)
+
+    def opened(other):
+        samples = stored(16, np.stack([one, other], axis=1))
+        return open_wav(write(tmp_path, riff(form(1, 2, 1_000, 16), chunk(b"data", samples))))
+
+    with pytest.raises(UserError, match=r"cancel each other .*`ffmpeg .*'pan=mono\|c0=c0'"):
+        opened(-one).read(0, 2_000)
+    np.testing.assert_allclose(opened(np.zeros(2_000)).read(0, 2_000), one / 2, atol=1e-4)
+    opened(np.concatenate([-one[:500], one[500:]])).read(0, 2_000)  # for half a second
+    opened(-one).read(0, 999)  # so short a part may be so by chance
+
+
+@pytest.mark.parametrize(("after", "unread"), [
+    (b"", 0), (chunk(b"LIST", b"odd"), 0), (chunk(b"id3 ", bytes(9)) + chunk(b"LIST", b"note"), 0), (b"xyz", 0),
+    (chunk(b"data", bytes(6)), 14), (riff(form(1, 1, 8_000, 16), chunk(b"data", bytes(8))), 52),
+    (bytes(40), 40), (chunk(b"LIST", b"note") + bytes(range(1, 41)), 40),
+    (b"LIST" + struct.pack("<I", 99) + bytes(5), 13),
+])  # fmt: skip
+def test_what_follows_the_samples_and_is_no_note_is_counted(tmp_path, after, unread):
+    whole = form(1, 1, 8_000, 16) + chunk(b"data", bytes(10))
+    content = b"RIFF" + struct.pack("<I", 4 + len(whole)) + b"WAVE" + whole + after
+    sound = open_wav(write(tmp_path, content))
+    assert (sound.length, sound.missing, sound.unread) == (5, 0, unread)
+
+
 def test_a_folder_and_nothing_are_refused(tmp_path):
     with pytest.raises(UserError, match="is a folder"):
         open_wav(tmp_path)

@@ -48,12 +48,14 @@ class Printed(io.TextIOBase):
 
 
 def display(thing: Any, metadata: dict[str, Any] | None = None, **_options: Any) -> None:
-    """Show a figure as a picture, and anything else as it describes itself."""
+    """Show a figure as a picture, a sound as what plays it, and anything else as it describes itself."""
     if hasattr(thing, "savefig"):
         picture = io.BytesIO()
         thing.savefig(picture, format="png", dpi=DPI, bbox_inches="tight")
         alt = (metadata or {}).get("image/png", {}).get("alt", "")
         _emit("image", base64.b64encode(picture.getvalue()).decode(), alt)
+    elif hasattr(thing, "wave_file"):
+        _emit("sound", base64.b64encode(thing.wave_file).decode(), repr(thing))
     elif hasattr(thing, "_repr_markdown_"):
         _emit("markdown", thing._repr_markdown_(), repr(thing))
     else:

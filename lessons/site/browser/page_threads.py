@@ -5,6 +5,7 @@ waits lets the others go on. That needs a browser with stack switching; where it
 """
 
 import concurrent.futures
+import gc
 import types
 from collections.abc import Callable
 from threading import BrokenBarrierError
@@ -30,7 +31,12 @@ class Pool(concurrent.futures.Executor):
 
 
 class Turn:
-    """`threading.Thread`: its target runs until it waits for somebody."""
+    """`threading.Thread`: its target runs until it waits for somebody.
+
+    Python's collector of cycles looks at one stack and may free what another still uses, so it rests meanwhile.
+    """
+
+    _begun = 0  # that have not been joined
 
     def __init__(self, target: Callable[..., Any], args: tuple = (), **_options: Any):
         self._target, self._args = target, args
@@ -45,6 +51,8 @@ class Turn:
                 "this browser cannot let ranks take turns, since it has no stack switching; "
                 "Chrome and Edge have it from 137 on"
             )
+        Turn._begun += 1
+        gc.disable()
         self._work = create_proxy(self._run)
         # It begins once whoever starts it waits: a stack that begins inside of another is not kept apart from it.
         later = "(work) => new Promise((go) => setTimeout(go)).then(() => work.callPromising())"
@@ -56,6 +64,9 @@ class Turn:
 
         run_sync(self._end)
         self._work.destroy()
+        Turn._begun -= 1
+        if not Turn._begun:
+            gc.enable()
 
     def _run(self) -> None:
         # A context cannot be left in another order than it was entered, so the copies of `launch` are left out.

@@ -18,6 +18,7 @@ export function show(place, { kind, text, alt }) {
   const last = place.lastElementChild;
   if (kind === "text" && last?.className === "out-text") last.textContent += text;
   else if (kind === "image") place.append(element("img", { src: "data:image/png;base64," + text, alt: alt || "a figure" }));
+  else if (kind === "sound") place.append(element("p", {}, element("audio", { controls: true, src: "data:audio/wav;base64," + text, "aria-label": alt }), " " + alt));
   else if (kind === "markdown") place.append(markdown(text));
   else place.append(element("pre", { class: "out-" + kind, tabindex: "0" }, text));
 }

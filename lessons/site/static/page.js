@@ -13,6 +13,21 @@ for (const block of document.querySelectorAll("article pre, article table, div.m
 const playground = document.getElementById("playground");
 if (playground) (await import("./playground.js")).equip(playground, interpreter);
 
+// Paper is white.
+const { dataset } = document.documentElement;
+let theme;
+addEventListener("beforeprint", () => ([theme, dataset.theme] = [dataset.theme, "light"]));
+addEventListener("afterprint", () => (dataset.theme = theme));
+
+// A found page's summary is of its text, without the buttons and contents around it.
+if (typeof Search !== "undefined") {
+  Search.htmlToText = (text, anchor) => {
+    const page = new DOMParser().parseFromString(text, "text/html");
+    page.querySelectorAll(".headerlink, script, style").forEach((one) => one.remove());
+    return ((anchor && page.querySelector("article " + anchor)) || page.querySelector("article"))?.textContent ?? "";
+  };
+}
+
 // Once the page is shown, the whole site is fetched and kept; the foot of the page says when it needs no network.
 if ("serviceWorker" in navigator && location.protocol.startsWith("http")) {
   navigator.serviceWorker.addEventListener("message", ({ data }) => {

@@ -54,7 +54,7 @@ export function equip(place, interpreter) {
   on("candidates", async () => {
     const { rows, kept, vocabulary } = await ask("candidates", sampling());
     const most = Math.max(...rows.flatMap((row) => [row.before, row.after]));
-    const bar = (share) => element("span", { class: "bar", style: `width: ${(8 * share) / most}rem` });
+    const bar = (share) => element("span", { class: "bar", style: `--share: ${share / most}` });
     get("rows").replaceChildren(element("table", { class: "candidates" },
       element("caption", {}, `${kept} of ${vocabulary} tokens may be drawn`),
       element("thead", {}, element("tr", {}, ...["token", "as it is", "after the settings"].map((name) => element("th", { scope: "col" }, name)))),

@@ -16,12 +16,16 @@ async function keep(name, body) {
   await (await caches.open("minigpt-" + note.version)).put(root + name, new Response(body)).catch(() => {});
 }
 
-async function keepForNextVisit() {
+function keepForNextVisit() {
   if (!unkept || !loaded.size) return;
   unkept = false;
-  await keep("_packages", packed());
+  keep("_packages", packed());
   const modules = kernel.standard_modules().toJs();
-  setTimeout(() => new Worker(self.location.href, { type: "module" }).postMessage({ job: "image", root, modules }), BEFORE_KEEPING);
+  setTimeout(() => {
+    const maker = new Worker(self.location.href, { type: "module" });
+    maker.onerror = (event) => event.preventDefault(); // then the next visit begins as this one did
+    maker.postMessage({ job: "image", root, modules });
+  }, BEFORE_KEEPING);
 }
 
 // Every file of the packages in one: the length of a list, the list of paths and sizes, the files.
@@ -93,7 +97,7 @@ async function begin({ root: place, interrupts }) {
   kernel = pyodide.pyimport("page_kernel");
   kernel.begin(Boolean(known));
   say("ready", { seconds: performance.now() / 1000 });
-  if (known) setTimeout(() => pyodide.runPython("import matplotlib.pyplot")); // it lies ready, nobody waits for it yet
+  if (known) turn = turn.then(() => pyodide.runPython("import matplotlib.pyplot")); // it lies ready, nobody waits for it yet
 }
 
 // matplotlib is large, so it is fetched by the first cell that asks for it.
@@ -137,16 +141,20 @@ const jobs = {
   },
 };
 
-self.onmessage = async ({ data }) => {
+async function work(data) {
   try {
     if (data.job === "begin") return await begin(data);
     if (data.job === "image") return await keepImage(data);
     const emit = (kind, text, alt) => say("output", { id: data.id, output: { kind, text, alt } });
     const result = await jobs[data.job](data, emit);
     say("done", { id: data.id, result });
-    await keepForNextVisit();
+    keepForNextVisit();
   } catch (error) {
     const text = String(error.message ?? error);
     say(data.job === "begin" ? "broken" : "failed", { id: data.id, text });
   }
-};
+}
+
+// One after another: while ranks take turns, nothing else may enter the interpreter, whose stack they share.
+let turn = Promise.resolve();
+self.onmessage = ({ data }) => (turn = turn.then(() => work(data)));

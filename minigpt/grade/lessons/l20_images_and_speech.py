@@ -1,5 +1,7 @@
 """The exercises of lesson 20, images and speech."""
 
+from collections import Counter
+
 import numpy as np
 
 from minigpt.grade.exercise import Exercise, Question, larger
@@ -33,6 +35,11 @@ def turned_inside(images, side):
 def channels_before_pixels(images, side):
     """In your rows all pixels of one channel come before those of the next; each pixel's channels stay together."""
     return _squares(images, side).transpose(0, 1, 3, 5, 2, 4).reshape(patches_of(images, side).shape)
+
+
+def other_axes_exchanged(images, side):
+    """You exchanged two axes, but not the two: the squares' column comes before the row inside of a square."""
+    return _squares(images, side).swapaxes(1, 2).reshape(patches_of(images, side).shape)
 
 
 def mean_of_channels(images, side):
@@ -111,8 +118,18 @@ def rarest_answer(questions, answers, asked):
 
 
 def middle_answer(questions, answers, asked):
-    """You took a mean or a median of numbers that only name the answers; count them."""
+    """You took a median of numbers that only name the answers; count them."""
     return _blind(questions, answers, asked, lambda known: int(np.median(known)))
+
+
+def mean_answer(questions, answers, asked):
+    """You took a mean of numbers that only name the answers; count them."""
+    return _blind(questions, answers, asked, lambda known: round(float(known.mean())))
+
+
+def first_of_equals(questions, answers, asked):
+    """Of equally frequent answers you took the one that was met first, as Counter does; the smallest number counts."""
+    return _blind(questions, answers, asked, lambda known: Counter(known.tolist()).most_common(1)[0][0])
 
 
 def how_often(questions, answers, asked):
@@ -167,6 +184,22 @@ def not_squared(samples, window, hop):
 def both_halves(samples, window, hop):
     """Yours has every frequency twice: of real numbers the upper half mirrors the lower. Take window // 2 + 1."""
     return np.abs(np.fft.fft(_pieces(samples, window, hop) * _hann(window))) ** 2
+
+
+def divided_by_window(samples, window, hop):
+    """You divide by the number of samples in a piece; the square itself is asked for."""
+    return frame_powers(samples, window, hop) / window
+
+
+def window_turned(samples, window, hop):
+    """Your window is 1 at the edges and 0 in the middle; it is 0.5 *minus* 0.5 cos."""
+    return np.abs(np.fft.rfft(_pieces(samples, window, hop) * (1 - _hann(window)))) ** 2
+
+
+def mean_taken_away(samples, window, hop):
+    """You took the mean of each piece away first; frequency 0 is asked for as it is."""
+    pieces = _pieces(samples, window, hop)
+    return np.abs(np.fft.rfft((pieces - pieces.mean(axis=1, keepdims=True)) * _hann(window))) ** 2
 
 
 def last_frequency_lost(samples, window, hop):
@@ -263,6 +296,22 @@ def divided_by_factor(images, texts, factor):
     return clip_loss(images, texts, 1 / factor)
 
 
+def factor_is_exponentiated(images, texts, factor):
+    """You raise e to the power of the factor. A model learns its logarithm; here the factor itself is given."""
+    return clip_loss(images, texts, float(np.exp(factor)))
+
+
+def factor_outside(images, texts, factor):
+    """You multiply the loss with the factor; the cosines are multiplied, before the softmax."""
+    return factor * clip_loss(images, texts, 1.0)
+
+
+def texts_of_any_length(images, texts, factor):
+    """You divide the pictures by their length and not the texts; divide both."""
+    scores = factor * _unit(images) @ texts.T
+    return float((_cross_entropy(scores) + _cross_entropy(scores.T)) / 2)
+
+
 def columns_of_length_one(images, texts, factor):
     """You divide each column by its length; each row, a picture or a text, is divided by its own."""
     u, v = (some / np.linalg.norm(some, axis=0, keepdims=True) for some in (images, texts))
@@ -312,7 +361,8 @@ def _unit(rows):
 
 
 def _cross_entropy(scores):
-    return (np.log(np.exp(scores).sum(axis=1)) - np.diag(scores)).mean()
+    largest = scores.max(axis=1)
+    return (largest + np.log(np.exp(scores - largest[:, None]).sum(axis=1)) - np.diag(scores)).mean()
 
 
 EXERCISES = (
@@ -324,6 +374,7 @@ EXERCISES = (
             only_reshaped,
             columns_first,
             turned_inside,
+            other_axes_exchanged,
             channels_before_pixels,
             mean_of_channels,
             mean_of_pixels,
@@ -343,6 +394,8 @@ EXERCISES = (
             largest_of_equals,
             rarest_answer,
             middle_answer,
+            mean_answer,
+            first_of_equals,
             how_often,
             unknown_is_zero,
             smallest_answer,
@@ -357,6 +410,9 @@ EXERCISES = (
             without_window,
             not_squared,
             both_halves,
+            divided_by_window,
+            window_turned,
+            mean_taken_away,
             last_frequency_lost,
             symmetric_window,
             hamming_window,
@@ -380,6 +436,9 @@ EXERCISES = (
             summed_over_rows,
             without_factor,
             divided_by_factor,
+            factor_is_exponentiated,
+            factor_outside,
+            texts_of_any_length,
             columns_of_length_one,
             sign_turned,
             of_the_whole_table,

@@ -40,6 +40,17 @@ def not_made_to_sum(examples, temperature, limit):
     return np.minimum(examples, limit) ** (1 / temperature)
 
 
+def largest_is_one(examples, temperature, limit):
+    """You divide by the largest, so that one share is 1; divide by the sum."""
+    powers = np.minimum(examples, limit) ** (1 / temperature)
+    return powers / powers.max()
+
+
+def rare_tasks_get_more(examples, temperature, limit):
+    """Yours gives more to a task with fewer examples; a temperature flattens shares and does not turn them round."""
+    return _shares(np.minimum(examples, limit) ** (-1 / temperature))
+
+
 def softmax_of_counts(examples, temperature, limit):
     """Yours is a softmax of the counts; it is the logarithms of the counts that are divided by the temperature."""
     counts = np.minimum(examples, limit) / temperature
@@ -97,6 +108,11 @@ def divided_by_tasks(gradients, scored):
 def divided_twice(gradients, scored):
     """You divide by the targets and by the tasks; shares of the targets already add up to 1."""
     return mixture_gradient(gradients, scored) / len(scored)
+
+
+def divided_by_mean_count(gradients, scored):
+    """You divide by the mean number of targets; divide by how many there are in all."""
+    return not_divided(gradients, scored) / scored.mean()
 
 
 def rare_tasks_count_more(gradients, scored):
@@ -198,6 +214,18 @@ def nothing_over_nothing(gradients):
     return units @ units.T
 
 
+def always_like_itself(gradients):
+    """A gradient of zeros has 1 with itself in yours; it has no direction, and 0 is asked for."""
+    found = cosines(gradients)
+    np.fill_diagonal(found, 1)
+    return found
+
+
+def squared(gradients):
+    """You squared the cosines, and their sign says whether two tasks conflict."""
+    return cosines(gradients) ** 2
+
+
 def lengths_of_columns(gradients):
     """You divide each column by its length; the gradients are the rows."""
     units = gradients / np.linalg.norm(gradients, axis=0)
@@ -291,6 +319,31 @@ def only_the_first(gradients):
     return _rid(gradients[0], gradients[1:]) + gradients[1:].sum(axis=0)
 
 
+def only_one_conflict(gradients):
+    """You stop at the first other that a task conflicts with; go on to the rest with what is left."""
+    total = np.zeros(gradients.shape[1])
+    for number, gradient in enumerate(gradients):
+        against = [other for other in _others(gradients, number) if gradient @ other < 0]
+        total += _rid(gradient, against[:1])
+    return total
+
+
+def against_the_sum(gradients):
+    """You take out what points against the sum of the others; go through them one by one."""
+    others = gradients.sum(axis=0) - gradients
+    return sum(_rid(gradient, other[None]) for gradient, other in zip(gradients, others, strict=True))
+
+
+def only_later_ones(gradients):
+    """Each task meets only those that come after it in yours; it meets all others."""
+    return sum(_rid(gradient, gradients[number + 1 :]) for number, gradient in enumerate(gradients))
+
+
+def last_ones_first(gradients):
+    """You go through the others from the last to the first; the order of their numbers is asked for."""
+    return sum(_rid(gradient, _others(gradients, number)[::-1]) for number, gradient in enumerate(gradients))
+
+
 def turned_round(gradients):
     """You take twice the part away: that mirrors it. Take it once."""
     return sum(_rid(g, _others(gradients, number), factor=2) for number, g in enumerate(gradients))
@@ -320,6 +373,8 @@ EXERCISES = (
             power_of_temperature,
             limit_as_the_least,
             not_made_to_sum,
+            largest_is_one,
+            rare_tasks_get_more,
             softmax_of_counts,
             all_alike,
             divided_by_temperature,
@@ -336,6 +391,7 @@ EXERCISES = (
             not_divided,
             divided_by_tasks,
             divided_twice,
+            divided_by_mean_count,
             rare_tasks_count_more,
             divided_by_own_count,
             softmax_of_targets,
@@ -359,6 +415,8 @@ EXERCISES = (
             angles,
             distances,
             nothing_over_nothing,
+            always_like_itself,
+            squared,
             lengths_of_columns,
         ),
     ),
@@ -379,6 +437,10 @@ EXERCISES = (
             along_its_own,
             added_not_taken,
             only_the_first,
+            only_one_conflict,
+            against_the_sum,
+            only_later_ones,
+            last_ones_first,
             turned_round,
         ),
     ),
