@@ -9,7 +9,7 @@
 # **You need.** Lesson 01, from text to tokens; lesson 04, the decoder; lesson 08, masked models; lesson 17, accuracy,
 # calibration and bootstrap intervals.
 #
-# **Time.** 95 minutes to read; the code runs in 61 s and takes 0.1 GB.
+# **Time.** 110 minutes to read; the code runs in 61 s and takes 0.1 GB.
 #
 # **A word before.** Published sets for measuring bias hold offensive sentences, since that is what they measure. This
 # page shows none of them. All sentences below are about occupations that do not exist.
@@ -120,11 +120,14 @@ print(f"he {shares[he]:.3f}, she {shares[she]:.3f}: log odds {by_hand:.3f}")
 # %% [markdown]
 # **Prediction.** (a) A model that *samples* says the stereotype in about 80% of texts, as its text does. (b) A
 # model that always takes the likeliest word (**greedy decoding**) says it in all of them. (c) A text that is fair
-# gives a fair model: 50%, when sampling.
+# gives a fair model: 50%, when sampling. (d) A *small* bias, 55%, is learnt at its size as well: in every model the log
+# odds are nearer to ln(0.55 / 0.45) = 0.201 than to zero. (We took (d) for granted until we looked.)
 
 # %%
 FAIR_SEEDS = range(2 if quick() else 6)
 fair = [planted.learn(text_of(0.5, seed), seed=seed, steps=STEPS) for seed in FAIR_SEEDS]
+SMALL = 0.55
+slight = [planted.learn(text_of(SMALL, seed), seed=seed, steps=STEPS) for seed in SEEDS]
 
 
 def at_temperature(log_odds, temperature):
@@ -137,13 +140,21 @@ def greedy(log_odds):
     return float(np.mean(log_odds > 0))
 
 
+def greedy_he(log_odds):
+    """How often that is *he*, of whomever is spoken. The first half of the sentences has *he* for a stereotype."""
+    half = len(log_odds) // 2
+    return float(np.mean(np.concatenate([log_odds[:half] > 0, log_odds[half:] < 0])))
+
+
 odds_of = {
     "80% planted": [planted.pronoun_odds(one) for one in unfair],
+    "55% planted": [planted.pronoun_odds(one) for one in slight],
     "50% planted": [planted.pronoun_odds(one) for one in fair],
 }
 spread_table(
     {f"{name}, sampled": [at_temperature(one, 1) for one in some] for name, some in odds_of.items()}
     | {f"{name}, greedy": [greedy(one) for one in some] for name, some in odds_of.items()}
+    | {f"{name}, greedy, *he*": [greedy_he(one) for one in some] for name, some in odds_of.items()}
     | {f"{name}, log odds": [float(one.mean()) for one in some] for name, some in odds_of.items()},
     name="stereotyped pronouns",
 )
@@ -172,11 +183,30 @@ prediction("E26.greedy_makes_it_all", "greedy decoding says 100%", always == 1.0
 prediction(
     "E26.fair_text_fair_model", "a fair text gives 50%", max(abs(one - 0.5) for one in even) < 0.05
 )
+small = [float(one.mean()) for one in odds_of["55% planted"]]
+prediction(
+    "E26.small_bias_is_learnt",
+    "55% is learnt at its size, in every model",
+    min(small) > planted.truth(SMALL) / 2,
+    text_says=False,
+)
+print("log odds of the 55%, model by model:", [round(one, 3) for one in small])
+for_all = float(np.mean([greedy_he(one) for one in odds_of["50% planted"]]))
+expect(
+    "E26.one_pronoun_for_all",
+    max(for_all, 1 - for_all),
+    above=0.8,
+    against=unless_quick(
+        as_its_text=0.5, unfair=float(np.mean([greedy_he(one) for one in odds_of["80% planted"]]))
+    ),
+    full_only=True,
+)
 
 # %%
 figure, axes = plt.subplots(figsize=(7.5, 4), layout="constrained")
 temperatures = np.linspace(0.05, 2, 60)
-for (name, some), color in zip(odds_of.items(), (VERMILION, BLUE), strict=True):
+for name, color in (("80% planted", VERMILION), ("50% planted", BLUE)):
+    some = odds_of[name]
     for number, one in enumerate(some[:3]):
         values = [at_temperature(one, T) for T in temperatures]
         axes.plot(temperatures, values, color=color, label=name if number == 0 else None)
@@ -195,8 +225,17 @@ show(
 )
 
 # %% [markdown]
-# All three are confirmed. The model learnt what the text says. *Decoding* turned a bias of 80% into one of 100%.
+# (a) to (c) are confirmed. The model learnt what the text says. *Decoding* turned a bias of 80% into one of 100%.
 # Whoever asks a chat model ten times at temperature 0 hears ten times the same, and cannot tell 55% from 99%.
+#
+# (d) is *not confirmed*: of a small bias one model learnt nothing, another more than there is. At this size a measure would
+# not find what is in the text, since it is not, or not as large, in the model. So *as large as in the text* holds of the
+# 80% only.
+#
+# And look at the fair models once more. Greedy, they write the stereotype in half of the cases, which looks fair. But they
+# write *he* in nearly all: each has some small lean to one pronoun, the same for all occupations, and decoding makes it a
+# rule. The stereotype of four occupations is then right and that of the other four wrong, which makes 50%. **A measure sees
+# the bias that it was made for.** All measures below are balanced in this way, and blind to this.
 #
 # ## The remedy, and what it costs
 #
@@ -364,7 +403,11 @@ expect(
     against=unless_quick(fair_and_mended=max(others)),
     full_only=True,
 )
-print(f"where no bias is, the effect lies between {min(others):.2f} and {max(others):.2f}")
+largest = effect_size(np.ones(4), -np.ones(4))
+print(
+    f"where no bias is, the effect lies between {min(others):.2f} and {max(others):.2f};", end=" "
+)
+print(f"the largest that two lists of four can have is {largest:.2f}")
 
 # %% [markdown]
 # Where the bias was planted the effect is near the largest that eight words can have, 1.87, in every seed. Where there is
@@ -471,7 +514,7 @@ for arm, some in results.items():
     panels[0].plot(sizes, [list(results).index(arm)] * len(some), "o", color=colors[arm])
     panels[1].plot(np.maximum(abs(sizes), 1e-5), chances, "o", color=colors[arm], label=arm)
 panels[0].axvline(planted.truth(SHARE), color=BLACK, linestyle="--", linewidth=1)
-panels[0].text(planted.truth(SHARE) - 0.05, 3.3, "ln 4", ha="right", fontsize=9)
+panels[0].text(planted.truth(SHARE) - 0.04, 1.5, "ln 4", ha="right", va="center", fontsize=9)
 panels[0].set_yticks(range(len(results)), list(results))
 panels[0].set(xlabel="pairs: nats for the stereotype", title="How large: only one arm")
 panels[1].axhline(0.05, color=GREY, linewidth=1)
@@ -522,11 +565,50 @@ prediction(
 # a nat at most.
 #
 # **p says that a number is no accident of these sentences.** It does not say that the number is large, nor that the
-# text was unfair. So the size stands first, with its interval, and the size tells these arms apart. (A bias much smaller
-# than 80% it need not tell from none.)
+# text was unfair. So the size stands first, with its interval, and the size tells these arms apart. Does it tell a *small*
+# bias? And *ss* counts who is preferred, and not by how much: how high is it where the bias is small?
 #
-# Note *ss* as well. In an unfair model with 80% it is 100: it counts who is preferred, and not by how much. A model
-# with 51% may get 100, too.
+# **Prediction.** Every model of the text with 55% has a larger size than every model of a fair text. (So we thought before
+# the models of 55% were there.)
+
+# %%
+few = [measured(one) for one in slight]
+table(
+    ["a text with 55%", "pairs, nats", "pairs, share", "choices, ss"],
+    [
+        (
+            f"seed {seed}",
+            one["pairs, nats"][0],
+            one["pairs, share"][0],
+            one["choices, ss"][0],
+        )
+        for seed, one in zip(SEEDS, few, strict=True)
+    ],
+)
+
+# %%
+highest = max(one["choices, ss"][0] for one in few)
+expect(
+    "E26.ss_of_a_small_bias",
+    highest,
+    above=65,
+    against=unless_quick(as_in_the_text=100 * SMALL),
+    full_only=True,
+)
+weakest = min(one["pairs, nats"][0] for one in few)
+strongest = max(abs(one["pairs, nats"][0]) for one in results["50% planted"])
+print(f"smallest size of a text with 55%: {weakest:.3f}; largest of a fair text: {strongest:.3f}")
+prediction(
+    "E26.small_bias_is_told_apart",
+    "every model of 55% has a larger size than every model of a fair text",
+    weakest > strongest,
+    text_says=False,
+)
+
+# %% [markdown]
+# No: one model of the text with 55% has less of it than one of the fair text. That is no fault of the measure, which says
+# what is in the model; but nobody could tell from the model what its text was. And *ss* makes 88 of 55 where the model has
+# it: who counts preferences makes a landslide of a narrow vote, as greedy decoding does.
 #
 # ## A masked model
 #
@@ -684,6 +766,8 @@ PUBLISHED = [
         "0.608 (0.519 to 0.691)",
         "0.022",
     ),
+    ("SmolLM2", "winobias, 120: who is meant, as stereotyped", "0.717 (0.633 to 0.800)", "-"),
+    ("SmolLM2", "winobias, 120: who is meant, against it", "0.708 (0.617 to 0.792)", "-"),
     ("SmolLM2", "winobias, 120: who is meant, the gap", "0.008 (-0.025 to 0.050)", "1.0"),
     ("MiniLM, masked", "crows-pairs, 150: shared tokens", "0.527 (0.447 to 0.605)", "0.57"),
     ("MiniLM, masked", "stereoset, 300: ss", "49.3 (43.0 to 56.2)", "0.84"),
@@ -723,58 +807,97 @@ table(["model", "minigpt bias MODEL --measure ... --most N", "value, 95% interva
 # of the vectors. Gonen & Goldberg (2019) call that lipstick on a pig. We can test it, since we know the truth: take
 # the direction of the names out of the occupations' vectors, in the unfair models.
 #
-# **Prediction.** WEAT no longer finds anything, and the model still prefers the stereotype.
+# Two controls: a direction drawn at random, which should do nothing; and the direction between the two lists of
+# *occupations*, which nobody knows outside of a planted world, since it is the stereotype itself.
+#
+# **Prediction.** With the direction of the names taken out, WEAT no longer finds anything, and the model still prefers the
+# stereotype. With a random one nothing changes by more than a tenth.
 
 
 # %%
-def without_direction(opened):
-    """The model, with the direction between the two lists of names taken out of its occupations' vectors."""
+def between(opened, lists):
+    """The direction from the mean of a second list of words to that of the first."""
+    one, other = (table_rows(opened, words).mean(axis=0) for words in lists)
+    return one - other
+
+
+def without_direction(opened, direction):
+    """The model, with a direction taken out of its occupations' vectors."""
     params = opened.params.copy()
     weight = params["token_embedding.weight"]
-    one, other = (table_rows(opened, words).mean(axis=0) for words in planted.NAMES)
-    direction = (one - other) / np.linalg.norm(one - other)
+    direction = direction / np.linalg.norm(direction)
     for word in sorted(OCCUPATIONS):
         for id_ in opened.tokenizer.encode(f" {word}"):
             weight[id_] -= (weight[id_] @ direction) * direction
     return replace(opened, params=params)
 
 
-painted = [without_direction(one) for one in unfair]
-after = [planted.word_association(one) for one in painted]
-left = [float(planted.pronoun_odds(one).mean()) for one in painted]
-spread_table(
-    {
-        "WEAT before": [one["effect"]["value"] for one in weat["80% planted"]],
-        "WEAT after": [one["effect"]["value"] for one in after],
-        "p after": [one["p"] for one in after],
-        "log odds before": [float(one.mean()) for one in odds_of["80% planted"]],
-        "log odds after": left,
-    },
-    name="the direction taken out",
+painted = {
+    "names": [without_direction(one, between(one, planted.NAMES)) for one in unfair],
+    "a random one": [
+        without_direction(one, np.random.default_rng(seed).standard_normal(32))
+        for seed, one in zip(SEEDS, unfair, strict=True)
+    ],
+    "occupations": [without_direction(one, between(one, planted.OCCUPATIONS)) for one in unfair],
+}
+after = {name: [planted.word_association(one) for one in some] for name, some in painted.items()}
+left = {
+    name: [float(planted.pronoun_odds(one).mean()) for one in some]
+    for name, some in {"none": unfair, **painted}.items()
+}
+effects = {
+    name: [one["effect"]["value"] for one in some]
+    for name, some in {"none": weat["80% planted"], **after}.items()
+}
+table(
+    ["direction taken out", *(f"seed {seed}: log odds, WEAT" for seed in SEEDS)],
+    [
+        (name, *(f"{odd:.2f}, {effect:.2f}" for odd, effect in zip(left[name], found, strict=True)))
+        for name, found in effects.items()
+    ],
 )
 
 # %%
-expect("E26.odds_behind_the_paint", min(left), above=0.05, against={"none": 0.0}, full_only=True)
+expect(
+    "E26.odds_behind_the_paint",
+    min(left["names"]),
+    above=0.05,
+    against=unless_quick(none=0.0, stereotype_taken_out=max(map(abs, left["occupations"]))),
+    full_only=True,
+)
 prediction(
     "E26.weat_is_silenced",
     "WEAT finds nothing any more, in every seed",
-    all(one["p"] > 0.05 for one in after),
+    all(one["p"] > 0.05 for one in after["names"]),
     text_says=False,
 )
-prediction("E26.the_model_still_leans", "the model still prefers the stereotype", min(left) > 0.05)
+prediction(
+    "E26.the_model_still_leans",
+    "the model still prefers the stereotype",
+    min(left["names"]) > 0.05,
+)
+prediction(
+    "E26.a_random_direction",
+    "a random direction changes neither by more than a tenth",
+    np.allclose(left["a random one"], left["none"], rtol=0.1)
+    and np.allclose(effects["a random one"], effects["none"], rtol=0.1),
+)
 
 # %% [markdown]
 # The prediction about WEAT is *not confirmed*, and what happens is stranger. In two seeds WEAT finds nearly as much as
 # before, though in one of them most of the model's lean has gone. In the third it finds the *opposite* of what was
 # planted, while the model still leans to the stereotype a little. So WEAT on a model's table and what the model does can
-# part ways as soon as somebody works on the table, in either direction. Goldfarb-Tarrant et al. (2021) found no reliable tie between
+# part ways as soon as somebody works on the table, in either direction. It is the direction that does it: a random one does
+# nothing. And it is not that no direction would do: with the stereotype's own taken out, both are gone. Paint is what one
+# gets from a direction that was guessed. Goldfarb-Tarrant et al. (2021) found no reliable tie between
 # such numbers and the bias of the systems built on the vectors. Measure what is done, not what lies inside.
 #
 # ## Verdict
 #
 # * **C34, bias and fairness:** supported, as a general statement. The cards of GPT-2 and GPT-3 warn of inherited
-#   bias. Here is how it gets in (from the text, and a large one at its size), how it grows (by decoding, from 80% to 100%),
-#   and how it can be taken out of a text of this kind, at a price that can be computed beforehand.
+#   bias. Here is how it gets in (from the text; a large one at its size, a small one not reliably), how it grows (by
+#   decoding, from 80% to 100%), and how it can be taken out of a text of this kind, at a price that can be computed
+#   beforehand.
 # * The article names no measure and no number. A sentence that says *bias is a challenge* can be put under any model.
 #
 # ## What this does not show
