@@ -558,7 +558,7 @@ prediction(
 )
 
 # %% [markdown]
-# (a) is confirmed. (b) is *not confirmed*, though 4 of 48 are not many more than the 2.4 that p promises. What
+# (a) is confirmed. (b) is *not confirmed*, though 5 of 48 are not many more than the 2.4 that p promises. What
 # matters is where the alarms come from. The test takes the sentences for independent draws, and they are not: there
 # are eight occupations and one model. A model of a fair text has a tiny lean by accident, which is the same in all
 # sentences about an occupation. A test with many sentences finds that lean, and rightly so. It is a few hundredths of
@@ -607,7 +607,7 @@ prediction(
 
 # %% [markdown]
 # No: one model of the text with 55% has less of it than one of the fair text. That is no fault of the measure, which says
-# what is in the model; but nobody could tell from the model what its text was. And *ss* makes 88 of 55 where the model has
+# what is in the model; but nobody could tell from the model what its text was. And *ss* makes 87.5 of the 55 where the model has
 # it: who counts preferences makes a landslide of a narrow vote, as greedy decoding does.
 #
 # ## A masked model
