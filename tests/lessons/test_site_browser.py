@@ -5,10 +5,12 @@ import http.server
 import threading
 import time
 
+import numpy as np
 import pytest
 from browser import check_accessible, chromium_of_this_machine
 from conftest import optional, thorough
 
+import minigpt
 from lessons.site.__main__ import build
 from lessons.sources import LESSONS, lesson_sources
 
@@ -216,3 +218,36 @@ def test_the_playground_opens_g2p_from_a_file(tab, address):
     tab.locator("#play-use").click()
     tab.wait_for_function("document.querySelector('#play-used').textContent.startsWith('transformer: ')")
     assert len(tab.locator("#play-used").text_content()) > len("transformer: ") + 5
+
+
+def test_the_playground_opens_models_from_files_and_refuses_others(tab, address, tmp_path):
+    from minigpt.pretrained import fetch_named, save_gguf, save_pretrained
+
+    tokenizer = minigpt.BytePairTokenizer.train(["the cat and the hat sat on the mat. " * 50], 270)
+    sizes = {"vocabulary_size": 270, "context": 32, "width": 16, "heads": 2, "layers": 1}
+    model = minigpt.Transformer(minigpt.preset("gpt2", **sizes))
+    params = model.init(np.random.default_rng(0))
+    save_gguf(tmp_path / "small.gguf", model, params, tokenizer)
+    save_pretrained(tmp_path / "small", model, params, "gpt2", "GPT2LMHeadModel", tokenizer=tokenizer)
+    (tmp_path / "letter.gguf").write_bytes(b"GGUF, says the letter")
+    (tmp_path / "holidays").mkdir()
+    (tmp_path / "holidays" / "beach.txt").write_text("sand", encoding="utf-8")
+    tab.goto(f"{address}/playground.html")
+    opened = tab.locator("#play-opened")
+    for kind, path, words in (
+        ("file", tmp_path / "letter.gguf", "letter.gguf is damaged or not a GGUF file"),
+        ("folder", tmp_path / "holidays", "the folder is no model's"),
+        ("file", tmp_path / "small.gguf", "decoder, 1 layers of width 16"),
+        ("folder", tmp_path / "small", "decoder, 1 layers of width 16"),
+        ("folder", fetch_named("minilm", progress=False), "encoder, 6 layers of width 384"),
+    ):
+        opened.evaluate("place => (place.textContent = '')")
+        tab.locator(f"#play-{kind}").set_input_files(path)
+        tab.wait_for_function("document.querySelector('#play-opened').textContent")
+        assert opened.text_content().startswith(words)
+    tab.locator("#play-ask").fill("A cat sits.\nA kitten is sitting.\nStocks fell.")
+    tab.locator("#play-use").click()
+    tab.wait_for_function("document.querySelector('#play-used').textContent")
+    _, *lines = tab.locator("#play-used").text_content().splitlines()
+    same, near, far = (float(line.split()[0]) for line in lines)
+    assert same == 1 and near > far + 0.3
