@@ -50,7 +50,7 @@ def seeing_model() -> Transformer:
 
 def trained(arm: str, steps: int, seed: int) -> tuple[Transformer, Params | Overlay]:
     """The model of an arm after its steps."""
-    model, rate = seeing_model(), warmup_cosine(5e-3, warmup=20, total=steps)
+    model, rate = seeing_model(), warmup_cosine(5e-3, warmup=min(20, steps), total=steps)
     params: Params | Overlay = model.init(np.random.default_rng(seed))
     if arm == "frozen":
         writer = Transformer(TransformerConfig(**DECODER, context=6))

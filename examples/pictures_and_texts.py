@@ -66,7 +66,7 @@ def trained(tokenizer: BytePairTokenizer, steps: int, seed: int) -> tuple[Towers
         if (step + 1) % 100 == 0:
             print(f"step {step + 1:5}  loss {loss:.3f}  temperature {np.exp(-params.log_scale[0]):.3f}", flush=True)
 
-    fit_towers(towers, params, batches(), warmup_cosine(2e-3, warmup=50, total=steps), on_step=show)
+    fit_towers(towers, params, batches(), warmup_cosine(2e-3, warmup=min(50, steps), total=steps), on_step=show)
     return towers, params
 
 

@@ -176,7 +176,7 @@ def trained(data: Iterator[minigpt.Batch], labels: int, steps: int, seed: int) -
     params = model.init(np.random.default_rng([seed, 1]))
     optimizer = minigpt.adamw(weight_decay=0.05, decayed=params.matrix_size)
     state, rng = optimizer.init(params.flat), np.random.default_rng([seed, 2])
-    learning_rate = minigpt.warmup_cosine(2e-3, warmup=50, total=steps)
+    learning_rate = minigpt.warmup_cosine(2e-3, warmup=min(50, steps), total=steps)
     for step, batch in enumerate(progress_bar(data, total=steps, desc="training")):
         _, grads = loss_and_gradient(model, params, batch, minigpt.Call(rng=rng))
         minigpt.clip_by_global_norm(grads.flat, 1.0)

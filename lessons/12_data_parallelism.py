@@ -60,6 +60,13 @@ from minigpt.plots_parallel import (
 from minigpt.text import BatchSampler, load_corpus
 from minigpt.train import prepare_run, read_metrics, train
 
+
+def held(name, value, above, below, others):
+    """`expect`, where a quick run is too small for the band."""
+    against = {} if quick() else others
+    expect(name, value, above=above, below=below, against=against, full_only=True)
+
+
 # %% [markdown]
 # ## Four workers, eight sentences
 #
@@ -829,14 +836,6 @@ table(
 # %%
 expect("L12.first_loss_of_processes", np.abs(np.diff(list(losses.values()))).max(), below=1e-6)
 given, by_processor, of_processes = (float(np.median(v)) for v in speeds.values())
-
-
-def held(name, value, above, below, others):
-    """`expect`, where a quick run is too small for the band."""
-    against = {} if quick() else others
-    expect(name, value, above=above, below=below, against=against, full_only=True)
-
-
 held("L12.processor_time_of_two", by_processor, 1.4, 2.6, {"one worker": 1.0})
 FREE = 1.6  # below this, the second core was not ours
 if given > FREE:

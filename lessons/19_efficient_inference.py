@@ -1682,7 +1682,9 @@ alone = [
 ]
 agree = np.mean([mine == theirs for mine, theirs in zip(texts[max(TOGETHER)], alone, strict=True)])
 print(f"{agree:.3f} of {len(alone)} texts are those that are written alone")
-expect("E27.bytes_per_token_16", read[1] / read[16], equal=16)
+expect(
+    "E27.bytes_per_token_16", read[1] / read[16], equal=16, full_only=True
+)  # a text may end early
 print("16 texts at once, times as many tokens a second:", *(f"{x:.2f}" for x in more_texts))
 expect(
     "E27.batched_speedup",

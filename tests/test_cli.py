@@ -296,6 +296,7 @@ BAD_INPUT = {
         lambda t, s, r: ["train", str(s), "--zero", "2"],
         "--zero 2 is for several",
     ),
+    "a model without a name": (lambda t, s, r: ["evaluate", "", str(s)], "the name of the model is empty"),
     "a text without a name": (lambda t, s, r: ["evaluate", str(r), ""], "the name of a file is empty"),
     "dropout of everything": (lambda t, s, r: ["train", str(s), "--dropout", "1"], "dropout is 1.0"),
     "a run to resume that is not there": (

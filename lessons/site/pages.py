@@ -25,6 +25,16 @@ MATHJAX = (
 )
 PAGES = ("ENCODER_OR_DECODER.md", "GLOSSARY.md", "README.md")
 
+# What no page can run, by words of the cell's source, and why.
+ELSEWHERE = {
+    "on_workers(run)": "This cell trains with worker processes, and a browser has none.",
+    "L12.first_loss_of_processes": "This cell reads what worker processes gave, and a browser has none.",
+    "is_chapter = [": "This cell needs the chapters of Python's documentation, which its browser edition lacks.",
+    'kinds = {"reference"': "This cell needs the chapters of Python's documentation, which its browser edition lacks.",
+    "on_chapters = paired_difference": "This cell reads what the one before measured, which no browser runs.",
+    'trap["loss"]': "This cell reads what the one before measured, which no browser runs.",
+}
+
 INDEX = """# minigpt, the course
 
 A transformer in plain NumPy, taken apart: every gradient written by hand, every statement measured. Read it here; a
@@ -178,18 +188,26 @@ def settings(static: Path) -> dict[str, Any]:
 
 
 def name_cells(app: Any, doctree: Any) -> None:
-    """Give every code cell an address, `#cell-07`, and every picture its alternative text."""
+    """Give every code cell an address, `#cell-07`, and a note if no page can run it; every picture gets its text."""
     from docutils import nodes
 
     path = Path(app.srcdir) / f"{app.env.docname}.ipynb"
     if not path.exists():
         return
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    for node in doctree.findall(nodes.container):
+    for node in list(doctree.findall(nodes.container)):
         if node.get("nb_element") != "cell_code":
             continue
         index = node["cell_index"]
         node["ids"].append(f"cell-{index:02}")
+        source = "".join(cells[index]["source"])
+        for why in [why for words, why in ELSEWHERE.items() if words in source]:
+            node["classes"].append("elsewhere")
+            note = nodes.note(
+                "",
+                nodes.paragraph(text=f"Not in the browser. {why} What it shows was made outside."),
+            )
+            node.parent.insert(node.parent.index(node), note)
         texts = [
             output.get("metadata", {}).get("image/png", {}).get("alt", "")
             for output in cells[index].get("outputs", [])

@@ -111,7 +111,7 @@ def _below(name: str) -> str:
         path = path.relative_to(Path.cwd()) if path.is_absolute() else path
     if NAME.fullmatch(path.as_posix()) is None:
         raise UserError(
-            f"{name} cannot stand in a card, whose commands are of files below this folder; go to a folder above it, "
+            f"{name!r} cannot stand in a card, whose commands are of files below this folder; go to a folder above it, "
             "and use names of letters without accents, digits, '.', '_' and '-'"
         )
     return path.as_posix()

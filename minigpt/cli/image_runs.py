@@ -43,6 +43,7 @@ def train_on_images(arguments: argparse.Namespace) -> int:
         except Interrupted as stopped:
             report_stopped(stopped.step, "train", run.path, as_json=arguments.json)
             return STOPPED
+    say("asking the test, beside simple rivals ...")
     result = final_report(run) if run.task == "classify" else asking_report(run)
     print_json(result) if arguments.json else print("\n".join(_lines(result)))
     return 0

@@ -60,7 +60,7 @@ def features(texts: Sequence[str]) -> Sparse:
         text = " ".join(text.split(maxsplit=WORDS)[:WORDS])
         hashes = np.concatenate([word_hashes(text, 1), word_hashes(text, 2)])
         lists.append(np.unique(hashes >> np.uint64(64 - BITS)).astype(np.int64))
-    lengths = np.array([len(one) for one in lists], np.int64)
+    lengths = np.array([len(one) for one in lists], np.intp)
     values = np.repeat(1 / np.sqrt(np.maximum(1, lengths)), lengths)
     return Sparse(np.cumsum([0, *lengths]), np.concatenate(lists), values, 1 << BITS)
 

@@ -33,7 +33,9 @@ class Overlap:
         together = np.concatenate([*hashes, np.zeros(0, np.uint64)])
         order = np.argsort(together, kind="stable")
         self.hashes = together[order]  # (G,)
-        self.owners = np.repeat(np.arange(len(hashes)), self.lengths)[order]  # (G,) the document that each is from
+        self.owners = np.repeat(np.arange(len(hashes)), self.lengths.astype(np.intp))[
+            order
+        ]  # (G,) the document that each is from
         self.sizes = sorted(sizes)
 
     def shares(self, text: str) -> dict[int, float]:

@@ -117,7 +117,7 @@ def explain_text(
     Raises
     ------
     UserError
-        For a text that is too long, has no gap or is empty; for texts of different lengths.
+        For a text that is too long, has no gap or is empty; for texts of different lengths; for a damaged model.
     """
     rng = np.random.default_rng(0) if rng is None else rng
     reading = _read(opened, text)
@@ -130,6 +130,7 @@ def explain_text(
     parts, rest = _parts(question)
     start = question.other(second.batch) if with_other and second else None
     patched, heads, exact = (None,) * 3 if start is None else _patched(question, start)
+    _check_finite(np.array([score for _, score in parts]), patched, heads, *rolled.values())
     return Explanation(
         opened.name, text, target, question.value(), probability, against, other or "", reading.labels,
         [
@@ -223,7 +224,14 @@ def _scores(question: Question, name: str, rng: np.random.Generator, start: Ques
             found = METHODS[name].explain(question, rng)
     except UserError as error:  # such as one whose sum does not come out
         return Scores(name, refused=str(error))
+    _check_finite(*found.scores.values())
     return Scores(name, dict(found.scores), found.error, way)
+
+
+def _check_finite(*arrays: np.ndarray | None) -> None:
+    """`UserError` for what a damaged model's gradients, or activations, make."""
+    if not all(np.isfinite(array).all() for array in arrays if array is not None):
+        raise UserError(DAMAGED)
 
 
 def _lens(question: Question, reading: Reading) -> list[tuple[str, list[tuple[str, float]]]]:

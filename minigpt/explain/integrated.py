@@ -70,7 +70,7 @@ def integrated_gradients(
         if EMBEDDING not in own:
             raise UserError(f"first_ahead is about the first token of {EMBEDDING}, which does not walk; let it")
         absent = {**absent, EMBEDDING: np.concatenate([own[EMBEDDING][:1], absent[EMBEDDING][1:]])}
-    with progress_bar(total=most_steps, desc=NAME, unit="step", leave=False, disable=not progress) as bar:
+    with progress_bar(total=most_steps, desc=NAME, unit=" steps", leave=False, disable=not progress) as bar:
         scores, reached, steps = _walked(_Way(question, own, absent, bar), beginning, tolerance, most_steps)
     if beginning is None:
         return Attribution(NAME, scores, reached[1] - reached[0], steps)

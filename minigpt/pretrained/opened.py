@@ -102,6 +102,8 @@ def open_model(
     """
     check_dtype(dtype)
     name = str(name_or_path)
+    if not str(name).strip():
+        raise UserError(f"the name of the model is empty; give a folder, a .gguf file or one of {', '.join(NAMED)}")
     if name not in NAMED and has_compressed(name):
         if np.dtype(dtype) != np.float32:
             raise UserError("compressed weights are decoded to float32; leave the dtype out")

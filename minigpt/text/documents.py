@@ -69,7 +69,11 @@ def text_files(path: str | Path) -> list[TextFile]:
     files = [file for file in files if file.path.is_file()]
     if not files:
         kinds = ", ".join(sorted(known))
-        raise UserError(f"the folder {path} has no text files ({kinds}, or these with {GZIP}); choose another")
+        pictures = any(_suffix(file) == ".png" for file in _below(path))
+        raise UserError(
+            f"the folder {path} has no text files ({kinds}, or these with {GZIP}); "
+            + ("a model learns from its pictures with --task classify" if pictures else "choose another")
+        )
     return sorted(files, key=lambda file: file.path)
 
 

@@ -25,7 +25,7 @@ from minigpt.vision.data import CHANGED
 from minigpt.vision.named import split
 from minigpt.vision.prepare import eye_of
 from minigpt.vision.questions import Questions, check_size
-from minigpt.vision.run import SEEN_PARTS, ImageFolder, has_images, pixel_statistics, write_array
+from minigpt.vision.run import SEEN_PARTS, ImageFolder, first_files, pixel_statistics, write_array
 
 DECODER: dict[str, Any] = {"width": 64, "layers": 2, "heads": 4, "init_std": 0.1}  # of the recipe `tiny`
 ENCODER: dict[str, Any] = {"width": 64, "layers": 3, "heads": 4, "position": "learned"}
@@ -167,9 +167,8 @@ def prepare_asking(
         augment=augment,
         provenance=provenance(words),
     )
-    with nullcontext() if held else locked(path, make_folder=True):
-        if has_images(path) and folder.begun:
-            raise UserError(f"{path} holds a model that was trained; choose another folder, or remove that one first")
+    names = [TOKENIZER, *(f"{part}{kind}" for part in parts for kind in (".npy", "_questions.json"))]
+    with nullcontext() if held else locked(path, make_folder=True), first_files(folder, names):
         checksums = folder.corpus["checksums"] = {}
         tokenizer.save(path / TOKENIZER)
         checksums[TOKENIZER] = checksum(path / TOKENIZER)
@@ -178,7 +177,6 @@ def prepare_asking(
             texts_of = path / f"{part}_questions.json"
             write_json(texts_of, list(zip(some.questions, some.answers, some.pictures.tolist(), strict=True)))
             checksums[texts_of.name] = checksum(texts_of)
-        folder.save()
     return folder
 
 

@@ -8,6 +8,8 @@ best.safetensors and last.safetensors (checkpoints), metrics.csv, loss.png. Whil
 
 import json
 import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.files import checksum, read_json, replacing, write_json
+from minigpt.files import checksum, read_json, replacing, write_json, write_text
 from minigpt.model import TransformerConfig
 from minigpt.train import RunFolder
 from minigpt.train.folder import PROVENANCE, read_settings
@@ -26,6 +28,8 @@ from minigpt.vision.images import Images
 FILE = "images.json"
 FORMAT = "minigpt images 1"
 SEEN_PARTS = ("training", "validation")  # by training; the test is seen at its end
+MARK = ".preparing"  # is there from the first file of a run on until images.json is written
+LATER = ("best.safetensors", "last.safetensors", "metrics.csv", "loss.png", "config.json")  # the last: of another model
 CHECKSUM = "checksum"  # of all else in the description
 TASKS = ("classify", "ask")
 DESCRIPTION = {
@@ -146,6 +150,27 @@ def write_array(path: Path, array: np.ndarray) -> dict[str, str]:
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.save(file, array, allow_pickle=False)
     return {path.name: checksum(path)}
+
+
+@contextmanager
+def first_files(folder: ImageFolder, names: Iterable[str]) -> Iterator[None]:
+    """While inside, the first files of a run are written, images.json at the end. names: of these files.
+
+    `UserError` for a folder with a model that was trained, and for a file that is there and is of no run; what a
+    preparation left that was killed, which a mark tells, is overwritten.
+    """
+    path, mark = folder.path, folder.path / MARK
+    if has_images(path):
+        if folder.begun:
+            raise UserError(f"{path} holds a model that was trained; choose another folder, or remove that one first")
+    elif not mark.exists():
+        for name in (*names, *LATER):
+            if (path / name).exists():
+                raise UserError(f"{path} holds {name} already, and nothing is overwritten; choose another folder")
+    write_text(mark, "")
+    yield
+    folder.save()
+    mark.unlink()
 
 
 def pixel_statistics(pixels: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

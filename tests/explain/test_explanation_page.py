@@ -145,6 +145,16 @@ def test_a_damaged_model_is_not_explained():
         explain_text(one, TEXT)
 
 
+def test_gradients_that_are_no_numbers_are_not_shown(monkeypatch):
+    def broken(question, rng):
+        found = METHODS["gradient"].explain(question, rng)
+        return SimpleNamespace(scores={place: np.nan * scores for place, scores in found.scores.items()}, error=None)
+
+    monkeypatch.setitem(METHODS, "broken", SimpleNamespace(explain=broken))
+    with pytest.raises(UserError, match="no finite numbers"):
+        explain_text(opened(), TEXT, methods=["broken"])
+
+
 def test_a_page_says_how_far_its_method_passed():
     def measured(direct, two_hops, stays):
         shares = {"direct": [direct] * 2, "two hops": [two_hops] * 2}

@@ -248,3 +248,15 @@ def test_the_playground_checks_a_backward(page):
     assert check("def f_backward(dy, x):\n    return dy / (1 + np.exp(-x))")["passed"]
     assert not check("def f_backward(dy, x):\n    return dy * np.tanh(x)")["passed"]
     assert "one pair" in check("")["problem"]
+
+
+def test_what_no_page_can_run_is_one_cell_each():
+    from lessons.site.pages import ELSEWHERE
+
+    cells = [
+        "".join(cell["source"])
+        for path in lesson_sources()
+        for cell in json.loads(path.with_suffix(".ipynb").read_text(encoding="utf-8"))["cells"]
+        if cell["cell_type"] == "code"
+    ]
+    assert {words: sum(words in cell for cell in cells) for words in ELSEWHERE} == dict.fromkeys(ELSEWHERE, 1)

@@ -88,7 +88,10 @@ def test_a_folder_gives_its_text_files_in_order_and_no_hidden_ones(tmp_path):
         path.write_text("x", encoding="utf-8")
     assert [file.name for file in text_files(tmp_path)] == ["a.TXT", "b/c.md", "z.jsonl.gz"]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="has no text files"):
+    with pytest.raises(UserError, match=r"has no text files .*; choose another"):
+        text_files(tmp_path / "empty")
+    (tmp_path / "empty" / "seen.png").write_bytes(b"a picture")
+    with pytest.raises(UserError, match=r"has no text files .* its pictures with --task classify"):
         text_files(tmp_path / "empty")
 
 

@@ -264,6 +264,28 @@ def test_the_column_of_the_classes_of_a_table_can_be_named(tmp_path, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 17
 
 
+@pytest.mark.parametrize("name", ["training.npy", "test_targets.npy", "best.safetensors", "config.json"])
+def test_a_file_of_somebody_elses_is_not_overwritten(name, tmp_path):
+    (tmp_path / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match=f"holds {name} already, and nothing is overwritten"):
+        prepared(tmp_path)
+    assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
+    assert {one.name for one in tmp_path.iterdir()} <= {name, ".lock"}
+
+
+def test_what_a_killed_preparation_left_is_made_anew(tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("minigpt.vision.prepare.ImageData", killed)
+    with pytest.raises(KeyboardInterrupt):
+        prepared(tmp_path)
+    assert (tmp_path / "training.npy").exists() and not (tmp_path / "images.json").exists()
+    monkeypatch.undo()
+    prepared(tmp_path)
+    assert (tmp_path / "images.json").exists() and not (tmp_path / ".preparing").exists()
+
+
 def test_pixels_that_no_patch_reaches_are_said(tmp_path, capsys):
     words = ["train", saved(tmp_path), "--task", "classify", "--workers", "1", "--steps", "1", "--out"]
     assert main([*words, str(tmp_path / "a"), "--patch", "5"]) == 0

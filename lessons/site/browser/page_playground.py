@@ -210,11 +210,12 @@ def open_files(settings: dict[str, Any]) -> dict[str, Any]:
     names = [GIVEN / name for name in settings["names"]]
     if not names:
         raise UserError("no file was chosen; choose the archive of g2p, or the folder of a model")
-    if len(names) == 1 and names[0].suffix == ".npz":
+    alone = len(names) == 1 and names[0].parent == GIVEN  # not the only file of a folder
+    if alone and names[0].suffix == ".npz":
         from minigpt.pretrained.archive import model_of_archive
 
         opened: Any = Opened(*model_of_archive(names[0], dtype=np.float32))
-    elif len(names) == 1:
+    elif alone:
         opened = minigpt.open_model(names[0], quantized=names[0].suffix == ".gguf")
     else:
         marks = ("run.json", "config.json")
@@ -296,7 +297,7 @@ def answer(what: str, settings: str, emit: Callable[[str, str, str], None]) -> s
     try:
         return json.dumps(ANSWERS[what](json.loads(settings)))
     except UserError as error:
-        return json.dumps({"problem": str(error)})
+        return json.dumps({"problem": str(error).replace(f"{GIVEN}/", "")})
     except Exception as error:
         return json.dumps({"problem": f"{type(error).__name__}: {error}"})
 

@@ -80,6 +80,11 @@ class Cell {
   }
 
   async run(full) {
+    if (this.place.classList.contains("elsewhere")) {
+      this.status.textContent = "left out: see the note above";
+      this.place.dataset.ran = "well";
+      return (this.fresh = true);
+    }
     this.output.replaceChildren();
     this.place.classList.add("has-live");
     this.status.textContent = "running";
