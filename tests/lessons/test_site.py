@@ -223,6 +223,13 @@ def test_the_playground_learns_and_says_what_it_would_draw(page):
     found = answer("candidates", prompt="abc", temperature=1, top_k=2, top_p=1)
     assert found["kept"] == 2 and sum(row["after"] for row in found["rows"]) == pytest.approx(1)
     assert found["rows"][0]["token"] == "d"
+    greedy = answer("candidates", prompt="abc", temperature=0, top_k=0, top_p=1)
+    assert [row["after"] for row in greedy["rows"]] == [1] + 8 * [0] and greedy["kept"] == 1
+    answer("begin", text="гдежо" * 30, **settings)  # the prompt of the page is of another alphabet
+    seen = answer("learn", count=1, prompt="the ")
+    assert seen["sample"].startswith("гдеж") and np.shape(seen["attention"]) == (1, 2, 4, 4)
+    assert "steps is ''; give a whole number" in answer("begin", text="a" * 99, **{**settings, "steps": ""})["problem"]
+    assert "rate is 'x'; give a number" in answer("begin", text="a" * 99, **{**settings, "rate": "x"})["problem"]
 
 
 def test_the_playground_finds_who_sees_the_answer(page):
