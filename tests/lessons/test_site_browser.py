@@ -155,6 +155,76 @@ def test_a_loop_is_stopped(tab, address):
     assert ran(tab) == "well" and tab.locator(".cell-live").first.text_content().strip() == "42"
 
 
+def write(tab, number, source):
+    """Have a cell run something else, whose end `ran` awaits."""
+    cell = tab.locator("div.cell[id]").nth(number)
+    cell.locator(".cell_input pre").evaluate("(place, text) => (place.textContent = text)", source)
+    cell.evaluate("place => delete place.dataset.ran")
+    cell.get_by_role("button", name="run", exact=True).click()
+    return cell
+
+
+def test_stop_ends_what_runs_and_nothing_after_it(tab, address):
+    tab.goto(f"{address}/02_self_attention.html")
+    left(tab, "index.html")
+    tab.reload()  # now its memory is shared, so that an interrupt is Python's own
+    tab.wait_for_selector(".run-bar")
+    write(tab, 0, "x = 41")
+    assert tab.evaluate("crossOriginIsolated") and ran(tab) == "well"
+    stop = tab.get_by_role("button", name="stop").first
+    stop.click()
+    assert write(tab, 0, "x += 1") and ran(tab) == "well"
+    write(tab, 0, "while True: pass")
+    write(tab, 1, "import time\ntime.sleep(5)\nprint(x)")
+    tab.wait_for_timeout(2000)
+    stop.click()
+    assert ran(tab, 0) == "badly" and ran(tab, 1) == "well"
+    assert tab.locator(".cell-live").nth(1).text_content().strip() == "42"
+
+
+def test_a_cell_after_a_quick_one_says_so(tab, address):
+    tab.goto(f"{address}/02_self_attention.html")
+    tab.wait_for_selector(".run-bar")
+
+    def words(number, source):
+        status = write(tab, number, source).locator(".run-status")
+        assert ran(tab, number) == "well"
+        return status.text_content()
+
+    assert "quick" not in words(1, "print(3)")
+    assert ", in quick mode" in words(0, "STEPS = 3")
+    assert ", after cells in quick mode" in words(1, "print(3)")
+    tab.locator("#in-full").check()
+    assert "quick" not in words(0, "STEPS = 3") and "quick" not in words(1, "print(3)")
+
+
+def test_another_folder_at_the_same_address_is_shown(chromium, site, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "index.html").write_text("something else", encoding="utf-8")
+    place = [site]
+
+    class Changing(Quiet):
+        def translate_path(self, path):
+            self.directory = str(place[0])
+            return super().translate_path(path)
+
+    server = http.server.ThreadingHTTPServer(("localhost", 0), Changing)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    tab = chromium.new_context().new_page()
+    tab.set_default_timeout(600_000)
+    tab.goto(f"http://localhost:{server.server_port}/index.html")
+    left(tab, "index.html")
+    place[0] = tmp_path / "other"
+    tab.reload()
+    tab.wait_for_function("async () => !(await navigator.serviceWorker.getRegistrations()).length")
+    tab.goto(f"http://localhost:{server.server_port}/index.html")
+    assert tab.locator("body").text_content() == "something else"
+    assert tab.evaluate("caches.keys()") == []
+    tab.context.close()
+    server.shutdown()
+    server.server_close()
+
+
 def test_it_works_without_the_network_once_it_was_fetched(tab, address):
     tab.goto(f"{address}/index.html")
     tab.wait_for_selector(".kept-note")
