@@ -644,7 +644,7 @@ apart = [one["equalized_odds"]["gap"]["value"] for one in reports["base rates 30
 alike = [one["equalized_odds"]["gap"]["value"] for one in reports["45% in both"]]
 expect("E26.odds_gap", min(apart), above=0.2, against={"equal_base_rates": max(alike)})
 off = [
-    rates["calibration_error"]
+    rates["calibration_error"]["value"]
     for some in reports.values()
     for one in some
     for rates in one["groups"].values()
