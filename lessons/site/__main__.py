@@ -12,10 +12,11 @@ import tempfile
 from pathlib import Path
 
 from minigpt.errors import UserError
+from minigpt.files import read_json
 
 
 def main(words: list[str] | None = None) -> int:
-    """0, or 2 with a sentence on what is wrong."""
+    """0, 2 with a sentence on what is wrong, or 130 if somebody interrupted it."""
     parser = argparse.ArgumentParser(
         prog="python -m lessons.site",
         description=__doc__,
@@ -46,6 +47,9 @@ def main(words: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"error: interrupted; {arguments.out} is as it was", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -56,8 +60,7 @@ def build(out: Path, *, self_contained: bool = False, wheels: Path | None = None
     from lessons.site.pages import render, write_sources
 
     _check_place(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".building-") as folder:
+    with _beside(out) as folder:
         work = Path(folder)
         write_sources(work / "sources")
         render(work / "sources", work / "site", work / "between")
@@ -76,13 +79,33 @@ def build(out: Path, *, self_contained: bool = False, wheels: Path | None = None
     print(f"To read and run it here: python -m http.server --directory {out} 8000")
 
 
+def _beside(out: Path) -> tempfile.TemporaryDirectory:
+    """A folder in which the site grows. `UserError` if nothing can be written there."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=out.parent, prefix=".building-")
+    except OSError as error:
+        raise UserError(
+            f"{out} cannot be made ({error.strerror}); give a place where you may write"
+        ) from None
+
+
 def _check_place(out: Path) -> None:
     """Refuse a folder that holds something else than an earlier site."""
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; give the site a folder of its own")
-    if out.is_dir() and any(out.iterdir()) and not (out / "minigpt.json").exists():
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    if not (out / "minigpt.json").exists():
         raise UserError(
             f"{out} holds something else than a site of ours; give the site a folder of its own"
+        )
+    own = {"service.js", "minigpt.json", ".nojekyll", "_sources"}
+    own |= {str(name).partition("/")[0] for name in read_json(out / "minigpt.json").get("kept", ())}
+    foreign = sorted(path.name for path in out.iterdir() if path.name not in own)
+    if foreign:
+        raise UserError(
+            f"{out} is a site of ours and holds {foreign[0]}, which a new one would replace; move it away"
         )
 
 

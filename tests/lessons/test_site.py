@@ -110,6 +110,32 @@ def test_a_link_to_nowhere_is_found(tmp_path):
     assert loaded_from_elsewhere(tmp_path) == ["b.html: https://example.org/x.js"]
 
 
+def test_a_place_that_is_not_the_sites_own_is_refused_in_a_sentence(tmp_path, capsys, monkeypatch):
+    from lessons.site import __main__ as command
+
+    (tmp_path / "file").write_text("dear", encoding="utf-8")
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "minigpt.json").write_text('{"kept": ["index.html", "_static/page.js"]}', encoding="utf-8")
+    for name in ("index.html", "service.js"):
+        (site / name).write_text("an earlier site", encoding="utf-8")
+    assert command.main([str(tmp_path / "file" / "deep")]) == 2
+    assert "give a place where you may write" in capsys.readouterr().err
+    (site / "CNAME").write_text("example.org", encoding="utf-8")
+    assert command.main([str(site)]) == 2
+    assert "holds CNAME, which a new one would replace" in capsys.readouterr().err
+    (site / "CNAME").unlink()
+
+    def interrupt(_folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("lessons.site.pages.write_sources", interrupt)
+    assert command.main([str(site)]) == 130
+    assert "interrupted" in capsys.readouterr().err
+    assert (site / "index.html").read_text(encoding="utf-8") == "an earlier site"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "site"]
+
+
 def test_a_docstring_becomes_markdown():
     text = as_markdown("Two * stars.\n\nParameters\n----------\nx : (B, T)\n    In.\n\n>>> 1 + 1\n2")
     assert text == "Two \\* stars.\n\n**Parameters**\n\n- `x : (B, T)`: In.\n\n```python\n>>> 1 + 1\n2\n```"
@@ -149,6 +175,10 @@ def test_a_cell_runs_and_shows_what_a_notebook_shows(page, monkeypatch):
     assert "page_kernel" not in told[-1][1]
     assert not run("import minigpt; minigpt.Sampling(top_k=0)") and told[-1][1].startswith("top_k is 0")
     assert run("print('x' * 200_000)") and "is left out" in "".join(piece[1] for piece in told)
+    assert run("for i in range(20_000): print(i)") and len(told) < 2000  # a page could not follow each by itself
+    assert "".join(piece[1] for piece in told).startswith("".join(f"{i}\n" for i in range(15_000)))
+    assert not run("for i in range(999): print(i)\ndisplay_ = 1 / 0") and told[-1][0] == "error"
+    assert "".join(piece[1] for piece in told[:-1]).endswith("998\n")
     kernel.forget("p")
     assert not run("x")
 
@@ -193,6 +223,13 @@ def test_the_playground_learns_and_says_what_it_would_draw(page):
     found = answer("candidates", prompt="abc", temperature=1, top_k=2, top_p=1)
     assert found["kept"] == 2 and sum(row["after"] for row in found["rows"]) == pytest.approx(1)
     assert found["rows"][0]["token"] == "d"
+    greedy = answer("candidates", prompt="abc", temperature=0, top_k=0, top_p=1)
+    assert [row["after"] for row in greedy["rows"]] == [1] + 8 * [0] and greedy["kept"] == 1
+    answer("begin", text="гдежо" * 30, **settings)  # the prompt of the page is of another alphabet
+    seen = answer("learn", count=1, prompt="the ")
+    assert seen["sample"].startswith("гдеж") and np.shape(seen["attention"]) == (1, 2, 4, 4)
+    assert "steps is ''; give a whole number" in answer("begin", text="a" * 99, **{**settings, "steps": ""})["problem"]
+    assert "rate is 'x'; give a number" in answer("begin", text="a" * 99, **{**settings, "rate": "x"})["problem"]
 
 
 def test_the_playground_finds_who_sees_the_answer(page):

@@ -4,10 +4,12 @@ import ast
 import base64
 import io
 import linecache
+import math
 import os
 import random
 import sys
 import sysconfig
+import time
 import traceback
 import zipfile
 from collections.abc import Callable
@@ -16,6 +18,8 @@ from typing import Any
 
 DPI = 100
 MOST_CHARACTERS = 100_000  # that one cell may print
+AT_ONCE = 200  # pieces of print that are shown without delay
+GATHERED = 0.1  # seconds for which later ones are
 
 _names: dict[str, dict[str, Any]] = {}  # of each page, as a notebook has its own
 
@@ -28,19 +32,31 @@ _emit: Callable[[str, str, str], None] = _nowhere
 
 
 class Printed(io.TextIOBase):
-    """What a cell prints, line by line, until it is too much."""
+    """What a cell prints, until it is too much: at first piece by piece, then gathered, which a page can follow."""
 
-    def __init__(self) -> None:
-        self.left = MOST_CHARACTERS
+    def __init__(self, emit: Callable[[str, str, str], None]) -> None:
+        self.emit, self.left, self.pieces = emit, MOST_CHARACTERS, 0
+        self.held: list[str] = []
+        self.last = -math.inf
 
     def write(self, text: str) -> int:
-        """Hand it to the page."""
+        """Hand it to the page, at once or soon."""
         if self.left > 0:
-            _emit("text", text[: self.left], "")
+            self.held.append(text[: self.left])
             self.left -= len(text)
+            self.pieces += 1
             if self.left <= 0:
-                _emit("text", "\n(the rest of what this cell printed is left out)\n", "")
+                self.held.append("\n(the rest of what this cell printed is left out)\n")
+            if self.pieces <= AT_ONCE or self.left <= 0 or time.monotonic() - self.last > GATHERED:
+                self.flush()
         return len(text)
+
+    def flush(self) -> None:
+        """Hand over what was gathered."""
+        if self.held:
+            self.last = time.monotonic()
+            self.emit("text", "".join(self.held), "")
+            self.held.clear()
 
     def writable(self) -> bool:
         """It is."""
@@ -67,12 +83,18 @@ def run_cell(
 ) -> bool:
     """Run the source in the page's names; whether it ended well. emit(kind, text, alt) gets each piece."""
     global _emit  # noqa: PLW0603  # one cell runs at a time
-    _emit = emit
+    printed = Printed(emit)
+
+    def after_print(kind: str, text: str, alt: str) -> None:
+        printed.flush()
+        emit(kind, text, alt)
+
+    _emit = after_print
     os.environ["MINIGPT_QUICK"] = "1" if quick else "0"
     names = _names.setdefault(page, {"__name__": "__main__"})
     place = f"<{page}, {cell}>"
     linecache.cache[place] = (len(source), None, source.splitlines(keepends=True), place)
-    with redirect_stdout(Printed()), redirect_stderr(Printed()):
+    with redirect_stdout(printed), redirect_stderr(printed):
         try:
             tree = ast.parse(source, place)
             last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
@@ -82,9 +104,10 @@ def run_cell(
                 if value is not None:
                     display(value)
         except BaseException as error:
-            emit("error", told(error, place), "")
+            after_print("error", told(error, place), "")
             return False
         finally:
+            printed.flush()
             _close_figures()
     return True
 

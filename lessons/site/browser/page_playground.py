@@ -25,11 +25,12 @@ class Learner:
     """A tiny GPT, its text, and how far it has come."""
 
     def __init__(self, text: str, settings: dict[str, Any]):
-        context = int(settings["context"])
+        context = number(settings, "context")
         if len(text) < 4 * context:
             raise UserError(
                 f"the text has {len(text)} characters; give at least {4 * context}, four times the context"
             )
+        self.text = text
         self.tokenizer = minigpt.CharacterTokenizer.train([text])
         tokens = self.tokenizer.encode(text)
         cut = len(tokens) - max(context + 1, len(tokens) // 10)
@@ -38,7 +39,7 @@ class Learner:
             "tiny",
             vocabulary_size=self.tokenizer.vocabulary_size,
             context=context,
-            **{name: int(settings[name]) for name in ("width", "layers", "heads")},
+            **{name: number(settings, name) for name in ("width", "layers", "heads")},
         )
         self.rng = np.random.default_rng(int(settings.get("seed", 0)))
         self.model = minigpt.Transformer(config)
@@ -46,9 +47,9 @@ class Learner:
         self.prefix = settings.get("mask") == "prefix"
         self.optimizer = adamw(weight_decay=0.01, decayed=self.params.matrix_size)
         self.state = self.optimizer.init(self.params.flat)
-        self.step, self.total = 0, int(settings["steps"])
+        self.step, self.total = 0, number(settings, "steps")
         self.rate = warmup_cosine(
-            float(settings["rate"]), warmup=max(1, self.total // 20), total=self.total
+            number(settings, "rate", float), warmup=max(1, self.total // 20), total=self.total
         )
 
     def batch(self, tokens: np.ndarray) -> Any:
@@ -74,6 +75,21 @@ class Learner:
         return losses
 
 
+def number(settings: dict[str, Any], name: str, kind: Any = int) -> Any:
+    """What a field of the page says. `UserError` if that is no number, such as a field left empty."""
+    try:
+        return kind(settings[name])
+    except ValueError:
+        wanted = "a whole number" if kind is int else "a number"
+        raise UserError(f"{name.replace('_', '-')} is {settings[name]!r}; give {wanted}") from None
+
+
+def known(learner: Learner, prompt: str) -> str:
+    """The prompt without characters that are not in the learner's text; where nothing is left, the text's beginning."""
+    characters = set(learner.text)
+    return "".join(one for one in prompt if one in characters) or learner.text[:4]
+
+
 def begin(settings: dict[str, Any]) -> dict[str, Any]:
     """A new model for a text."""
     learner = _kept["model"] = Learner(settings["text"], settings)
@@ -89,12 +105,13 @@ def learn(settings: dict[str, Any]) -> dict[str, Any]:
     learner = _chosen("model")
     losses = learner.learn(int(settings["count"]))
     held_out = loss(learner.model, learner.params, learner.batch(learner.held_out))
+    prompt = known(learner, settings["prompt"])
     sample = "".join(
         minigpt.generate_text(
             learner.model,
             learner.params,
             learner.tokenizer,
-            settings["prompt"] or "\n",
+            prompt,
             60,
             sampling=minigpt.Sampling(temperature=0.8),
             rng=np.random.default_rng(learner.step),
@@ -105,8 +122,8 @@ def learn(settings: dict[str, Any]) -> dict[str, Any]:
         "total": learner.total,
         "losses": losses,
         "held_out": held_out,
-        "sample": sample,
-        **attention({"prompt": settings["prompt"]}),
+        "sample": prompt + sample,
+        **attention({"prompt": prompt}),
     }
 
 
@@ -138,7 +155,12 @@ def candidates(settings: dict[str, Any]) -> dict[str, Any]:
     tokens = chosen.tokenizer.encode(settings["prompt"] or "\n")[-chosen.model.config.context :]
     logits = chosen.model.forward(chosen.params, tokens[None])[0][:, -1].astype(np.float64)
     before = distribution(logits, minigpt.Sampling())[0]
-    after = distribution(logits, sampling_of(settings))[0]
+    sampling = sampling_of(settings)
+    if sampling.temperature:
+        after = distribution(logits, sampling)[0]
+    else:  # greedy
+        after = np.zeros_like(before)
+        after[before.argmax()] = 1
     rows = [
         {"token": _piece(chosen.tokenizer, i), "before": float(before[i]), "after": float(after[i])}
         for i in np.argsort(-before, kind="stable")[:SHOWN]
@@ -164,9 +186,9 @@ def write(settings: dict[str, Any]) -> dict[str, Any]:
 def sampling_of(settings: dict[str, Any]) -> Any:
     """0 stands for "do not cut" of top-k."""
     return minigpt.Sampling(
-        temperature=float(settings["temperature"]),
-        top_k=int(settings["top_k"]) or None,
-        top_p=float(settings["top_p"]),
+        temperature=number(settings, "temperature", float),
+        top_k=number(settings, "top_k") or None,
+        top_p=number(settings, "top_p", float),
     )
 
 
@@ -187,7 +209,7 @@ def leaks(settings: dict[str, Any]) -> dict[str, Any]:
         )
     )
     params = model.init(np.random.default_rng(0), dtype=np.float64)
-    prefix = np.array([max(1, min(int(settings["prefix"]), size))]) if mask == "prefix" else None
+    prefix = np.array([max(1, min(number(settings, "prefix"), size))]) if mask == "prefix" else None
 
     def final(tokens: np.ndarray) -> np.ndarray:
         seen: dict[str, np.ndarray] = {}

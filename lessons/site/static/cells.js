@@ -3,6 +3,8 @@ import { button, element, show } from "./output.js";
 
 const PAGE = location.pathname.split("/").pop().replace(".html", "");
 const QUICK_WORDS = "in quick mode: small, so its numbers are not those of the text";
+const AFTER_QUICK = "after cells in quick mode, so its numbers may not be those of the text";
+const small = new Set(); // cells whose last run was quick, which later ones may build upon
 
 export function equip(interpreter, exercises) {
   const cells = [...document.querySelectorAll("div.cell[id]")].map((place, number) => new Cell(place, number, interpreter));
@@ -31,7 +33,10 @@ export function equip(interpreter, exercises) {
   }
   // Whoever goes into a cell is likely to run it.
   cells.forEach((cell) => cell.code.addEventListener("focus", () => interpreter.begin().catch(() => {}), { once: true }));
-  document.addEventListener("interpreter-ended", () => cells.forEach((cell) => (cell.fresh = false)));
+  document.addEventListener("interpreter-ended", () => {
+    small.clear();
+    cells.forEach((cell) => (cell.fresh = false));
+  });
   window.runAllCells = runAll; // for tests, and for whoever likes the console
 }
 
@@ -85,11 +90,13 @@ class Cell {
     this.status.textContent = "running";
     const began = performance.now();
     const request = { page: PAGE, cell: `cell ${this.number + 1}`, source: this.code.innerText.replaceAll("\u00a0", " "), quick: !full };
+    if (!full && /quick\(\)|STEPS|SEEDS|\bfit\(|train\w*\(/.test(request.source)) small.add(this);
+    else small.delete(this);
     try {
       const well = await this.interpreter.ask("cell", request, (output) => show(this.output, output));
       const seconds = ((performance.now() - began) / 1000).toFixed(1);
-      const small = !full && /quick\(\)|STEPS|SEEDS|\bfit\(|train\w*\(/.test(request.source);
-      this.status.textContent = `${well ? "ran" : "ended with an error"} after ${seconds} s${small ? ", " + QUICK_WORDS : ""}`;
+      const words = small.has(this) ? ", " + QUICK_WORDS : small.size ? ", " + AFTER_QUICK : "";
+      this.status.textContent = `${well ? "ran" : "ended with an error"} after ${seconds} s${words}`;
       this.place.dataset.ran = well ? "well" : "badly";
       return (this.fresh = well);
     } catch (error) {

@@ -38,11 +38,13 @@ export class Interpreter {
     if (data.kind === "progress") this.told(data.text);
     else if (data.kind === "ready") {
       this.told("");
+      this.begun = true;
       resolve();
     } else if (data.kind === "broken") reject(new Error(data.text));
     else if (data.kind === "output") job?.emit(data.output);
     else if (job) {
       this.waiting.delete(data.id);
+      if (this.interrupts) this.interrupts[0] = 0; // one that came too late
       this.told("");
       if (data.kind === "done") job.resolve(data.result);
       else job.reject(new Error(data.text));
@@ -64,17 +66,18 @@ export class Interpreter {
   }
 
   // Python's own interrupt where the page may share memory with its worker, which keeps what was computed; where it may
-  // not, or that does not help within two seconds, the worker is ended.
+  // not, or that does not help within two seconds, or the interpreter has not begun yet, the worker is ended.
   stop(words = "stopped") {
-    if (!this.interrupts) return this.end(words);
+    if (!this.interrupts || !this.begun) return this.end(words);
+    const [running] = this.waiting.keys(); // of several the first, the others wait for their turn
+    if (!running) return; // an interrupt now would hit what runs next
     this.interrupts[0] = 2;
-    const asked = [...this.waiting.keys()];
-    setTimeout(() => asked.some((id) => this.waiting.has(id)) && this.end(words), 2000);
+    setTimeout(() => this.waiting.has(running) && this.end(words), 2000);
   }
 
   end(words) {
     this.worker?.terminate();
-    this.ready = this.worker = null;
+    this.ready = this.worker = this.begun = null;
     this.refuse?.(new Error(words)); // whoever still waits for it to begin
     this.told("");
     for (const job of this.waiting.values()) job.reject(new Error(words));

@@ -37,7 +37,7 @@ export function equip(place, interpreter) {
         held.push([seen.step, seen.held_out]);
         const each = Math.round((performance.now() - began) / Math.max(1, seen.losses.length));
         get("numbers").textContent = `${made.parameters.toLocaleString("en")} parameters, ${made.vocabulary} characters; step ${seen.step} of ${seen.total}, loss ${losses.at(-1).toFixed(2)}, held out ${seen.held_out.toFixed(2)}, guessing ${made.guessing.toFixed(2)}; ${each} ms a step`;
-        get("sample").textContent = value("prompt") + seen.sample;
+        get("sample").textContent = seen.sample;
         draw(get("loss"), losses, held, seen.total, made.guessing);
         heads(get("attention"), seen.attention, seen.pieces);
         if (!going || seen.step >= seen.total) break;

@@ -7,9 +7,17 @@ let keeping = null;
 self.addEventListener("install", (event) => event.waitUntil(self.skipWaiting()));
 
 self.addEventListener("activate", (event) => event.waitUntil((async () => {
-  for (const name of await caches.keys()) if (name.startsWith("minigpt-") && name !== KEPT) await caches.delete(name);
+  await forget((name) => name !== KEPT);
   await self.clients.claim();
 })()));
+
+// Of this folder alone: other courses at the same address keep theirs.
+async function forget(chosen) {
+  for (const name of (await caches.keys()).filter((one) => one.startsWith("minigpt-") && chosen(one))) {
+    const [first] = await (await caches.open(name)).keys();
+    if (!first || first.url.startsWith(HERE)) await caches.delete(name);
+  }
+}
 
 // Each page asks for it once it is shown: a visit that ended early is taken up by the next.
 self.addEventListener("message", (event) => {
@@ -22,6 +30,10 @@ self.addEventListener("message", (event) => {
 async function keepAll() {
   const cache = await caches.open(KEPT);
   const note = await fetch(new Request(HERE + "minigpt.json", { cache: "no-cache" })).catch(() => cache.match(HERE + "minigpt.json"));
+  if (note?.status === 404) { // something else is offered here now, such as another folder at the same port
+    await self.registration.unregister();
+    await forget(() => true);
+  }
   if (!note?.ok) return false;
   const waiting = ["", ...(await note.json()).kept, "minigpt.json"];
   let all = true;
