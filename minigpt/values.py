@@ -33,6 +33,7 @@ class Kind(NamedTuple):
 
 FLAG = Kind("True or False", lambda value: isinstance(value, bool))
 TEXT = Kind("a string", lambda value: isinstance(value, str))
+FILLED = Kind("a text that is not empty", lambda value: isinstance(value, str) and bool(value.strip()))
 TABLE = Kind("a table", lambda value: isinstance(value, dict))
 LIST = Kind("a list", lambda value: isinstance(value, list))
 ANYTHING = Kind("anything", lambda value: True)

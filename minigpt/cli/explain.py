@@ -9,6 +9,7 @@ import numpy as np
 from minigpt.cli.options import MODEL, add_command, checkpoint_option, file, print_json, visible
 from minigpt.errors import UserError
 from minigpt.explain.explanation import FAST, SAME, Explanation, explain_text
+from minigpt.explain.integrated import FEW, MOST
 from minigpt.explain.methods import METHODS
 from minigpt.explain.page import write_page
 from minigpt.explain.table import kept_trials
@@ -34,7 +35,11 @@ def add(subparsers: Any) -> None:
     parser.add_argument("text", help="at most 64 tokens; of a model that fills gaps, with its mask")
     parser.add_argument("--against", metavar="TEXT", help="what makes the difference to this one, of as many tokens?")
     parser.add_argument(
-        "--method", nargs="+", choices=tuple(METHODS), default=list(FAST), help=f"(default {', '.join(FAST)})"
+        "--method",
+        nargs="+",
+        choices=tuple(METHODS),
+        default=list(FAST),
+        help=f"(default {', '.join(FAST)}); integrated gradients take {FEW + MOST:,} steps at most; a bar says so",
     )
     parser.add_argument("--out", type=file, metavar="PAGE.html", help="write a page, and a PNG beside it")
     parser.add_argument("--seed", type=int, default=0, help="of the methods that draw (default 0)")

@@ -16,10 +16,10 @@ from minigpt.vision import Augmentation, ImageFolder, has_images, prepare_images
 from minigpt.vision.asking import asking_config, prepare_asking
 from minigpt.vision.named import NAMES, TEST, named_set
 from minigpt.vision.prepare import MODERN, config_of, left_out
-from minigpt.vision.questions import NAMED_QUESTIONS, read_questions
+from minigpt.vision.questions import NAMED_QUESTIONS, OTHERS, read_questions
 from minigpt.vision.seen import images_of
 
-ASKED, ASKED_TOGETHER = 4, 32  # times that each question is asked, and how many in a step
+ASKED_TOGETHER = 32  # questions in a step
 EPOCHS, BATCH, RATE, DECAY, VALIDATIONS = 60, 64, 2e-3, 0.05, 10
 
 
@@ -69,18 +69,15 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
         if getattr(arguments, name) is not None:
             raise UserError(f"--{name} goes with --task classify; leave it out")
     test = arguments.test
-    named = arguments.corpus in NAMED_QUESTIONS
-    if test is None and not named:
+    if test is None and arguments.corpus not in NAMED_QUESTIONS:
         raise UserError("--task ask is measured on other questions; name them with --test")
-    augment, times = Augmentation.from_text(arguments.augment) if arguments.augment else Augmentation(), ASKED
-    first = arguments.first
-    if named:
-        _, usual, times, word = NAMED_QUESTIONS[arguments.corpus]
-        augment = usual if arguments.augment is None else augment
-        first = word if first is None else first
+    usual = NAMED_QUESTIONS.get(arguments.corpus, OTHERS)
+    augment = Augmentation.from_text(arguments.augment) if arguments.augment else usual.augment
+    first = usual.first if arguments.first is None else arguments.first
+    areas = usual.areas if arguments.areas is None and arguments.patch is None else arguments.areas
     found, asked = read_questions(arguments.corpus), read_questions(test or arguments.corpus + TEST)
-    settings = _settings(arguments, len(found.questions), times, ASKED_TOGETHER)
-    config = asking_config(found.pixels.shape[1:], 512, 32, arguments.patch, arguments.areas)
+    settings = _settings(arguments, len(found.questions), usual.times, ASKED_TOGETHER, usual.weight_decay)
+    config = asking_config(found.pixels.shape[1:], 512, 32, arguments.patch, areas)
     _check_memory(config, settings)
     _say_left_out(config)
     with reserved_folder(arguments, f"{Path(arguments.corpus).stem}-ask", has_images) as path:
@@ -90,7 +87,7 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
             asked,
             name=arguments.corpus,
             patch=arguments.patch,
-            areas=arguments.areas,
+            areas=areas,
             augment=augment,
             first=None if first == "none" else first,
             settings=settings,
@@ -99,7 +96,9 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
         )
 
 
-def _settings(arguments: argparse.Namespace, images: int, epochs: int = EPOCHS, most: int = BATCH) -> TrainSettings:
+def _settings(
+    arguments: argparse.Namespace, images: int, epochs: int = EPOCHS, most: int = BATCH, decay: float = DECAY
+) -> TrainSettings:
     batch = arguments.batch or min(most, images)
     steps = arguments.steps or max(100, epochs * images // (batch * (arguments.accumulate or 1)))
     given = {name: value for name in ("optimizer", "accumulate", "seed") if (value := getattr(arguments, name))}
@@ -107,7 +106,7 @@ def _settings(arguments: argparse.Namespace, images: int, epochs: int = EPOCHS, 
         steps=steps,
         batch=batch,
         learning_rate=RATE if arguments.learning_rate is None else arguments.learning_rate,
-        weight_decay=DECAY if arguments.weight_decay is None else arguments.weight_decay,
+        weight_decay=decay if arguments.weight_decay is None else arguments.weight_decay,
         warmup=min(100, steps),
         final_rate=0.0,
         workers=min(arguments.workers or cores(), batch),

@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         choices=range(17),
         metavar="N",
         help="ask: the means of the patches in N x N areas stand ahead of the question, or with 0 all patches "
-        "(default 2: quarters)",
+        "(default 2: quarters; digit-scenes: 4)",
     )
     group.add_argument(
         "--recipe", choices=tuple(RECIPES), help="classify: what the model is made of (default modern); vit is exported"

@@ -240,7 +240,7 @@ def _part(name: str) -> str:
         return name
     words = {"feed_forward": "feed-forward", "attention.head.": "head ", "cross_attention.head.": "across, head ",
              "attention.output.bias": "bias of heads", "cross_attention.output.bias": "bias of across",
-             "attention_norm.bias": "norm after heads", "cross_attention_norm.bias": "norm after across",
+             "attention_norm.bias": "norm after heads", "cross_attention_norm.bias": "norm after cross",
              "feed_forward_norm.bias": "norm after ff"}  # fmt: skip
     rest = found[2]
     for old, new in sorted(words.items(), key=lambda pair: -len(pair[0])):

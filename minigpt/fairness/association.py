@@ -16,7 +16,7 @@ import numpy as np
 from minigpt.errors import UserError
 from minigpt.measure.intervals import DRAWS, SEED, interval_of
 from minigpt.measure.permutations import repartitioned
-from minigpt.values import TEXT, about, list_of, read
+from minigpt.values import TABLE, TEXT, about, check, list_of, read, shown
 
 MOST_NUMBERS = 1 << 27  # of all vectors that are kept
 ALIKE = 1e-12  # associations that differ by rounding alone
@@ -65,7 +65,8 @@ def read_lists(path: Path) -> dict[str, list[str]]:
         table = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} could not be read ({error}); remove its folder, and it is fetched again") from None
-    with about(path):
+    with about(path, "remove its folder, and it is fetched again"):
+        check("it", table, TABLE)
         return {name: read(table, name, list_of(TEXT)) for name in table}
 
 
@@ -141,6 +142,9 @@ def associate(
     of a list has no vectors: what is left would be another question; for a list that shares a word with its opposite;
     for vectors without a direction; and where all targets lie equally near to both attributes.
     """
+    for name in (*question.targets, *question.attributes):
+        if name not in lists:
+            raise UserError(f"there is no list {name}, but: {shown(list(lists))}; the question needs it")
     for one, other in (question.targets, question.attributes):
         if both := sorted({*lists[one]} & {*lists[other]}):
             raise UserError(f"{both[0]!r} is in {one} and in {other}, which are compared; leave it out of one of them")

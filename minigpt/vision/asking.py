@@ -25,12 +25,13 @@ from minigpt.vision.data import CHANGED
 from minigpt.vision.named import split
 from minigpt.vision.prepare import eye_of
 from minigpt.vision.questions import Questions, check_size
-from minigpt.vision.run import SEEN_PARTS, ImageFolder, has_images, pixel_statistics, write_array
+from minigpt.vision.run import SEEN_PARTS, ImageFolder, first_files, pixel_statistics, write_array
 
 DECODER: dict[str, Any] = {"width": 64, "layers": 2, "heads": 4, "init_std": 0.1}  # of the recipe `tiny`
 ENCODER: dict[str, Any] = {"width": 64, "layers": 3, "heads": 4, "position": "learned"}
 VOCABULARY = 512
 VALIDATION, MOST_VALIDATION = 0.05, 200  # of the pictures, with all their questions
+TOKENIZER = "tokenizer.json"
 LONGEST = 512  # tokens of a question with its answer: every row of a step is as long as its longest
 FIRST = 5  # the first of so many parts of the steps, in which some questions alone are asked
 ROWS = 200  # questions that are judged together
@@ -166,17 +167,16 @@ def prepare_asking(
         augment=augment,
         provenance=provenance(words),
     )
-    with nullcontext() if held else locked(path, make_folder=True):
-        if has_images(path) and folder.begun:
-            raise UserError(f"{path} holds a model that was trained; choose another folder, or remove that one first")
+    names = [TOKENIZER, *(f"{part}{kind}" for part in parts for kind in (".npy", "_questions.json"))]
+    with nullcontext() if held else locked(path, make_folder=True), first_files(folder, names):
         checksums = folder.corpus["checksums"] = {}
-        tokenizer.save(path / "tokenizer.json")
+        tokenizer.save(path / TOKENIZER)
+        checksums[TOKENIZER] = checksum(path / TOKENIZER)
         for part, some in parts.items():
             checksums |= write_array(path / f"{part}.npy", some.pixels)
             texts_of = path / f"{part}_questions.json"
             write_json(texts_of, list(zip(some.questions, some.answers, some.pictures.tolist(), strict=True)))
             checksums[texts_of.name] = checksum(texts_of)
-        folder.save()
     return folder
 
 

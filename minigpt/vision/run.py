@@ -6,6 +6,10 @@ NAME_questions.json (questions, answers, and which picture each is about; then a
 best.safetensors and last.safetensors (checkpoints), metrics.csv, loss.png. While a process trains there, .lock.
 """
 
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.files import checksum, read_json, replacing, write_json
+from minigpt.files import checksum, read_json, replacing, write_json, write_text
 from minigpt.model import TransformerConfig
 from minigpt.train import RunFolder
 from minigpt.train.folder import PROVENANCE, read_settings
@@ -24,6 +28,9 @@ from minigpt.vision.images import Images
 FILE = "images.json"
 FORMAT = "minigpt images 1"
 SEEN_PARTS = ("training", "validation")  # by training; the test is seen at its end
+MARK = ".preparing"  # is there from the first file of a run on until images.json is written
+LATER = ("best.safetensors", "last.safetensors", "metrics.csv", "loss.png", "config.json")  # the last: of another model
+CHECKSUM = "checksum"  # of all else in the description
 TASKS = ("classify", "ask")
 DESCRIPTION = {
     "labels": list_of(TEXT),
@@ -75,7 +82,8 @@ class ImageFolder(RunFolder):
 
     def save(self) -> None:
         """Write images.json."""
-        write_json(self.file(FILE), self.described())
+        said = self.described()
+        write_json(self.file(FILE), {**said, CHECKSUM: _checksum(said)})
 
     @property
     def learnt_bytes(self) -> bool | None:
@@ -144,6 +152,27 @@ def write_array(path: Path, array: np.ndarray) -> dict[str, str]:
     return {path.name: checksum(path)}
 
 
+@contextmanager
+def first_files(folder: ImageFolder, names: Iterable[str]) -> Iterator[None]:
+    """While inside, the first files of a run are written, images.json at the end. names: of these files.
+
+    `UserError` for a folder with a model that was trained, and for a file that is there and is of no run; what a
+    preparation left that was killed, which a mark tells, is overwritten.
+    """
+    path, mark = folder.path, folder.path / MARK
+    if has_images(path):
+        if folder.begun:
+            raise UserError(f"{path} holds a model that was trained; choose another folder, or remove that one first")
+    elif not mark.exists():
+        for name in (*names, *LATER):
+            if (path / name).exists():
+                raise UserError(f"{path} holds {name} already, and nothing is overwritten; choose another folder")
+    write_text(mark, "")
+    yield
+    folder.save()
+    mark.unlink()
+
+
 def pixel_statistics(pixels: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Of each channel of (N, Y, X, Z) the mean and the deviation, which is never 0."""
     seen = pixels.astype(np.float64)
@@ -163,6 +192,9 @@ def open_image_folder(path: str | Path) -> ImageFolder:
         raise UserError(f"{path} is not the folder of a model of images (it has no {FILE})")
     with about(path / FILE, "it is damaged; restore it or train again"):
         value = read_json(path / FILE)
+        expected = value.pop(CHECKSUM, None)  # former versions wrote none
+        if expected not in (None, _checksum(value)):
+            raise UserError("it has changed since it was written, so what it says of classes and pixels may be wrong")
         format_ = read(value, "format", TEXT)
         if format_ != FORMAT:
             raise UserError(f"its format is {shown(format_)}, but this minigpt reads {FORMAT!r}")
@@ -190,6 +222,11 @@ def open_image_folder(path: str | Path) -> ImageFolder:
             augment=_augmentation(found["augment"]),
             provenance=read(value, PROVENANCE, TABLE.or_none(), None),  # former versions wrote none
         )
+
+
+def _checksum(said: dict[str, Any]) -> str:
+    """Of a description, whatever the order and the spaces in which it is written."""
+    return f"{zlib.crc32(json.dumps(said, sort_keys=True).encode()):08x}"
 
 
 def _augmentation(values: dict[str, Any]) -> Augmentation:

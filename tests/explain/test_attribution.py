@@ -58,7 +58,10 @@ def test_what_should_sum_sums_on_every_architecture(name):
     assert methods[0].error < 1e-9
 
 
-@pytest.mark.parametrize("name", ["GPT-2", "Whisper", "ViT", "an image ahead of a text"])
+IMAGES_AHEAD = ["an image ahead of a text", "halves of an image's sides ahead of a text"]
+
+
+@pytest.mark.parametrize("name", ["GPT-2", "Whisper", "ViT", *IMAGES_AHEAD])
 def test_only_looking_changes_no_bit(name):
     model, params, batch = start(name, dtype=np.float32)
     before, _ = model.forward(params, batch)

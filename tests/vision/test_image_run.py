@@ -66,7 +66,7 @@ def test_what_made_it_is_recorded_before_it_trains_and_stands_in_its_card(finish
     assert (training["task"], training["training_examples"], training["seed"]) == ("classify", 46, 0)
     assert training["minigpt"] and found["energy"]["kilowatt_hours"] > 0
     description = read_json(made.path / "images.json")
-    del description["provenance"]  # of former versions
+    del description["provenance"], description["checksum"]  # of former versions
     write_json(made.path / "images.json", description)
     assert open_image_folder(made.path).provenance is None
 
@@ -233,7 +233,7 @@ def test_pixels_in_another_unit_are_refused_and_not_taken_for_night(finished, tm
     shutil.copytree(finished, tmp_path / "older")
     path = tmp_path / "older" / "images.json"
     told = json.loads(path.read_text(encoding="utf-8"))
-    assert told["data"].pop("bytes") is True
+    assert told["data"].pop("bytes") is True and told.pop("checksum")
     path.write_text(json.dumps(told), encoding="utf-8")
     assert Seen(tmp_path / "older").probabilities(pictures(2).pixels / 255).shape == (2, 2), "not known, not refused"
     fractions = prepare_images(
@@ -262,6 +262,28 @@ def test_the_column_of_the_classes_of_a_table_can_be_named(tmp_path, capsys):
     assert main(["predict", str(tmp_path / "run"), str(path)]) == 2
     assert main(["predict", str(tmp_path / "run"), str(path), "--label", "side"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 17
+
+
+@pytest.mark.parametrize("name", ["training.npy", "test_targets.npy", "best.safetensors", "config.json"])
+def test_a_file_of_somebody_elses_is_not_overwritten(name, tmp_path):
+    (tmp_path / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match=f"holds {name} already, and nothing is overwritten"):
+        prepared(tmp_path)
+    assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
+    assert {one.name for one in tmp_path.iterdir()} <= {name, ".lock"}
+
+
+def test_what_a_killed_preparation_left_is_made_anew(tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("minigpt.vision.prepare.ImageData", killed)
+    with pytest.raises(KeyboardInterrupt):
+        prepared(tmp_path)
+    assert (tmp_path / "training.npy").exists() and not (tmp_path / "images.json").exists()
+    monkeypatch.undo()
+    prepared(tmp_path)
+    assert (tmp_path / "images.json").exists() and not (tmp_path / ".preparing").exists()
 
 
 def test_pixels_that_no_patch_reaches_are_said(tmp_path, capsys):
@@ -311,6 +333,18 @@ def test_changed_files_are_refused(file, finished, tmp_path):
         (folder.targets if "targets" in file else folder.pixels)(part)
 
 
+def test_a_description_in_which_a_digit_or_a_name_is_another_is_refused(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "run")
+    path = tmp_path / "run" / "images.json"
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(dict(reversed(whole.items()))), encoding="utf-8")
+    assert Seen(tmp_path / "run").labels == NAMES, "it says the same in another order"
+    for name, value in (("labels", NAMES[::-1]), ("mean", [whole["mean"][0] + 1]), ("deviation", [1e-300])):
+        path.write_text(json.dumps({**whole, name: value}), encoding="utf-8")
+        with pytest.raises(UserError, match=r"images\.json: it has changed since it was written"):
+            open_image_folder(tmp_path / "run")
+
+
 def test_the_doctor_looks_at_it(finished, tmp_path, capsys):
     assert main(["doctor", str(finished), "--json"]) in (0, 1)
     shutil.copytree(finished, tmp_path / "run")
@@ -327,6 +361,7 @@ def test_a_description_of_any_kind_is_read_or_refused(finished, tmp_path):
     shutil.copytree(finished, tmp_path / "run")
     path = tmp_path / "run" / "images.json"
     whole = json.loads(path.read_text(encoding="utf-8"))
+    del whole["checksum"]  # former versions wrote none
     for name in [*whole, "more"]:
         for value in BAD:
             path.write_text(json.dumps({**whole, name: value}), encoding="utf-8")
