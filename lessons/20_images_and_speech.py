@@ -360,8 +360,8 @@ axes.set_xlabel(f"share of {ASKED:,} pictures that are named right")
 show(
     figure,
     "Five bars with a dot for each seed. The vision transformer, and the one whose patches were exchanged, are highest and "
-    "equal; the one whose pixels were exchanged inside of patches is hardly lower. The one whose pixels were all exchanged "
-    "is lower, the one without positions lowest. Lines mark the nearest neighbour, the linear model, chance and, level "
+    "equal; the one whose pixels were exchanged inside of patches is lower, the one whose pixels were all exchanged lower "
+    "still, the one without positions lowest. Lines mark the nearest neighbour, the linear model, chance and, level "
     "with the highest bars, the kernel model.",
 )
 
@@ -447,7 +447,7 @@ RECORDED_MNIST = {
     "ViT": (0.883, 0.884, 0.885),
     "nearest neighbour": (0.903,),
     "linear model": (0.837,),
-    "kernel model": (0.94,),
+    "kernel model": (0.936,),
 }
 if MNIST:
     test = named_images("mnist-test", progress=False)
@@ -1073,7 +1073,8 @@ def vowel(seconds=1.2, pitch=120.0):
     """(N,) samples of a voice that moves from ah to ee."""
     time = np.arange(int(seconds * RATE)) / RATE
     move = np.clip(3 * time / seconds - 1, 0, 1)  # the first third ah, the last ee
-    phase = 2 * np.pi * np.cumsum(pitch * (1.1 - 0.2 * time / seconds)) / RATE
+    pitch = pitch * (1.1 - 0.2 * time / seconds)  # it falls
+    phase = 2 * np.pi * np.cumsum(pitch) / RATE
     formants = [a + (e - a) * move for a, e in zip(*FORMANTS.values(), strict=True)]
     sound = np.zeros(len(time))
     for overtone in range(1, 40):
@@ -1254,7 +1255,7 @@ RECORDED_SPEECH = {
     "do for them.",
     "backwards": "My whole food has been arrived in a young durf deep now, right? It's come why I heard this in the "
     "Christmas year's yield and I had that had no size. You're just a man",
-    "ah-ee": "I...",
+    "ah-ee": "Aye!",
 }
 RECORDED_LOSS = {"the clip": 0.082, "backwards": 5.747, "silence": 5.807}
 HEARS = is_fetched("whisper") and CLIP.exists() and not quick()
@@ -1340,7 +1341,7 @@ prediction(
 # is what chance gives. Its decoder is a language model, as in E28, and it may be that it goes on with what is likely where
 # the encoder brings it nothing that it can read. Koenecke et al. (2024) found sentences that nobody said in transcripts of
 # Whisper, more of them for speakers with long pauses. A transcript looks the same whether it was heard or not. Of
-# our *ah-ee* it writes "I...", which is a fair reading, and may be chance.
+# our *ah-ee* it writes "Aye!", which is a fair reading, and may be chance.
 #
 # ## The strongest objection
 #
