@@ -60,6 +60,11 @@ from minigpt.plots_parallel import (
 from minigpt.text import BatchSampler, load_corpus
 from minigpt.train import prepare_run, read_metrics, train
 
+# A quick run reads the files of one package instead, which takes no time.
+small_text = Path(sysconfig.get_path("stdlib"), "asyncio")
+documents = load_corpus(small_text if quick() else "pydocs", progress=False).documents[:200]
+letters = re.sub("[^a-z]+", " ", "\n".join(documents).lower())[:600_000]
+
 
 def held(name, value, above, below, others):
     """`expect`, where a quick run is too small for the band."""
@@ -793,10 +798,6 @@ def products(comm):
     return np.median(times)
 
 
-# A quick run reads the files of one package instead, which takes no time.
-small_text = Path(sysconfig.get_path("stdlib"), "asyncio")
-documents = load_corpus(small_text if quick() else "pydocs", progress=False).documents[:200]
-letters = re.sub("[^a-z]+", " ", "\n".join(documents).lower())[:600_000]
 corpus = Corpus("letters", (letters[:60_000],), (letters[60_000:65_000],))
 
 

@@ -93,7 +93,7 @@ def test_every_cell_of_a_lesson_runs(reader, address, lesson):
     ended = [cells.nth(number).get_attribute("data-ran") for number in range(cells.count())]
     texts = tab.locator(".out-error").all_text_contents()
     tab.close()
-    assert texts == failed == [] and set(ended) == {"well"}, ended
+    assert texts == failed == [] and set(ended) == {"well"}, (ended, texts)
 
 
 def test_the_first_figure_comes_soon_and_a_return_is_quick(chromium, tab, address):
