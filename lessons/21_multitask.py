@@ -1096,7 +1096,7 @@ table(
 #
 # * **C37, more refined multitask learning is future work:** contradicted by date. Multitask learning is a field since the
 #   1990s; the paper of GPT-2 carries it in its title (2019); T5, FLAN and InstructGPT followed. One model with three prefixes
-#   takes a laptop seconds. What is open is *when* sharing helps, and whether a model combines what it has learnt. The
+#   takes a laptop seconds. What is open is *when* sharing helps, and when a model combines what it has learnt. The
 #   claim names neither.
 #
 # ## What this does not show
