@@ -15,18 +15,19 @@ TABLE = [line.split()[0] for line in call_module.__doc__.splitlines() if re.matc
 LONG = 150  # more than two pieces of queries
 
 
-def longer(config, context):
-    """The same with so many positions; of images, patches below each other."""
+def longer(config, context, columns=1):
+    """The same with so many positions; of images, about as many patches in columns, each of which `columns` divides."""
     if config.input != "images":
         return replace(config, context=context)
     (channels, _, _), (height, width) = config.image, config.patch
-    return replace(config, context=context, image=(channels, height * (context - config.class_token), width))
+    rows = (context - config.class_token) // columns**2 * columns
+    return replace(config, context=context, image=(channels, height * rows, width * columns))
 
 
 def start(name, *, context=None, dtype=np.float64):
     config = CONFIGS[name]
     if context is not None:
-        encoder = config.encoder and longer(config.encoder, context - 7)
+        encoder = config.encoder and longer(config.encoder, context - 7, config.encoder_areas or 1)
         config = replace(longer(config, context), encoder=encoder)
     rng = np.random.default_rng(0)
     model = Transformer(config)

@@ -83,7 +83,7 @@ def test_a_run_and_its_folder_give_the_same_answers(models, tmp_path, text, caps
     (["generate", "decoder", "--draft", "prompt", "--beams", "2"], "--beams looks at many texts at once"),
     (["generate", "decoder", "--draft", "BOTH"], "drafts are for models that continue a text"),
     (["evaluate", "encoder", "TEXT"], "an encoder cannot write"),
-    (["evaluate", "both", "TEXT"], "an encoder-decoder is scored on pairs of texts"),
+    (["evaluate", "both", "TEXT"], "an encoder-decoder says how probable a text is after another one"),
     (["embed", "decoder", "LINES"], "a decoder has no sentence vectors; compare sentences with an encoder, such as"),
     (["embed", "both", "LINES"], "an encoder-decoder has no sentence vectors"),
     (["chat", "decoder", "--say", "hi"], "it was not trained to chat"),
