@@ -21,6 +21,7 @@ def longer(config, context, columns=1):
         return replace(config, context=context)
     (channels, _, _), (height, width) = config.image, config.patch
     rows = (context - config.class_token) // columns**2 * columns
+    context = rows * columns + config.class_token
     return replace(config, context=context, image=(channels, height * rows, width * columns))
 
 
