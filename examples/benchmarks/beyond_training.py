@@ -8,6 +8,7 @@ Run: python examples/benchmarks/beyond_training.py [--steps 300] [--json]
 
 import numpy as np
 from common import arguments_for, report
+from long_range import windows_of
 
 from minigpt import Transformer, load_corpus
 from minigpt.machine import blas_threads
@@ -45,12 +46,6 @@ def trained(text, position, seed, steps):
     return model, params
 
 
-def cut(text, length, count):
-    """(count, length + 1) bytes from places spread over the text."""
-    starts = np.linspace(0, len(text) - length - 1, count).astype(int)
-    return np.stack([text[start : start + length + 1] for start in starts])
-
-
 def of_seeds(values):
     """Mean and spread: `2.393 (2.381 to 2.402)`."""
     return f"{np.mean(values):.3f} ({min(values):.3f} to {max(values):.3f})"
@@ -67,7 +62,7 @@ def main():
         np.frombuffer("\n".join(texts).encode(), np.uint8).astype(np.int64)
         for texts in (corpus.training, corpus.validation)
     )
-    long, short = cut(held_out, ASKED, WINDOWS), cut(held_out, TRAINED, 4 * WINDOWS)
+    long, short = windows_of(held_out, ASKED, WINDOWS), windows_of(held_out, TRAINED, 4 * WINDOWS)
     with blas_threads(1):
         learnt = {name: [trained(training, name, seed, steps) for seed in SEEDS] for name in ("rotary", "alibi")}
         for name, (position, changes) in ARMS.items():
