@@ -212,6 +212,10 @@ def test_another_folder_at_the_same_address_is_shown(chromium, site, tmp_path):
             self.directory = str(place[0])
             return super().translate_path(path)
 
+        def end_headers(self):
+            self.send_header("Cache-Control", "no-cache")  # or the browser's own memory may answer, for some seconds
+            super().end_headers()
+
     server = http.server.ThreadingHTTPServer(("localhost", 0), Changing)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     tab = chromium.new_context().new_page()

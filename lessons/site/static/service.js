@@ -2,7 +2,8 @@
 const KEPT = "minigpt-VERSION";
 const HERE = new URL("./", self.location).href;
 const AT_ONCE = 3; // files fetched beside each other, so that what a reader asks for still comes first
-let keeping = null;
+let keeping = Promise.resolve();
+let left = false; // whether something else is offered here now; opening what was forgotten would make it anew
 
 self.addEventListener("install", (event) => event.waitUntil(self.skipWaiting()));
 
@@ -22,19 +23,20 @@ async function forget(chosen) {
 // Each page asks for it once it is shown: a visit that ended early is taken up by the next.
 self.addEventListener("message", (event) => {
   if (event.data !== "keep") return;
-  keeping ??= keepAll().finally(() => (keeping = null));
+  keeping = keeping.then(keepAll, keepAll); // one after another: each asks what is offered now
   event.waitUntil(keeping.then((all) => event.source.postMessage({ kept: all })));
 });
 
 // Whether all is there. The server is asked about each file, since a browser's own memory may hold an earlier site's.
 async function keepAll() {
-  const cache = await caches.open(KEPT);
-  const note = await fetch(new Request(HERE + "minigpt.json", { cache: "no-cache" })).catch(() => cache.match(HERE + "minigpt.json"));
-  if (note?.status === 404) { // something else is offered here now, such as another folder at the same port
+  const note = await fetch(new Request(HERE + "minigpt.json", { cache: "no-cache" })).catch(() => keptOf(HERE + "minigpt.json"));
+  if (note?.status === 404) { // such as another folder at the same port
+    left = true;
     await self.registration.unregister();
     await forget(() => true);
   }
-  if (!note?.ok) return false;
+  if (!note?.ok || left) return false;
+  const cache = await caches.open(KEPT);
   const waiting = ["", ...(await note.json()).kept, "minigpt.json"];
   let all = true;
   const work = async () => {
@@ -47,6 +49,9 @@ async function keepAll() {
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   return all;
 }
+
+const keep = async (address, answer) => (await caches.open(KEPT)).put(address, answer);
+const keptOf = (address) => caches.match(address, { cacheName: KEPT });
 
 // A page that is isolated may share memory with its worker, which lets "stop" keep what was computed.
 function isolated(answer) {
@@ -62,11 +67,10 @@ self.addEventListener("fetch", (event) => {
   if (event.request.method !== "GET") return;
   event.respondWith((async () => {
     const address = event.request.url.split(/[?#]/)[0];
-    const cache = await caches.open(KEPT);
-    const kept = await cache.match(address);
+    const kept = await keptOf(address);
     if (kept) return address.endsWith(".wasm") || address.endsWith(".whl") ? kept : isolated(kept);
     const answer = await fetch(event.request);
-    if (answer.ok && (address.startsWith(HERE) || address.includes("/pyodide/"))) event.waitUntil(cache.put(address, answer.clone()));
+    if (answer.ok && !left && (address.startsWith(HERE) || address.includes("/pyodide/"))) event.waitUntil(keep(address, answer.clone()));
     return isolated(answer);
   })());
 });
