@@ -40,7 +40,7 @@ from minigpt.text import CORPORA, BatchSampler, BytePairTokenizer, load_corpus, 
 from minigpt.text.fetch import is_kept
 from minigpt.train import fit
 
-SEEDS = range(2 if quick() else 3)
+SEEDS = range(2 if quick() else 5)
 MATRICES = (*ATTENTION, "feed_forward.up", "feed_forward.down")  # that get an adapter
 
 # %% [markdown]
@@ -661,9 +661,10 @@ prediction(
 # at the same rate. The embeddings *alone* come close, and are far ahead of rank 2, which has as many numbers. So it matters
 # which numbers learn, and not only how many.
 #
-# (e) is *not confirmed*, and the second rate shows why. At the same loss on B an adapter, at either rate, has forgotten less
-# than all at their usual rate. Against all at the gentler one, three seeds cannot tell. How far each step goes decides as
-# much as what learns. Whoever compares an adapter with training of all at one rate only cannot tell which of the two it was.
+# (e) is *not confirmed*, and the second rate shows why. At the same loss on B the adapter at its gentler rate has forgotten
+# less than all at their usual rate; at its own rate five seeds cannot tell. Against all at the gentler rate neither is
+# ahead, and on average both are behind. How far each step goes decides as much as what learns. Whoever compares an adapter
+# with training of all at one rate only cannot tell which of the two it was.
 #
 # (f) is confirmed. Pretrained on shuffled A the model is far behind, behind even the one from scratch with the same steps. So
 # it is no matter of a warm start: A's rules are what helps on B.
@@ -1107,7 +1108,6 @@ on_field_text(
     "L16.any_training_leans",
     "more of the old text leans to few directions as much, within 0.1",
     by_training.within(0.1),
-    text_says=False,
 )
 print(
     "kept of the gain at each rank:",
@@ -1122,7 +1122,7 @@ on_field_text(
 
 # %% [markdown]
 # (a) is confirmed: half of the change lies in four directions, and that is more than chance gives. (b) is *not confirmed*.
-# (c) is not confirmed as it stands, since adapting leans a little more. But most of the leaning is there without any
+# (c) is confirmed, though adapting leans a little more, in every seed. Most of the leaning is there without any
 # adapting: as many steps on the *old* text make a change that is nearly as lopsided. So it is a property of training first,
 # and says little about what a new field needs.
 #

@@ -35,9 +35,9 @@ def _fresh(arguments: argparse.Namespace) -> ImageFolder:
     augment = Augmentation.from_text(arguments.augment) if arguments.augment else Augmentation()
     if named is not None and arguments.augment is None:
         augment = named.augment
-    for name in ("first", "areas"):
+    for name in ("first", "areas", "word_dropout"):
         if getattr(arguments, name) is not None:
-            raise UserError(f"--{name} goes with --task ask; leave it out")
+            raise UserError(f"--{name.replace('_', '-')} goes with --task ask; leave it out")
     images = images_of(arguments.corpus, arguments.label)
     test = arguments.test
     if test is None and named is not None and not arguments.corpus.endswith(TEST):
@@ -74,6 +74,7 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
     usual = NAMED_QUESTIONS.get(arguments.corpus, OTHERS)
     augment = Augmentation.from_text(arguments.augment) if arguments.augment else usual.augment
     first = usual.first if arguments.first is None else arguments.first
+    word_dropout = usual.word_dropout if arguments.word_dropout is None else arguments.word_dropout
     areas = usual.areas if arguments.areas is None and arguments.patch is None else arguments.areas
     found, asked = read_questions(arguments.corpus), read_questions(test or arguments.corpus + TEST)
     settings = _settings(arguments, len(found.questions), usual.times, ASKED_TOGETHER, usual.weight_decay)
@@ -90,6 +91,7 @@ def _fresh_asking(arguments: argparse.Namespace) -> ImageFolder:
             areas=areas,
             augment=augment,
             first=None if first == "none" else first,
+            word_dropout=word_dropout,
             settings=settings,
             held=True,
             words=arguments.command_line,

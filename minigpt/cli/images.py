@@ -9,7 +9,7 @@ from minigpt.vision.named import NAMES
 from minigpt.vision.prepare import RECIPES
 from minigpt.vision.questions import QUESTION_SETS
 
-OF_IMAGES = ("task", "test", "augment", "patch", "recipe", "label", "first", "areas")
+OF_IMAGES = ("task", "test", "augment", "patch", "recipe", "label", "first", "areas", "word_dropout")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +48,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="WORD",
         help="ask: for the first fifth of the steps only questions that begin so, or none (easy-vqa: default what)",
     )
+    group.add_argument(
+        "--word-dropout",
+        type=float,
+        metavar="SHARE",
+        help="ask: cover this share of an answer's words while the next is learnt (default 0; digit-scenes: 0.6)",
+    )
     group.add_argument("--label", metavar="COLUMN", help="of a .csv or .npz: what names the classes (default label)")
 
 
@@ -60,5 +66,5 @@ def is_of_images(arguments: argparse.Namespace) -> bool:
             raise UserError(f"{arguments.corpus} is a set of images; add --task {task}")
     for name in OF_IMAGES:
         if getattr(arguments, name) is not None:
-            raise UserError(f"--{name} is about images; add --task classify, or leave it out")
+            raise UserError(f"--{name.replace('_', '-')} is about images; add --task classify, or leave it out")
     return False

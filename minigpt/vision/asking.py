@@ -19,13 +19,13 @@ from minigpt.text import BytePairTokenizer, Tokenizer, document_end
 from minigpt.train import TrainSettings
 from minigpt.train.lock import locked
 from minigpt.train.provenance import provenance
-from minigpt.values import shown
+from minigpt.values import read, shown
 from minigpt.vision.augment import UNCHANGED, Augmentation, augmented
 from minigpt.vision.data import CHANGED
 from minigpt.vision.named import split
 from minigpt.vision.prepare import eye_of
 from minigpt.vision.questions import Questions, check_size
-from minigpt.vision.run import SEEN_PARTS, ImageFolder, first_files, pixel_statistics, write_array
+from minigpt.vision.run import SEEN_PARTS, SHARE, ImageFolder, first_files, pixel_statistics, write_array
 
 DECODER: dict[str, Any] = {"width": 64, "layers": 2, "heads": 4, "init_std": 0.1}  # of the recipe `tiny`
 ENCODER: dict[str, Any] = {"width": 64, "layers": 3, "heads": 4, "position": "learned"}
@@ -45,6 +45,7 @@ class Sentences:
     def __init__(self, tokenizer: Tokenizer, found: Questions):
         end = document_end(tokenizer)
         assert end is not None, "it was made with one"
+        self.end = end
         asked = [tokenizer.encode(question) for question in found.questions]
         said = [np.append(tokenizer.encode(f" {answer}"), end) for answer in found.answers]
         self.rows = [np.concatenate(pair) for pair in zip(asked, said, strict=True)]
@@ -66,6 +67,18 @@ class Sentences:
             tokens[place, : len(ids) - 1] = ids[:-1]
             targets[place, given - 1 : len(ids) - 1] = ids[given:]
         return Batch(tokens, targets, source=images)
+
+    def hidden(self, batch: Batch, share: float, rng: np.random.Generator) -> Batch:
+        """Word dropout: of what is read of the answers, such a share is covered; it is foretold as before.
+
+        Who reads "a five above" knows which words may follow. Where they are covered, the picture must say it. What
+        covers is the token of the end, which is never read otherwise (Bowman et al. 2016, "Generating Sentences from a
+        Continuous Space", arXiv:1511.06349).
+        """
+        assert batch.targets is not None
+        answers = np.zeros(batch.tokens.shape, bool)
+        answers[:, 1:] = batch.targets[:, :-1] != IGNORED  # a token is read one place after it is foretold
+        return batch._replace(tokens=np.where(answers & (rng.random(answers.shape) < share), self.end, batch.tokens))
 
 
 class AskingData:
@@ -102,7 +115,10 @@ class AskingData:
             rows = order[within * settings.batch : (within + 1) * settings.batch]
             batch, rng = self._batch("training", rows), np.random.default_rng([settings.seed, micro, CHANGED])
             assert batch.source is not None
-            found.append(batch._replace(source=augmented(batch.source, self.folder.augment, rng)))
+            batch = batch._replace(source=augmented(batch.source, self.folder.augment, rng))
+            if share := self.folder.corpus.get("word_dropout"):
+                batch = self._sentences["training"].hidden(batch, share, rng)
+            found.append(batch)
         return found
 
     def held_out(self) -> list[HeldOut]:
@@ -124,6 +140,7 @@ def prepare_asking(
     areas: int | None = None,
     augment: Augmentation = UNCHANGED,
     first: str | None = None,
+    word_dropout: float = 0.0,
     settings: TrainSettings | None = None,
     held: bool = False,
     words: Sequence[str] | None = None,
@@ -133,10 +150,12 @@ def prepare_asking(
     Of the pictures a twentieth validates, with all their questions; on `test` the model is measured once. patch: pixels
     of a patch's side; None: an eighth of the picture's. areas: see `asking_config`. first: in the first fifth of the
     steps only questions are asked that begin with this word. Where answers are many, each says more of its picture than
-    yes or no does, and what is hard to see is seen sooner. The rest as of `prepare_images`.
+    yes or no does, and what is hard to see is seen sooner. word_dropout: see `Sentences.hidden`. The rest as of
+    `prepare_images`.
     """
     path, settings = Path(path), settings or TrainSettings()
     check_size(test, found.pixels.shape[1:], "the test")
+    read({"word_dropout": word_dropout}, "word_dropout", SHARE)
     count = min(MOST_VALIDATION, int(VALIDATION * len(found.pixels)))
     if count < 1:
         raise UserError(f"there are {len(found.pixels)} pictures, too few to hold some out; give 20 at least")
@@ -159,6 +178,7 @@ def prepare_asking(
             **{part: len(some.questions) for part, some in parts.items()},
             "question": _only(training),
             **({} if first is None else {"first": first, "first_steps": settings.steps // FIRST}),
+            **({"word_dropout": word_dropout} if word_dropout else {}),
         },
         task="ask",
         labels=tuple(sorted(set(training.answers))),

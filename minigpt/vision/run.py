@@ -28,6 +28,7 @@ from minigpt.vision.images import Images
 FILE = "images.json"
 FORMAT = "minigpt images 1"
 SEEN_PARTS = ("training", "validation")  # by training; the test is seen at its end
+SHARE = number(0, 1)
 MARK = ".preparing"  # is there from the first file of a run on until images.json is written
 LATER = ("best.safetensors", "last.safetensors", "metrics.csv", "loss.png", "config.json")  # the last: of another model
 CHECKSUM = "checksum"  # of all else in the description
@@ -207,6 +208,7 @@ def open_image_folder(path: str | Path) -> ImageFolder:
         for name in ("question", "first"):
             read(found["data"], name, TEXT.or_none(), None)
         read(found["data"], "first_steps", whole(0), 0)
+        read(found["data"], "word_dropout", SHARE, 0.0)
         read(found["data"], "bytes", FLAG.or_none(), None)
         task = read(value, "task", choice(*TASKS), TASKS[0])
         _check(config, found, task)

@@ -199,6 +199,35 @@ def test_a_cell_after_a_quick_one_says_so(tab, address):
     assert "quick" not in words(0, "STEPS = 3") and "quick" not in words(1, "print(3)")
 
 
+def test_a_changed_cell_is_there_again_until_it_is_reset(tab, address):
+    tab.goto(f"{address}/02_self_attention.html")
+    tab.wait_for_selector(".run-bar")
+    code = tab.locator(".cell_input pre").first
+    was = code.text_content()
+    code.focus()
+    tab.keyboard.press("Control+Home")
+    tab.keyboard.type("mine = 6 * 7\n")
+    changed = code.inner_text()
+    assert changed.startswith("mine = 6 * 7\n")
+    tab.reload()
+    tab.wait_for_selector(".run-bar")
+    assert code.inner_text() == changed and "as you changed it" in tab.locator(".run-status").nth(1).text_content()
+    tab.get_by_role("button", name="reset", exact=True).first.click()
+    tab.reload()
+    tab.wait_for_selector(".run-bar")
+    assert code.text_content() == was
+
+
+def test_a_second_click_begins_no_second_training(tab, address):
+    tab.goto(f"{address}/playground.html")
+    tab.locator("#play-steps").fill("20")
+    go = tab.locator("#play-go")
+    go.evaluate("(one) => (one.click(), one.click())")
+    tab.wait_for_function("document.querySelector('#play-numbers').textContent.includes('step 20 of 20')")
+    points = tab.locator("#play-loss polyline").first.get_attribute("points")
+    assert len(points.split()) == 20, "two trainings would have shared the steps"
+
+
 def test_another_folder_at_the_same_address_is_shown(chromium, site, tmp_path):
     (tmp_path / "other").mkdir()
     other = tmp_path / "other" / "index.html"

@@ -191,6 +191,8 @@ def test_the_command_trains_and_answers(tmp_path, capsys, monkeypatch):
     (["train", "x.jsonl", "--task", "ask", "--recipe", "vit"], "--recipe goes with --task classify"),
     (["train", "easy-vqa", "--task", "classify", "--first", "what"], "--first goes with --task ask"),
     (["train", "easy-vqa", "--task", "classify", "--areas", "2"], "--areas goes with --task ask"),
+    (["train", "easy-vqa", "--task", "classify", "--word-dropout", "0.1"], "--word-dropout goes with --task ask"),
+    (["train", "shakespeare", "--word-dropout", "0.1"], "--word-dropout is about images"),
     (["train", "easy-vqa", "--task", "ask", "--areas", "3"], "8 x 8 patches have no 3 equal areas a side"),
     (["train", "mnist", "--first", "what"], "add --task classify"),
     (["ask", "RUN", "PICTURE"], "the model was trained on many questions; ask one"),
@@ -283,6 +285,37 @@ def test_some_questions_are_asked_alone_at_first(tmp_path):
         prepare_asking(tmp_path / "other", asked(60), asked(20, seed=1), first="why")
 
 
+def test_of_words_only_those_of_answers_are_covered(tmp_path):
+    plain, covered = (
+        prepare_asking(tmp_path / str(share), asked(60), asked(20, seed=1), word_dropout=share) for share in (0.0, 0.4)
+    )
+    assert "word_dropout" not in plain.corpus and open_image_folder(covered.path).corpus["word_dropout"] == 0.4
+    plain, (data, again), end = AskingData(plain), (AskingData(covered), AskingData(covered)), None
+    of_answers, hidden = [], []
+    for step in range(8):
+        (one,), (two,), (three,) = plain.batches(step), data.batches(step), again.batches(step)
+        assert np.array_equal(one.targets, two.targets) and np.array_equal(one.source, two.source)
+        assert np.array_equal(two.tokens, three.tokens), "a function of the seed and the step"
+        end = one.targets[one.targets != IGNORED][-1]
+        answers = np.zeros(one.tokens.shape, bool)
+        answers[:, 1:] = one.targets[:, :-1] != IGNORED
+        changed = one.tokens != two.tokens
+        assert not changed[~answers & (one.tokens != 0)].any() and (two.tokens[changed] == end).all()
+        of_answers.append(answers)
+        hidden.append(changed)
+    answers, hidden = (np.concatenate([part.ravel() for part in parts]) for parts in (of_answers, hidden))
+    assert 0.3 < hidden.sum() / answers.sum() < 0.5
+    for held, other in zip(plain.held_out(), data.held_out(), strict=True):
+        assert np.array_equal(held.batch.tokens, other.batch.tokens), "who is asked has all words"
+
+
+@pytest.mark.parametrize("share", [1.0, -0.1, float("nan")])
+def test_a_share_of_words_that_is_none_is_refused(tmp_path, share):
+    with pytest.raises(UserError, match="word_dropout is .*at least 0 and less than 1"):
+        prepare_asking(tmp_path / "run", asked(60), asked(20, seed=1), word_dropout=share)
+    assert not (tmp_path / "run").exists()
+
+
 def test_answers_that_training_had_are_told_from_new_ones():
     learnt, test = asked(30), asked(9, seed=3)
     assert by_novelty(learnt, test) == {}
@@ -293,22 +326,23 @@ def test_answers_that_training_had_are_told_from_new_ones():
 
 
 def test_what_suits_a_named_set_is_taken_unless_something_else_is_said(tmp_path, monkeypatch):
-    """Of captions the means of 4 x 4 areas and much decay; a set is replaced by pictures that are made at once."""
+    """Of captions the means of 4 x 4 areas, and words that are covered; a set is replaced by pictures that are made at once."""
     monkeypatch.chdir(tmp_path)
     made = asked(60)
     monkeypatch.setattr("minigpt.cli.image_prepare.read_questions", lambda name: made)
     monkeypatch.setattr("minigpt.cli.image_runs.train_images", lambda run, **_: None)
     monkeypatch.setattr("minigpt.cli.image_runs.asking_report", lambda run: {})
     runs = {
-        (4, 0.5): ["digit-scenes"],
-        (2, 0.05): ["x.jsonl", "--test", "y.jsonl"],
-        (8, 0.1): ["digit-scenes", "--areas", "8", "--weight-decay", "0.1"],
-        (None, 0.5): ["digit-scenes", "--patch", "1", "--areas", "0"],
+        (4, 0.05, 0.6): ["digit-scenes"],
+        (2, 0.05, 0.0): ["x.jsonl", "--test", "y.jsonl"],
+        (8, 0.1, 0.3): ["digit-scenes", "--areas", "8", "--weight-decay", "0.1", "--word-dropout", "0.3"],
+        (None, 0.05, 0.6): ["digit-scenes", "--patch", "1", "--areas", "0"],
     }
-    for number, ((areas, decay), words) in enumerate(runs.items()):
+    for number, ((areas, decay, covered), words) in enumerate(runs.items()):
         assert main(["train", *words, "--task", "ask", "--out", str(number), "--json"]) == 0
         run = open_image_folder(str(number))
         assert (run.config.encoder_areas, run.settings.weight_decay) == (areas, decay)
+        assert run.corpus.get("word_dropout", 0.0) == covered
 
 
 def test_digit_scenes_hold_digits_and_arrangements_out():

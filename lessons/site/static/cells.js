@@ -45,6 +45,16 @@ class Cell {
     Object.assign(this, { place, number, interpreter, fresh: false });
     this.code = place.querySelector(".cell_input pre");
     this.original = this.code.innerHTML;
+    this.was = this.code.textContent;
+    this.key = `minigpt cell ${PAGE} ${number}`;
+  }
+
+  // What a reader changed is there again after a reload, unless the lesson itself has changed.
+  restore() {
+    const { was, now } = JSON.parse(localStorage.getItem(this.key) ?? "{}");
+    if (was !== this.was) return;
+    this.code.textContent = now;
+    this.status.textContent = "as you changed it";
   }
 
   equip(run, toHere) {
@@ -70,10 +80,17 @@ class Cell {
     this.output = element("div", { class: "cell-live", "aria-live": "off" });
     const input = this.place.querySelector(".cell_input");
     input.after(buttons, this.output);
+    this.code.addEventListener("input", () => localStorage.setItem(this.key, JSON.stringify({ was: this.was, now: this.source })));
+    this.restore();
+  }
+
+  get source() {
+    return this.code.innerText.replaceAll("\u00a0", " ");
   }
 
   reset() {
     this.code.innerHTML = this.original;
+    localStorage.removeItem(this.key);
     this.output.replaceChildren();
     this.status.textContent = "";
     this.place.classList.remove("has-live");
@@ -89,7 +106,7 @@ class Cell {
     this.place.classList.add("has-live");
     this.status.textContent = "running";
     const began = performance.now();
-    const request = { page: PAGE, cell: `cell ${this.number + 1}`, source: this.code.innerText.replaceAll("\u00a0", " "), quick: !full };
+    const request = { page: PAGE, cell: `cell ${this.number + 1}`, source: this.source, quick: !full };
     if (!full && /quick\(\)|STEPS|SEEDS|\bfit\(|train\w*\(/.test(request.source)) small.add(this);
     else small.delete(this);
     try {

@@ -26,10 +26,10 @@ export function equip(place, interpreter) {
   on("go", async () => {
     if (going) return;
     const settings = Object.fromEntries(["text", "layers", "width", "heads", "context", "steps", "rate", "mask"].map((name) => [name, value(name)]));
-    const made = await ask("begin", settings);
     const losses = [], held = [];
-    going = true;
+    going = true; // at once, so that a second click begins no second training
     try {
+      const made = await ask("begin", settings);
       for (;;) {
         const began = performance.now();
         const seen = await ask("learn", { count: AT_ONCE, prompt: value("prompt") });
