@@ -311,7 +311,7 @@ def test_of_words_only_those_of_answers_are_covered(tmp_path):
 
 @pytest.mark.parametrize("share", [1.0, -0.1, float("nan")])
 def test_a_share_of_words_that_is_none_is_refused(tmp_path, share):
-    with pytest.raises(UserError, match="word_dropout is .*at least 0 and less than 1"):
+    with pytest.raises(UserError, match=r"word_dropout is .*at least 0 and less than 1"):
         prepare_asking(tmp_path / "run", asked(60), asked(20, seed=1), word_dropout=share)
     assert not (tmp_path / "run").exists()
 
@@ -326,7 +326,7 @@ def test_answers_that_training_had_are_told_from_new_ones():
 
 
 def test_what_suits_a_named_set_is_taken_unless_something_else_is_said(tmp_path, monkeypatch):
-    """Of captions the means of 4 x 4 areas, and words that are covered; a set is replaced by pictures that are made at once."""
+    """Of captions 4 x 4 areas, and words that are covered; a set is replaced by pictures that are made at once."""
     monkeypatch.chdir(tmp_path)
     made = asked(60)
     monkeypatch.setattr("minigpt.cli.image_prepare.read_questions", lambda name: made)
