@@ -31,7 +31,7 @@ def add(subparsers: Any) -> None:
         "  minigpt explain minilm 'A cat sleeps.' --against 'The kitten is asleep.'\n"
         "  minigpt explain g2p attention --method occlusion",
     )
-    parser.add_argument("model", metavar="MODEL", help=MODEL)
+    parser.add_argument("model", metavar="MODEL", help=f"{MODEL}; one that reads text")
     parser.add_argument("text", help="at most 64 tokens; of a model that fills gaps, with its mask")
     parser.add_argument("--against", metavar="TEXT", help="what makes the difference to this one, of as many tokens?")
     parser.add_argument(

@@ -21,7 +21,7 @@ from minigpt.pretrained.tuned import TunedFolder, has_tuned, part_of, said_of
 from minigpt.text import BatchSampler, Corpus, document_end, load_corpus, open_tokens, write_corpus
 from minigpt.train.data import HELD_OUT, validation_windows
 from minigpt.train.engine import judge_all
-from minigpt.train.folder import check_free
+from minigpt.train.folder import first_files
 from minigpt.train.lock import locked
 from minigpt.train.provenance import provenance
 
@@ -168,30 +168,31 @@ def prepare_domain(
     with locked(path, make_folder=True):
         if has_tuned(path):
             raise UserError(f"{path} holds a fine-tuned model; choose another folder, or remove that one first")
-        check_free(path, "domain-training.npy")
-        said = {
-            name: write_corpus(path, below.tokenizer, text, prefix=f"{name}-", progress=progress)
-            for name, text in texts.items()
-        }
-        windows = said["domain"]["training_tokens"] // context
-        folder = TunedFolder(
-            path,
-            config,
-            wishes.settings(max(1, windows)),
-            {"texts": said, **wishes.of_data(), "context": context},
-            objective=objective,
-            special=special,
-            task="domain",
-            below=said_of(below.name, below.params),
-            learns=wishes.learns,
-            provenance=provenance(words),
-        )
-        tuning = DomainTuning(folder)
-        tuning.data()  # what cannot be made of these texts is said now
-        part = part_of(folder, below.params)
-        folder = replace(folder, corpus={**folder.corpus, "before": tuning.measure(part.under(part.fresh))})
-        below.tokenizer.save(path / "tokenizer.json")
-        folder.save()
+        tokens = [f"{name}-{part}.npy" for name in texts for part in ("training", "validation")]
+        with first_files(path, [*tokens, "tokenizer.json"]):
+            said = {
+                name: write_corpus(path, below.tokenizer, text, prefix=f"{name}-", progress=progress)
+                for name, text in texts.items()
+            }
+            windows = said["domain"]["training_tokens"] // context
+            folder = TunedFolder(
+                path,
+                config,
+                wishes.settings(max(1, windows)),
+                {"texts": said, **wishes.of_data(), "context": context},
+                objective=objective,
+                special=special,
+                task="domain",
+                below=said_of(below.name, below.params),
+                learns=wishes.learns,
+                provenance=provenance(words),
+            )
+            tuning = DomainTuning(folder)
+            tuning.data()  # what cannot be made of these texts is said now
+            part = part_of(folder, below.params)
+            folder = replace(folder, corpus={**folder.corpus, "before": tuning.measure(part.under(part.fresh))})
+            below.tokenizer.save(path / "tokenizer.json")
+            folder.save()
     return DomainTuning(folder)
 
 

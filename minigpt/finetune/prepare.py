@@ -23,9 +23,9 @@ from minigpt.finetune.tasks import Setup, Task
 from minigpt.finetune.wishes import OF_DATA, Wishes
 from minigpt.model import Overlay, Params
 from minigpt.pretrained.opened import OpenedModel
-from minigpt.pretrained.tuned import FILE, TunedFolder, has_tuned, part_of, said_of, tokenizer_of
+from minigpt.pretrained.tuned import TunedFolder, has_tuned, part_of, said_of, tokenizer_of
 from minigpt.text.records import Record, read_records
-from minigpt.train.folder import check_free
+from minigpt.train.folder import first_files
 from minigpt.train.lock import locked
 from minigpt.train.provenance import provenance
 from minigpt.values import ANYTHING, TABLE, TEXT, about, read
@@ -130,9 +130,9 @@ def prepare(
     with locked(path, make_folder=True):
         if has_tuned(path) or folder.begun:
             raise UserError(f"{path} holds a fine-tuned model; choose another folder, or remove that one first")
-        check_free(path, FILE)
-        below.tokenizer.save(path / "tokenizer.json")
-        folder.save()
+        with first_files(path, ["tokenizer.json"]):
+            below.tokenizer.save(path / "tokenizer.json")
+            folder.save()
     return tuning
 
 

@@ -6,7 +6,8 @@ last.json and best.json, which name folders of shards, see `minigpt.train.shards
 process trains there, .lock, see `minigpt.train.lock`.
 """
 
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.files import read_json, write_json
+from minigpt.files import read_json, write_json, write_text
 from minigpt.model import Params, Transformer, TransformerConfig
 from minigpt.objectives import Objective, objective_of, special_tokens
 from minigpt.text import Tokenizer, load_tokenizer, open_tokens
@@ -28,6 +29,8 @@ FORMAT = "minigpt run 2"
 FORMER = "minigpt run 1"  # of version 0.1, which trained on the next token only
 DESCRIPTION = {"corpus": TABLE, "objective": TEXT, "special": TABLE, "start": TABLE.or_none()}
 PROVENANCE = "provenance"
+MARK = ".preparing"  # is there from the first file of a run on until its description is written
+RESULTS = ("best.safetensors", "last.safetensors", "metrics.csv", "loss.png", "config.json")  # the last: of others
 LATER = ("teacher", PROVENANCE)  # which runs of former versions, and most of ours, lack
 COUNTS = ("validation_tokens", "validation_bytes")  # of a corpus, where it has been counted
 
@@ -148,15 +151,22 @@ class RunFolder:
         write_json(self.file("run.json"), self.described())
 
 
-def check_free(path: str | Path, tokens: str) -> None:
-    """`UserError` for a folder without a run in which a run would overwrite a file, or lie among a published model's.
+@contextmanager
+def first_files(path: Path, names: Iterable[str], *, known: bool = False) -> Iterator[None]:
+    """While inside, the first files of a run are written, and last what describes it.
 
-    tokens: the first file that preparing writes; where it is, a killed process left what else preparing makes.
+    names: of these files. known: whether the folder is described, so that all of them are its own. `UserError` for a
+    file that is there and is of no run, which would be overwritten, and for a published model's; what a preparation
+    left that was killed, which a mark tells, is overwritten.
     """
-    prepared = (Path(path) / tokens).exists()
-    for name in ("config.json", "metrics.csv", "loss.png", *(() if prepared else ("tokenizer.json",))):
-        if (Path(path) / name).exists():
-            raise UserError(f"{path} holds {name} already, and nothing is overwritten; choose another folder")
+    mark = path / MARK
+    if not (known or mark.exists()):
+        for name in (*names, *RESULTS):
+            if (path / name).exists():
+                raise UserError(f"{path} holds {name} already, and nothing is overwritten; choose another folder")
+    write_text(mark, "")
+    yield
+    mark.unlink()
 
 
 def has_run(path: str | Path) -> bool:

@@ -20,13 +20,14 @@ from minigpt.text import (
     write_corpus,
 )
 from minigpt.train.data import TextData
-from minigpt.train.folder import RunFolder, check_free, has_run
+from minigpt.train.folder import RunFolder, first_files, has_run
 from minigpt.train.lock import locked
 from minigpt.train.provenance import provenance
 from minigpt.train.settings import TrainSettings
 from minigpt.train.start import first_checkpoint
 
 PRESET = "tiny"
+FIRST_FILES = ("training.npy", "validation.npy", "tokenizer.json")
 # Tokens of a bpe tokenizer, unless a short text leaves each of them fewer characters than this to be learnt from.
 # It gave most of what examples/benchmarks/recipe.py compares, though less on text that is further away: see the README.
 VOCABULARY, CHARACTERS_PER_TOKEN, FEWEST = 4096, 400, 512
@@ -138,15 +139,14 @@ def prepare_run(
     with nullcontext() if held else locked(path, make_folder=True):
         if RunFolder(path, config, settings, {}).begun:
             raise UserError(f"{path} holds a model that was trained; choose another folder, or remove that one first")
-        if not has_run(path):
-            check_free(path, "training.npy")
-        description = _write_tokens(path, made, corpus, config.context, progress)
-        made.save(path / "tokenizer.json")
-        folder = RunFolder(path, config, settings, description, objective, ids, provenance=provenance(words))
-        TextData(folder)  # says now what training would say later
-        if start is not None:
-            folder = _with_first_parameters(folder, start)
-        folder.save()
+        with first_files(path, FIRST_FILES, known=has_run(path)):
+            description = _write_tokens(path, made, corpus, config.context, progress)
+            made.save(path / "tokenizer.json")
+            folder = RunFolder(path, config, settings, description, objective, ids, provenance=provenance(words))
+            TextData(folder)  # says now what training would say later
+            if start is not None:
+                folder = _with_first_parameters(folder, start)
+            folder.save()
     return folder
 
 

@@ -25,7 +25,7 @@ from minigpt.vision.data import CHANGED
 from minigpt.vision.named import split
 from minigpt.vision.prepare import eye_of
 from minigpt.vision.questions import Questions, check_size
-from minigpt.vision.run import SEEN_PARTS, SHARE, ImageFolder, first_files, pixel_statistics, write_array
+from minigpt.vision.run import SEEN_PARTS, SHARE, ImageFolder, described_last, pixel_statistics, write_array
 
 DECODER: dict[str, Any] = {"width": 64, "layers": 2, "heads": 4, "init_std": 0.1}  # of the recipe `tiny`
 ENCODER: dict[str, Any] = {"width": 64, "layers": 3, "heads": 4, "position": "learned"}
@@ -188,7 +188,7 @@ def prepare_asking(
         provenance=provenance(words),
     )
     names = [TOKENIZER, *(f"{part}{kind}" for part in parts for kind in (".npy", "_questions.json"))]
-    with nullcontext() if held else locked(path, make_folder=True), first_files(folder, names):
+    with nullcontext() if held else locked(path, make_folder=True), described_last(folder, names):
         checksums = folder.corpus["checksums"] = {}
         tokenizer.save(path / TOKENIZER)
         checksums[TOKENIZER] = checksum(path / TOKENIZER)

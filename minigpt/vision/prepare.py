@@ -16,7 +16,7 @@ from minigpt.vision.augment import UNCHANGED, Augmentation
 from minigpt.vision.data import ImageData
 from minigpt.vision.images import Images, check_unit, classes_of
 from minigpt.vision.named import split
-from minigpt.vision.run import ImageFolder, first_files, pixel_statistics, write_parts
+from minigpt.vision.run import ImageFolder, described_last, pixel_statistics, write_parts
 
 SIZES: dict[str, Any] = {"width": 64, "layers": 4, "heads": 4}
 MODERN = "modern"
@@ -89,7 +89,7 @@ def prepare_images(
         provenance=provenance(words),
     )
     names = [f"{part}{kind}.npy" for part in parts for kind in ("", "_targets")]
-    with nullcontext() if held else locked(path, make_folder=True), first_files(folder, names):
+    with nullcontext() if held else locked(path, make_folder=True), described_last(folder, names):
         folder.corpus["checksums"] = write_parts(path, parts, labels)
         ImageData(folder)  # says now what training would say later
     return folder

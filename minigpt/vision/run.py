@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from minigpt.errors import UserError
-from minigpt.files import checksum, read_json, replacing, write_json, write_text
+from minigpt.files import checksum, read_json, replacing, write_json
 from minigpt.model import TransformerConfig
 from minigpt.train import RunFolder
-from minigpt.train.folder import PROVENANCE, read_settings
+from minigpt.train.folder import PROVENANCE, first_files, read_settings
 from minigpt.values import FLAG, TABLE, TEXT, about, choice, list_of, number, read, shown, table_of, whole
 from minigpt.vision.augment import UNCHANGED, Augmentation
 from minigpt.vision.images import Images
@@ -29,8 +29,6 @@ FILE = "images.json"
 FORMAT = "minigpt images 1"
 SEEN_PARTS = ("training", "validation")  # by training; the test is seen at its end
 SHARE = number(0, 1)
-MARK = ".preparing"  # is there from the first file of a run on until images.json is written
-LATER = ("best.safetensors", "last.safetensors", "metrics.csv", "loss.png", "config.json")  # the last: of another model
 CHECKSUM = "checksum"  # of all else in the description
 TASKS = ("classify", "ask")
 DESCRIPTION = {
@@ -154,24 +152,17 @@ def write_array(path: Path, array: np.ndarray) -> dict[str, str]:
 
 
 @contextmanager
-def first_files(folder: ImageFolder, names: Iterable[str]) -> Iterator[None]:
+def described_last(folder: ImageFolder, names: Iterable[str]) -> Iterator[None]:
     """While inside, the first files of a run are written, images.json at the end. names: of these files.
 
-    `UserError` for a folder with a model that was trained, and for a file that is there and is of no run; what a
-    preparation left that was killed, which a mark tells, is overwritten.
+    `UserError` for a folder with a model that was trained, and for what `minigpt.train.folder.first_files` refuses.
     """
-    path, mark = folder.path, folder.path / MARK
-    if has_images(path):
-        if folder.begun:
-            raise UserError(f"{path} holds a model that was trained; choose another folder, or remove that one first")
-    elif not mark.exists():
-        for name in (*names, *LATER):
-            if (path / name).exists():
-                raise UserError(f"{path} holds {name} already, and nothing is overwritten; choose another folder")
-    write_text(mark, "")
-    yield
-    folder.save()
-    mark.unlink()
+    path, known = folder.path, has_images(folder.path)
+    if known and folder.begun:
+        raise UserError(f"{path} holds a model that was trained; choose another folder, or remove that one first")
+    with first_files(path, names, known=known):
+        yield
+        folder.save()
 
 
 def pixel_statistics(pixels: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:

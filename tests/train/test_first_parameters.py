@@ -139,6 +139,28 @@ def test_a_folder_that_is_in_use_or_holds_a_trained_model_is_not_prepared_again(
     assert folder.file("training.npy").read_bytes() == kept
 
 
+@pytest.mark.parametrize("name", ["training.npy", "validation.npy", "tokenizer.json", "loss.png", "config.json"])
+def test_a_file_of_somebody_elses_is_not_overwritten(tmp_path, name):
+    (tmp_path / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(UserError, match=f"holds {name} already, and nothing is overwritten"):
+        prepare_run(tmp_path, STORIES, tokenizer="characters", progress=False)
+    assert (tmp_path / name).read_text(encoding="utf-8") == "mine"
+    assert {one.name for one in tmp_path.iterdir()} <= {name, ".lock"}
+
+
+def test_what_a_killed_preparation_left_is_made_anew(tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("minigpt.train.prepare.TextData", killed)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_run(tmp_path, STORIES, tokenizer="characters", progress=False)
+    assert (tmp_path / "training.npy").exists() and not (tmp_path / "run.json").exists()
+    monkeypatch.undo()
+    prepare_run(tmp_path, STORIES, tokenizer="characters", progress=False)
+    assert (tmp_path / "run.json").exists() and not (tmp_path / ".preparing").exists()
+
+
 def test_what_the_start_lacks_is_made_as_a_fresh_model_makes_it_and_nothing_else(monkeypatch):
     model = Transformer(preset("tiny", vocabulary_size=30, layers=2, width=24, heads=2))
     fresh, start = (model.init(np.random.default_rng(seed)) for seed in (5, 6))
