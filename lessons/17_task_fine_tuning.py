@@ -9,7 +9,7 @@
 # **You need.** Lesson 02, the causal mask; lesson 04, the decoder; lesson 05, gradients; lesson 07, the encoder; lesson
 # 16, pretraining.
 #
-# **Time.** 110 minutes to read; the code runs in 31 s and takes 0.9 GB.
+# **Time.** 110 minutes to read; the code runs in 32 s and takes 0.9 GB.
 
 # %%
 from itertools import pairwise
@@ -580,8 +580,8 @@ prediction(
 # text, since an encoder sees both sides; a GPT's may not, so GPT-1 took the last.
 #
 # (b) is *not confirmed*. Three of the five models hardly change. The other two go to one answer: with examples before the
-# question one calls every review bad, and one calls none bad, after right verdicts and after wrong ones alike. (c) is
-# confirmed: what counts is that something stands before, not what it says. In the text of these models reviews follow each
+# question one calls nearly every review bad, and one calls none bad, after right verdicts and after wrong ones alike. (c)
+# is confirmed: what counts is that something stands before, not what it says. In the text of these models reviews follow each
 # other by chance, so there was nothing to be learnt from the ones before. That a prompt's mere form can tip a model to one
 # answer is known of large ones as well (Zhao et al., 2021).
 #
