@@ -47,11 +47,6 @@ from minigpt.train import fit
 SEEDS = range(3)
 
 
-def unless_quick(**others):
-    """What a band must exclude; a quick run trains too little to measure it."""
-    return None if quick() else others
-
-
 # %% [markdown]
 # ## One passage, and what each objective makes of it
 #
@@ -485,7 +480,7 @@ table(
 
 # %%
 mean = {key: float(np.mean(values)) for key, values in results.items()}
-learnt = unless_quick(trained_on_order=mean["order", "order"])
+learnt = None if quick() else {"trained_on_order": mean["order", "order"]}
 expect("E12.words_on_nsp", mean["topics", "next"], above=0.85, against={"chance": 0.5})
 expect("E12.words_on_sop", mean["topics", "order"], above=0.4, below=0.6, against=learnt)
 expect("E12.nsp_on_nsp", mean["next", "next"], above=0.85, against={"chance": 0.5}, full_only=True)
@@ -707,7 +702,7 @@ spread_table(
 )
 
 # %%
-moved = unless_quick(middle_last=np.mean(filled["middle last"]))
+moved = None if quick() else {"middle_last": np.mean(filled["middle last"])}
 expect("E13.without", np.mean(filled["in order"]), below=0.3, against=moved)
 expect("E13.marks_only", np.mean(filled["marks only"]), below=0.3, against=moved)
 expect(
@@ -737,7 +732,7 @@ prediction(
     np.mean(filled["middle last"]) > 0.9
     and max(np.mean(filled[name]) for name in ("in order", "marks only")) < 0.3,
 )
-after = unless_quick(after_a_third=early.mean)
+after = {"after_a_third": early.mean}
 expect("E13.ordinary_loss_cost", cost.mean, below=0.05, against=after, full_only=True)
 free = early.mean < 0.01 or not early_logs.is_one
 prediction("E13.free", "filling gaps is free at every step", free, text_says=False)

@@ -42,11 +42,6 @@ from minigpt.train import fit
 SEEDS = 2 if quick() else 3
 
 
-def unless_quick(**others):
-    """What a band must exclude; a quick run trains too little to measure it."""
-    return None if quick() else others
-
-
 # %% [markdown]
 # ## What is known
 #
@@ -685,7 +680,9 @@ table(
 # %%
 misfit = np.abs(both(n_of, d_of) / each - 1).mean()
 one_term = np.abs(fit_power_law(d_of, each.mean(axis=0))(d_of) / each - 1).mean()
-expect("L10.mean_misfit", misfit, below=0.05, against=unless_quick(tokens_alone=one_term))
+expect(
+    "L10.mean_misfit", misfit, below=0.05, against=None if quick() else {"tokens_alone": one_term}
+)
 bests = np.array([law.best(BUDGETS[-1]) for law in usable]) if usable else np.ones((1, 2))
 print(
     f"{len(usable)} of {len(again)} fits have a best size: both terms, of size and of text, count."
@@ -710,7 +707,7 @@ expect(
     "E10.fitted_best_size",
     np.median(bests[:, 0]),
     below=30_000,
-    against=unless_quick(the_largest_model=N[64]),
+    against={"the_largest_model": N[64]},
     full_only=True,
 )
 

@@ -68,11 +68,6 @@ order = np.random.default_rng(0).permutation(len(corpus.documents))
 documents = [corpus.documents[i] for i in order]
 
 
-def unless_quick(**others):
-    """What a band must exclude; a quick run trains too little to measure it."""
-    return None if quick() else others
-
-
 # %% [markdown]
 # ## A letter, cleaned
 #
@@ -680,18 +675,18 @@ expect(
     "E16.exposure_of_16_copies",
     known,
     above=9,
-    against=unless_quick(
-        never_planted=never,
-        behind_other_names=elsewhere,
-        without_canaries=np.mean(without[last, 16]),
-    ),
+    against={
+        "never_planted": never,
+        "behind_other_names": elsewhere,
+        "without_canaries": np.mean(without[last, 16]),
+    },
     full_only=True,
 )
 expect(
     "E16.exposure_never_planted",
     never,
     below=3,
-    against=unless_quick(of_16_copies=known),
+    against={"of_16_copies": known},
     full_only=True,
 )
 same_product = []
@@ -878,7 +873,7 @@ expect(
     above=0.5,
     against={
         "number of another": np.mean(of_others),
-        **(unless_quick(coarse=np.mean(given_away["and no job"])) or {}),
+        "coarse": np.mean(given_away["and no job"]),
     },
     full_only=True,
 )
@@ -886,9 +881,10 @@ expect(
     "E16.extracted_when_coarse",
     np.mean(given_away["and no job"]),
     below=0.1,
-    against=unless_quick(
-        names_gone=np.mean(gone), at_random=np.mean(given_away["instead, one fact at random"])
-    ),
+    against={
+        "names_gone": np.mean(gone),
+        "at_random": np.mean(given_away["instead, one fact at random"]),
+    },
     full_only=True,
 )
 at_random_more = paired_difference(
@@ -1006,14 +1002,14 @@ expect(
     after[PASSES[0]],
     above=0.45,
     below=0.65,
-    against=unless_quick(after_40=after[last]),
+    against={"after_40": after[last]},
     full_only=True,
 )
 expect(
     "E17.auc_forty_epochs",
     after[last],
     above=0.85,
-    against=unless_quick(without_the_model=np.mean(control)),
+    against={"without_the_model": np.mean(control)},
     full_only=True,
 )
 prediction(
@@ -1145,11 +1141,11 @@ expect(
     "E17.trap",
     fooled,
     above=0.65,
-    against=unless_quick(
-        nothing_to_remember=0.5,
-        read_docstrings=np.mean(trap["loss of a model that read docstrings"]),
-        read_nothing=np.mean(trap["loss of a model that read nothing"]),
-    ),
+    against={
+        "nothing_to_remember": 0.5,
+        "read_docstrings": np.mean(trap["loss of a model that read docstrings"]),
+        "read_nothing": np.mean(trap["loss of a model that read nothing"]),
+    },
     full_only=True,
 )
 expect("E17.trap_is_seen", warned, above=0.6, against={"chance": 0.5}, full_only=True)
@@ -1389,14 +1385,14 @@ expect(
     "E16.ordinary_exposure",
     plain[:, 1].mean(),
     above=8,
-    against=unless_quick(private=secret[:, 1].mean()),
+    against={"private": secret[:, 1].mean()},
     full_only=True,
 )
 expect(
     "E16.private_exposure",
     secret[:, 1].mean(),
     below=8,
-    against=unless_quick(ordinary=plain[:, 1].mean()),
+    against={"ordinary": plain[:, 1].mean()},
     full_only=True,
 )
 prediction(

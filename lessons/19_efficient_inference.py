@@ -74,11 +74,6 @@ SEEDS = range(2 if quick() else 3)
 GREEDY, PURE = Sampling(temperature=0), Sampling()
 
 
-def unless_quick(**others):
-    """What a band must exclude; a quick run trains too little to measure it."""
-    return None if quick() else others
-
-
 # %% [markdown]
 # ## One sentence, token by token
 #
@@ -647,7 +642,7 @@ for bits, most in ((8, 0.0005), (6, 0.002)):
                 mean[bits, how],
                 above=-most,
                 below=most,
-                against=unless_quick(three_bits=mean[3, how], four_bits=mean[4, how]),
+                against={"three_bits": mean[3, how], "four_bits": mean[4, how]},
                 full_only=True,
             )
 expect(
@@ -655,14 +650,14 @@ expect(
     mean[3, None],
     above=0.006,
     below=0.15,
-    against=unless_quick(eight_bits=mean[8, None], nothing=0),
+    against={"eight_bits": mean[8, None], "nothing": 0},
     full_only=True,
 )
 expect(
     "E27.second_order_3_bits",
     second_by[3, "text 1"].mean() / signs["second-order"].mean(),
     below=0.7,
-    against=unless_quick(size_alone=1),
+    against={"size_alone": 1},
     full_only=True,
 )
 prediction(
@@ -715,7 +710,7 @@ expect(
     "E27.trained_longer_loses_more",
     over_models[more_read].mean,
     above=0.005,
-    against=unless_quick(as_much=0),
+    against={"as_much": 0},
     full_only=True,
 )
 prediction(
@@ -905,18 +900,18 @@ expect(
     "E27.taught_gains",
     gained["taught"].mean(),
     above=0.05,
-    against=unless_quick(
-        nothing=0,
-        smoothed=gained["alone, smoothed labels"].mean(),
-        never_trained=gained["taught, teacher never trained"].mean(),
-    ),
+    against={
+        "nothing": 0,
+        "smoothed": gained["alone, smoothed labels"].mean(),
+        "never_trained": gained["taught, teacher never trained"].mean(),
+    },
     full_only=True,
 )
 expect(
     "E27.never_trained_teacher_gains",
     gained["taught, teacher never trained"].mean(),
     below=0,
-    against=unless_quick(taught=gained["taught"].mean()),
+    against={"taught": gained["taught"].mean()},
     full_only=True,
 )
 prediction(
@@ -1178,9 +1173,7 @@ expect(
     "E27.sampled_distance",
     np.mean(distances["drafted against direct"]) / np.mean(distances["direct against direct"]),
     below=1.2,
-    against=unless_quick(
-        all_accepted=exact["all accepted"] / np.mean(distances["direct against direct"])
-    ),
+    against={"all_accepted": exact["all accepted"] / np.mean(distances["direct against direct"])},
     full_only=True,
 )
 
@@ -1294,7 +1287,7 @@ expect(
     "E27.tokens_per_call",
     np.mean(a_call["taught"]),
     above=2,
-    against=unless_quick(no_draft=1, random_draft=np.mean(a_call["random start"])),
+    against={"no_draft": 1, "random_draft": np.mean(a_call["random start"])},
     full_only=True,
 )
 expect(
@@ -1302,7 +1295,7 @@ expect(
     np.mean(a_call["random start"]),
     below=1.6,
     above=1,
-    against=unless_quick(taught=np.mean(a_call["taught"])),
+    against={"taught": np.mean(a_call["taught"])},
     full_only=True,
 )
 prediction(
@@ -1453,7 +1446,7 @@ expect(
     "E27.random_draft_greedy",
     np.mean([one.acceptance for one in greedily["random start"]]),
     above=0.35,
-    against=unless_quick(drawn=np.mean(acceptance["random start"])),
+    against={"drawn": np.mean(acceptance["random start"])},
     full_only=True,
 )
 in_greedy = [one.a_call for one in greedily["look-up"]]
@@ -1463,7 +1456,7 @@ expect(
     "E27.look_up_greedy",
     np.mean(in_greedy),
     above=1.3,
-    against=unless_quick(drawn=np.mean(looked_up)),
+    against={"drawn": np.mean(looked_up)},
     full_only=True,
 )
 prediction(
@@ -1476,7 +1469,7 @@ expect(
     "E27.greedy_repeats",
     np.mean(repeated["greedy"]),
     above=0.1,
-    against=unless_quick(drawn=np.mean(repeated["drawn"])),
+    against={"drawn": np.mean(repeated["drawn"])},
     full_only=True,
 )
 again = {

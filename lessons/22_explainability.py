@@ -67,11 +67,6 @@ SEEDS = range(1 if quick() else 3)
 TEXTS = 4 if quick() else 15
 
 
-def unless_quick(**others):
-    """What a band must exclude; a quick run trains too little to measure it."""
-    return None if quick() else others
-
-
 # %% [markdown]
 # ## A model whose reason we know
 #
@@ -495,9 +490,7 @@ expect(
     "E30.baseline_without_needles",
     min(min(values) for arms in OTHER_BASELINE.values() for values in arms.values()),
     above=0.8,
-    against=unless_quick(
-        whole_vocabulary=min(min(arm[name]) for arm in (NEAR, FAR) for name in CAUSAL)
-    ),
+    against={"whole_vocabulary": min(min(arm[name]) for arm in (NEAR, FAR) for name in CAUSAL)},
     full_only=True,
 )
 
@@ -689,21 +682,21 @@ expect(
     "E30.rollout_last_left_out",
     LEFT_OUT["attention rollout"][1],
     below=0.3,
-    against=unless_quick(last_counted=float(np.mean(STAYED["attention rollout"]))),
+    against={"last_counted": float(np.mean(STAYED["attention rollout"]))},
     full_only=True,
 )
 expect(
     "E30.rollout_finds_last_left_out",
     LEFT_OUT["attention rollout"][0],
     above=0.4,
-    against=unless_quick(last_counted=float(np.mean(FAR["attention rollout"]))),
+    against={"last_counted": float(np.mean(FAR["attention rollout"]))},
     full_only=True,
 )
 expect(
     "E30.untrained_rollouts_agree",
     AGREE["attention rollout"][1],
     above=0.8,
-    against=unless_quick(occlusion=AGREE["occlusion"][1], chance=AGREE["chance"][1]),
+    against={"occlusion": AGREE["occlusion"][1], "chance": AGREE["chance"][1]},
     full_only=True,
 )
 
@@ -823,7 +816,7 @@ expect(
     "E30.without_induction",
     np.mean(harm),
     above=1,
-    against=unless_quick(**{"four other heads": np.mean(control)}),
+    against={**{"four other heads": np.mean(control)}},
     full_only=True,
 )
 prediction(
@@ -941,9 +934,10 @@ expect(
     "E30.features_recovered",
     np.mean(shares["sparse autoencoder"]),
     above=0.8,
-    against=unless_quick(
-        PCA=np.mean(shares["principal components"]), random=np.mean(shares["random directions"])
-    ),
+    against={
+        "PCA": np.mean(shares["principal components"]),
+        "random": np.mean(shares["random directions"]),
+    },
     full_only=True,
 )
 

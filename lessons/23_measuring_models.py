@@ -39,11 +39,6 @@ from minigpt.train import fit
 SETS = range(2 if quick() else 3)  # of seeds
 
 
-def unless_quick(**others):
-    """What a band must exclude; a quick run trains too little to measure it."""
-    return None if quick() else others
-
-
 # %% [markdown]
 # ## One score, and what it stands on
 #
@@ -262,7 +257,7 @@ expect(
     float(best[0]),
     above=0.02,
     below=0.12,
-    against=unless_quick(one_seed=float(single[0])),
+    against={"one_seed": float(single[0])},
     full_only=True,
 )
 prediction(
@@ -291,7 +286,7 @@ expect(
     "E20.luck_that_is_left",
     long_test / best[1],
     below=0.25,
-    against=unless_quick(root_of_ten=1 / math.sqrt(10)),
+    against={"root_of_ten": 1 / math.sqrt(10)},
     full_only=True,
 )
 
@@ -469,16 +464,14 @@ expect(
     "E21.single_sample_accuracy",
     float(np.mean(votes[1])),
     below=0.8,
-    against=unless_quick(majority=float(np.mean(votes[9]))),
+    against={"majority": float(np.mean(votes[9]))},
     full_only=True,
 )
 expect(
     "E21.majority_of_nine_accuracy",
     float(np.mean(votes[9])),
     above=0.9,
-    against=unless_quick(
-        one_sample=float(np.mean(votes[1])), greedy=float(np.mean(arms["greedy"]))
-    ),
+    against={"one_sample": float(np.mean(votes[1])), "greedy": float(np.mean(arms["greedy"]))},
     full_only=True,
 )
 wider = difference(arms["four times as wide, one sample"], votes[1], paired=True)
@@ -664,7 +657,7 @@ expect(
     "E23.formula_from_anywhere",
     float(anywhere),
     below=0.03,
-    against=unless_quick(one_topic=float(np.abs(found["all on one topic"] - formula).max())),
+    against={"one_topic": float(np.abs(found["all on one topic"] - formula).max())},
     full_only=True,
 )
 prediction(

@@ -49,11 +49,6 @@ SEEDS = range(2 if quick() else 3)
 STEPS = 20 if quick() else None
 
 
-def unless_quick(**others):
-    """What a band must exclude; a quick run trains too little to measure it."""
-    return None if quick() else others
-
-
 # %% [markdown]
 # ## One sentence: *the blicket left because …*
 #
@@ -167,14 +162,14 @@ expect(
     sampled,
     above=0.7,
     below=0.9,
-    against=unless_quick(fair=0.5, all=1.0),
+    against={"fair": 0.5, "all": 1.0},
     full_only=True,
 )
 expect(
     "E26.greedy_stereotype",
     always,
     above=0.95,
-    against=unless_quick(sampled=sampled),
+    against={"sampled": sampled},
     full_only=True,
 )
 even = [at_temperature(one, 1) for one in odds_of["50% planted"]]
@@ -196,9 +191,10 @@ expect(
     "E26.one_pronoun_for_all",
     max(for_all, 1 - for_all),
     above=0.8,
-    against=unless_quick(
-        as_its_text=0.5, unfair=float(np.mean([greedy_he(one) for one in odds_of["80% planted"]]))
-    ),
+    against={
+        "as_its_text": 0.5,
+        "unfair": float(np.mean([greedy_he(one) for one in odds_of["80% planted"]])),
+    },
     full_only=True,
 )
 
@@ -315,7 +311,7 @@ expect(
     "E26.mended_log_odds",
     max(map(abs, after_all)),
     below=0.2,
-    against=unless_quick(not_mended=float(np.mean([one.mean() for one in odds_of["80% planted"]]))),
+    against={"not_mended": float(np.mean([one.mean() for one in odds_of["80% planted"]]))},
     full_only=True,
 )
 best = "pronouns and names"
@@ -325,7 +321,7 @@ expect(
     dearer,
     above=0.1,
     below=0.3,
-    against=unless_quick(none=0.0),
+    against={"none": 0.0},
     full_only=True,
 )
 prediction("E26.both_mend", "both lists bring the log odds to zero", max(map(abs, after_all)) < 0.2)
@@ -400,7 +396,7 @@ expect(
     "E26.weat_where_planted",
     lowest,
     above=1.5,
-    against=unless_quick(fair_and_mended=max(others)),
+    against={"fair_and_mended": max(others)},
     full_only=True,
 )
 largest = effect_size(np.ones(4), -np.ones(4))
@@ -541,7 +537,7 @@ expect(
     float(np.mean(nats)),
     above=1.0,
     below=1.8,
-    against=unless_quick(without=max(abs(one["pairs, nats"][0]) for one in unbiased)),
+    against={"without": max(abs(one["pairs, nats"][0]) for one in unbiased)},
     full_only=True,
 )
 prediction("E26.all_measures_find_it", "each measure finds the planted bias in every seed", caught)
@@ -592,7 +588,7 @@ expect(
     "E26.ss_of_a_small_bias",
     highest,
     above=65,
-    against=unless_quick(as_in_the_text=100 * SMALL),
+    against={"as_in_the_text": 100 * SMALL},
     full_only=True,
 )
 weakest = min(one["pairs, nats"][0] for one in few)
@@ -645,7 +641,7 @@ expect(
     "E26.masked_pairs_where_planted",
     float(np.mean(from_masks["80% planted"])),
     above=0.6,
-    against=unless_quick(fair=float(np.max(np.abs(from_masks["50% planted"])))),
+    against={"fair": float(np.max(np.abs(from_masks["50% planted"])))},
     full_only=True,
 )
 
@@ -862,7 +858,7 @@ expect(
     "E26.odds_behind_the_paint",
     min(left["names"]),
     above=0.05,
-    against=unless_quick(none=0.0, stereotype_taken_out=max(map(abs, left["occupations"]))),
+    against={"none": 0.0, "stereotype_taken_out": max(map(abs, left["occupations"]))},
     full_only=True,
 )
 prediction(
