@@ -117,7 +117,7 @@ def main() -> None:
     """Measure in turn and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wav", nargs="+", help="files; default: Debian's clips")
-    parser.add_argument("--joined", type=int, help="join the files to one of so many seconds")
+    parser.add_argument("--joined", type=int, help="join the files to one of so many seconds, or a little more")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--worker", choices=("minigpt", "transformers"), help=argparse.SUPPRESS)
@@ -133,10 +133,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         prepare(Path(folder))
         if arguments.joined:
-            once = np.concatenate([np.append(samples_of(path), np.zeros(RATE // 2)) for path in paths])
-            count = arguments.joined * RATE
+            clips = [np.append(samples_of(path), np.zeros(RATE // 2)) for path in paths]
+            often = -(-arguments.joined * RATE // sum(map(len, clips)))
+            said = {"joined": " ".join(said.get(Path(path).stem, "") for path in paths * often)}
             paths = [str(Path(folder) / "joined.wav")]
-            minigpt.write_wav(paths[0], np.tile(once, -(-count // len(once)))[:count], RATE)
+            minigpt.write_wav(paths[0], np.tile(np.concatenate(clips), often), RATE)
         seconds = sum(minigpt.open_wav(path).seconds for path in paths)
         rounds = [
             {who: run(who, paths, Path(folder), arguments.threads) for who in ("minigpt", "transformers")}
