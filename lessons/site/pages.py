@@ -163,6 +163,9 @@ def settings(static: Path) -> dict[str, Any]:
         "html_theme_options": {
             "use_download_button": False,
             "use_fullscreen_button": False,
+            # The theme's scripts equip the first menu button they find: no bar over the page may have one as well.
+            **dict.fromkeys(("navbar_start", "navbar_center", "navbar_end", "navbar_persistent"), []),
+            "back_to_top_button": False,  # it lies over what a small screen shows
             "show_toc_level": 2,
             "navigation_with_keys": False,
             "pygments_light_style": "a11y-high-contrast-light",

@@ -1,5 +1,6 @@
 // Every code cell of a lesson gets buttons, can be changed, and shows below itself what it gives.
 import { button, element, show } from "./output.js";
+import { NOT_KEPT, follow, read, write } from "./store.js";
 
 const PAGE = location.pathname.split("/").pop().replace(".html", "");
 const QUICK_WORDS = "in quick mode: small, so its numbers are not those of the text";
@@ -11,9 +12,16 @@ export function equip(interpreter, exercises) {
   if (!cells.length && !exercises) return;
   const full = element("input", { type: "checkbox", id: "in-full" });
   const status = element("span", { role: "status", "aria-live": "polite", class: "run-status" });
-  interpreter.told = (text) => (status.textContent = text);
+  let all = false;
+  interpreter.told = (text) => { // beside the button that was pressed, which may be far below the bar
+    const one = all ? null : cells.find((cell) => cell.running);
+    if (one) one.say(text || "running");
+    else status.textContent = text;
+  };
   const runAll = async () => {
+    all = true;
     for (const cell of cells) if (!(await cell.run(full.checked))) break;
+    all = false;
   };
   const stop = button("stop", "Stop what is running", () => interpreter.stop());
   const bar = element("div", { class: "run-bar", role: "toolbar", "aria-label": "Run this page" });
@@ -50,11 +58,15 @@ class Cell {
   }
 
   // What a reader changed is there again after a reload, unless the lesson itself has changed.
-  restore() {
-    const { was, now } = JSON.parse(localStorage.getItem(this.key) ?? "{}");
-    if (was !== this.was) return;
-    this.code.textContent = now;
-    this.status.textContent = "as you changed it";
+  adopt(kept, words) {
+    const { was, now } = JSON.parse(kept ?? "{}");
+    if (was === this.was) this.code.textContent = now;
+    else this.code.innerHTML = this.original;
+    this.say(was === this.was ? words : "");
+  }
+
+  say(words) {
+    if (this.status.textContent !== words) this.status.textContent = words; // or it would be read out again
   }
 
   equip(run, toHere) {
@@ -64,6 +76,7 @@ class Cell {
     this.code.setAttribute("aria-label", `Code of cell ${this.number + 1}; Shift and Enter runs it`);
     this.code.tabIndex = 0;
     this.code.addEventListener("keydown", (event) => {
+      event.stopPropagation(); // to the page, / means search
       if (event.key === "Enter" && event.shiftKey) event.preventDefault(), run();
     });
     this.code.addEventListener("paste", (event) => {
@@ -72,16 +85,21 @@ class Cell {
     });
     this.status = element("span", { class: "run-status", role: "status" });
     const name = `cell ${this.number + 1}`;
+    this.stop = button("stop", `Stop ${name}`, () => this.interpreter.stop());
+    this.stop.hidden = true;
     const buttons = element("div", { class: "cell-buttons", role: "group", "aria-label": name },
       button("run", `Run ${name} (Shift and Enter in it)`, run),
       button("run to here", `Run what has not run above, then ${name}`, toHere),
       button("reset", `The code and output of ${name} as they were`, () => this.reset()),
+      this.stop,
       this.status);
     this.output = element("div", { class: "cell-live", "aria-live": "off" });
     const input = this.place.querySelector(".cell_input");
     input.after(buttons, this.output);
-    this.code.addEventListener("input", () => localStorage.setItem(this.key, JSON.stringify({ was: this.was, now: this.source })));
-    this.restore();
+    this.code.addEventListener("input", () => write(this.key, JSON.stringify({ was: this.was, now: this.source })) || this.say(NOT_KEPT));
+    const kept = read(this.key);
+    if (kept) this.adopt(kept, "as you changed it");
+    follow(this.key, (text) => this.adopt(text, "as you changed it in another tab"));
   }
 
   get source() {
@@ -90,13 +108,18 @@ class Cell {
 
   reset() {
     this.code.innerHTML = this.original;
-    localStorage.removeItem(this.key);
+    write(this.key, null);
     this.output.replaceChildren();
     this.status.textContent = "";
     this.place.classList.remove("has-live");
   }
 
-  async run(full) {
+  // A second tap while it runs is no second run, whose output would follow that of the first.
+  run(full) {
+    return (this.running ??= this.runOnce(full).finally(() => (this.running = null)));
+  }
+
+  async runOnce(full) {
     if (this.place.classList.contains("elsewhere")) {
       this.status.textContent = "left out: see the note above";
       this.place.dataset.ran = "well";
@@ -105,7 +128,8 @@ class Cell {
     this.output.replaceChildren();
     this.place.classList.add("has-live");
     this.status.textContent = "running";
-    const began = performance.now();
+    const began = performance.now(), { begun } = this.interpreter;
+    this.stop.hidden = false;
     const request = { page: PAGE, cell: `cell ${this.number + 1}`, source: this.source, quick: !full };
     if (!full && /quick\(\)|STEPS|SEEDS|\bfit\(|train\w*\(/.test(request.source)) small.add(this);
     else small.delete(this);
@@ -118,9 +142,11 @@ class Cell {
       return (this.fresh = well);
     } catch (error) {
       show(this.output, { kind: "error", text: error.message });
-      this.status.textContent = "the interpreter begins anew, without what was computed: use run to here";
+      this.status.textContent = begun && !this.interpreter.begun ? "the interpreter begins anew, without what was computed: use run to here" : "not finished";
       this.place.dataset.ran = "badly";
       return false;
+    } finally {
+      this.stop.hidden = true;
     }
   }
 }

@@ -1,5 +1,6 @@
 // The exercises at the end of a lesson: an editor with the stub, "grade", and what the grader says.
 import { button, element, show } from "./output.js";
+import { NOT_KEPT, follow, read, write } from "./store.js";
 
 const LIMIT = 10; // seconds that one call may take, as in `minigpt grade`
 
@@ -12,12 +13,18 @@ export function equip(place, interpreter) {
     class: "exercise-editor", "aria-label": "Your answer, as Python", spellcheck: "false", autocapitalize: "off",
     rows: String(Math.min(40, original.split("\n").length + 2)), wrap: "off",
   });
-  editor.value = localStorage.getItem(key) ?? original;
-  editor.addEventListener("input", () => localStorage.setItem(key, editor.value));
+  editor.value = read(key) ?? original;
+  editor.addEventListener("input", () => write(key, editor.value) || (status.textContent = NOT_KEPT));
+  follow(key, (text) => (editor.value = text ?? original));
   const status = element("span", { class: "run-status", role: "status" });
   const output = element("div", { class: "cell-live", "aria-live": "polite" });
 
+  let grading = false;
+
   async function grade() {
+    if (grading) return;
+    grading = true;
+    delete place.dataset.graded;
     output.replaceChildren();
     status.textContent = "grading";
     let asked = null, timer;
@@ -37,16 +44,17 @@ export function equip(place, interpreter) {
       place.dataset.graded = "stopped";
     }
     clearTimeout(timer);
+    grading = false;
   }
 
   editor.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) event.preventDefault(), grade();
   });
   const buttons = element("div", { class: "cell-buttons", role: "group", "aria-label": "Exercise" },
-    button("grade", "Grade this file (Control and Enter)", () => { delete place.dataset.graded; grade(); }),
+    button("grade", "Grade this file (Control and Enter)", grade),
     button("reset", "The stub as it was; what you wrote is lost", () => {
       editor.value = original;
-      localStorage.removeItem(key);
+      write(key, null);
       output.replaceChildren();
       status.textContent = "";
     }),

@@ -1,6 +1,10 @@
 // What a page knows of its interpreter: it begins when it is first needed, and can be stopped and begun anew.
 const ROOT = new URL("../", import.meta.url).href;
 
+const SLOW = 15_000; // milliseconds after which somebody who waits is told that it may take longer
+
+const refusal = (why) => new Error(`the interpreter could not be fetched: ${why}. Look at the network, then try again.`);
+
 export class Interpreter {
   constructor(told = () => {}) {
     this.told = told; // told(text): how far it has come
@@ -24,11 +28,12 @@ export class Interpreter {
       this.worker.onmessage = ({ data }) => this.hear(data, resolve, reject);
       this.worker.onerror = (event) => {
         event.preventDefault();
-        reject(new Error(event.message || "the interpreter could not be started"));
+        reject(refusal(event.message || "its script did not come"));
         this.end("the interpreter broke: " + event.message);
       };
     });
-    this.ready.catch(() => worker === this.worker && this.end("the interpreter could not be fetched; is the network there?"));
+    const slow = setTimeout(() => this.told("still fetching the interpreter over a slow network: wait, or stop and try again"), SLOW);
+    this.ready.catch((error) => worker === this.worker && this.end(error.message)).finally(() => clearTimeout(slow));
     this.worker.postMessage({ job: "begin", root: ROOT, interrupts: this.interrupts });
     return this.ready;
   }
@@ -40,7 +45,7 @@ export class Interpreter {
       this.told("");
       this.begun = true;
       resolve();
-    } else if (data.kind === "broken") reject(new Error(data.text));
+    } else if (data.kind === "broken") reject(refusal(data.text));
     else if (data.kind === "output") job?.emit(data.output);
     else if (job) {
       this.waiting.delete(data.id);

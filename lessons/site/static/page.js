@@ -11,7 +11,10 @@ if (exercise) equipExercise(exercise, interpreter);
 for (const block of document.querySelectorAll("article pre, article table, div.math")) block.tabIndex = 0; // they scroll
 
 const playground = document.getElementById("playground");
-if (playground) (await import("./playground.js")).equip(playground, interpreter);
+if (playground) {
+  await import("./playground.js").then(({ equip }) => equip(playground, interpreter), () =>
+    playground.querySelector("#play-status").append("The script of this page did not come, so its buttons do nothing; look at the network, then reload."));
+}
 
 // Paper is white.
 const { dataset } = document.documentElement;

@@ -9,18 +9,25 @@ const AT_ONCE = 10; // steps between two looks
 export function equip(place, interpreter) {
   const get = (name) => place.querySelector("#play-" + name);
   const value = (name) => get(name).value;
-  const told = (text) => (get("status").textContent = text);
-  interpreter.told = told;
+  let progress = get("status"); // later that beside the button that was pressed, which may be far below this one
+  interpreter.told = (text) => (progress.textContent = text);
   get("text").value = TEXT;
   let going = false;
 
   async function ask(what, settings, files) {
     const answer = await interpreter.ask("play", { what, settings, files });
-    told(answer.problem ?? "");
     if (answer.problem) throw new Error(answer.problem);
     return answer;
   }
-  const on = (name, work) => get(name).addEventListener("click", () => work().catch((error) => told(error.message)));
+  const on = (name, work) => {
+    const [far, end] = [element("span"), element("span")];
+    get(name).parentElement.append(element("span", { class: "run-status", role: "status" }, far, end));
+    get(name).addEventListener("click", () => {
+      progress.textContent = end.textContent = "";
+      progress = far;
+      work().then((words) => (end.textContent = words ?? ""), (error) => (end.textContent = error.message));
+    });
+  };
   const sampling = () => ({ prompt: value("prompt"), temperature: value("temperature"), top_k: value("top-k"), top_p: value("top-p"), whose: value("whose") });
 
   on("go", async () => {
@@ -40,7 +47,7 @@ export function equip(place, interpreter) {
         get("sample").textContent = seen.sample;
         draw(get("loss"), losses, held, seen.total, made.guessing);
         heads(get("attention"), seen.attention, seen.pieces);
-        if (!going || seen.step >= seen.total) break;
+        if (!going || seen.step >= seen.total) return `trained for ${seen.step} steps`;
       }
     } finally {
       going = false;
@@ -62,8 +69,9 @@ export function equip(place, interpreter) {
         element("td", { class: row.after ? null : "left-out" }, element("code", {}, JSON.stringify(row.token))),
         element("td", {}, bar(row.before), " " + row.before.toFixed(3)),
         element("td", {}, bar(row.after), " " + row.after.toFixed(3)))))));
+    return `the likeliest of ${rows.length}: ${JSON.stringify(rows[0].token)}`;
   });
-  on("write", async () => (get("written").textContent = value("prompt") + (await ask("write", sampling())).text));
+  on("write", async () => void (get("written").textContent = value("prompt") + (await ask("write", sampling())).text));
 
   on("look", async () => {
     const { words, moved, leaking } = await ask("leaks", { text: value("words"), mask: value("which"), prefix: value("prefix") });
@@ -82,6 +90,7 @@ export function equip(place, interpreter) {
 
   for (const name of ["file", "folder"]) {
     get(name).addEventListener("change", async () => {
+      get("opened").textContent = "opening";
       try {
         const chosen = [...get(name).files];
         const names = chosen.map((file) => file.webkitRelativePath || file.name);
@@ -94,7 +103,7 @@ export function equip(place, interpreter) {
       }
     });
   }
-  on("use", async () => (get("used").textContent = (await ask("use", { text: value("ask") })).text));
+  on("use", async () => void (get("used").textContent = (await ask("use", { text: value("ask") })).text));
   on("checked", async () => {
     const report = get("report");
     report.textContent = "";
@@ -117,6 +126,7 @@ function draw(svg, losses, held, total, guessing) {
     <text x="32" y="${y(guessing) - 3}" font-size="10" fill="#333">guessing</text>
     <text x="2" y="168" font-size="10" fill="#333">0</text><text x="2" y="18" font-size="10" fill="#333">${top.toFixed(1)}</text>
     ${line(losses.map((loss, step) => [step, loss]), "#0b5cad")}${line(held, "#b45309")}`;
+  svg.setAttribute("aria-label", `Loss by step: ${losses[0].toFixed(2)} at first, ${losses.at(-1).toFixed(2)} after ${losses.length} steps, held out ${held.at(-1)[1].toFixed(2)}, guessing ${guessing.toFixed(2)}`);
 }
 
 function heads(place, layers, pieces) {
@@ -130,4 +140,7 @@ function heads(place, layers, pieces) {
     }));
     return canvas;
   }))));
+  const most = (weights) => JSON.stringify(pieces[weights.at(-1).indexOf(Math.max(...weights.at(-1)))]);
+  place.setAttribute("aria-label", `Attention weights on the prompt. Where its last piece, ${JSON.stringify(pieces.at(-1))}, looks most: `
+    + layers.flatMap((layer, l) => layer.map((weights, h) => `layer ${l}, head ${h}: ${most(weights)}`)).join("; "));
 }

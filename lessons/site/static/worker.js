@@ -5,15 +5,26 @@ let root, pyodide, kernel, threads, grader, playground, note, unkept, loaded = n
 
 const say = (kind, rest = {}) => self.postMessage({ kind, ...rest });
 
-// Two things of a first visit are kept beside the pages for the next: all packages as they were unpacked and compiled, and
-// an image of the memory of an interpreter that has begun, which takes the place of its beginning.
-async function kept(name) {
-  if (!self.caches) return null;
-  return (await (await caches.open("minigpt-" + note.version)).match(root + name)) ?? null;
+// Of a part of itself that does not come, Pyodide tells nobody, and waits for ever.
+self.addEventListener("unhandledrejection", (event) => {
+  if (kernel) return;
+  event.preventDefault();
+  say("broken", { text: String(event.reason?.message ?? event.reason) });
+});
+
+async function fetched(address) {
+  const answer = await fetch(address);
+  if (!answer.ok) throw new Error(`${address} gives ${answer.status}`);
+  return answer;
 }
 
+// Two things of a first visit are kept beside the pages for the next: all packages as they were unpacked and compiled, and
+// an image of the memory of an interpreter that has begun, which takes the place of its beginning.
+// Where there is no such store, as with plain http or storage that is off, each visit is a first one.
+const store = async () => caches.open("minigpt-" + note.version);
+
 async function keep(name, body) {
-  await (await caches.open("minigpt-" + note.version)).put(root + name, new Response(body)).catch(() => {});
+  await store().then((cache) => cache.put(root + name, new Response(body))).catch(() => {});
 }
 
 function keepForNextVisit() {
@@ -24,6 +35,7 @@ function keepForNextVisit() {
   setTimeout(() => {
     const maker = new Worker(self.location.href, { type: "module" });
     maker.onerror = (event) => event.preventDefault(); // then the next visit begins as this one did
+    maker.onmessage = () => maker.terminate(); // likewise
     maker.postMessage({ job: "image", root, modules });
   }, BEFORE_KEEPING);
 }
@@ -58,7 +70,7 @@ function unpack(buffer) {
 // In a worker of its own: an interpreter that imports the standard library's part, before any package is there.
 async function keepImage({ root: place, modules }) {
   root = place;
-  note = await (await fetch(root + "minigpt.json")).json();
+  note = await (await fetched(root + "minigpt.json")).json();
   const python = await start({ _makeSnapshot: true });
   python.globals.set("modules", python.toPy(modules));
   python.runPython("import importlib\nfor name in modules:\n    try:\n        importlib.import_module(name)\n    except Exception:\n        pass\ndel modules, name");
@@ -79,12 +91,14 @@ async function start(options) {
 
 async function begin({ root: place, interrupts }) {
   root = place;
-  note = await (await fetch(root + "minigpt.json")).json();
   say("progress", { text: "fetching the interpreter" });
-  const [known, image] = [await kept("_packages"), await kept("_image")];
-  unkept = Boolean(self.caches) && !(known && image);
-  const library = known ? known.arrayBuffer() : fetch(root + "_static/minigpt.zip").then((answer) => answer.arrayBuffer());
+  note = await (await fetched(root + "minigpt.json")).json();
+  const cache = await store().catch(() => null);
+  const [known, image] = [await cache?.match(root + "_packages"), await cache?.match(root + "_image")];
+  unkept = cache && !(known && image);
+  const library = known ? known.arrayBuffer() : fetched(root + "_static/minigpt.zip").then((answer) => answer.arrayBuffer());
   pyodide = await start({ packages: known ? [] : note.packages, _loadSnapshot: image?.arrayBuffer() });
+  if (!known) need(note.packages);
   if (interrupts) pyodide.setInterruptBuffer(interrupts);
   say("progress", { text: "unpacking the library" });
   if (known) {
@@ -100,6 +114,14 @@ async function begin({ root: place, interrupts }) {
   if (known) turn = turn.then(() => pyodide.runPython("import matplotlib.pyplot")); // it lies ready, nobody waits for it yet
 }
 
+// The packages with all that they need. Pyodide goes on without one that did not come, and so would every later try.
+const withNeeds = (names) => names.flatMap((name) => [name, ...withNeeds(pyodide.lockfile.packages[name].depends)]);
+
+function need(names) {
+  const missing = withNeeds(names).filter((name) => !(pyodide.lockfile.packages[name].name in pyodide.loadedPackages));
+  if (missing.length) throw new Error(`${missing.join(", ")} did not come; is the network there?`);
+}
+
 // matplotlib is large, so it is fetched by the first cell that asks for it.
 async function bring(source) {
   if (/launch|parallel|ranks?\b|comm\b/i.test(source)) threads.let_ranks_take_turns();
@@ -109,7 +131,8 @@ async function bring(source) {
   const missing = wanted.filter((name) => !loaded.has(name));
   if (!missing.length) return;
   say("progress", { text: "fetching " + missing.join(", ") });
-  await pyodide.loadPackage(missing, { messageCallback: () => {}, errorCallback: (text) => say("progress", { text }) });
+  await pyodide.loadPackage(withNeeds(missing), { messageCallback: () => {}, errorCallback: (text) => say("progress", { text }) });
+  need(missing);
   missing.forEach((name) => loaded.add(name));
 }
 
