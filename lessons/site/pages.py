@@ -139,6 +139,7 @@ def render(sources: Path, out: Path, between: Path) -> None:
             freshenv=True,
         )
         app.connect("doctree-read", name_cells)
+        app.connect("html-page-context", before_the_theme)
         app.build(force_all=True)
     found = [line for line in problems.getvalue().splitlines() if line.strip()]
     if found:
@@ -171,6 +172,7 @@ def settings(static: Path) -> dict[str, Any]:
             "pygments_light_style": "a11y-high-contrast-light",
             "pygments_dark_style": "a11y-high-contrast-dark",
         },
+        "html_context": {"default_mode": "auto"},
         "html_static_path": [str(static)],
         "html_favicon": str(static / "icon.svg"),
         "html_css_files": ["page.css"],
@@ -188,6 +190,12 @@ def settings(static: Path) -> dict[str, Any]:
         "toc_object_entries": False,
         "suppress_warnings": ["misc.highlighting_failure", "myst.header"],
     }
+
+
+def before_the_theme(_app: Any, _page: str, _template: str, context: dict[str, Any], _doctree: Any) -> None:
+    """Have a page run storage.js before any script of the theme."""
+    script = f'<script src="{context["pathto"]("_static/storage.js", 1)}"></script>'
+    context["metatags"] = context.get("metatags", "") + script
 
 
 def name_cells(app: Any, doctree: Any) -> None:

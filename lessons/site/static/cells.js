@@ -1,6 +1,6 @@
 // Every code cell of a lesson gets buttons, can be changed, and shows below itself what it gives.
 import { button, element, show } from "./output.js";
-import { NOT_KEPT, follow, read, write } from "./store.js";
+import { NOT_KEPT, follow, forget, read, write } from "./kept.js";
 
 const PAGE = location.pathname.split("/").pop().replace(".html", "");
 const QUICK_WORDS = "in quick mode: small, so its numbers are not those of the text";
@@ -108,7 +108,7 @@ class Cell {
 
   reset() {
     this.code.innerHTML = this.original;
-    write(this.key, null);
+    forget(this.key);
     this.output.replaceChildren();
     this.status.textContent = "";
     this.place.classList.remove("has-live");

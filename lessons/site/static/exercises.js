@@ -1,6 +1,6 @@
 // The exercises at the end of a lesson: an editor with the stub, "grade", and what the grader says.
 import { button, element, show } from "./output.js";
-import { NOT_KEPT, follow, read, write } from "./store.js";
+import { NOT_KEPT, follow, forget, read, write } from "./kept.js";
 
 const LIMIT = 10; // seconds that one call may take, as in `minigpt grade`
 
@@ -54,7 +54,7 @@ export function equip(place, interpreter) {
     button("grade", "Grade this file (Control and Enter)", grade),
     button("reset", "The stub as it was; what you wrote is lost", () => {
       editor.value = original;
-      write(key, null);
+      forget(key);
       output.replaceChildren();
       status.textContent = "";
     }),
