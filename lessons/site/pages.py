@@ -23,6 +23,10 @@ MATHJAX = (
     "3.2.2",
     "sha512-Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
 )
+MENUS = {
+    "Toggle primary sidebar": "Contents of the course",
+    "Toggle secondary sidebar": "Contents of this page",
+}
 PAGES = ("ENCODER_OR_DECODER.md", "GLOSSARY.md", "README.md")
 
 # What no page can run, by words of the cell's source, and why.
@@ -139,7 +143,7 @@ def render(sources: Path, out: Path, between: Path) -> None:
             freshenv=True,
         )
         app.connect("doctree-read", name_cells)
-        app.connect("html-page-context", before_the_theme)
+        app.connect("html-page-context", of_our_own)
         app.build(force_all=True)
     found = [line for line in problems.getvalue().splitlines() if line.strip()]
     if found:
@@ -165,7 +169,7 @@ def settings(static: Path) -> dict[str, Any]:
             "use_download_button": False,
             "use_fullscreen_button": False,
             # The theme's scripts equip the first menu button they find: no bar over the page may have one as well.
-            **dict.fromkeys(("navbar_start", "navbar_center", "navbar_end", "navbar_persistent"), []),
+            **{f"navbar_{part}": [] for part in ("start", "center", "end", "persistent")},
             "back_to_top_button": False,  # it lies over what a small screen shows
             "show_toc_level": 2,
             "navigation_with_keys": False,
@@ -192,8 +196,10 @@ def settings(static: Path) -> dict[str, Any]:
     }
 
 
-def before_the_theme(_app: Any, _page: str, _template: str, context: dict[str, Any], _doctree: Any) -> None:
-    """Have a page run storage.js before any script of the theme."""
+def of_our_own(_app: Any, _page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
+    """What differs from the theme's page: storage.js before any script of it, and what its two menus are called."""
+    theirs = context["translate"]
+    context["translate"] = lambda words: MENUS.get(words) or theirs(words)
     script = f'<script src="{context["pathto"]("_static/storage.js", 1)}"></script>'
     context["metatags"] = context.get("metatags", "") + script
 

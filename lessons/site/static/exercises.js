@@ -27,6 +27,8 @@ export function equip(place, interpreter) {
     delete place.dataset.graded;
     output.replaceChildren();
     status.textContent = "grading";
+    const { told } = interpreter;
+    interpreter.told = (text) => (status.textContent = text || "grading");
     let asked = null, timer;
     const watch = (output_) => {
       if (output_.kind !== "asked") return show(output, output_);
@@ -44,6 +46,7 @@ export function equip(place, interpreter) {
       place.dataset.graded = "stopped";
     }
     clearTimeout(timer);
+    interpreter.told = told;
     grading = false;
   }
 

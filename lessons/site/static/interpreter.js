@@ -32,7 +32,7 @@ export class Interpreter {
         this.end("the interpreter broke: " + event.message);
       };
     });
-    const slow = setTimeout(() => this.told("still fetching the interpreter over a slow network: wait, or stop and try again"), SLOW);
+    const slow = setTimeout(() => this.told("still fetching the interpreter, which takes minutes on a slow network: wait, or stop and try again"), SLOW);
     this.ready.catch((error) => worker === this.worker && this.end(error.message)).finally(() => clearTimeout(slow));
     this.worker.postMessage({ job: "begin", root: ROOT, interrupts: this.interrupts });
     return this.ready;

@@ -6,11 +6,17 @@ let root, pyodide, kernel, threads, grader, playground, note, unkept, loaded = n
 const say = (kind, rest = {}) => self.postMessage({ kind, ...rest });
 
 // Of a part of itself that does not come, Pyodide tells nobody, and waits for ever.
+const words = (error) => String(error?.message ?? error);
+const broken = (error) => say("broken", { text: words(error) });
 self.addEventListener("unhandledrejection", (event) => {
-  if (kernel) return;
-  event.preventDefault();
-  say("broken", { text: String(event.reason?.message ?? event.reason) });
+  if (!kernel) event.preventDefault(), broken(event.reason);
 });
+const { instantiateStreaming } = WebAssembly;
+WebAssembly.instantiateStreaming = (...given) =>
+  instantiateStreaming(...given).catch((error) => {
+    broken(error);
+    throw error;
+  });
 
 async function fetched(address) {
   const answer = await fetch(address);
@@ -117,9 +123,9 @@ async function begin({ root: place, interrupts }) {
 // The packages with all that they need. Pyodide goes on without one that did not come, and so would every later try.
 const withNeeds = (names) => names.flatMap((name) => [name, ...withNeeds(pyodide.lockfile.packages[name].depends)]);
 
-function need(names) {
+function need(names, remedy = "") {
   const missing = withNeeds(names).filter((name) => !(pyodide.lockfile.packages[name].name in pyodide.loadedPackages));
-  if (missing.length) throw new Error(`${missing.join(", ")} did not come; is the network there?`);
+  if (missing.length) throw new Error(`${missing.join(", ")} did not come${remedy}`);
 }
 
 // matplotlib is large, so it is fetched by the first cell that asks for it.
@@ -132,7 +138,7 @@ async function bring(source) {
   if (!missing.length) return;
   say("progress", { text: "fetching " + missing.join(", ") });
   await pyodide.loadPackage(withNeeds(missing), { messageCallback: () => {}, errorCallback: (text) => say("progress", { text }) });
-  need(missing);
+  need(missing, ". Look at the network, then try again.");
   missing.forEach((name) => loaded.add(name));
 }
 
@@ -173,8 +179,8 @@ async function work(data) {
     say("done", { id: data.id, result });
     keepForNextVisit();
   } catch (error) {
-    const text = String(error.message ?? error);
-    say(data.job === "begin" ? "broken" : "failed", { id: data.id, text });
+    if (data.job === "begin") broken(error);
+    else say("failed", { id: data.id, text: words(error) });
   }
 }
 
