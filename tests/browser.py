@@ -1,8 +1,11 @@
 """What tests of pages share: Chromium, and axe-core's word on what somebody could not use."""
 
+import functools
+import http.server
 import json
 import os
 import shutil
+import threading
 from contextlib import contextmanager
 
 from conftest import optional, require
@@ -17,7 +20,7 @@ AXE = (
 
 
 @contextmanager
-def chromium_of_this_machine():
+def chromium_of_this_machine(*options):
     """A headless Chromium; skips where there is none."""
     optional("playwright")
     from playwright.sync_api import sync_playwright
@@ -25,9 +28,44 @@ def chromium_of_this_machine():
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     require(program is not None, "Chromium is not installed (apt install chromium)")
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=program, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        browser = play.chromium.launch(
+            executable_path=program, args=[*options, *["--no-sandbox"] * (os.geteuid() == 0)]
+        )
         yield browser
         browser.close()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A server of files that tells nobody what it was asked."""
+
+    def log_message(self, *_arguments):
+        pass
+
+
+@contextmanager
+def served(folder, handler=Quiet):
+    """The address at which the files of a folder are offered."""
+    server = http.server.ThreadingHTTPServer(("localhost", 0), functools.partial(handler, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://localhost:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def ran(tab, number=0):
+    """How the cell ended, once it has: well or badly."""
+    cell = tab.locator("div.cell[id]").nth(number)
+    tab.wait_for_function("n => document.querySelectorAll('div.cell[id]')[n].dataset.ran", arg=number)
+    return cell.get_attribute("data-ran")
+
+
+def write(tab, number, source):
+    """Have a cell run something else, whose end `ran` awaits."""
+    cell = tab.locator("div.cell[id]").nth(number)
+    cell.locator(".cell_input pre").evaluate("(place, text) => (place.textContent = text)", source)
+    cell.evaluate("place => delete place.dataset.ran")
+    cell.get_by_role("button", name="run", exact=True).click()
+    return cell
 
 
 def check_accessible(tab):

@@ -60,3 +60,14 @@ def published(package) -> Path:
     reason = f"{package if isinstance(package, str) else package.name} has not been fetched on this machine"
     require(is_kept(package) or os.environ.get("MINIGPT_REQUIRE_ALL") == "1", reason)
     return fetch_package(package, progress=False)
+
+
+@pytest.fixture(scope="session")
+def course_site(tmp_path_factory):
+    """The course as a site with its interpreter, built once for all tests that read it in a browser."""
+    optional("sphinx_book_theme")
+    from lessons.site.__main__ import build
+
+    out = tmp_path_factory.mktemp("site") / "out"
+    build(out, self_contained=True)
+    return out

@@ -23,10 +23,6 @@ MATHJAX = (
     "3.2.2",
     "sha512-Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
 )
-MENUS = {
-    "Toggle primary sidebar": "Contents of the course",
-    "Toggle secondary sidebar": "Contents of this page",
-}
 PAGES = ("ENCODER_OR_DECODER.md", "GLOSSARY.md", "README.md")
 
 # What no page can run, by words of the cell's source, and why.
@@ -143,7 +139,7 @@ def render(sources: Path, out: Path, between: Path) -> None:
             freshenv=True,
         )
         app.connect("doctree-read", name_cells)
-        app.connect("html-page-context", of_our_own)
+        app.connect("html-page-context", before_the_theme)
         app.build(force_all=True)
     found = [line for line in problems.getvalue().splitlines() if line.strip()]
     if found:
@@ -196,10 +192,10 @@ def settings(static: Path) -> dict[str, Any]:
     }
 
 
-def of_our_own(_app: Any, _page: str, _template: str, context: dict[str, Any], _tree: Any) -> None:
-    """What differs from the theme's page: storage.js before any script of it, and what its two menus are called."""
-    theirs = context["translate"]
-    context["translate"] = lambda words: MENUS.get(words) or theirs(words)
+def before_the_theme(
+    _app: Any, _page: str, _template: str, context: dict[str, Any], _tree: Any
+) -> None:
+    """Have a page run storage.js before any script of the theme."""
     script = f'<script src="{context["pathto"]("_static/storage.js", 1)}"></script>'
     context["metatags"] = context.get("metatags", "") + script
 

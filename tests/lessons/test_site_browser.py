@@ -1,6 +1,5 @@
 """The site in headless Chromium: lessons run, exercises are graded, a loop is stopped, the network may go away."""
 
-import functools
 import http.server
 import os
 import threading
@@ -8,11 +7,10 @@ import time
 
 import numpy as np
 import pytest
-from browser import check_accessible, chromium_of_this_machine
-from conftest import optional, thorough
+from browser import Quiet, check_accessible, chromium_of_this_machine, ran, served, write
+from conftest import thorough
 
 import minigpt
-from lessons.site.__main__ import build
 from lessons.sources import LESSONS, lesson_sources
 
 pytestmark = thorough
@@ -20,26 +18,10 @@ PAGES = ("index", "02_self_attention", "CLAIMS", "GLOSSARY", "playground", "api/
 LOOP = "def causal_mask(length):\n    while True:\n        pass\n"
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_arguments):
-        pass
-
-
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    optional("sphinx_book_theme")
-    out = tmp_path_factory.mktemp("site") / "out"
-    build(out, self_contained=True)
-    return out
-
-
-@pytest.fixture(scope="module")
-def address(site):
-    server = http.server.ThreadingHTTPServer(("localhost", 0), functools.partial(Quiet, directory=site))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://localhost:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+def address(course_site):
+    with served(course_site) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +42,6 @@ def tab(chromium, address):
     elsewhere = [url for url in asked if not url.startswith((address, "data:", "blob:"))]
     context.close()
     assert elsewhere == [] and failed == []
-
-
-def ran(tab, number=0):
-    """How the cell ended, once it has: well or badly."""
-    cell = tab.locator("div.cell[id]").nth(number)
-    tab.wait_for_function("n => document.querySelectorAll('div.cell[id]')[n].dataset.ran", arg=number)
-    return cell.get_attribute("data-ran")
 
 
 def left(tab, name):
@@ -156,15 +131,6 @@ def test_a_loop_is_stopped(tab, address):
     assert ran(tab) == "well" and tab.locator(".cell-live").first.text_content().strip() == "42"
 
 
-def write(tab, number, source):
-    """Have a cell run something else, whose end `ran` awaits."""
-    cell = tab.locator("div.cell[id]").nth(number)
-    cell.locator(".cell_input pre").evaluate("(place, text) => (place.textContent = text)", source)
-    cell.evaluate("place => delete place.dataset.ran")
-    cell.get_by_role("button", name="run", exact=True).click()
-    return cell
-
-
 def test_stop_ends_what_runs_and_nothing_after_it(tab, address):
     tab.goto(f"{address}/02_self_attention.html")
     left(tab, "index.html")
@@ -228,13 +194,13 @@ def test_a_second_click_begins_no_second_training(tab, address):
     assert len(points.split()) == 20, "two trainings would have shared the steps"
 
 
-def test_another_folder_at_the_same_address_is_shown(chromium, site, tmp_path):
+def test_another_folder_at_the_same_address_is_shown(chromium, course_site, tmp_path):
     (tmp_path / "other").mkdir()
     other = tmp_path / "other" / "index.html"
     other.write_text("something else", encoding="utf-8")
     later = time.time() + 60  # one of the same second would be answered with 304, not changed
     os.utime(other, (later, later))
-    place = [site]
+    place = [course_site]
 
     class Changing(Quiet):
         def translate_path(self, path):

@@ -16,6 +16,13 @@ if (playground) {
     playground.querySelector("#play-status").append("The script of this page did not come, so its buttons do nothing; look at the network, then reload."));
 }
 
+// The theme calls its menus "Toggle primary sidebar" and so on, which says nothing of what is in them.
+for (const [which, words] of [["primary", "Contents of the course"], ["secondary", "Contents of this page"]]) {
+  const menu = document.querySelector(`.${which}-toggle`);
+  menu?.setAttribute("aria-label", words);
+  menu?.setAttribute(menu.title ? "title" : "data-bs-original-title", words);
+}
+
 // Paper is white.
 const { dataset } = document.documentElement;
 let theme;
