@@ -71,9 +71,9 @@ class Sentences:
     def hidden(self, batch: Batch, share: float, rng: np.random.Generator) -> Batch:
         """Word dropout: of what is read of the answers, such a share is covered; it is foretold as before.
 
-        Who reads "a five above" knows which words may follow. Where they are covered, the picture must say it. What
-        covers is the token of the end, which is never read otherwise (Bowman et al. 2016, "Generating Sentences from a
-        Continuous Space", arXiv:1511.06349).
+        From Bowman et al. 2016, "Generating Sentences from a Continuous Space", arXiv:1511.06349. Who reads "a five
+        above" knows which words may follow. Where they are covered, the picture must say it. What covers here is the
+        token of the end, which is never read otherwise.
         """
         assert batch.targets is not None
         answers = np.zeros(batch.tokens.shape, bool)
