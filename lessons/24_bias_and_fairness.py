@@ -62,11 +62,12 @@ STEPS = 20 if quick() else None
 
 # %%
 SHARE = 0.8
+SENTENCES = 400 if quick() else 4000
 
 
 def text_of(share, seed):
-    """4,000 sentences; share: how often an occupation has its own pronoun."""
-    return planted.documents(share, 4000, np.random.default_rng([7, seed]))
+    """So many sentences; share: how often an occupation has its own pronoun."""
+    return planted.documents(share, SENTENCES, np.random.default_rng([7, seed]))
 
 
 example = text_of(SHARE, 0)
