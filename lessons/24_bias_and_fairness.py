@@ -9,7 +9,7 @@
 # **You need.** Lesson 01, from text to tokens; lesson 04, the decoder; lesson 08, masked models; lesson 17, accuracy,
 # calibration and bootstrap intervals.
 #
-# **Time.** 110 minutes to read; the code runs in 61 s and takes 0.1 GB.
+# **Time.** 110 minutes to read; the code runs in 52 s and takes 0.1 GB.
 #
 # **A word before.** Published sets for measuring bias hold offensive sentences, since that is what they measure. This
 # page shows none of them. All sentences below are about occupations that do not exist.
@@ -555,8 +555,8 @@ prediction(
 )
 
 # %% [markdown]
-# (a) is confirmed. (b) is *not confirmed*, though 5 of 48 are not many more than the 2.4 that p promises. What
-# matters is where the alarms come from. The test takes the sentences for independent draws, and they are not: there
+# (a) is confirmed. (b) is *not confirmed*, though four or five (one hangs on rounding) are not many more than the 2.4 that p
+# promises. What matters is where the alarms come from. The test takes the sentences for independent draws, and they are not: there
 # are eight occupations and one model. A model of a fair text has a tiny lean by accident, which is the same in all
 # sentences about an occupation. A test with many sentences finds that lean, and rightly so. It is a few hundredths of
 # a nat at most.
