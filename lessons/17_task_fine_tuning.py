@@ -9,7 +9,7 @@
 # **You need.** Lesson 02, the causal mask; lesson 04, the decoder; lesson 05, gradients; lesson 07, the encoder; lesson
 # 16, pretraining.
 #
-# **Time.** 110 minutes to read; the code runs in 32 s and takes 0.9 GB.
+# **Time.** 115 minutes to read; the code runs in 32 s and takes 0.9 GB.
 
 # %%
 from itertools import pairwise
