@@ -901,7 +901,7 @@ for panel, part in zip(panels, (0, 1), strict=True):
     panel.spines[["top", "right"]].set_visible(False)
 panels[0].set_title("Old text: forgotten, less so with replay")
 panels[1].set_title("The field: learnt, less so with replay")
-panels[1].legend(frameon=False, fontsize=8)
+panels[1].legend(frameon=False, fontsize=8, loc="upper right", bbox_to_anchor=(1, 0.93))
 show(
     figure,
     "Two panels over the steps. Left, bits per byte on the old text: without replay they rise with the steps; the more rows "
