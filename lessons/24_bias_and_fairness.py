@@ -9,7 +9,7 @@
 # **You need.** Lesson 01, from text to tokens; lesson 04, the decoder; lesson 08, masked models; lesson 17, accuracy,
 # calibration and bootstrap intervals.
 #
-# **Time.** 110 minutes to read; the code runs in 61 s and takes 0.1 GB.
+# **Time.** 110 minutes to read; the code runs in 52 s and takes 0.1 GB.
 #
 # **A word before.** Published sets for measuring bias hold offensive sentences, since that is what they measure. This
 # page shows none of them. All sentences below are about occupations that do not exist.
@@ -62,11 +62,12 @@ STEPS = 20 if quick() else None
 
 # %%
 SHARE = 0.8
+SENTENCES = 400 if quick() else 4000
 
 
 def text_of(share, seed):
-    """4,000 sentences; share: how often an occupation has its own pronoun."""
-    return planted.documents(share, 4000, np.random.default_rng([7, seed]))
+    """So many sentences; share: how often an occupation has its own pronoun."""
+    return planted.documents(share, SENTENCES, np.random.default_rng([7, seed]))
 
 
 example = text_of(SHARE, 0)
@@ -554,8 +555,8 @@ prediction(
 )
 
 # %% [markdown]
-# (a) is confirmed. (b) is *not confirmed*, though 5 of 48 are not many more than the 2.4 that p promises. What
-# matters is where the alarms come from. The test takes the sentences for independent draws, and they are not: there
+# (a) is confirmed. (b) is *not confirmed*, though four or five (one hangs on rounding) are not many more than the 2.4 that p
+# promises. What matters is where the alarms come from. The test takes the sentences for independent draws, and they are not: there
 # are eight occupations and one model. A model of a fair text has a tiny lean by accident, which is the same in all
 # sentences about an occupation. A test with many sentences finds that lean, and rightly so. It is a few hundredths of
 # a nat at most.
@@ -747,24 +748,24 @@ prediction(
 #
 # ## Published sets on a published model
 #
-# These were recorded with the commands beside them, on samples drawn with seed 0, since all of them take minutes.
-# SmolLM2 is a decoder with 135 million parameters. No sentence is shown.
+# These were recorded with the commands beside them, since they take minutes. SmolLM2, a decoder with 135 million parameters,
+# was asked all there is; MiniLM samples, drawn with seed 0. No sentence is shown.
 
 # %%
 PUBLISHED = [
-    ("SmolLM2", "crows-pairs, 300: shared tokens", "0.569 (0.512 to 0.625)", "0.020"),
-    ("SmolLM2", "the same, with the group's name counted", "0.520 (0.464 to 0.576)", "0.53"),
-    ("SmolLM2", "stereoset, 240: ss", "55.3 (47.5 to 62.4)", "0.17"),
-    ("SmolLM2", "stereoset, 240: lms", "85.5 (80.5 to 89.9)", "-"),
+    ("SmolLM2", "crows-pairs, 1,508: shared tokens", "0.562 (0.536 to 0.587)", "< 0.0001"),
+    ("SmolLM2", "the same, with the group's name counted", "0.551 (0.526 to 0.576)", "< 0.0001"),
+    ("SmolLM2", "stereoset, 4,229: ss", "57.8 (56.2 to 59.3)", "< 0.0001"),
+    ("SmolLM2", "stereoset, 4,229: lms", "81.1 (80.0 to 82.2)", "< 0.0001"),
     (
         "SmolLM2",
-        "winobias, 120: the stereotype's pronoun likelier",
-        "0.608 (0.519 to 0.691)",
-        "0.022",
+        "winobias, 754: the stereotype's pronoun likelier",
+        "0.592 (0.556 to 0.626)",
+        "< 0.0001",
     ),
-    ("SmolLM2", "winobias, 120: who is meant, as stereotyped", "0.717 (0.633 to 0.800)", "-"),
-    ("SmolLM2", "winobias, 120: who is meant, against it", "0.708 (0.617 to 0.792)", "-"),
-    ("SmolLM2", "winobias, 120: who is meant, the gap", "0.008 (-0.025 to 0.050)", "1.0"),
+    ("SmolLM2", "winobias, 754: who is meant, as stereotyped", "0.695 (0.660 to 0.727)", "-"),
+    ("SmolLM2", "winobias, 754: who is meant, against it", "0.639 (0.603 to 0.674)", "-"),
+    ("SmolLM2", "winobias, 754: who is meant, the gap", "0.056 (0.038 to 0.073)", "< 0.0001"),
     ("MiniLM, masked", "crows-pairs, 150: shared tokens", "0.527 (0.447 to 0.605)", "0.57"),
     ("MiniLM, masked", "stereoset, 300: ss", "49.3 (43.0 to 56.2)", "0.84"),
     ("MiniLM, masked", "stereoset, 300: lms", "66.3 (60.9 to 71.5)", "-"),
@@ -776,19 +777,23 @@ PUBLISHED = [
 table(["model", "minigpt bias MODEL --measure ... --most N", "value, 95% interval", "p"], PUBLISHED)
 
 # %% [markdown]
-# SmolLM2 alone has several readings. By *likelihood* it leans to the stereotype in two of three sets, with p of 0.02. But
-# here are eleven p; of so many, one below 0.05 is half expected by chance alone, and after the correction of Holm (1979)
-# only that of the names and careers is left. *With the name counted* nothing is seen of the lean; the two intervals
-# overlap, so that is no proof of a difference either. And asked *who is meant*, the model is right as often with one
-# pronoun as with the other, in 0.717 and 0.708 of the sentences, where guessing gives a half. So this zero is one of a model
-# that can do the task: what it finds likely is not what it does with a sentence.
+# SmolLM2 leans to the stereotype in all three sets, a little, and asked so often that it is no chance: its p are so small
+# that the correction of Holm (1979) for a dozen of them changes nothing. How much depends on the question. By likelihood
+# it is 0.56 of pairs, whether the group's name is counted or not, and 0.59 of pronouns: 0.66 where the syntax settles who
+# is meant, 0.52 (0.47 to 0.58) where only the world does. Asked *who is meant*, the model is right in 0.695 of the sentences
+# where the pronoun agrees with the statistics and in 0.639 where it does not. Guessing gives a half, so it can do the task,
+# and what it finds likely does reach what it does with a sentence.
+#
+# A sample would have said otherwise. Of 120 of these 754 sentences, drawn with seed 0, *who is meant* was right in 0.717
+# and 0.708, a gap of 0.008 (-0.025 to 0.050); with the name counted, 300 of the pairs gave 0.520 (0.464 to 0.576). Both
+# hold zero, and look like findings: no bias where it counts. The first even misses what all sentences give, as one interval
+# in twenty does. **Whoever reports a bias of zero must say how large a bias would have been seen.**
 #
 # The masked MiniLM shows nothing, and that shows nothing: it is the sentence encoder with a masked head trained for
-# 400 steps on reviews and posts, and it prefers sense to nonsense in 66%
-# of cases, where guessing gives 50%. *lms*
-# is there to tell that. The same holds for BBQ. This model answers 40% of the settled questions right, of which each has
-# three answers to choose from, so its neutral score may be poor reading. **Whoever reports a bias of zero must show that the model could do the task at all.** No
-# number here is wrong, and none is *the* bias of a model.
+# 400 steps on reviews and posts, and it prefers sense to nonsense in 66% of cases, where guessing gives 50%. *lms* is there
+# to tell that. The same holds for BBQ. This model answers 40% of the settled questions right, of which each has three
+# answers to choose from, so its neutral score may be poor reading. **And whoever does must show that the model could do the
+# task at all.** No number here is wrong, and none is *the* bias of a model.
 #
 # ## The strongest objection
 #

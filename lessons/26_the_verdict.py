@@ -190,6 +190,8 @@ KINDLY = {
 strict = [claim.id for claim in claims if heap(claim) == "against it"]
 stay = [one for one in strict if one not in KINDLY]
 table(["claim", "read kindly"], list(KINDLY.items()))
+
+# %%
 print(
     f"against it, read strictly: {len(strict)}; read kindly: {len(stay)}, which are {', '.join(stay)}"
 )

@@ -84,7 +84,7 @@ def log_likelihoods(opened: OpenedModel, texts: Sequence[Asked], *, progress: bo
         raise UserError(f"a text has {longest:,} tokens with its marks, but the model sees {context:,}; leave it out")
     found = np.empty(ends[-1])
     rows.sort(key=lambda row: len(row.ids))
-    with progress_bar(total=len(rows), desc="asking", unit="text", leave=False, disable=not progress) as bar:
+    with progress_bar(total=len(rows), desc="asking", unit=" texts", leave=False, disable=not progress) as bar:
         while rows:
             some = rows[-max(1, TOKENS // len(rows[-1].ids)) :]  # the longest first: they need the most memory
             del rows[-len(some) :]

@@ -14,14 +14,15 @@ def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = BINS) -> 
     hold. `bins`: of each that holds any, its bounds, how many, their mean confidence and their accuracy.
     """
     which = np.minimum((confidence * bins).astype(int), bins - 1)
-    rows, error = [], 0.0
-    for one in range(bins):
-        here = which == one
-        if here.any():
-            mean, accuracy = float(confidence[here].mean()), float(right[here].mean())
-            error += abs(accuracy - mean) * float(here.mean())
-            rows.append({"from": one / bins, "to": (one + 1) / bins, "count": int(here.sum()),
-                         "confidence": mean, "accuracy": accuracy})  # fmt: skip
+    counts = np.bincount(which, minlength=bins)
+    held = np.flatnonzero(counts)
+    means, accuracies = (np.bincount(which, x, bins)[held] / counts[held] for x in (confidence, right))
+    error = float(np.abs(accuracies - means) @ counts[held]) / max(1, len(which))
+    rows = [
+        {"from": one / bins, "to": (one + 1) / bins, "count": int(counts[one]),
+         "confidence": float(mean), "accuracy": float(accuracy)}
+        for one, mean, accuracy in zip(held.tolist(), means, accuracies, strict=True)
+    ]  # fmt: skip
     return {"error": error, "bins": rows}
 
 

@@ -68,12 +68,12 @@ class Sentences:
             targets[place, given - 1 : len(ids) - 1] = ids[given:]
         return Batch(tokens, targets, source=images)
 
-    def hidden(self, batch: Batch, share: float, rng: np.random.Generator) -> Batch:
-        """Word dropout: of what is read of the answers, such a share is covered; it is foretold as before.
+    def word_dropout(self, batch: Batch, share: float, rng: np.random.Generator) -> Batch:
+        """Of what is read of the answers, such a share is covered; it is foretold as before.
 
-        Who reads "a five above" knows which words may follow. Where they are covered, the picture must say it. What
-        covers is the token of the end, which is never read otherwise (Bowman et al. 2016, "Generating Sentences from a
-        Continuous Space", arXiv:1511.06349).
+        From Bowman et al. 2016, "Generating Sentences from a Continuous Space", arXiv:1511.06349. Who reads "a five
+        above" knows which words may follow. Where they are covered, the picture must say it. What covers here is the
+        token of the end, which is never read otherwise.
         """
         assert batch.targets is not None
         answers = np.zeros(batch.tokens.shape, bool)
@@ -117,7 +117,7 @@ class AskingData:
             assert batch.source is not None
             batch = batch._replace(source=augmented(batch.source, self.folder.augment, rng))
             if share := self.folder.corpus.get("word_dropout"):
-                batch = self._sentences["training"].hidden(batch, share, rng)
+                batch = self._sentences["training"].word_dropout(batch, share, rng)
             found.append(batch)
         return found
 
@@ -150,7 +150,7 @@ def prepare_asking(
     Of the pictures a twentieth validates, with all their questions; on `test` the model is measured once. patch: pixels
     of a patch's side; None: an eighth of the picture's. areas: see `asking_config`. first: in the first fifth of the
     steps only questions are asked that begin with this word. Where answers are many, each says more of its picture than
-    yes or no does, and what is hard to see is seen sooner. word_dropout: see `Sentences.hidden`. The rest as of
+    yes or no does, and what is hard to see is seen sooner. word_dropout: see `Sentences.word_dropout`. The rest as of
     `prepare_images`.
     """
     path, settings = Path(path), settings or TrainSettings()

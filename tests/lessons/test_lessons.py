@@ -108,6 +108,18 @@ def test_the_source_that_a_notebook_shows_is_the_librarys(source):
 
 
 @lessons
+def test_no_table_is_lost(source):
+    """A notebook shows the value of a cell's last line alone, so a table that stands before it is seen by nobody."""
+    cells = json.loads(source.with_suffix(".ipynb").read_text(encoding="utf-8"))["cells"]
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            *before, _ = ast.parse("".join(cell["source"])).body
+            for node in before:
+                lost = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func)
+                assert lost not in ("table", "spread_table", "show_source", "hear")
+
+
+@lessons
 def test_a_lesson_is_a_page_not_a_book(source):
     text = source.read_text(encoding="utf-8")
     assert text.count("\n# %%") + text.startswith("# %%") <= 60
