@@ -77,8 +77,14 @@ def menus_open(page):
         page.locator(f"#pst-{menu}-sidebar-modal[open]").wait_for(state="detached")
 
 
-def test_the_menus_open_under_a_finger(open_phone):
-    menus_open(open_phone())
+def test_the_menus_open_under_a_finger_and_make_way_for_what_was_chosen(open_phone):
+    page = open_phone()
+    menus_open(page)
+    page.get_by_role("button", name="Contents of this page").tap()
+    page.locator("dialog[open] a[href='#verdict']").tap()
+    page.locator("dialog[open]").wait_for(state="detached")
+    page.wait_for_function("document.querySelector('#verdict').getBoundingClientRect().top >= 0")
+    assert page.evaluate("document.querySelector('#verdict').getBoundingClientRect().top") < 370
 
 
 @pytest.mark.parametrize(("width", "height"), [(320, 568), (740, 360)])
@@ -215,6 +221,8 @@ def test_plain_http_on_another_host_runs_without_what_it_lacks(open_page, addres
 
 def test_the_playground_answers_beside_its_buttons_and_in_words(open_phone):
     page = open_phone("playground.html")
+    unseen = "[...document.querySelectorAll('.play [tabindex=\"0\"]')].filter((one) => !one.clientHeight).length"
+    assert page.evaluate(unseen) == 0, "the keyboard would go where nothing is to be seen"
     page.locator("#play-candidates").tap()
     said = page.locator("#play-next .run-status")
     said.get_by_text("train a model first").wait_for()

@@ -23,6 +23,11 @@ for (const [which, words] of [["primary", "Contents of the course"], ["secondary
   menu?.setAttribute(menu.title ? "title" : "data-bs-original-title", words);
 }
 
+// Whoever chose a place of this page in a menu that lies over it wants to see that place.
+for (const over of document.querySelectorAll("dialog")) {
+  over.addEventListener("click", ({ target }) => target.closest("a[href^='#']") && over.close());
+}
+
 // Paper is white.
 const { dataset } = document.documentElement;
 let theme;

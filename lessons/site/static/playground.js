@@ -62,7 +62,7 @@ export function equip(place, interpreter) {
     const { rows, kept, vocabulary } = await ask("candidates", sampling());
     const most = Math.max(...rows.flatMap((row) => [row.before, row.after]));
     const bar = (share) => element("span", { class: "bar", style: `--share: ${share / most}` });
-    get("rows").replaceChildren(element("table", { class: "candidates" },
+    get("rows").replaceChildren(element("table", { class: "candidates", tabindex: "0" },
       element("caption", {}, `${kept} of ${vocabulary} tokens may be drawn`),
       element("thead", {}, element("tr", {}, ...["token", "as it is", "after the settings"].map((name) => element("th", { scope: "col" }, name)))),
       element("tbody", {}, ...rows.map((row) => element("tr", {},
@@ -79,7 +79,7 @@ export function equip(place, interpreter) {
       const leak = moved[i][j] && j === i + 1 && leaking.includes(i);
       return element("td", { class: leak ? "leak" : moved[i][j] ? "sees" : null }, leak ? "!" : moved[i][j] ? "x" : "");
     };
-    get("seen").replaceChildren(element("table", { class: "leaks" },
+    get("seen").replaceChildren(element("table", { class: "leaks", tabindex: "0" },
       element("caption", {}, "A row's output moves when a column's word is changed: x. Where that word is the answer it is asked for: !"),
       element("thead", {}, element("tr", {}, element("td"), ...words.map((word) => element("th", { scope: "col" }, word.slice(0, 4))))),
       element("tbody", {}, ...words.map((word, i) => element("tr", {}, element("th", { scope: "row" }, word.slice(0, 6)), ...words.map((_, j) => cell(i, j)))))));
