@@ -320,7 +320,7 @@ def test_the_playground_opens_models_from_files_and_refuses_others(tab, address,
     ):
         opened.evaluate("place => (place.textContent = '')")
         tab.locator(f"#play-{kind}").set_input_files(path)
-        tab.wait_for_function("document.querySelector('#play-opened').textContent")
+        tab.wait_for_function("!['', 'opening'].includes(document.querySelector('#play-opened').textContent)")
         assert opened.text_content().startswith(words)
     tab.locator("#play-ask").fill("A cat sits.\nA kitten is sitting.\nStocks fell.")
     tab.locator("#play-use").click()
