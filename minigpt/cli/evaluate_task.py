@@ -104,8 +104,8 @@ def _against(
 
 def _lines(report: dict[str, Any]) -> list[str]:
     """The report for people."""
-    what = "question" if report["questions"] == 1 else "questions"
-    lines = [f"{report['questions']:,} {what}{'right (95% interval)':>34}"]
+    asked = "question" if report["questions"] == 1 else "questions"
+    lines = [f"{report['questions']:,} {asked}{'right (95% interval)':>34}"]
     for name, what in (("accuracy", "likeliest"), ("accuracy_by_byte", "likeliest for each byte")):
         lines.append(f"  {what:26}{_percent(report[name])}")
     lines.append(f"  {'chance':26}{100 * report['chance']:6.1f}%")
