@@ -31,7 +31,7 @@ class Answer:
         """Send all of it at once."""
         texts: list[list[str]] = [[] for _ in self._writings]
         told: list[list[Told]] = [[] for _ in self._writings]
-        async with aclosing(self._pieces(worker, requests)) as pieces:
+        async with aclosing(self._pieces(worker, requests, buffered=0)) as pieces:  # no client's reading holds it up
             async for index, piece in pieces:
                 texts[index].append(piece.text)
                 told[index] += piece.told
@@ -52,7 +52,7 @@ class Answer:
         for index, beginning in enumerate(self._beginnings):
             if (opening := self.form.opening(index, beginning)) is not None:
                 await exchange.event({**head, "choices": [opening]})
-        async with aclosing(self._pieces(worker, requests)) as pieces:
+        async with aclosing(self._pieces(worker, requests, buffered=self.limits.buffered)) as pieces:
             async for index, piece in pieces:
                 reason = self._writings[index].finish_reason
                 if piece.text or piece.told or reason:
@@ -62,9 +62,14 @@ class Answer:
             await exchange.event({**head, "choices": [], "usage": self._usage(requests)})
         await exchange.end_events()
 
-    async def _pieces(self, worker: Worker, requests: list[Request]) -> AsyncGenerator[tuple[int, Piece], None]:
-        """What each choice goes on with, until all have ended. However this is left, the engine stops writing."""
-        ticket = Ticket(self.limits.buffered, worker.cancel)
+    async def _pieces(
+        self, worker: Worker, requests: list[Request], *, buffered: int
+    ) -> AsyncGenerator[tuple[int, Piece], None]:
+        """What each choice goes on with, until all have ended. However this is left, the engine stops writing.
+
+        buffered: as of `Ticket`.
+        """
+        ticket = Ticket(buffered, worker.cancel)
         worker.submit(ticket, requests)
         left = len(self._writings)
         try:

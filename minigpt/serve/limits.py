@@ -30,7 +30,7 @@ class Limits:
     stall_seconds : float
         For a client to read on when more is waiting for it than fits into the buffers of the connection.
     buffered : int
-        Tokens that wait for a client who reads more slowly than the model writes; one more ends the answer.
+        Tokens of a stream that wait for a client who reads more slowly than the model writes; one more ends the answer.
     """
 
     body_bytes: int = 1 << 20

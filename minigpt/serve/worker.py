@@ -22,8 +22,8 @@ from minigpt.serve.refused import Refused
 class Ticket:
     """What comes back for one request of a client: tokens, or the error that ended it. It belongs to the event loop.
 
-    buffered: how many may wait to be read. For a client who reads more slowly than that nothing more is written, so
-    that no other has to wait. overflow: what to call then.
+    buffered: how many may wait to be read; 0 for any number. For a client who reads more slowly than that nothing more
+    is written, so that no other has to wait. overflow: what to call then.
     """
 
     def __init__(self, buffered: int, overflow: Callable[["Ticket"], None]):
@@ -40,6 +40,8 @@ class Ticket:
             return
 
     def _put(self, news: list[Any]) -> None:
+        if self._lost:  # what comes after a gap is of no use
+            return
         try:
             for one in news:
                 self._news.put_nowait(one)

@@ -46,8 +46,11 @@ def tab(chromium, address):
 
 def left(tab, name):
     """Wait until this visit has left something behind for the next."""
-    while not tab.evaluate("async (name) => Boolean(await caches.match(new URL(name, location.href)))", name):
+    for _ in range(1500):
+        if tab.evaluate("async (name) => Boolean(await caches.match(new URL(name, location.href)))", name):
+            return
         tab.wait_for_timeout(200)
+    pytest.fail(f"{name} was not kept")
 
 
 @pytest.fixture(scope="module")

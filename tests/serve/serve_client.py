@@ -52,8 +52,9 @@ async def running(app: App) -> AsyncIterator["Client"]:
     """A client of the application. When it ends nothing may be left of any request."""
     app.worker.start()
     try:
-        yield Client(app)
-        await settled(app)
+        async with asyncio.timeout(120):  # what waits for something that does not come fails
+            yield Client(app)
+            await settled(app)
     finally:
         app.worker.stop(10)
 

@@ -68,7 +68,7 @@ def post(address, **body):
 
 
 def wait_until_it_writes(address):
-    while b"minigpt_running 0" in fetch(f"{address}/metrics")[1]:
+    while b"minigpt_steps 0\n" in fetch(f"{address}/metrics")[1]:
         threading.Event().wait(0.02)
 
 
