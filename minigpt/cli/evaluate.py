@@ -9,7 +9,7 @@ import numpy as np
 
 from minigpt.cli.evaluate_task import evaluate_task, lines_of_contamination, training_text
 from minigpt.cli.image_runs import evaluate_images
-from minigpt.cli.options import MODEL, add_command, checkpoint_option, positive, print_json, read_utf8
+from minigpt.cli.options import MODEL, add_command, checkpoint_option, flag_of, positive, print_json, read_utf8
 from minigpt.corpus.overlap import WORDS, contamination
 from minigpt.errors import UserError
 from minigpt.machine import blas_threads, threads_for_width
@@ -144,7 +144,7 @@ def _check_options(arguments: argparse.Namespace, *, is_task: bool) -> None:
         given = getattr(arguments, name) not in (None, False)
         if given and (images or (is_task and name not in ("against", "training"))):
             what = "a model of images" if images else "a task"
-            raise UserError(f"--{name.replace('_', '-')} is for texts, and this is {what}; leave it out")
+            raise UserError(f"{flag_of(name)} is for texts, and this is {what}; leave it out")
 
 
 def _against(opened: OpenedModel, other: OpenedModel, text: str, arguments: argparse.Namespace) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from minigpt.cli.options import (
     add_command,
     cache_option,
     checkpoint_option,
+    flag_of,
     positive,
     print_json,
     sampling_of,
@@ -104,7 +105,7 @@ def execute(arguments) -> int:
 def _sampling(arguments: argparse.Namespace, opened: OpenedModel) -> Sampling:
     """What the options ask for. `UserError` for options that would have no effect."""
     chosen = [name for name in ("temperature", "top_k", "top_p", "seed") if getattr(arguments, name) is not None]
-    drawing = [f"--{name.replace('_', '-')}" for name in chosen if name != "temperature" or arguments.beams]
+    drawing = [flag_of(name) for name in chosen if name != "temperature" or arguments.beams]
     if arguments.beams and drawing:
         raise UserError(f"--beams looks for the likeliest text, so {drawing[0]} has no effect; leave one of them out")
     if arguments.temperature == 0 and drawing:

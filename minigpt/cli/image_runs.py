@@ -10,7 +10,7 @@ import numpy as np
 from minigpt.cli.asking_report import asking_report, evaluate_asking, kinds_lines, of_run
 from minigpt.cli.image_prepare import fresh_images
 from minigpt.cli.images import OF_IMAGES
-from minigpt.cli.options import print_json, quoted
+from minigpt.cli.options import flag_of, print_json, quoted
 from minigpt.cli.resume import STOPPED, change_settings, is_finished, report_stopped
 from minigpt.errors import UserError
 from minigpt.finetune.report import lines_of, report_lines
@@ -32,7 +32,7 @@ def train_on_images(arguments: argparse.Namespace) -> int:
     """Prepare or reopen, train, and show what came of it."""
     for name in (*OF_TEXTS, *RANKS):
         if getattr(arguments, name) not in (None, 1):
-            raise UserError(f"--{name.replace('_', '-')} is about texts; leave it out where images are trained on")
+            raise UserError(f"{flag_of(name)} is about texts; leave it out where images are trained on")
     if arguments.zero:
         raise UserError(f"--zero {arguments.zero} is for several ranks, and one trains on images; leave it out")
     run = _resumed(arguments) if arguments.resume else fresh_images(arguments)
@@ -54,7 +54,7 @@ def _resumed(arguments: argparse.Namespace) -> ImageFolder:
         raise UserError("--resume of images needs the folder to go on with; name it with --out")
     for name in ("corpus", *OF_IMAGES[1:], "batch", "accumulate", "optimizer", "weight_decay", "dropout", "seed"):
         if getattr(arguments, name) is not None:
-            flag = "DATA" if name == "corpus" else f"--{name.replace('_', '-')}"
+            flag = "DATA" if name == "corpus" else flag_of(name)
             raise UserError(f"{flag} cannot change, for a run goes on as it began; leave it out")
     run = open_image_folder(arguments.out)
     if arguments.task not in (None, run.task):

@@ -35,6 +35,11 @@ def add_command(subparsers: Any, name: str, execute: Callable, examples: str) ->
     return parser
 
 
+def flag_of(name: str) -> str:
+    """The option as it is typed, of its name among the parsed arguments."""
+    return "--" + name.replace("_", "-")
+
+
 def checkpoint_option(parser: argparse.ArgumentParser) -> None:
     """--checkpoint, of a run."""
     parser.add_argument(
