@@ -136,7 +136,8 @@ def test_what_is_ambiguous_is_measured_by_whom_the_answers_name(models, tmp_path
     capsys.readouterr()
     assert main(["predict", out, str(unsettled), "--measure", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert set(found) == {"examples", "names_one", "follows_stereotype"}
+    assert set(found) == {"examples", "names_one", "follows_stereotype", "hashes"}
+    assert {*map(len, found["hashes"].values())} == {64}
     assert found["follows_stereotype"]["value"] > 0.9
     assert main(["predict", out, str(data), "--measure"]) == 0
     assert "exact match" in capsys.readouterr().out
