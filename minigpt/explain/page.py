@@ -235,7 +235,7 @@ def _cell(value: float) -> str:
 def _sum(found: Explanation) -> str:
     if not found.parts:
         return ""
-    rows = [*((_part(name), score) for name, score in found.parts), ("all others", found.rest)]
+    rows = [*((part_name(name), score) for name, score in found.parts), ("all others", found.rest)]
     return (
         f"<section><h2>Which parts write it</h2><figure>{_bars('terms of the score', rows)}<figcaption>The score is a "
         "sum over the embedding, every head and every feed-forward network, by number of the "
@@ -244,7 +244,7 @@ def _sum(found: Explanation) -> str:
     )
 
 
-def _part(name: str) -> str:
+def part_name(name: str) -> str:
     """The name of an activation, short enough to stand beside a bar: `3 feed-forward`, `3 head 2`."""
     found = re.fullmatch(r"blocks\.(\d+)\.(.*)", name)
     if found is None:

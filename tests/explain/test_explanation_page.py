@@ -17,7 +17,7 @@ from minigpt.explain import explanation
 from minigpt.explain.attention import attention_maps
 from minigpt.explain.explanation import SAME, explain_text
 from minigpt.explain.methods import METHODS
-from minigpt.explain.page import LEVELS, MOST_BYTES, attention_data, write_page
+from minigpt.explain.page import LEVELS, MOST_BYTES, attention_data, part_name, write_page
 from minigpt.explain.table import Trials, kept_trials
 from minigpt.explain.verdict import verdict_of
 from minigpt.objectives.special import SPELLINGS
@@ -234,6 +234,27 @@ def test_the_command_writes_a_page_and_a_picture_and_overwrites_neither(folder, 
     assert main(["explain", str(folder / "model"), SAT, "--json", "--method", "gradient"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert len(said["methods"]["gradient"]["scores"]["embedding"]) == len(said["labels"]["embedding"]) == 14
+    assert len(said["rollout"]["embedding"]) == 14 and said["patched"] is None
+
+
+def test_the_terminal_and_json_say_all_but_the_maps(folder, capsys):
+    words = ["explain", str(folder / "model"), SAT, "--against", "the dog sat on", "--method", "gradient"]
+    assert main([*words, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    found = explain_text(open_model(folder / "model"), SAT, other="the dog sat on", methods=["gradient"])
+    assert said["other"] == "the dog sat on" and said["patched_one_by_one"] == found.exact
+    np.testing.assert_allclose(said["patched"], found.patched, atol=1e-6)
+    np.testing.assert_allclose(said["patched_heads"], found.patched_heads, atol=1e-6)
+    np.testing.assert_allclose(said["rollout"]["embedding"], found.rolled["embedding"], atol=1e-6)
+    assert [(name, best[0][0]) for name, best in said["lens"]] == [(name, best[0][0]) for name, best in found.lens]
+    assert main(words) == 0
+    lines = capsys.readouterr().out
+    layer, (best, share) = found.lens[-1][0], found.lens[-1][1][0]
+    assert re.search(rf"{re.escape(layer)}  {re.escape(repr(best))} {100 * share:.0f} %", lines)
+    assert all(re.search(rf" {re.escape(part_name(name))} +[+-]", lines) for name, _ in found.parts)
+    row = found.patched[-1]
+    place = int(np.abs(row).argmax())
+    assert f"{100 * row[place]:.0f} % by {found.labels['embedding'][place]!r}" in lines
 
 
 @pytest.fixture(scope="module")
