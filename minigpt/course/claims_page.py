@@ -48,11 +48,11 @@ An article called "{title}" (attributed to {attributed_to}, {dated}; no author, 
 that it describes) says how GPT-5.5 is built and trained. Here stands every technical statement that it makes, in our
 words, with a verdict, the evidence, and an experiment.
 
-Every verdict is argued from documents, and no number decides it alone. The numbers are of two kinds. Those of {measured}
-claims were *measured*, on a small transformer or a method that the claim names. Those of {counted} were *counted*, in our own
-record of the article and the card, which was made by hand: whoever reads the two otherwise counts otherwise. Each
-number was asserted to lie in its band when its lesson ran. An experiment that has not run reads "not yet measured", and
-its band is what we expect.
+Every verdict is argued from documents, and no number decides it alone. The numbers are of two kinds. Those of
+{measured} claims were *measured*, on a small transformer or a method that the claim names. Those of {counted} were
+*counted*, in our own record of the article and the card, which was made by hand: whoever reads the two otherwise counts
+otherwise. Each number was asserted to lie in its band when its lesson ran. An experiment that has not run reads "not
+yet measured", and its band is what we expect.
 
 A verdict speaks of the *article's statement*. No experiment on a small model shows how GPT-5.5 is built: an experiment
 shows what a method does, and so whether the article's account of it can be right. "Documented for other models, never

@@ -24,12 +24,12 @@ def overview(audit: Audit, width: int) -> str:
         cells = [[claim.id], [claim.claim], [claim.verdict], [claim.kind], readings, [claim.lesson[:2]]]
         lines += _wrapped(cells, widths)
         part = claim.part
-    measured_ones, counted_ones = audit.with_numbers(MEASURED), audit.with_numbers(COUNTED)
+    with_measured, with_counted = audit.with_numbers(MEASURED), audit.with_numbers(COUNTED)
     counts = ", ".join(f"{sum(mark in claim.marks for claim in audit.claims)} {mark}" for mark in audit.verdicts)
     closing = [
-        f"{len(audit.claims)} claims. Every verdict is argued from documents. The numbers of {measured_ones} claims were "
-        f"measured on a small model or a method, those of {counted_ones} counted in a record of the article and the card "
-        "that was made by hand.",
+        f"{len(audit.claims)} claims. Every verdict is argued from documents. The numbers of {with_measured} claims "
+        f"were measured on a small model or a method, those of {with_counted} counted in a record of the article and the "
+        "card that was made by hand.",
         f"Verdicts: {counts} (some claims have two).",
         f"One in full, with its sources: minigpt claims {audit.claims[0].id}",
     ]
