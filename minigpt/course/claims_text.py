@@ -28,8 +28,8 @@ def overview(audit: Audit, width: int) -> str:
     counts = ", ".join(f"{sum(mark in claim.marks for claim in audit.claims)} {mark}" for mark in audit.verdicts)
     closing = [
         f"{len(audit.claims)} claims. Every verdict is argued from documents. The numbers of {with_measured} claims "
-        f"were measured on a small model or a method, those of {with_counted} counted in a record of the article and the "
-        "card that was made by hand.",
+        f"were measured on a small model or a method, those of {with_counted} counted in a record of the article and "
+        "the card that was made by hand.",
         f"Verdicts: {counts} (some claims have two).",
         f"One in full, with its sources: minigpt claims {audit.claims[0].id}",
     ]
