@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -46,6 +47,8 @@ def evaluate_asking(arguments: argparse.Namespace) -> int:
     asked, test = Asked(arguments.model, arguments.checkpoint), read_questions(arguments.file)
     _, height, width = asked.folder.image
     check_size(test, (height, width, asked.folder.image[0]), arguments.file)
+    if new := sum(question not in asked.wording.counts for question in test.questions):
+        print(f"minigpt: {new:,} questions are none of its training's; they are asked as they stand", file=sys.stderr)
     result = {"folder": str(asked.folder.path), "task": "ask", **_measured(asked, test)}
     print_json(result) if arguments.json else print("\n".join([*kinds_lines(result), *report_lines(result)]))
     return 0
