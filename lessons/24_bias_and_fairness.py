@@ -835,7 +835,7 @@ expect(
 # at a time, without Holm's correction, the same five are below 0.05: it changes how sure one may be, and here not which.
 #
 # The masked MiniLM shows nothing, and that shows nothing: it is the sentence encoder with a masked head trained for
-# 400 steps on reviews and posts, and it prefers sense to nonsense in 66% of cases, where guessing gives 50%. *lms* is there
+# 400 steps on reviews and posts (`examples/general_text.py` has the commands), and it prefers sense to nonsense in 66% of cases, where guessing gives 50%. *lms* is there
 # to tell that. The same holds for BBQ. This model answers 40% of the settled questions right, of which each has three
 # answers to choose from, so its neutral score may be poor reading. **And whoever does must show that the model could do the
 # task at all.** No number here is wrong, and none is *the* bias of a model.
