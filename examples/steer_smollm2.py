@@ -6,7 +6,7 @@ others, after "Yesterday we talked about the concert. It was": by how many nats 
 Beside it stand random directions of the same length, which should do nothing in particular, and the same direction
 taken away, which should do the opposite. Then the logit lens (nostalgebraist 2020): how does each layer decide between
 *great* and *terrible* after praise, after blame, and where neither was said? Intervals by drawing things again.
-Run: python examples/steer_smollm2.py        about a minute of one core; SmolLM2 is fetched the first time
+Run: python examples/steer_smollm2.py        a minute and a half of one core; SmolLM2 is fetched the first time
 """
 
 import argparse
@@ -38,7 +38,7 @@ ASKED = [
 PRAISE, BLAME, NEITHER = "I really loved the {}. It was", "I really hated the {}. It was", (
     "Yesterday we talked about the {}. It was"
 )  # fmt: skip
-GOOD, BAD, LAYERS, RANDOM = " great", " terrible", (3, 9, 15, 21, 27), 5
+GOOD, BAD, LAYERS, RANDOM = " great", " terrible", (9, 15, 21, 27), 5
 
 
 def main() -> None:

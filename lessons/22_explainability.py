@@ -7,7 +7,7 @@
 #
 # **You need.** Lesson 02, attention; lesson 04, the decoder; lesson 05, gradients; lesson 18, windows.
 #
-# **Time.** 120 minutes to read; the code runs in 35 s and takes 0.3 GB.
+# **Time.** 125 minutes to read; the code runs in 35 s and takes 0.3 GB.
 
 # %%
 from itertools import permutations
