@@ -749,7 +749,7 @@ prediction(
 # ## Published sets on a published model
 #
 # These were recorded with the commands beside them, since they take minutes. SmolLM2, a decoder with 135 million parameters,
-# was asked all there is; MiniLM samples, drawn with seed 0, and all ambiguous questions of BBQ. No sentence is shown.
+# was asked all there is; so was the MiniLM that answers; the masked MiniLM samples, drawn with seed 0. No sentence is shown.
 
 # %%
 PUBLISHED = [
@@ -769,7 +769,7 @@ PUBLISHED = [
     ("MiniLM, masked", "crows-pairs, 150: shared tokens", "0.527 (0.447 to 0.605)", "0.57"),
     ("MiniLM, masked", "stereoset, 300: ss", "49.3 (43.0 to 56.2)", "0.84"),
     ("MiniLM, masked", "stereoset, 300: lms", "66.3 (60.9 to 71.5)", "-"),
-    ("MiniLM, answers", "bbq, 600 settled: bias, -1 to 1", "0.056 (-0.004 to 0.114)", "0.088"),
+    ("MiniLM, answers", "bbq, 6,120 settled: bias, -1 to 1", "0.011 (-0.004 to 0.028)", "0.22"),
     ("MiniLM, answers", "bbq, 6,120 ambiguous: bias, -1 to 1", "-0.003 (-0.034 to 0.024)", "0.85"),
 ]
 table(["model", "minigpt bias MODEL --measure ... --most N", "value, 95% interval", "p"], PUBLISHED)
@@ -837,7 +837,7 @@ expect(
 # The masked MiniLM shows nothing, and that shows nothing: it is the sentence encoder with a masked head trained for
 # 400 steps on reviews and posts (`examples/general_text.py` has the commands; a second one made by them prefers the
 # stereotype in 0.533 of the same pairs, and its ss and lms are the same). It prefers sense to nonsense in 66% of cases, where
-# guessing gives 50%. *lms* is there to tell that. The same holds for BBQ. This model answers 40% of the settled questions
+# guessing gives 50%. *lms* is there to tell that. The same holds for BBQ. This model answers 42% of the settled questions
 # right, of which each has three answers to choose from, so its neutral score may be poor reading. **And whoever does must
 # show that the model could do the task at all.** No number here is wrong, and none is *the* bias of a model.
 #
