@@ -3,8 +3,8 @@
 Each compressed model is measured in a process of its own, beside the model as it is. A decoder: bits per byte of the
 held-out part of corpora, in windows of 128 tokens, with 95% intervals of the paired differences (windows are drawn
 again), and tokens written a second. An encoder: the correlation of the similarities of all pairs of some sentences.
-Folders that are there already are measured as they are, so that a long table can be made in pieces. With --prune a model
-is pruned before it is rounded.
+Folders that are there already are measured as they are, so that a long table can be made in pieces. With --prune a
+model is pruned before it is rounded.
 Run: python examples/benchmarks/compression.py smollm2 small [--only 4:second-order 3:nearest] [--tokens 1024]
      python examples/benchmarks/compression.py smollm2 small --only 8:nearest --prune 0.25 --structured
 """

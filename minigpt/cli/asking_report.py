@@ -1,6 +1,7 @@
 """What a model that answers questions about pictures reaches: by kind of question, beside one who sees nothing."""
 
 import argparse
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -42,6 +43,8 @@ def evaluate_asking(arguments: argparse.Namespace) -> int:
     asked, test = Asked(arguments.model, arguments.checkpoint), read_questions(arguments.file)
     _, height, width = asked.folder.image
     check_size(test, (height, width, asked.folder.image[0]), arguments.file)
+    if new := sum(question not in asked.wording.counts for question in test.questions):
+        print(f"minigpt: {new:,} questions are none of its training's; they are asked as they stand", file=sys.stderr)
     result = {"folder": str(asked.folder.path), "task": "ask", **_measured(asked, test)}
     print_json(result) if arguments.json else print("\n".join([*kinds_lines(result), *report_lines(result)]))
     return 0
