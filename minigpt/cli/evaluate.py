@@ -29,7 +29,7 @@ from minigpt.measure.long_range import loss_by_position, stretched
 from minigpt.measure.permutations import said_p
 from minigpt.measure.scores import bytes_of_tokens, compare_on_text
 from minigpt.measure.surprise import check_predicts
-from minigpt.model.params import checksum_of
+from minigpt.model.params import sha256_of
 from minigpt.pretrained import OpenedModel, open_model
 from minigpt.vision import has_images
 
@@ -132,7 +132,7 @@ def execute(arguments: argparse.Namespace) -> int:
         more["contamination"] = contamination(pieces, held)
     if arguments.json:
         sampled = {"sampled_of_characters": len(whole) if len(text) < len(whole) else None}
-        hashes = {"hashes": {"model": checksum_of(opened.params), "data": result.sha256}}
+        hashes = {"hashes": {"model": sha256_of(opened.params), "data": result.sha256}}
         said = {**result.to_dict(), **sampled, **hashes, **more}
         print_json({**said, **({"by_position": positions} if positions else {})})
         return 0
@@ -166,7 +166,7 @@ def _against(opened: OpenedModel, other: OpenedModel, text: str, arguments: argp
         bytes_of_tokens(one.tokenizer, found.targets, text) for one, found in zip((opened, other), scores, strict=True)
     ]
     compared = compare_on_text(scores[0], scores[1], (sizes[0], sizes[1]))
-    return {"model": other.name, **compared, "hashes": {"model": checksum_of(other.params)}}
+    return {"model": other.name, **compared, "hashes": {"model": sha256_of(other.params)}}
 
 
 def _lines(more: dict[str, Any]) -> list[str]:
