@@ -252,7 +252,7 @@ expect("L01.special_token", len(meant), equal=1)
 # which token it is, and not where it stands. So the vector of the *place* is added, from a second table.
 #
 # (A `Transformer` is the model that lessons 02 to 04 build; its settings are explained there. Here we only look at what
-# it reads: `hook` is given every array by its name.)
+# it reads. A *hook* is a function of ours that the model calls with every array that it computes, and its name.)
 
 # %%
 config = TransformerConfig(vocabulary_size=sizes[-1], context=32, width=24, layers=1, heads=2)

@@ -10,6 +10,7 @@ TIME = re.compile(
     r"\*\*Time\.\*\* (\d+) minutes to read; the code runs in (\d+) s and takes ([\d.]+) GB\."
 )
 MOST_MEMORY = 3.0  # GB
+MOST_SECONDS = 90  # of a full run; what a lesson says of itself is held to it
 WORDS_A_MINUTE, CODE_LINES_A_MINUTE = 60, 10  # of prose that one works through, and of code
 
 
