@@ -9,7 +9,7 @@
 #
 # **You need.** Nothing but some Python. What is not explained here is built in the lessons that follow.
 #
-# **Time.** 50 minutes to read; the code runs in 3 s and takes 0.1 GB.
+# **Time.** 50 minutes to read; the code runs in 1 s and takes 0.1 GB.
 
 # %%
 import re

@@ -13,7 +13,7 @@
 #
 # **You need.** Lesson 02, attention; lesson 04, the decoder; lesson 07, the encoder.
 #
-# **Time.** 175 minutes to read; the code runs in 100 s and takes 0.6 GB.
+# **Time.** 190 minutes to read; the code runs in 30 s and takes 0.3 GB.
 
 # %%
 from functools import partial
@@ -1050,7 +1050,7 @@ show(
 # The intervals stand above. At a gap it is better than masked next-token training alone, asked at the same place, as half of
 # its batches ask at every place and not at 15%. Whether it needs the right side of a gap in this text is printed last:
 # in so short a training, hardly. The pairs below do need it. "No large difference" was judged by what half of the steps
-# are worth. The holes cost a quarter of that, and their whole interval lies below it; that they cost nothing is not shown.
+# are worth. The holes cost about a quarter of that, and their whole interval lies below it; that they cost nothing is not shown.
 #
 # How much have these models learnt at all? The dotted line is a bigram (lesson 01), counted on the same text. The causal
 # model is about as good as that, and the masked ones are worse: they have learnt, more or less well, which letter follows
