@@ -82,7 +82,7 @@ def test_a_second_training_is_refused_and_changes_nothing(tmp_path, capsys):
 def test_who_only_looks_whether_it_is_locked_is_waited_for(tmp_path, monkeypatch):
     """Whoever looks has the lock for a moment, which is long where the machine is busy."""
     (tmp_path / ".lock").touch()
-    file, pauses = open(tmp_path / ".lock", "rb"), []
+    file, pauses = open(tmp_path / ".lock", "rb"), []  # noqa: SIM115  (closed in a pause)
     assert try_lock(file)
 
     def pause(seconds):
