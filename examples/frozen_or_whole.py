@@ -1,7 +1,7 @@
 """Does a language model that is frozen read pictures as well as one that learns with them? And what of a pair of shape
 and colour that was never shown together?
 
-    python examples/frozen_or_whole.py [--steps 2000] [--seeds 1]
+    python examples/frozen_or_whole.py [--steps 2000] [--seeds 1] [--first-seed 0]
 
 Questions are those of easy-vqa. A small language model is trained on questions and answers without pictures; then two
 arms go on from it, each with as many steps: whole (encoder, projector and language model learn), and frozen (the
@@ -11,8 +11,11 @@ are asked about these pairs, and about others.
 """
 
 import argparse
+import json
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +26,7 @@ from minigpt.ops import IGNORED
 from minigpt.optim import Schedule, warmup_cosine
 from minigpt.text import BytePairTokenizer
 from minigpt.train import fit
+from minigpt.train.provenance import provenance
 from minigpt.vision.asking import FIRST, VOCABULARY, Sentences, asking_config
 from minigpt.vision.questions import Questions, blind_answers, read_questions
 
@@ -115,8 +119,10 @@ def main() -> None:
     """All arms with every seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=1, help="so many, one after the other")
+    parser.add_argument("--first-seed", type=int, default=0)
     arguments = parser.parse_args()
+    print(json.dumps({**provenance(sys.argv[1:], Path(__file__).name), "settings": vars(arguments)}), flush=True)
 
     found, test = read_questions("easy-vqa"), read_questions("easy-vqa-test")
     of_pair, known = is_of_pairs(found)
@@ -138,7 +144,7 @@ def main() -> None:
 
     report("the question alone", np.array(blind_answers(found, test)) == np.array(test.answers))
     with blas_threads(1):
-        for seed in range(arguments.seeds):
+        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds):
             pictures = np.unique(found.pictures[known])
             gone = np.unique(found.pictures[known & of_pair])
             random = np.random.default_rng([seed, 3]).choice(pictures, len(gone), replace=False)

@@ -58,17 +58,8 @@ table(
 # documents, in every row. A number that was *measured* shows, on a small model, what the method does that the claim names;
 # one that was *counted* is of our own record of the article and the card, which was made by hand.
 
-
 # %%
-def number_beside(claim):
-    """The first number of a claim, and whether it was counted in the record or measured on a model."""
-    if not claim.measures:
-        return "none"
-    first = claim.measures[0]
-    return f"{'counted' if first.name.startswith('E01.') else 'measured'}: {first.reading}"
-
-
-beside = [number_beside(claim) for claim in claims]
+beside = [f"{claim.kind}: {claim.measures[0].reading}" for claim in claims]
 table(
     ["", "claim", "verdict, from documents", "number", "lesson"],
     [

@@ -4,7 +4,7 @@ import argparse
 import time
 from typing import Any
 
-from minigpt.cli.options import folder, positive, print_json, quoted
+from minigpt.cli.options import flag_of, folder, positive, print_json, quoted
 from minigpt.errors import UserError
 from minigpt.machine import cores
 from minigpt.text.documents import FIELD
@@ -93,7 +93,7 @@ def _settings(arguments: argparse.Namespace) -> Any:
     for name, (other, values, needed) in NEEDED.items():
         value = getattr(settings, other)
         if asked[name] is not None and not (value in values if values else value):
-            raise UserError(f"--{name.replace('_', '-')} changes nothing without {needed}; leave it out")
+            raise UserError(f"{flag_of(name)} changes nothing without {needed}; leave it out")
     return settings
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from minigpt.adapt import WAYS, Learns
-from minigpt.cli.options import MODEL, add_command, folder, positive, print_json
+from minigpt.cli.options import MODEL, add_command, flag_of, folder, positive, print_json
 from minigpt.cli.resume import RUNS, STOPPED, report_stopped
 from minigpt.errors import UserError
 from minigpt.finetune import TASKS, Wishes, go_on, prepare, prepare_domain, tune
@@ -185,7 +185,7 @@ def _resumed(arguments: argparse.Namespace) -> Any:
         raise UserError("--resume takes model and data from the folder; leave both out")
     for name in ("task", *OF_DATA, *OF_MODEL, *PLAIN, *COLUMNS):
         if getattr(arguments, name) not in (None, False):
-            raise UserError(f"--{name.replace('_', '-')} cannot change, for it goes on as it began; leave it out")
+            raise UserError(f"{flag_of(name)} cannot change, for it goes on as it began; leave it out")
     return go_on(open_tuned_folder(arguments.out), arguments.test)
 
 

@@ -12,8 +12,11 @@ from minigpt.cli.options import (
     add_command,
     cache_option,
     checkpoint_option,
+    flag_of,
+    model_asked_for,
     positive,
     print_json,
+    quantized_option,
     sampling_of,
     sampling_options,
     visible,
@@ -26,7 +29,7 @@ from minigpt.infer.generate import check_tokenizer
 from minigpt.infer.stop import until_stop
 from minigpt.infer.window import check_writes
 from minigpt.machine import blas_threads, threads_for_width
-from minigpt.pretrained import OpenedModel, open_model
+from minigpt.pretrained import OpenedModel
 from minigpt.text import document_end
 
 TEMPERATURE = 0.8  # of a model that continues a text; one that reads and writes takes the likeliest token
@@ -70,6 +73,7 @@ def add(subparsers) -> None:
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before this text (repeatable)")
     draft_options(parser)
     cache_option(parser)
+    quantized_option(parser)
     checkpoint_option(parser)
     parser.add_argument(
         "--json",
@@ -80,7 +84,7 @@ def add(subparsers) -> None:
 
 def execute(arguments) -> int:
     """Write to standard output as the tokens come."""
-    opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
+    opened = model_asked_for(arguments)
     if opened.run is not None and not opened.model.two_stacks:
         opened.run.check_writes()
     check_writes(opened.model)
@@ -104,7 +108,7 @@ def execute(arguments) -> int:
 def _sampling(arguments: argparse.Namespace, opened: OpenedModel) -> Sampling:
     """What the options ask for. `UserError` for options that would have no effect."""
     chosen = [name for name in ("temperature", "top_k", "top_p", "seed") if getattr(arguments, name) is not None]
-    drawing = [f"--{name.replace('_', '-')}" for name in chosen if name != "temperature" or arguments.beams]
+    drawing = [flag_of(name) for name in chosen if name != "temperature" or arguments.beams]
     if arguments.beams and drawing:
         raise UserError(f"--beams looks for the likeliest text, so {drawing[0]} has no effect; leave one of them out")
     if arguments.temperature == 0 and drawing:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from minigpt.cli.options import flag_of
 from minigpt.cli.prepare import reserved_folder
 from minigpt.errors import UserError
 from minigpt.machine import available_memory, cores
@@ -37,7 +38,7 @@ def _fresh(arguments: argparse.Namespace) -> ImageFolder:
         augment = named.augment
     for name in ("first", "areas", "word_dropout"):
         if getattr(arguments, name) is not None:
-            raise UserError(f"--{name.replace('_', '-')} goes with --task ask; leave it out")
+            raise UserError(f"{flag_of(name)} goes with --task ask; leave it out")
     images = images_of(arguments.corpus, arguments.label)
     test = arguments.test
     if test is None and named is not None and not arguments.corpus.endswith(TEST):

@@ -2,7 +2,7 @@
 
 import argparse
 
-from minigpt.cli.options import positive
+from minigpt.cli.options import flag_of, positive
 from minigpt.errors import UserError
 from minigpt.vision import has_images
 from minigpt.vision.named import NAMES
@@ -66,5 +66,5 @@ def is_of_images(arguments: argparse.Namespace) -> bool:
             raise UserError(f"{arguments.corpus} is a set of images; add --task {task}")
     for name in OF_IMAGES:
         if getattr(arguments, name) is not None:
-            raise UserError(f"--{name.replace('_', '-')} is about images; add --task classify, or leave it out")
+            raise UserError(f"{flag_of(name)} is about images; add --task classify, or leave it out")
     return False

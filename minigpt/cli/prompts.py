@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minigpt.cli.options import file, positive, print_json, read_utf8, visible
+from minigpt.cli.options import file, flag_of, positive, print_json, read_utf8, visible
 from minigpt.errors import UserError
 from minigpt.infer import Engine, Request, Sampling
 from minigpt.infer.request import MOST_SAMPLES
@@ -96,9 +96,8 @@ def by_engine(arguments: argparse.Namespace, opened: OpenedModel) -> bool:
         raise UserError("--prompt and --prompts are both given; put the one prompt into the file too")
     for name in ("beams", "draft", "draft_tokens"):
         if getattr(arguments, name) is not None:
-            flag = name.replace("_", "-")
             why = "keeps keys and values of its own" if asked == "--cache-bits" else "is for one text"
-            raise UserError(f"--{flag} {why}, so {asked} does not go with it; leave one of them out")
+            raise UserError(f"{flag_of(name)} {why}, so {asked} does not go with it; leave one of them out")
     if arguments.samples > 1 and arguments.temperature == 0:
         raise UserError("--temperature 0 draws nothing, so all --samples are alike; leave one of them out")
     if opened.model.two_stacks:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from minigpt.cli.options import quoted
+from minigpt.cli.options import flag_of, quoted
 from minigpt.cli.output import report_failure
 from minigpt.errors import UserError
 from minigpt.model import PRESETS, preset
@@ -90,7 +90,7 @@ def _refuse_others(folder: RunFolder, arguments: argparse.Namespace, fixed: Fixe
             continue
         has = of_run(folder, asked)
         if has != asked:
-            flag = name if name == "corpus" else "--" + name.replace("_", "-")
+            flag = name if name == "corpus" else flag_of(name)
             raise UserError(
                 f"{flag} {quoted(str(asked))} is not what {folder.path} has ({has}), and a run goes on as it began; "
                 "leave it out, or train anew without --resume"

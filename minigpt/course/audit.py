@@ -7,6 +7,8 @@ from minigpt.course.lesson import band
 from minigpt.errors import UserError
 
 NOT_MEASURED = "not yet measured"
+COUNTED, MEASURED = "counted", "measured"  # in the record that lesson 00 made by hand; on a model or a method
+RECORD = "E01."  # the experiment that counts in that record
 PLACES = ("summary", "body", "both", "omission")  # of the article
 
 
@@ -19,6 +21,11 @@ class Measure:
     value: float | None  # None: not yet measured
     above: float | None
     below: float | None
+
+    @property
+    def kind(self) -> str:
+        """`counted` in our own record of the article and the card, which was made by hand, or `measured`."""
+        return COUNTED if self.name.startswith(RECORD) else MEASURED
 
     @property
     def band(self) -> str:
@@ -64,9 +71,15 @@ class Claim:
             return NOT_MEASURED
         return "measured" if done == len(self.measures) else "partly measured"
 
+    @property
+    def kind(self) -> str:
+        """Whether its numbers are `counted`, `measured`, or `counted, measured`; the verdict is argued in any case."""
+        return ", ".join(dict.fromkeys(measure.kind for measure in self.measures))
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; a number that is not yet measured is None."""
-        return {**self.__dict__, "measures": [measure.__dict__ for measure in self.measures], "status": self.status}
+        measures = [{**measure.__dict__, "kind": measure.kind} for measure in self.measures]
+        return {**self.__dict__, "measures": measures, "status": self.status, "kind": self.kind}
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,10 @@ class Audit:
     hedges: tuple[Hedge, ...]
     claims: tuple[Claim, ...]
     lessons: frozenset[str]  # those that have recorded numbers
+
+    def with_numbers(self, kind: str) -> int:
+        """How many claims have numbers, all of them of this kind."""
+        return sum(claim.kind == kind and claim.status != NOT_MEASURED for claim in self.claims)
 
     def claim(self, name: str) -> Claim:
         """The claim with the id `name`; letter case does not count."""

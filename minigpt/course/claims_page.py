@@ -3,20 +3,20 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from minigpt.course.audit import NOT_MEASURED, Audit, Claim
+from minigpt.course.audit import COUNTED, MEASURED, NOT_MEASURED, Audit, Claim
 
 
 def claims_page(audit: Audit) -> str:
     """lessons/CLAIMS.md: the whole audit for a reader."""
-    measured = sum(claim.status != NOT_MEASURED for claim in audit.claims)
+    numbers = {kind: audit.with_numbers(kind) for kind in (COUNTED, MEASURED)}
     counts = {mark: sum(mark in claim.marks for claim in audit.claims) for mark in audit.verdicts}
     facts = [(fact.number, fact.text, _links(fact.full) or "none", _links(fact.part) or "none") for fact in audit.facts]
     overview = [
-        (_links([claim.id]), claim.claim, claim.verdict, _readings(claim), _lesson(audit, claim))
+        (_links([claim.id]), claim.claim, claim.verdict, claim.kind, _readings(claim), _lesson(audit, claim))
         for claim in audit.claims
     ]
     sections = [
-        _INTRODUCTION.format(count=len(audit.claims), measured=measured, **audit.article),
+        _INTRODUCTION.format(count=len(audit.claims), **numbers, **audit.article),
         "## The marks of a verdict",
         'Two marks mean what they say together: "NOT IN THE CARD / UNVERIFIABLE" is a false attribution of something '
         "that cannot be checked either way.",
@@ -25,7 +25,7 @@ def claims_page(audit: Audit) -> str:
         _table(("grade", "meaning"), audit.grades.items()),
         "A source that ends in \\* had its identifier or wording confirmed in an archive; the others are from memory.",
         "## All claims",
-        _table(("id", "claim", "verdict", "measured (band)", "lesson"), overview),
+        _table(("id", "claim", "verdict", "counted / measured", "number (band)", "lesson"), overview),
         "## Ten facts of the card, and who states them",
         _table(("", "fact", "in full", "in part"), facts),
         "## What could not be verified",
@@ -46,9 +46,13 @@ _INTRODUCTION = """\
 
 An article called "{title}" (attributed to {attributed_to}, {dated}; no author, no citation, no link to the document
 that it describes) says how GPT-5.5 is built and trained. Here stands every technical statement that it makes, in our
-words, with a verdict, the evidence, and an experiment that a small transformer can run. {measured} of {count} claims
-have measured numbers so far; each was asserted to lie in its band when its lesson ran. An experiment that has not run
-reads "not yet measured", and its band is what we expect.
+words, with a verdict, the evidence, and an experiment.
+
+Every verdict is argued from documents, and no number decides it alone. The numbers are of two kinds. Those of
+{measured} claims were *measured*, on a small transformer or a method that the claim names. Those of {counted} were
+*counted*, in our own record of the article and the card, which was made by hand: whoever reads the two otherwise counts
+otherwise. Each number was asserted to lie in its band when its lesson ran. An experiment that has not run reads "not
+yet measured", and its band is what we expect.
 
 A verdict speaks of the *article's statement*. No experiment on a small model shows how GPT-5.5 is built: an experiment
 shows what a method does, and so whether the article's account of it can be right. "Documented for other models, never
@@ -57,7 +61,7 @@ for a GPT; undisclosed for 5.5" is not "disproved"."""
 
 def _page(audit: Audit, claim: Claim) -> str:
     """One claim in full."""
-    numbers = [(f"`{one.name}`", one.what, one.shown_value, one.band) for one in claim.measures]
+    numbers = [(f"`{one.name}`", one.what, one.kind, one.shown_value, one.band) for one in claim.measures]
     questions = " ".join(f"{name}: {audit.experiments[name]}" for name in claim.experiments)
     where = {"both": "its summary and its body", "omission": "neither: left out"}.get(claim.where, f"its {claim.where}")
     return "\n\n".join(
@@ -67,7 +71,7 @@ def _page(audit: Audit, claim: Claim) -> str:
             f"**Verdict.** {claim.verdict}",
             f"**Why.** {claim.why} *(Evidence: {', '.join(claim.grade)}.)*",
             f"**Experiment.** {questions} Lesson: {_lesson(audit, claim)}.",
-            _table(("number", "what it is", "measured", "band"), numbers),
+            _table(("number", "what it is", "counted / measured", "value", "band"), numbers),
             "**Sources.**\n" + "\n".join(f"- {_plain(source)}" for source in claim.sources),
         ]
     )

@@ -3,29 +3,34 @@
 import textwrap
 from collections.abc import Sequence
 
-from minigpt.course.audit import NOT_MEASURED, Audit, Claim
+from minigpt.course.audit import COUNTED, MEASURED, NOT_MEASURED, Audit, Claim
 
 GAP = 2  # spaces between two columns
 LESSON = 6  # wide enough for the number and the heading
+KIND = 8  # for "measured"
 
 
 def overview(audit: Audit, width: int) -> str:
     """All claims as a table of `width` columns, the cells wrapped."""
-    free = width - 3 - LESSON - 4 * GAP
+    free = width - 3 - KIND - LESSON - 5 * GAP
     verdict, measured = int(free * 0.28), int(free * 0.34)
-    widths = (3, free - verdict - measured, verdict, measured, LESSON)
-    rows = [("id", "claim", "verdict", "measured (band)", "lesson"), tuple("-" * size for size in widths)]
+    widths = (3, free - verdict - measured, verdict, KIND, measured, LESSON)
+    rows = [("id", "claim", "verdict", "kind", "number (band)", "lesson"), tuple("-" * size for size in widths)]
     lines = [line for row in rows for line in _wrapped([[cell] for cell in row], widths)]
     part = None
     for claim in audit.claims:
         lines += ["", claim.part.upper()] if claim.part != part else []
         readings = [one.reading for one in claim.measures] if claim.status != NOT_MEASURED else [NOT_MEASURED]
-        lines += _wrapped([[claim.id], [claim.claim], [claim.verdict], readings, [claim.lesson[:2]]], widths)
+        cells = [[claim.id], [claim.claim], [claim.verdict], [claim.kind], readings, [claim.lesson[:2]]]
+        lines += _wrapped(cells, widths)
         part = claim.part
-    done = sum(claim.status != NOT_MEASURED for claim in audit.claims)
+    with_measured, with_counted = audit.with_numbers(MEASURED), audit.with_numbers(COUNTED)
     counts = ", ".join(f"{sum(mark in claim.marks for claim in audit.claims)} {mark}" for mark in audit.verdicts)
     closing = [
-        f"{len(audit.claims)} claims, {done} with measured numbers. Verdicts: {counts} (some claims have two).",
+        f"{len(audit.claims)} claims. Every verdict is argued from documents. The numbers of {with_measured} claims "
+        f"were measured on a small model or a method, those of {with_counted} counted in a record of the article and "
+        "the card that was made by hand.",
+        f"Verdicts: {counts} (some claims have two).",
         f"One in full, with its sources: minigpt claims {audit.claims[0].id}",
     ]
     return "\n".join([*lines, "", *(textwrap.fill(line, width) for line in closing)])
@@ -61,7 +66,10 @@ def page(audit: Audit, claim: Claim, width: int) -> str:
         ("Said in", [places.get(claim.where, f"its {claim.where}")]),
         ("Experiment", [f"{name}: {audit.experiments[name]}" for name in claim.experiments]),
         ("Lesson", [claim.lesson]),
-        ("Measured", [f"{one.name}: {one.shown_value}; band {one.band}. {one.what}" for one in claim.measures]),
+        (
+            "Numbers",
+            [f"{one.name}, {one.kind}: {one.shown_value}; band {one.band}. {one.what}" for one in claim.measures],
+        ),
         ("Sources", claim.sources),
     ]
     lines = _lines(f"{claim.id}  {claim.claim}", width, " " * 5)

@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from minigpt.course.audit import NOT_MEASURED
+from minigpt.course.audit import COUNTED, MEASURED, NOT_MEASURED
 from minigpt.course.claims import load_claims
 from minigpt.course.claims_page import claims_page
 from minigpt.course.folder import lessons_folder
@@ -82,6 +82,22 @@ def test_what_no_lesson_has_recorded_is_not_measured(copy):
     assert NOT_MEASURED == "not yet measured"
 
 
+def test_what_was_counted_by_hand_is_told_from_what_was_measured(audit):
+    kinds = {claim.id: claim.kind for claim in audit.claims}
+    assert {name for name, kind in kinds.items() if kind == COUNTED} == {"C01", "C02", "C03", "C04", "C40"}
+    assert set(kinds.values()) == {COUNTED, MEASURED}
+    assert (audit.with_numbers(COUNTED), audit.with_numbers(MEASURED)) == (5, 35)
+    assert [row["kind"] for row in audit.claim("C10").to_dict()["measures"]] == [MEASURED] * 4
+    table = claims_page(audit).split("## All claims")[1].split("##")[0]
+    said = {cells[1].strip()[1:4]: cells[4].strip() for line in table.splitlines() if len(cells := line.split("|")) > 6}
+    assert {name: kind for name, kind in said.items() if name in kinds} == kinds
+
+
+def test_without_results_no_claim_has_numbers_of_either_kind(copy):
+    audit = load_claims(copy())
+    assert (audit.with_numbers(COUNTED), audit.with_numbers(MEASURED)) == (0, 0)
+
+
 def test_a_value_in_the_toml_does_not_count_as_measured(copy):
     measure = 'name = "E07.learned_accuracy", '
     audit = load_claims(copy(measure, measure + "value = 1.0, "))
@@ -155,7 +171,7 @@ def test_the_page_holds_every_claim_and_its_anchors_lead_somewhere(audit):
     headings = {line[4:].lower() for line in page.splitlines() if line.startswith("### ")}
     assert set(re.findall(r"\(#(\w+)\)", page)) == headings
     cells = {line.count("|") for line in page.split("## All claims")[1].split("##")[0].strip().splitlines()}
-    assert cells == {6}
+    assert cells == {7}
 
 
 def test_an_experiment_that_has_run_records_the_measures_of_its_claims(audit):

@@ -201,11 +201,13 @@ def test_the_command_prints_every_form(whisper, tmp_path, capsys):
     for form in ("--timestamps", "--srt", "--vtt"):
         assert table["text"] in said[form] and "00:00" in said[form]
     assert said["--vtt"].startswith("WEBVTT\n\n") and said["--srt"].startswith("1\n00:00:00,000 -->")
+    for form in ("--json", "--srt", "--vtt"):
+        assert main(["transcribe", path, "--timestamps", form]) == 0
+        assert capsys.readouterr().out == said[form], "it has times anyway"
 
 
 REFUSED = {
     "no file": (["nothing.wav"], "there is no file"),
-    "two forms": (["x.wav", "--json", "--timestamps"], "have times already"),
     "seed": (["x.wav", "--seed", "-1"], "must be 0 or more"),
     "not one that listens": (["x.wav", "--model", "run"], "does not listen"),
 }
