@@ -711,6 +711,39 @@ expect(
 # find the cause agree less, since they differ in the order of positions that hardly count. **Stable is not right.** A
 # high agreement means little before one has seen that of untrained models.
 #
+# Do the *methods* agree with each other? The library keeps that too: the rank correlation of two methods' scores, a mean
+# over five models and the texts of both arms.
+
+# %%
+GRADED = ("last layer's attention", "gradient x input", "integrated gradients", "occlusion")
+places = {name: place for place, name in enumerate(kept.agreement)}
+table(
+    ["kept trials", "finds the cause, two hops", *GRADED],
+    [
+        (
+            name,
+            kept.mean(name, "two hops"),
+            *(kept.agreement[name][places[other]] for other in GRADED),
+        )
+        for name in (*GRADED, "chance")
+    ],
+    digits=2,
+)
+blind_pair = kept.agreement["gradient x input"][places["last layer's attention"]]
+seeing_pair = kept.agreement["integrated gradients"][places["occlusion"]]
+expect(
+    "E30.methods_that_miss_agree",
+    blind_pair,
+    above=0.7,
+    against={"methods_that_find": seeing_pair},
+)
+
+# %% [markdown]
+# The two that find the cause in *no* text two hops away agree better with each other (0.83) than the two that find it in nearly
+# every one (0.50). So agreement says that two methods look at the same thing, here at what lies near. It does not say that
+# the thing is the cause. Where two methods *disagree*, one at least is wrong, or they were asked different questions; that is
+# all that can be read from it.
+#
 # Deletion is no proof. It takes positions away in the same manner in which occlusion measures, so occlusion must do well,
 # and the inputs in between are texts that no model has ever read. It tests whether scores are *faithful* to what the model
 # computes, which is not whether they convince.

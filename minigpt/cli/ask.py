@@ -35,7 +35,7 @@ def add(subparsers) -> None:
         "question",
         metavar="QUESTION",
         nargs="?",
-        help="in words like those that it was trained on (default: of its own test, or the one that it was trained on)",
+        help="in the words that it was trained on (default: of its own test, or the one that it was trained on)",
     )
     checkpoint_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -55,16 +55,26 @@ def execute(arguments: argparse.Namespace) -> int:
         pixels, usual, right = asked.of_test(_row(arguments.image))
         question, right = (usual, right) if question in (None, usual) else (question, None)
     assert pixels is not None, "it was read, or is of the test"
+    put = question if question is None or right is not None else asked.wording.as_trained(question)
+    if put != question:
+        _say(f"asked as {put!r}, which is how its training puts it")
+    if put is not None and put not in asked.wording.counts:
+        _say(f"no question of its training is {put!r}; the words are known, but the answer may mean nothing")
     with blas_threads(threads_for_width(asked.folder.config.width)):
-        answer = asked.answer(pixels, question)
+        answer = asked.answer(pixels, put, verbatim=True)
     if arguments.json:
-        told = {} if right is None else {"right_answer": right}
+        told = {} if put == question else {"asked_as": put}
+        told |= {} if right is None else {"right_answer": right}
         print_json({"image": arguments.image, "question": question or asked.usual, "answer": answer, **told})
     else:
         print(visible(answer))
         if right is not None:
-            print(f"minigpt: {question} The right answer is {right!r}", file=sys.stderr)
+            _say(f"{question} The right answer is {right!r}")
     return 0
+
+
+def _say(line: str) -> None:
+    print(f"minigpt: {visible(line)}", file=sys.stderr)
 
 
 def is_unicode(text: str) -> bool:

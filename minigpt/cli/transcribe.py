@@ -15,7 +15,7 @@ from minigpt.sound.wav import convert_with
 from minigpt.speech import Segment, srt, timed, transcribe, vtt
 from minigpt.speech.transcribe import asked_of
 
-FORMS = {"timestamps": timed, "srt": srt, "vtt": vtt}
+FORMS = {"srt": srt, "vtt": vtt, "timestamps": timed}  # the last is asked for last: the others have times anyway
 
 
 def add(subparsers) -> None:
@@ -30,7 +30,11 @@ def add(subparsers) -> None:
     )
     parser.add_argument("file", help="a WAV file: any rate, width and length, mono or not")
     parser.add_argument("--model", default="whisper", help=f"an English Whisper (default whisper): {MODEL}")
-    parser.add_argument("--timestamps", action="store_true", help="show from when to when each piece is said")
+    parser.add_argument(
+        "--timestamps",
+        action="store_true",
+        help="show from when to when each piece is said; --json, --srt and --vtt do so without it",
+    )
     forms = parser.add_mutually_exclusive_group()
     forms.add_argument("--json", action="store_true", help="print text, times and probabilities for programs")
     forms.add_argument("--srt", action="store_true", help="print subtitles in the form of SubRip")
@@ -44,8 +48,6 @@ def execute(arguments) -> int:
     """Print the transcript, each piece as soon as it is there; an interrupt keeps what was printed."""
     if arguments.seed < 0:
         raise UserError(f"--seed is {arguments.seed}, but it must be 0 or more")
-    if arguments.timestamps and (arguments.json or arguments.srt or arguments.vtt):
-        raise UserError("--json, --srt and --vtt have times already; leave --timestamps out")
     sound = open_wav(arguments.file)
     opened = open_model(arguments.model)
     asked_of(opened)

@@ -12,9 +12,10 @@ from minigpt.ops import IGNORED
 from minigpt.progress import progress_bar
 from minigpt.text import document_end
 from minigpt.train.folder import newest
-from minigpt.vision.asking import ROWS, TOKENIZER, Sentences, questions_of
+from minigpt.vision.asking import ROWS, TOKENIZER, Sentences, questions_of, texts_of
 from minigpt.vision.questions import Questions
 from minigpt.vision.run import open_image_folder
+from minigpt.vision.wording import Wording
 
 
 class Asked:
@@ -29,6 +30,8 @@ class Asked:
             self.folder.check_unchanged(TOKENIZER)
         self.model, self.tokenizer = Transformer(self.folder.config), self.folder.tokenizer()
         self.params, self.progress = newest(self.folder, checkpoint)
+        texts, source = texts_of(self.folder, "training")
+        self.wording = Wording((question for question, _, _ in texts), source)
 
     @property
     def usual(self) -> str | None:
@@ -42,12 +45,17 @@ class Asked:
             raise UserError(f"the test has no question {row:,}; the last one is {len(test.questions) - 1:,}")
         return np.asarray(test.pixels[test.pictures[row]]), test.questions[row], test.answers[row]
 
-    def answer(self, pixels: np.ndarray, question: str | None = None) -> str:
+    def answer(self, pixels: np.ndarray, question: str | None = None, *, verbatim: bool = False) -> str:
         """What it writes about a picture, (Y, X, Z). `UserError` for another size, or a question that is too long.
 
-        question: None asks what every picture of its training was asked, if that was one question.
+        question: None asks what every picture of its training was asked, if that was one question. Another is asked as
+        `wording.as_trained` puts it, and refused if it has a word that no question of training has; verbatim: it is
+        asked as it stands, whatever its words.
         """
-        question = self.usual if question is None else question
+        if question is None:
+            question = self.usual
+        elif not verbatim:
+            question = self.wording.as_trained(question)
         if question is None:
             raise UserError("the model was trained on many questions; ask one")
         channels, height, width = self.folder.image

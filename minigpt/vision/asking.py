@@ -242,8 +242,16 @@ def asking_config(
 
 def questions_of(folder: ImageFolder, part: str) -> Questions:
     """The questions of training, validation or test. `UserError` if their file has changed."""
-    path, pixels = folder.file(f"{part}_questions.json"), folder.pixels(part)
-    folder.check_unchanged(path.name)
-    rows = read_json(path, check=lambda value: isinstance(value, list))
+    pixels, (rows, _) = folder.pixels(part), texts_of(folder, part)
     questions, answers, pictures = zip(*rows, strict=True)
     return Questions(pixels, np.array(pictures), tuple(questions), tuple(answers))
+
+
+def texts_of(folder: ImageFolder, part: str) -> tuple[list[tuple[str, str, int]], Path]:
+    """Question, answer and number of the picture of each row of training, validation or test, and their file.
+
+    `UserError` if it has changed.
+    """
+    path = folder.file(f"{part}_questions.json")
+    folder.check_unchanged(path.name)
+    return read_json(path, check=lambda value: isinstance(value, list)), path

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -170,7 +171,19 @@ def test_the_command_trains_and_answers(tmp_path, capsys, monkeypatch):
     assert main(["evaluate", "run", test, "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
     assert again["kinds"].keys() == {"is", "where"} and again["answers"] == {}
-    assert main(["evaluate", "run", test]) == 0 and "where ...?" in capsys.readouterr().out
+    assert {*again["hashes"]} == {"model", "data", "prompts"} and {*map(len, again["hashes"].values())} == {64}
+    text = Path(test).read_text(encoding="utf-8")
+    Path(test).write_text(text.replace('"answer": "', '"answer": "no ', 1), encoding="utf-8")
+    assert main(["evaluate", "run", test, "--json"]) == 0
+    changed = json.loads(capsys.readouterr().out)["hashes"]
+    assert changed["prompts"] != again["hashes"]["prompts"] and changed["data"] == again["hashes"]["data"]
+    Path(test).write_text(text, encoding="utf-8")
+    assert main(["evaluate", "run", test]) == 0
+    out, err = capsys.readouterr()
+    assert "where ...?" in out and "as they stand" not in err
+    write(tmp_path / "others.jsonl", (tmp_path / "others.jsonl").read_bytes().replace(b"is it dark", b"Is it dark"))
+    assert main(["evaluate", "run", test]) == 0
+    assert "6 questions are none of its training's; they are asked as they stand" in capsys.readouterr().err
     assert main(["predict", "run", "some/0.png"]) == 2 and "use minigpt ask" in capsys.readouterr().err
     assert open_model("run").tokenizer is not None
 
@@ -179,6 +192,8 @@ def test_the_command_trains_and_answers(tmp_path, capsys, monkeypatch):
     (["ask", "RUN", "PICTURE", " "], "the question is empty"),
     (["ask", "RUN", "PICTURE", "where " * 99], "ask something shorter"),
     (["ask", "RUN", "PICTURE", "wh\udcff"], "has bytes that are no UTF-8"),
+    (["ask", "RUN", "PICTURE", "where is it green?"], "has the word 'green'; ask as "),
+    (["ask", "RUN", "test:5", "where is it green?", "--json"], "training_questions.json does, such as 'where is it"),
     (["generate", "RUN", "--prompt", "where"], "this model reads images, not text; `minigpt predict` or `minigpt ask`"),
     (["compress", "RUN", "small"], "sees pictures, and how their pixels are scaled has no place"),
     (["export", "RUN", "out"], "train one with --task classify --recipe vit"),
@@ -220,6 +235,27 @@ def test_a_picture_of_the_test_is_asked_by_its_number(finished, capsys):
     assert f"the right answer is {test.answers[5]!r}" in shown.err.lower() and "right answer" not in shown.out
     assert main(["ask", str(finished), "test:5", "is it bright?", "--json"]) == 0
     assert "right_answer" not in json.loads(capsys.readouterr().out), "another question has another answer"
+
+
+def test_a_question_in_another_form_is_asked_as_in_training_and_it_is_said(finished, capsys):
+    model, test = Asked(finished), asked(30, seed=2)
+    right = [model.answer(picture, WHERE[1]) for picture in test.pixels]
+    assert len(set(right)) > 1
+    for other in ("Where is it bright?", "where is it bright", "WHERE  is it bright ?"):
+        assert [model.answer(picture, other) for picture in test.pixels] == right
+    with pytest.raises(UserError, match="the word 'green'"):
+        model.answer(test.pixels[0], "where is it green?")
+    assert isinstance(model.answer(test.pixels[0], "green?", verbatim=True), str)
+
+    assert main(["ask", str(finished), "test:1", "Where is it bright", "--json"]) == 0
+    out, err = capsys.readouterr()
+    said = json.loads(out)
+    assert (said["question"], said["asked_as"]) == ("Where is it bright", WHERE[1])
+    assert "asked as 'where is it bright?'" in err and "may mean nothing" not in err
+    assert main(["ask", str(finished), "test:1", "bright where", "--json"]) == 0
+    assert "no question of its training is 'bright where?'" in capsys.readouterr().err
+    assert main(["ask", str(finished), "test:1"]) == 0
+    assert "asked as" not in capsys.readouterr().err
 
 
 def test_a_question_without_an_end_is_refused_before_it_takes_the_memory(tmp_path):
