@@ -8,6 +8,8 @@ from slips import SLIPS
 
 from minigpt import grade
 
+pytestmark = pytest.mark.usefixtures("patient_grader")
+
 
 @pytest.mark.parametrize("name", SLIPS)
 def test_a_common_slip_is_refused_and_named(tmp_path, name):
