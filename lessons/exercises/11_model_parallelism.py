@@ -21,7 +21,8 @@ def sharded_loss(shards: list[np.ndarray], targets: np.ndarray) -> float:
 
     shards: one array (N, V_r) for each rank, side by side in the order of the vocabulary; targets: (N,) integers of the
     whole vocabulary. From each shard you may use three numbers for a row: its largest score, a sum of exponentials,
-    and the target's score if it is there.
+    and the target's score if it is there. The grader's shards compute as arrays do, but cannot be joined, nor be made
+    into plain arrays or lists, or read entry by entry: that would be the whole vocabulary in one place.
 
     Returns the mean over rows of log(sum of exp(score)) - score of the target.
     """

@@ -47,13 +47,17 @@ def end(comm, how):
             os.kill(os.getpid(), signal.SIGKILL)
         if how == "raise":
             raise ValueError("something is wrong here")
+        if how == "slowly":
+            for pipe in comm._pipes:
+                pipe.close()
+            time.sleep(2.5)
         os._exit(3)
     comm.Barrier()
 
 
 def stand_still(comm):
     comm.Barrier()
-    time.sleep(60)
+    time.sleep(600)
 
 
 def split(comm):

@@ -6,7 +6,6 @@ import numpy as np
 
 from minigpt.grade.assembled import ask_shards
 from minigpt.grade.exercise import Exercise, Question, larger
-from minigpt.ops import cross_entropy_forward
 from minigpt.parallel.schedule import gpipe, one_forward_one_backward
 
 
@@ -56,34 +55,42 @@ def draw_shards(rng: np.random.Generator) -> Question:
 
 
 def sharded_loss(shards, targets):
-    return float(cross_entropy_forward(_joined(shards), targets)[0])
+    largest = _largest(shards)
+    total = sum(np.exp(shard - largest[:, None]).sum(axis=1) for shard in shards)
+    return float(np.mean(np.log(total) + largest - _wanted(shards, targets)))
 
 
-def _joined(shards):
-    """All scores, (N, V): what a rank never sees."""
-    return np.concatenate([np.asarray(shard) for shard in shards], axis=1)
+def _largest(shards):
+    """Of a row, over all shards, (N,)."""
+    return np.max([shard.max(axis=1) for shard in shards], axis=0)
+
+
+def _wanted(shards, targets):
+    """The target's score, from the shard that has it, (N,)."""
+    wanted, first = np.zeros(len(targets)), 0
+    for shard in shards:
+        rows = np.flatnonzero((targets >= first) & (targets < first + shard.shape[1]))
+        wanted[rows] = shard[rows, targets[rows] - first]
+        first += shard.shape[1]
+    return wanted
 
 
 def no_largest(shards, targets):
     """Your exp overflows, or is 0 for every token: subtract the largest score of the row, of all shards, first."""
-    scores = _joined(shards)
     with np.errstate(all="ignore"):
-        total = np.exp(scores).sum(axis=1)
-        return float(np.mean(np.log(total) - scores[np.arange(len(targets)), targets]))
+        total = sum(np.exp(shard).sum(axis=1) for shard in shards)
+        return float(np.mean(np.log(total) - _wanted(shards, targets)))
 
 
 def own_largest(shards, targets):
     """Each shard subtracted its own largest score, so their sums cannot be added; all must subtract the same number."""
-    scores = _joined(shards)
-    apart = [np.asarray(shard) for shard in shards]
-    total = sum(np.exp(shard - shard.max(axis=1, keepdims=True)).sum(axis=1) for shard in apart)
-    return float(np.mean(np.log(total) + scores.max(axis=1) - scores[np.arange(len(targets)), targets]))
+    total = sum(np.exp(shard - shard.max(axis=1, keepdims=True)).sum(axis=1) for shard in shards)
+    return float(np.mean(np.log(total) + _largest(shards) - _wanted(shards, targets)))
 
 
 def largest_forgotten(shards, targets):
     """You left the largest score out at the end: what was subtracted before exp is added after log."""
-    largest = _joined(shards).max(axis=1)
-    return sharded_loss(shards, targets) - float(largest.mean())
+    return sharded_loss(shards, targets) - float(_largest(shards).mean())
 
 
 def loss_of_the_sum(shards, targets):
@@ -93,12 +100,11 @@ def loss_of_the_sum(shards, targets):
 
 def local_targets(shards, targets):
     """You looked targets up in every shard as if each began at token 0; subtract where the shard begins."""
-    scores = _joined(shards)
-    wanted = np.zeros(len(targets))
+    found = np.zeros(len(targets))
     for shard in shards:
         rows = np.flatnonzero(targets < shard.shape[1])
-        wanted[rows] = shard[rows, targets[rows]]
-    return sharded_loss(shards, targets) + float(np.mean(scores[np.arange(len(targets)), targets] - wanted))
+        found[rows] = shard[rows, targets[rows]]
+    return sharded_loss(shards, targets) + float(np.mean(_wanted(shards, targets) - found))
 
 
 def draw_stage(rng: np.random.Generator) -> Question:
