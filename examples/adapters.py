@@ -6,6 +6,7 @@ Run: python examples/adapters.py
 """
 
 import asyncio
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ from minigpt.model import Overlay
 from minigpt.optim import warmup_cosine
 from minigpt.text import BatchSampler, CharacterTokenizer, load_corpus
 from minigpt.train import fit
+from minigpt.train.provenance import provenance
 
 RANK, BASE_STEPS, STEPS = 4, 600, 300
 
+print(json.dumps(provenance([], Path(__file__).name)))
 prose = load_corpus("pydocs")
 files = [path.read_text(encoding="utf-8") for path in sorted(Path(asyncio.__file__).parent.glob("*.py"))]
 tokenizer = CharacterTokenizer.train([*prose.documents, *files])

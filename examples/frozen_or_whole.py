@@ -11,8 +11,11 @@ are asked about these pairs, and about others.
 """
 
 import argparse
+import json
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +26,7 @@ from minigpt.ops import IGNORED
 from minigpt.optim import Schedule, warmup_cosine
 from minigpt.text import BytePairTokenizer
 from minigpt.train import fit
+from minigpt.train.provenance import provenance
 from minigpt.vision.asking import FIRST, VOCABULARY, Sentences, asking_config
 from minigpt.vision.questions import Questions, blind_answers, read_questions
 
@@ -118,6 +122,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1, help="so many, one after the other")
     parser.add_argument("--first-seed", type=int, default=0)
     arguments = parser.parse_args()
+    print(json.dumps({**provenance(sys.argv[1:], Path(__file__).name), "settings": vars(arguments)}), flush=True)
 
     found, test = read_questions("easy-vqa"), read_questions("easy-vqa-test")
     of_pair, known = is_of_pairs(found)

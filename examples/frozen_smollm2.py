@@ -14,8 +14,11 @@ Time is that of the processor, of all cores together: 30 minutes are 15 of two c
 """
 
 import argparse
+import json
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -25,6 +28,7 @@ from minigpt.measure.intervals import bootstrapped_mean
 from minigpt.model import Weights
 from minigpt.ops import IGNORED
 from minigpt.train import fit
+from minigpt.train.provenance import provenance
 from minigpt.vision.asked import Asked, by_first_word
 from minigpt.vision.asking import Sentences
 from minigpt.vision.questions import Questions, blind_answers, read_questions
@@ -121,6 +125,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    print(json.dumps({**provenance(sys.argv[1:], Path(__file__).name), "seed": arguments.seed}), flush=True)
 
     rng = np.random.default_rng([arguments.seed, 1])
     found, test, opened = read_questions("easy-vqa"), read_questions("easy-vqa-test"), open_model("smollm2")

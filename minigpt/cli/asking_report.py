@@ -1,6 +1,8 @@
 """What a model that answers questions about pictures reaches: by kind of question, beside one who sees nothing."""
 
 import argparse
+import hashlib
+import json
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +14,9 @@ from minigpt.finetune.report import report_lines
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.classes import beside
 from minigpt.measure.intervals import bootstrapped_mean
+from minigpt.model.params import sha256_of
 from minigpt.train import read_metrics
+from minigpt.train.provenance import arrays_sha256
 from minigpt.vision import ImageFolder, Seen
 from minigpt.vision.asked import Asked, by_first_word, by_novelty
 from minigpt.vision.asking import questions_of
@@ -57,6 +61,7 @@ def _measured(asked: Asked, test: Questions) -> dict[str, Any]:
     with blas_threads(threads_for_width(run.config.width)):
         right = asked.right(test, progress=True)
     blind = np.array(blind_answers(learnt, test)) == np.array(test.answers)
+    prompts = [test.pictures.tolist(), test.questions, test.answers]
 
     def each(groups: dict[str, np.ndarray]) -> dict[str, Any]:
         return {
@@ -73,6 +78,11 @@ def _measured(asked: Asked, test: Questions) -> dict[str, Any]:
         "kinds": each(by_first_word(test)),
         "answers": each(by_novelty(learnt, test)),
         "rivals": beside(right, {"the question alone": blind}),
+        "hashes": {
+            "model": sha256_of(asked.params),
+            "data": arrays_sha256(np.asarray(test.pixels)),
+            "prompts": hashlib.sha256(json.dumps(prompts).encode()).hexdigest(),
+        },
     }
 
 

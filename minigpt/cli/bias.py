@@ -85,7 +85,8 @@ def execute(arguments: argparse.Namespace) -> int:
             print("\n".join([""] * (len(found) > 1) + [visible(line) for line in lines_of(name, found[name])]))
     if arguments.json:
         said = {name: found.get(name, {"refused": refused.get(name)}) for name in names}
-        print_json({"model": arguments.model, "checksum": subject.checksum, "minigpt": __version__, "measures": said})
+        made = {"model": arguments.model, "hashes": {"model": subject.sha256}, "minigpt": __version__}
+        print_json({**made, "measures": said})
     return 2 if refused else 0
 
 

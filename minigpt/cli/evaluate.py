@@ -9,7 +9,17 @@ import numpy as np
 
 from minigpt.cli.evaluate_task import evaluate_task, lines_of_contamination, training_text
 from minigpt.cli.image_runs import evaluate_images
-from minigpt.cli.options import MODEL, add_command, checkpoint_option, flag_of, positive, print_json, read_utf8
+from minigpt.cli.options import (
+    MODEL,
+    add_command,
+    checkpoint_option,
+    flag_of,
+    model_asked_for,
+    positive,
+    print_json,
+    quantized_option,
+    read_utf8,
+)
 from minigpt.corpus.overlap import WORDS, contamination
 from minigpt.errors import UserError
 from minigpt.machine import blas_threads, threads_for_width
@@ -19,7 +29,7 @@ from minigpt.measure.long_range import loss_by_position, stretched
 from minigpt.measure.permutations import said_p
 from minigpt.measure.scores import bytes_of_tokens, compare_on_text
 from minigpt.measure.surprise import check_predicts
-from minigpt.model.params import checksum_of
+from minigpt.model.params import sha256_of
 from minigpt.pretrained import OpenedModel, open_model
 from minigpt.vision import has_images
 
@@ -79,6 +89,7 @@ def add(subparsers) -> None:
         help=f"how much of it shares {WORDS} words in a row with the text that the model was trained on: FILE, or of a "
         "run its own",
     )
+    quantized_option(parser)
     checkpoint_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
@@ -99,7 +110,7 @@ def execute(arguments: argparse.Namespace) -> int:
             "(--most-characters changes that)",
             file=sys.stderr,
         )
-    opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
+    opened = model_asked_for(arguments)
     other = None if arguments.against is None else open_model(arguments.against)
     for one in (opened, other):
         if one is not None:
@@ -121,7 +132,7 @@ def execute(arguments: argparse.Namespace) -> int:
         more["contamination"] = contamination(pieces, held)
     if arguments.json:
         sampled = {"sampled_of_characters": len(whole) if len(text) < len(whole) else None}
-        hashes = {"hashes": {"model": checksum_of(opened.params), "data": result.sha256}}
+        hashes = {"hashes": {"model": sha256_of(opened.params), "data": result.sha256}}
         said = {**result.to_dict(), **sampled, **hashes, **more}
         print_json({**said, **({"by_position": positions} if positions else {})})
         return 0
@@ -140,9 +151,9 @@ def execute(arguments: argparse.Namespace) -> int:
 def _check_options(arguments: argparse.Namespace, *, is_task: bool) -> None:
     """`UserError` for options that say nothing of what is evaluated."""
     images = has_images(arguments.model)
-    for name in ("details", "against", "training", "by_position", "most_characters"):
+    for name in ("details", "against", "training", "by_position", "most_characters", "quantized"):
         given = getattr(arguments, name) not in (None, False)
-        if given and (images or (is_task and name not in ("against", "training"))):
+        if given and (images or (is_task and name not in ("against", "training", "quantized"))):
             what = "a model of images" if images else "a task"
             raise UserError(f"{flag_of(name)} is for texts, and this is {what}; leave it out")
 
@@ -155,7 +166,7 @@ def _against(opened: OpenedModel, other: OpenedModel, text: str, arguments: argp
         bytes_of_tokens(one.tokenizer, found.targets, text) for one, found in zip((opened, other), scores, strict=True)
     ]
     compared = compare_on_text(scores[0], scores[1], (sizes[0], sizes[1]))
-    return {"model": other.name, **compared, "hashes": {"model": checksum_of(other.params)}}
+    return {"model": other.name, **compared, "hashes": {"model": sha256_of(other.params)}}
 
 
 def _lines(more: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.cli.options import print_json, read_utf8
+from minigpt.cli.options import model_asked_for, print_json, read_utf8
 from minigpt.corpus.overlap import FEWEST, contamination
 from minigpt.errors import UserError
 from minigpt.files import read_text
@@ -18,7 +18,7 @@ from minigpt.measure.intervals import spread
 from minigpt.measure.permutations import said_p
 from minigpt.measure.surprise import check_predicts
 from minigpt.measure.tasks import Answers, Question, answer_task, compare_answers, read_task, task_report
-from minigpt.model.params import checksum_of
+from minigpt.model.params import sha256_of
 from minigpt.pretrained import OpenedModel, open_model
 
 
@@ -26,7 +26,7 @@ def evaluate_task(arguments: argparse.Namespace) -> int:
     """Ask, and print what came of it."""
     samples = read_samples(arguments.file) if is_samples(arguments.file) else None
     questions = read_task(arguments.file) if samples is None else samples.questions
-    opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
+    opened = model_asked_for(arguments)
     other = None if arguments.against is None else _other(arguments.against, questions)
     for one in (opened, other):
         if isinstance(one, OpenedModel):
@@ -41,7 +41,7 @@ def evaluate_task(arguments: argparse.Namespace) -> int:
         prompts = [f"{one.prompt}{one.choices[one.answer]}{one.after}" for one in questions]
         report["contamination"] = contamination(prompts, held)
     report["hashes"] |= {
-        "model": checksum_of(opened.params),
+        "model": sha256_of(opened.params),
         "data": hashlib.sha256(read_text(arguments.file).encode("utf-8")).hexdigest(),
     }
     print_json(report) if arguments.json else print("\n".join(_lines(report)))
@@ -97,7 +97,7 @@ def _against(
         return {"published": [one._asdict() for one in other]}
     if isinstance(other, OpenedModel):
         found = compare_answers(questions, answers.right, _answers(other, questions, arguments).right)
-        return {"model": other.name, **found, "hashes": {"model": checksum_of(other.params)}}
+        return {"model": other.name, **found, "hashes": {"model": sha256_of(other.params)}}
     ours = {"acc": answers.right, "acc_norm": answers.right_by_character}
     return {"samples": {name: compare_answers(questions, ours[name], right) for name, right in other.right.items()}}
 

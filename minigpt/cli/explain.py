@@ -1,6 +1,7 @@
 """`minigpt explain`: why a model says what it says of a text, as a page and a picture."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ from minigpt.errors import UserError
 from minigpt.explain.explanation import FAST, SAME, Explanation, explain_text
 from minigpt.explain.integrated import FEW, MOST
 from minigpt.explain.methods import METHODS
-from minigpt.explain.page import write_page
+from minigpt.explain.page import part_name, write_page
+from minigpt.explain.question import EMBEDDING
 from minigpt.explain.table import kept_trials
 from minigpt.files import check_place, equal_line_ends, replacing, write_text
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.pretrained import open_model
 
-WIDTH = 40  # of a bar
+WIDTH, NAME = 40, 24  # of a bar, and of what stands before it
 
 
 def add(subparsers: Any) -> None:
@@ -96,12 +98,19 @@ def _plain(found: Explanation) -> dict[str, Any]:
         }
         for one in found.scores
     }
-    names = ("model", "text", "target", "value", "probability", "against", "labels", "parts", "rest")
-    return {**{name: getattr(found, name) for name in names}, "methods": methods}
+    names = ("model", "text", "other", "target", "value", "probability", "against", "labels", "parts", "rest", "lens")
+    arrays: dict[str, Any] = {"patched": found.patched, "patched_heads": found.patched_heads}
+    return {
+        **{name: getattr(found, name) for name in names},
+        "methods": methods,
+        "rollout": {place: shares.tolist() for place, shares in found.rolled.items()},
+        **{name: None if values is None else values.tolist() for name, values in arrays.items()},
+        "patched_one_by_one": found.exact,
+    }
 
 
 def _lines(found: Explanation) -> list[str]:
-    """For people: the first method that was not refused, a bar for each token."""
+    """For people: of each method a bar for each token; then the parts, the lens, and where two texts part."""
     chance = "" if found.probability is None else f", probability {found.probability:.3f}"
     less = f" less that of {found.against!r}" if found.against else ""
     lines = [f"{found.target!r}{chance}; its score{less}: {found.value:.3f}"]
@@ -111,9 +120,35 @@ def _lines(found: Explanation) -> list[str]:
     for one in found.scores:
         way = f", {one.way}" if one.way else ""
         lines += ["", f"{one.method}: refused, {one.refused}" if one.refused else one.method + way]
-        for place, scores in one.by_place.items():
-            most = float(np.abs(scores).max()) or 1.0
-            for word, score in zip(found.labels[place], scores.tolist(), strict=True):
-                bar = ("+" if score >= 0 else "-") * round(WIDTH * abs(score) / most)
-                lines.append(f"{visible(repr(word))[:24]:>24} {score:+8.3f} {bar}")
+        for place, shares in one.by_place.items():
+            lines += _bars(list(map(repr, found.labels[place])), shares.tolist())
+    if found.parts:
+        lines += ["", "which parts write it: terms of the score"]
+        names, scores = [part_name(name) for name, _ in found.parts], [score for _, score in found.parts]
+        lines += _bars([*names, "all others"], [*scores, found.rest])
+    return lines + _inside(found)
+
+
+def _bars(names: Sequence[str], scores: Sequence[float]) -> list[str]:
+    most = max(map(abs, scores), default=0.0) or 1.0
+    lines = []
+    for name, score in zip(names, scores, strict=True):
+        bar = ("+" if score >= 0 else "-") * round(WIDTH * abs(score) / most)
+        lines.append(f"{visible(name)[:NAME]:>{NAME}} {score:+8.3f} {bar}")
+    return lines
+
+
+def _inside(found: Explanation) -> list[str]:
+    """What each layer would say, and what of it takes the answer furthest to that of the other text."""
+    lines = []
+    if found.lens:
+        lines += ["", "what it would say after each layer (the logit lens)"]
+        lines += [f"{name:>{NAME}}  {visible(repr(best[0][0]))} {100 * best[0][1]:.0f} %" for name, best in found.lens]
+    if found.patched is not None:
+        how = "each was tried" if found.exact else "told to first order"
+        lines += ["", f"one token after a layer, put in from the other text, takes the answer there ({how})"]
+        words = found.labels[EMBEDDING]
+        for layer, row in enumerate(found.patched):
+            place = int(np.abs(row).argmax())
+            lines.append(f"{layer:>{NAME}}  {100 * row[place]:.0f} % by {visible(repr(words[place]))}")
     return lines

@@ -17,11 +17,12 @@ from minigpt.finetune.report import lines_of, report_lines
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.classes import beside, class_report
 from minigpt.measure.image_rivals import image_rivals
+from minigpt.model.params import sha256_of
 from minigpt.pretrained.vit_folder import PublishedImages, is_published
 from minigpt.progress import say
 from minigpt.train import Interrupted, read_metrics
 from minigpt.vision import ImageFolder, Seen, open_image_folder, train_images
-from minigpt.vision.seen import answers, images_of
+from minigpt.vision.seen import answers, images_of, images_sha256
 
 OF_TEXTS: tuple[str, ...] = ("objective", "architecture", "start", "preset", "tokenizer", "vocabulary", "context")
 OF_TEXTS += ("window", "sinks", "rotary_scaling")
@@ -76,9 +77,9 @@ def final_report(run: ImageFolder) -> dict[str, Any]:
     """What the best checkpoint reaches on the test, beside its rivals; draws loss.png."""
     from minigpt.plot import loss_curve
 
-    seen, targets = Seen(run.path), run.targets("test")
+    seen, pixels, targets = Seen(run.path), np.asarray(run.pixels("test")), run.targets("test")
     with blas_threads(threads_for_width(run.config.width)):
-        measured, rivals = measure(seen, np.asarray(run.pixels("test")), targets)
+        measured, rivals = measure(seen, pixels, targets)
     curves = read_metrics(run.file("metrics.csv"))
     lines = {name: rivals[name]["accuracy"]["value"] for name in rivals}
     loss_curve(curves, {}, run.file("loss.png"), accuracy=("accuracy of images", lines))
@@ -86,7 +87,14 @@ def final_report(run: ImageFolder) -> dict[str, Any]:
         **of_run(run, seen, curves),
         "test": measured,
         "rivals": rivals,
+        "hashes": _hashes(seen, pixels, targets),
     }
+
+
+def _hashes(model: Seen | PublishedImages, pixels: np.ndarray, targets: np.ndarray) -> dict[str, str]:
+    """What two results must have in common to be compared: the model, and the images with their classes."""
+    classes = [model.labels[target] for target in targets.tolist()]
+    return {"model": sha256_of(model.params), "data": images_sha256(pixels, classes)}
 
 
 def measure(seen: Seen, pixels: np.ndarray, targets: np.ndarray) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -103,9 +111,11 @@ def evaluate_images(arguments: argparse.Namespace) -> int:
     if open_image_folder(arguments.model).task == "ask":
         return evaluate_asking(arguments)
     seen, images = Seen(arguments.model, arguments.checkpoint), images_of(arguments.file)
+    targets = images.targets(seen.labels)
     with blas_threads(threads_for_width(seen.folder.config.width)):
-        measured, rivals = measure(seen, images.pixels, images.targets(seen.folder.labels))
+        measured, rivals = measure(seen, images.pixels, targets)
     result = {"folder": str(seen.folder.path), "task": "classify", "test": measured, "rivals": rivals}
+    result["hashes"] = _hashes(seen, images.pixels, targets)
     print_json(result) if arguments.json else print("\n".join(report_lines(result)))
     return 0
 
@@ -123,6 +133,7 @@ def measure_predictions(arguments: argparse.Namespace) -> int:
     with blas_threads(threads_for_width(model.model.config.width)):
         targets = images.targets(model.labels)
         measured = class_report(model.probabilities(images.pixels), targets, model.labels)
+    measured["hashes"] = _hashes(model, images.pixels, targets)
     print_json(measured) if arguments.json else print("\n".join(lines_of(measured)))
     return 0
 

@@ -2,7 +2,9 @@
 
 import argparse
 import csv
+import hashlib
 import io
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from minigpt.finetune.prepare import records_of
 from minigpt.finetune.report import lines_of
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.choices import choose, prompt_of
+from minigpt.model.params import sha256_of
 from minigpt.pretrained import open_model
 from minigpt.pretrained.vit_folder import is_published
 from minigpt.vision import has_images
@@ -103,8 +106,11 @@ def _measure(arguments: argparse.Namespace) -> int:
     if images:
         return measure_predictions(arguments)
     tuned = Tuned(arguments.model, arguments.checkpoint)
+    records = records_of(arguments.data)
     with blas_threads(threads_for_width(tuned.folder.config.width)):
-        measured = tuned.evaluate(records_of(arguments.data))
+        measured = tuned.evaluate(records)
+    asked = json.dumps([record.values for record in records], sort_keys=True)
+    measured["hashes"] = {"model": sha256_of(tuned.params), "data": hashlib.sha256(asked.encode()).hexdigest()}
     print_json(measured) if arguments.json else print("\n".join(lines_of(measured)))
     return 0
 

@@ -18,13 +18,23 @@ from minigpt.explain.table import Trials
 from minigpt.explain.verdict import percent, verdict_of
 
 LEVELS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"  # of an attention weight, one letter each
-MOST_WEIGHTS = 750_000  # letters: a page has less than a megabyte
+MOST_BYTES = 999_900  # of a page, which has less than a megabyte; a remark on what does not fit may grow by some
+BESIDE = 4  # bytes beside the letters of a head: quotes, comma and blank; beside the heads of a layer as many
 ROW, BAR, WIDTH = 19, 115, 370  # of a picture of bars: the height of a bar, the longest one, all of it
 NOT_FROM_OTHER = '<p class="note">It was tried from nothing in particular, not from another text.</p>'
 
 
 def write_page(found: Explanation, trials: Trials) -> str:
-    """The whole page as HTML. trials: how far each method found causes that are known."""
+    """The whole page as HTML. trials: how far each method found causes that are known.
+
+    The maps get what all else leaves of a megabyte.
+    """
+    without = len(_page(found, trials, {}).encode())
+    return _page(found, trials, attention_data(found, MOST_BYTES - without))
+
+
+def _page(found: Explanation, trials: Trials, maps: dict[str, Any]) -> str:
+    """maps: what `attention_data` gives."""
     title = f"Why {_shown(found.target)}?" if found.probability is not None else "What makes the two texts alike?"
     chosen = "\n".join(
         f"main:has(#choose-{place}:checked) .method:not(#method-{place}) {{ display: none; }}"
@@ -40,24 +50,23 @@ def write_page(found: Explanation, trials: Trials) -> str:
             _patches(found),
             _sum(found),
             _lens(found),
-            _attention(found, trials),
+            _attention(found, trials, maps),
             _table(trials, [one.method for one in found.scores]),
             _remark(found),
             "</main>",
         ]
     )
     page = files("minigpt.explain").joinpath("page.html").read_text(encoding="utf-8")
-    data = json.dumps(attention_data(found), ensure_ascii=False).replace("<", "\\u003c")
-    texts = {"title": html.escape(title), "chosen": chosen, "body": body, "data": data}
+    texts = {"title": html.escape(title), "chosen": chosen, "body": body, "data": _json(maps)}
     return re.sub(r"\[\[(title|chosen|body|data)\]\]", lambda place: texts[place[1]], page)  # not in what they hold
 
 
-def attention_data(found: Explanation) -> dict[str, Any]:
+def attention_data(found: Explanation, room: int) -> dict[str, Any]:
     """The maps for the selectors: stack -> queries, keys, and of each layer and head a string of levels.
 
-    Of a decoder only what a token may see is kept. Where all would not fit, the last layers are.
+    Of a decoder only what a token may see is kept. room: bytes that all may take; the last layers that fit are kept.
     """
-    data, left = {}, MOST_WEIGHTS
+    data: dict[str, Any] = {}
     for name, weights in found.maps.items():
         queries, keys = found.labels[SOURCE if name == SOURCE else EMBEDDING], found.labels[
             EMBEDDING if name == EMBEDDING else SOURCE
@@ -65,24 +74,27 @@ def attention_data(found: Explanation) -> dict[str, Any]:
         rows, columns = weights.shape[2:]
         causal = rows == columns and not np.triu(weights, 1).any()
         where = np.tril_indices(rows) if causal else np.nonzero(np.ones((rows, columns), bool))
-        layers = min(len(weights), left // (weights.shape[1] * len(where[0])))
-        if layers == 0:
-            continue
-        left -= layers * weights.shape[1] * len(where[0])
-        levels = np.rint(63 * np.clip(weights[-layers:][..., where[0], where[1]], 0, 1)).astype(int)
-        maps = [["".join(LEVELS[one] for one in head) for head in layer.tolist()] for layer in levels]
-        words = {
+        said = {
+            "name": place_name(name, found.labels),
+            "causal": causal,
+            "first": len(weights),
+            "maps": [],
             "queries": [_shown(word) for word in queries[-rows:]],
             "keys": [_shown(word) for word in keys[-columns:]],
         }
-        data[name] = {
-            "name": place_name(name, found.labels),
-            "causal": causal,
-            "first": len(weights) - layers,
-            "maps": maps,
-            **words,
-        }
+        left = room - len(_json({**data, name: said}).encode())
+        layers = min(len(weights), left // (weights.shape[1] * (len(where[0]) + BESIDE) + BESIDE))
+        if layers <= 0:
+            continue
+        levels = np.rint(63 * np.clip(weights[-layers:][..., where[0], where[1]], 0, 1)).astype(int)
+        maps = [["".join(LEVELS[one] for one in head) for head in layer.tolist()] for layer in levels]
+        data[name] = {**said, "first": len(weights) - layers, "maps": maps}
     return data
+
+
+def _json(data: dict[str, Any]) -> str:
+    """Data that ends no script which holds it."""
+    return json.dumps(data, ensure_ascii=False).replace("<", "\\u003c")
 
 
 def _shown(word: str) -> str:
@@ -217,14 +229,13 @@ def _grid(title: str, columns: Sequence[str], values: np.ndarray) -> str:
 
 def _cell(value: float) -> str:
     share = min(1.0, abs(value))
-    mark = ' style="font-weight:bold;box-shadow:inset 0 -3px var(--for)"' if share >= 0.2 else ""
-    return f'<td class="number"{mark}>{round(100 * value)}</td>'
+    return f'<td class="number{" far" if share >= 0.2 else ""}">{round(100 * value)}</td>'
 
 
 def _sum(found: Explanation) -> str:
     if not found.parts:
         return ""
-    rows = [*((_part(name), score) for name, score in found.parts), ("all others", found.rest)]
+    rows = [*((part_name(name), score) for name, score in found.parts), ("all others", found.rest)]
     return (
         f"<section><h2>Which parts write it</h2><figure>{_bars('terms of the score', rows)}<figcaption>The score is a "
         "sum over the embedding, every head and every feed-forward network, by number of the "
@@ -233,7 +244,7 @@ def _sum(found: Explanation) -> str:
     )
 
 
-def _part(name: str) -> str:
+def part_name(name: str) -> str:
     """The name of an activation, short enough to stand beside a bar: `3 feed-forward`, `3 head 2`."""
     found = re.fullmatch(r"blocks\.(\d+)\.(.*)", name)
     if found is None:
@@ -266,7 +277,7 @@ def _lens(found: Explanation) -> str:
     )
 
 
-def _attention(found: Explanation, trials: Trials) -> str:
+def _attention(found: Explanation, trials: Trials, maps: dict[str, Any]) -> str:
     if not found.maps:
         return ""
     figures = "".join(
@@ -283,7 +294,7 @@ def _attention(found: Explanation, trials: Trials) -> str:
     return (
         f"<section><h2>Where the heads look</h2><figure>{figures}<figcaption>Attention rollout: how much of each token "
         f"could have come here, over all layers.</figcaption></figure>{_trust('attention rollout', trials)}"
-        f'<p class="note">A map shows where a head looks, which need not be what counts.{_fitting(found)}</p>'
+        f'<p class="note">A map shows where a head looks, which need not be what counts.{_fitting(found, maps)}</p>'
         '<div id="heads" hidden>'
         f'<div class="selectors">{options}</div><canvas id="map" role="img" aria-label="attention of a head"></canvas>'
         '<p id="said" aria-live="polite"></p><table><thead><tr><th>looks at</th><th class="number">attention</th></tr>'
@@ -292,9 +303,9 @@ def _attention(found: Explanation, trials: Trials) -> str:
     )
 
 
-def _fitting(found: Explanation) -> str:
+def _fitting(found: Explanation, data: dict[str, Any]) -> str:
     """In words, which layers' maps are left out for the page's size; nothing if all are there."""
-    data, said = attention_data(found), ""
+    said = ""
     for name, weights in found.maps.items():
         first = data[name]["first"] if name in data else len(weights)
         if first == 0:

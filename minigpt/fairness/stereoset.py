@@ -20,7 +20,7 @@ from minigpt.files import read_json
 from minigpt.measure.intervals import Interval, bootstrap
 from minigpt.measure.permutations import flipped_signs, holm
 from minigpt.pretrained import OpenedModel
-from minigpt.text.fetch import Package
+from minigpt.text.fetch import OFFENSIVE, Package
 from minigpt.values import shown
 
 STEREOSET = Package(
@@ -31,6 +31,7 @@ STEREOSET = Package(
     43.4,
     "CC-BY-SA-4.0",
     part="stereoset",
+    warning=OFFENSIVE,
 )
 LABELS = ("stereotype", "anti-stereotype", "unrelated")
 

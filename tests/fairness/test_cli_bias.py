@@ -45,7 +45,7 @@ def test_json_has_intervals_p_and_hashes(run, small_sets, capsys):
     assert main(["bias", run, "--measure", "crows-pairs", "--most", "6", "--seed", "1", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     found = said["measures"]["crows-pairs"]
-    assert said["model"] == run and len(said["checksum"]) == 8
+    assert said["model"] == run and len(said["hashes"]["model"]) == 64
     assert found["asked"] == found["pairs"] == 6 and len(found["asked_sha256"]) == 64
     assert found["data"]["sha256"].startswith("ce08678") and {"value", "low", "high"} == set(found["nats"])
     assert main(["bias", run, "--measure", "crows-pairs", "--most", "6", "--seed", "2", "--json"]) == 0

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,13 +11,14 @@ from small_models import make_models
 
 from minigpt.cli import main
 from minigpt.errors import UserError
-from minigpt.finetune import Wishes, prepare
+from minigpt.finetune import Wishes, named, prepare
 from minigpt.finetune.answer import ANSWER
 from minigpt.finetune.bbq import BBQ, TEST, read_bbq
 from minigpt.finetune.named import named_records
-from minigpt.finetune.prepare import split
+from minigpt.finetune.prepare import records_of, split
 from minigpt.measure.spans import stereotype_report
 from minigpt.pretrained import open_model
+from minigpt.text.fetch import OFFENSIVE
 from minigpt.text.records import Record
 
 CONTEXT = "A woman and a Man met."
@@ -93,6 +95,13 @@ def test_a_set_that_is_not_there_is_named():
         named_records("bbq-other")
 
 
+def test_what_is_offensive_is_said_before_it_is_read(monkeypatch, capsys):
+    monkeypatch.setattr(named, "fetch_package", lambda package, progress=True: None)
+    monkeypatch.setitem(named.NAMED, "bbq", replace(named.NAMED["bbq"], read=lambda folder: {"": [], "test": []}))
+    assert records_of("bbq-test") == []
+    assert capsys.readouterr().err == f"bbq-test: CC-BY-4.0; {OFFENSIVE}\n"
+
+
 def test_whole_groups_are_held_out():
     records = [Record({"group": f"g{n % 20}", "n": n}, "") for n in range(100)]
     kept, held_out = split(records, "group")
@@ -136,7 +145,8 @@ def test_what_is_ambiguous_is_measured_by_whom_the_answers_name(models, tmp_path
     capsys.readouterr()
     assert main(["predict", out, str(unsettled), "--measure", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert set(found) == {"examples", "names_one", "follows_stereotype"}
+    assert set(found) == {"examples", "names_one", "follows_stereotype", "hashes"}
+    assert {*map(len, found["hashes"].values())} == {64}
     assert found["follows_stereotype"]["value"] > 0.9
     assert main(["predict", out, str(data), "--measure"]) == 0
     assert "exact match" in capsys.readouterr().out

@@ -7,6 +7,7 @@ import pytest
 
 from minigpt import grade
 
+pytestmark = pytest.mark.usefixtures("patient_grader")
 SLIPS = {  # exercise -> the file, words of the message, words of the likely mistake
     "attention": (
         """

@@ -1,9 +1,11 @@
 """What the site is made of, and what runs inside of a page, as far as it can be asked without Sphinx and a browser."""
 
 import base64
+import hashlib
 import importlib.util
 import json
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -157,6 +159,31 @@ def test_an_npm_package_that_differs_is_not_used(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="another SHA-512"):
         fetch_npm("left", "1.0.0", "sha512-x")
     assert not list(tmp_path.iterdir())
+
+
+def test_an_npm_package_that_another_process_brought_meanwhile_stays(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "a.js").write_text("1", encoding="utf-8")
+    with tarfile.open(tmp_path / "left.tgz", "w:gz") as archive:
+        archive.add(tmp_path / "package", "package")
+    data, found = (tmp_path / "left.tgz").read_bytes(), []
+    integrity = "sha512-" + base64.b64encode(hashlib.sha512(data).digest()).decode()
+
+    def pack(command, **_options):
+        Path(command[command.index("--pack-destination") + 1], "left-1.0.0.tgz").write_bytes(data)
+        if not found:
+            found.append(None)
+            found.append((fetch_npm("left", "1.0.0", integrity) / "a.js").stat().st_ino)
+        return type("Done", (), {"returncode": 0, "stderr": ""})
+
+    monkeypatch.setattr("lessons.site.fetch.shutil.which", lambda name: "npm")
+    monkeypatch.setattr("lessons.site.fetch.subprocess.run", pack)
+    folder = fetch_npm("left", "1.0.0", integrity)
+    assert (folder / "a.js").stat().st_ino == found[1]
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["npm-left-1.0.0"]
+    (folder / "a.js").write_text("changed", encoding="utf-8")
+    assert (fetch_npm("left", "1.0.0", integrity) / "a.js").read_text(encoding="utf-8") == "1"
 
 
 def test_a_cell_runs_and_shows_what_a_notebook_shows(page, monkeypatch):

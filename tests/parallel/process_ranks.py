@@ -49,7 +49,11 @@ def end(comm, how):
             os.kill(os.getpid(), signal.SIGKILL)
         if how == "raise":
             raise ValueError("something is wrong here")
-        if how == "exit":
+        if how == "slowly":
+            for pipe in comm._pipes:
+                pipe.close()
+            time.sleep(2.5)
+        if how in ("slowly", "exit"):
             os._exit(3)
     comm.Barrier()
 
@@ -68,7 +72,7 @@ def name_memory(module, folder):
 
 def stand_still(comm):
     comm.Barrier()
-    time.sleep(60)
+    time.sleep(600)
 
 
 def split(comm):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import optional, published, require, thorough
+from conftest import killed_at_the_end, optional, published, require, thorough
 
 from minigpt.cli import main
 from minigpt.errors import UserError
@@ -267,10 +267,11 @@ def test_an_interrupt_keeps_what_was_written(whisper, tmp_path):
     write_wav(tmp_path / "long.wav", joined(clips(), 300), RATE)
     command = [sys.executable, "-u", "-m", "minigpt", "transcribe", str(tmp_path / "long.wav")]
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what is started would ignore it if we did
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        signal.signal(signal.SIGINT, before)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
+    with killed_at_the_end(process):
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        rest, error = process.communicate(timeout=60)
+        rest, error = process.communicate(timeout=600)
     assert process.returncode == 130 and "interrupted" in error
     assert words_of(first)[:3] == ["and", "mister", "john"] and rest.count("\n") < 60

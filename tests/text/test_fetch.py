@@ -69,6 +69,12 @@ def test_one_file_of_a_package_can_be_all_that_is_kept(published):
     assert fetch_package(fetch.PACKAGES["demo"], progress=False).name == "demo-1"
 
 
+def test_a_warning_is_said_before_it_is_fetched(published, capsys):
+    published(wheel(**{"data/a.txt": "text"}))
+    fetch_package(replace(fetch.PACKAGES["demo"], warning="mind the dog"))
+    assert capsys.readouterr().err == "fetching demo 1 (0.1 MB, MIT; mind the dog)\n"
+
+
 def test_every_package_goes_by_its_name():
     assert all(package.name == name for name, package in fetch.PACKAGES.items() if name != "demo")
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -170,6 +171,13 @@ def test_the_command_trains_and_answers(tmp_path, capsys, monkeypatch):
     assert main(["evaluate", "run", test, "--json"]) == 0
     again = json.loads(capsys.readouterr().out)
     assert again["kinds"].keys() == {"is", "where"} and again["answers"] == {}
+    assert {*again["hashes"]} == {"model", "data", "prompts"} and {*map(len, again["hashes"].values())} == {64}
+    text = Path(test).read_text(encoding="utf-8")
+    Path(test).write_text(text.replace('"answer": "', '"answer": "no ', 1), encoding="utf-8")
+    assert main(["evaluate", "run", test, "--json"]) == 0
+    changed = json.loads(capsys.readouterr().out)["hashes"]
+    assert changed["prompts"] != again["hashes"]["prompts"] and changed["data"] == again["hashes"]["data"]
+    Path(test).write_text(text, encoding="utf-8")
     assert main(["evaluate", "run", test]) == 0
     out, err = capsys.readouterr()
     assert "where ...?" in out and "as they stand" not in err

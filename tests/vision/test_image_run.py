@@ -12,11 +12,13 @@ from minigpt import UserError, open_model
 from minigpt.cli import main
 from minigpt.doctor import examine_run
 from minigpt.files import read_json, write_json
+from minigpt.model.params import sha256_of
 from minigpt.train import Interrupted, OneProcess, TrainSettings, steps_done, train
 from minigpt.train.folder import newest
 from minigpt.vision import Augmentation, Images, Seen, open_image_folder, prepare_images, train_images
 from minigpt.vision.data import ImageData
-from minigpt.vision.seen import answers
+from minigpt.vision.read import read_images
+from minigpt.vision.seen import answers, images_sha256
 
 SMALL = {"width": 16, "layers": 1, "heads": 2, "init_std": 0.1}
 NAMES = ("left", "right")
@@ -174,9 +176,24 @@ def test_the_command_trains_goes_on_measures_and_answers(tmp_path, capsys, monke
     assert main(["predict", out, source, "--out", "said.csv"]) == 0
     assert (tmp_path / "said.csv").read_text(encoding="utf-8").startswith("image,label,probability\n")
     assert main(["predict", out, source, "--measure", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["examples"] == 60
+    measured = json.loads(capsys.readouterr().out)
+    assert measured["examples"] == 60
     assert main(["evaluate", out, source, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["test"]["examples"] == 60
+    evaluated = json.loads(capsys.readouterr().out)
+    assert evaluated["test"]["examples"] == 60
+    seen, images = Seen(out), read_images(source)
+    assert evaluated["hashes"] == measured["hashes"] == {
+        "model": sha256_of(seen.params), "data": images_sha256(images.pixels, images.labels)
+    }  # fmt: skip
+
+
+def test_hashes_tell_images_and_their_classes_apart():
+    pixels = np.zeros((2, 3, 3, 1), np.uint8)
+    other = pixels.copy()
+    other[1, 2, 2, 0] = 1
+    said = [(pixels, "ab"), (other, "ab"), (pixels, "ba"), (pixels.astype(np.float32), "ab")]
+    hashes = [images_sha256(some, list(labels)) for some, labels in said]
+    assert len({*hashes}) == 4 and hashes[0] == images_sha256(pixels.copy(), ("a", "b"))
 
 
 def test_vits_own_recipe_is_written_as_a_folder_of_transformers(tmp_path, capsys):
