@@ -121,18 +121,20 @@ def test_few_words_are_wrong(whisper):
 
 @thorough
 @pytest.mark.filterwarnings("ignore")
-def test_the_tokens_of_recordings_of_a_telephone_are_those_of_transformers(whisper, theirs):
-    found = {path.stem: path for path in recordings(ASTERISK, "asterisk-core-sounds-en-wav")}
-    for name in ("vm-options", "vm-goodbye", "demo-thanks", "conf-waitforleader"):
-        assert open_wav(found[name]).rate == 8_000
-        segments = list(transcribe(whisper, open_wav(found[name])))
-        assert segments[0].window_tokens == their_tokens(whisper, theirs, samples_of(found[name]), False)
+@pytest.mark.parametrize("timestamps", [False, True])
+@pytest.mark.parametrize("name", ["vm-options", "vm-goodbye", "demo-thanks", "conf-waitforleader"])
+def test_the_tokens_of_recordings_of_a_telephone_are_those_of_transformers(whisper, theirs, name, timestamps):
+    (path,) = [path for path in recordings(ASTERISK, "asterisk-core-sounds-en-wav") if path.stem == name]
+    assert open_wav(path).rate == 8_000
+    segments = list(transcribe(whisper, open_wav(path), timestamps=timestamps))
+    assert segments[0].window_tokens == their_tokens(whisper, theirs, samples_of(path), timestamps)
 
 
 @thorough
 @pytest.mark.filterwarnings("ignore")
-def test_what_the_encoder_hears_is_what_theirs_hears(whisper, theirs):
-    samples = samples_of(clips()[1])
+@pytest.mark.parametrize("number", range(5))
+def test_what_the_encoder_hears_is_what_theirs_hears(whisper, theirs, number):
+    samples = samples_of(clips()[number])
     with optional("torch").no_grad():
         wanted = theirs.model.encoder(their_features(samples)).last_hidden_state.numpy()
     heard = log_mel(np.pad(samples, (0, 30 * RATE - len(samples))))[None]
