@@ -4,13 +4,17 @@ import base64
 import hashlib
 import importlib.util
 import json
+import shutil
 import sys
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import require
+from slips import SLIP_OF_LESSON, slip_of, told_by_the_command
 
 import minigpt
 from lessons.site import interpreter
@@ -20,8 +24,7 @@ from lessons.site.fetch import fetch_npm
 from lessons.site.links import broken_links, loaded_from_elsewhere
 from lessons.sources import LESSONS, lesson_sources
 from minigpt.errors import UserError
-from minigpt.grade import Exam
-from minigpt.grade.grader import grade_path
+from minigpt.text.fetch import cache_folder
 
 BROWSER = Path(interpreter.__file__).parent / "browser"
 
@@ -101,6 +104,35 @@ def test_the_library_of_the_page_is_the_same_twice_and_has_no_notebooks(tmp_path
     assert {"minigpt/__init__.pyi", "safetensors/numpy.py", "page_kernel.py"} <= set(names)
     assert not [name for name in names if name.endswith((".ipynb", ".pyc"))]
     assert (tmp_path / "a").stat().st_size < 2 << 20
+
+
+def test_the_chapters_of_the_page_are_those_of_this_python(tmp_path, monkeypatch):
+    from pydoc_data.topics import topics
+
+    for name in ("a", "b"):
+        interpreter.write_chapters(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    found = {}
+    exec(zipfile.ZipFile(tmp_path / "a").read("pydoc_data/topics.py"), found)
+    assert found["topics"] == topics and len(topics) > 50
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
+    with pytest.raises(UserError, match="build the site with a Python that is whole"):
+        interpreter.write_chapters(tmp_path / "c")
+
+
+def test_formulas_are_drawn_where_the_site_is_built():
+    from lessons.site.formulas import MATHJAX, Typesetter
+
+    kept = (cache_folder() / f"npm-{MATHJAX[0]}-{MATHJAX[1]}").exists()
+    require(kept and shutil.which("node") is not None, "MathJax was not fetched, or Node.js is not installed")
+    typesetter = Typesetter()
+    html = typesetter.html(r"\frac{q k^\top}{\sqrt{D}}", display=True)
+    assert html.startswith('<mjx-container class="MathJax" jax="SVG" display="true"><svg') and "<path" in html
+    assert "<mfrac>" in html and "<msqrt>" in html and "\\frac" not in html
+    assert html == typesetter.html(r"\frac{q k^\top}{\sqrt{D}}", display=True)
+    with pytest.raises(UserError, match=r"'x_\{1' cannot be set .*brace"):
+        typesetter.html("x_{1", display=False)
+    typesetter.close()
 
 
 def test_a_link_to_nowhere_is_found(tmp_path):
@@ -222,16 +254,25 @@ def test_a_figure_is_a_picture_with_its_text(page, monkeypatch):
     assert (kind, alt) == ("image", "two lines") and base64.b64decode(picture).startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("lesson", ["02_self_attention", "04_decoder_only", "05_backprop"])
-@pytest.mark.parametrize("kind", ["exercises", "solutions"])
-def test_the_page_grades_as_the_command_does(page, tmp_path, lesson, kind):
-    source = (LESSONS / kind / f"{lesson}.py").read_text(encoding="utf-8")
-    passed, text = page("page_grade").grade(f"{lesson}.py", source, lesson, 5, lambda *_: None)
-    (tmp_path / f"{lesson}.py").write_text(source, encoding="utf-8")
-    results = grade_path(tmp_path / f"{lesson}.py", Exam.of(lesson=lesson, seed=5))
-    assert passed == all(result.passed for result in results) == (kind == "solutions")
-    for result in results:
-        assert repr(result).splitlines()[0] in text
+@pytest.mark.usefixtures("patient_grader")
+@pytest.mark.parametrize("lesson", SLIP_OF_LESSON)
+@pytest.mark.parametrize("kind", ["solution", "stub", "slip", "slip alone"])
+def test_the_page_grades_as_the_command_does(page, monkeypatch, tmp_path, lesson, kind):
+    slip, likely = slip_of(lesson)
+    solution, stub = (
+        (LESSONS / folder / f"{lesson}.py").read_text(encoding="utf-8") for folder in ("solutions", "exercises")
+    )
+    source = {"solution": solution, "stub": stub, "slip": solution + slip, "slip alone": slip}[kind]
+    warned = lambda text, kind_, place, line, *_: sys.stderr.write(  # noqa: E731
+        warnings.formatwarning(text, kind_, place, line)
+    )
+    monkeypatch.setattr(warnings, "showwarning", warned)  # as outside of pytest, which keeps them for itself
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        passed, text = page("page_grade").grade(f"exercises/{lesson}.py", source, lesson, 5, lambda *_: None)
+    ended, command = told_by_the_command(source, lesson, 5, tmp_path)
+    assert passed == ended == (kind == "solution") and text + "\n" == command
+    assert (likely in text) == kind.startswith("slip") and ("is not written yet" in text) == (kind == "stub")
 
 
 def test_the_playground_learns_and_says_what_it_would_draw(page):

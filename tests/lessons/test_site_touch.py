@@ -217,6 +217,18 @@ def test_a_package_that_does_not_come_later_is_fetched_again(open_page):
     assert ran(page) == "well" and cell.locator("img").count() == 1 and "3" in cell.locator(".out-text").text_content()
 
 
+def test_chapters_that_do_not_come_are_fetched_again(open_page):
+    pattern = re.compile(r".*chapters\.zip")
+    page = open_page(before=lambda one: one.route(pattern, lambda route: route.abort()), service_workers="block")
+    source = "from minigpt.text import pydocs\nlen(list(pydocs._topics())) > 50"
+    cell = write(page, 0, source)
+    assert ran(page) == "badly"
+    assert "did not come. Look at the network, then try again." in cell.locator(".out-error").text_content()
+    page.context.unroute(pattern)
+    write(page, 0, source)
+    assert ran(page) == "well" and cell.locator(".cell-live").text_content() == "True\n"
+
+
 def test_plain_http_on_another_host_runs_without_what_it_lacks(open_page, address):
     page = open_page(address.replace("localhost", "course.school") + "/" + LESSON)
     assert not page.evaluate("isSecureContext || Boolean(self.caches)")
