@@ -2,11 +2,14 @@
 
 python examples/many_tasks.py                       three seeds
 python examples/many_tasks.py --examples 50         of 50 texts, images and words each
+python examples/many_tasks.py --shares 3 1 1        of five rows of a mixture three are texts
 
 Three encoders differ in their first layer alone (words, patches of an image, frames of a sound); blocks and head are
 common. The head has twelve classes, ten digits and two opinions: a written 7 and a spoken "seven" are one class. Each
 task is also learnt alone, by a model of the same size, which sees as many of its rows. The mixture is trained three
-times as long as one of these (as long as the three take together), and also only as long as one.
+times as long as one of these (as long as the three take together), and also only as long as one. While the longer of
+the two is trained, the gradients of the tasks at what they share are compared, each also with another batch of its own
+task.
 The spoken digits need what `examples/spoken_digits.py` needs.
 
 Measured once, accuracy on what was not trained on, means of three seeds, for film reviews, written and spoken digits:
@@ -25,14 +28,15 @@ from pathlib import Path
 import numpy as np
 from spoken_digits import BANDS, DIGITS, FRAMES, UNHEARD, VARIANTS, middle, synthesized
 
-from minigpt import Batch, Transformer, TransformerConfig
+from minigpt import Batch, Params, Transformer, TransformerConfig
 from minigpt.finetune.named import named_records
-from minigpt.multitask import Joint, Task, exact_match, train_tasks
+from minigpt.multitask import Asked, Joint, Task, cosines, exact_match, task_gradients, train_tasks
 from minigpt.train.provenance import arrays_sha256, provenance
 from minigpt.vision.named import named_images
 
 CLASSES = (*DIGITS, "negative", "positive")
 WORDS, LONGEST, PATCH, ASKED = 4000, 24, 7, 500
+COMPARED, ROWS = 6, 64  # times that gradients are compared in a training, and rows of each
 UNKNOWN, PADDING = 0, 1
 Inputs = tuple[np.ndarray, np.ndarray]  # what is read, and the class of each row
 
@@ -100,12 +104,42 @@ def report(name: str, found: Sequence[Sequence[float]]) -> None:
     print(f"{name:42}" + "   ".join(cells), flush=True)
 
 
+class Angles:
+    """The cosines between tasks' gradients, compared now and then in a training of so many steps."""
+
+    def __init__(self, joint: Joint, tasks: Sequence[Task], steps: int):
+        self.joint, self.tasks, self.steps = joint, tasks, steps
+        self.found: list[np.ndarray] = []  # each (N, N): of tasks; on the diagonal with another batch of the same task
+
+    def watch(self, step: int, params: Params) -> None:
+        """Compare, if it is time."""
+        if step % max(1, self.steps // COMPARED):
+            return
+        rng = np.random.default_rng([3, step])
+        asked = [Asked(task, task.make(rng, ROWS)) for task in (*self.tasks, *self.tasks)]
+        every, count = cosines(task_gradients(self.joint, params, asked)), len(self.tasks)
+        self.found.append(every[:count, count:])
+
+    def lines(self) -> list[str]:
+        """For each two tasks the mean, and from where to where."""
+        found = np.stack(self.found)
+        return [
+            f"  {one.name:6} and {other.name:6} {of_both.mean():6.3f} ({of_both.min():.3f} to {of_both.max():.3f})"
+            for row, one in enumerate(self.tasks)
+            for column, other in enumerate(self.tasks[row:], row)
+            for of_both in [found[:, row, column]]
+        ]
+
+
 def main() -> None:
     """Read, train alone and together, ask."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--steps", type=int, default=300, help="of a task alone")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--examples", type=int, help="learn from so many of each task instead of from all")
+    parser.add_argument(
+        "--shares", type=float, nargs=3, metavar=("TEXT", "IMAGE", "SOUND"), help="of a mixture (default: all alike)"
+    )
     arguments = parser.parse_args()
 
     sets = {"text": texts(), "image": images(), "sound": sounds()}
@@ -117,7 +151,7 @@ def main() -> None:
 
     made = provenance(sys.argv[1:], Path(__file__).name)
     hashes = {name: arrays_sha256(*some) for name, some in learnt.items()}
-    print(json.dumps({**made, "seeds": arguments.seeds, "sha256": hashes}))
+    print(json.dumps({**made, "seeds": arguments.seeds, "shares": arguments.shares, "sha256": hashes}))
     counts = [len(some[1]) for some in learnt.values()]
     print(
         "examples:", dict(zip(learnt, counts, strict=True)), " numbers:", joint.init(np.random.default_rng(0)).flat.size
@@ -130,9 +164,11 @@ def main() -> None:
         held_out = [batch_of(asked[task.name], np.arange(min(ASKED, len(asked[task.name][1])))) for task in which]
         return [exact_match(joint.model(task), params, batch) for task, batch in zip(which, held_out, strict=True)]
 
-    def together(steps: int) -> list[list[float]]:
+    def together(steps: int, watch: Callable[[int, Params], None] | None = None) -> list[list[float]]:
         return [
-            scores(train_tasks(joint, tasks, steps, rows=32, seed=seed).params, tasks)
+            scores(
+                train_tasks(joint, tasks, steps, shares=arguments.shares, rows=32, seed=seed, watch=watch).params, tasks
+            )
             for seed in range(arguments.seeds)
         ]
 
@@ -146,8 +182,10 @@ def main() -> None:
         for seed in range(arguments.seeds)
     ]
     report("three models, each alone", alone)
-    report("one model, three times the steps", together(3 * arguments.steps))
+    angles = Angles(joint, tasks, 3 * arguments.steps)
+    report("one model, three times the steps", together(3 * arguments.steps, angles.watch))
     report("one model, as many steps as one alone", together(arguments.steps))
+    print("cosines of gradients, of all seeds and times:", *angles.lines(), sep="\n")
 
 
 def shuffled(inputs: Inputs) -> Inputs:

@@ -9,7 +9,7 @@
 #
 # **You need.** Nothing but some Python. What is not explained here is built in the lessons that follow.
 #
-# **Time.** 50 minutes to read; the code runs in 3 s and takes 0.1 GB.
+# **Time.** 50 minutes to read; the code runs in 1 s and takes 0.1 GB.
 
 # %%
 import re
@@ -189,8 +189,8 @@ table(["grade", "what it means", "claims"], rows)
 # ## What a system card is
 #
 # A **model card** is a short report that travels with a trained model: what it is for, how it was evaluated, on whom
-# it may fail (Mitchell et al., 2019). A **system card** is such a report on a product: a model with its filters,
-# tools and rules. It says whether a release is safe. It is not a paper on architecture.
+# it may fail (Mitchell et al., 2019). A **system card** is a report on a product, a model with its filters,
+# tools and rules: what it is for, how it was evaluated, what was found unsafe. It says whether a release is safe. It is not a paper on architecture.
 
 # %%
 table(

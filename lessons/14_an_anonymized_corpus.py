@@ -396,7 +396,8 @@ prediction(
 # How far to trust it? Forms and rules were written by the same hands. The table is of sentences that others wrote: 210
 # templates and 3,000 invented identities of Microsoft's presidio-evaluator. It was not made by this notebook, which
 # downloads nothing. It was recorded once, with `python examples/benchmarks/personal.py --documents 3000` in the project's
-# folder.
+# folder, and copied from what that printed: counts and shares, which depend on no machine. No file keeps them; the command
+# gives them again where the texts can be fetched.
 #
 # **Prediction.** On sentences of others the rules find as much as on ours: nine characters of ten.
 
@@ -941,8 +942,8 @@ expect("L14.area_by_hand", abs(area(seen, unseen) - area_under_curve(seen, unsee
 # can tell them apart. The control is a guess that never asks the model: how well a line can be compressed.
 #
 # A low loss may also mean that a line is *easy*. That hides what was seen, and a weak guess proves little about what a better
-# one could tell. So there is a stronger guess, the loss less that of a **reference model**, which has read neither (Watson
-# et al., 2022): what is easy for both falls out. Ours has read 640 other lines four times, as many characters in all.
+# one could tell. A **reference model** is one that has read neither what was trained on nor the lines beside it (Watson et
+# al., 2022). The loss less its loss is a stronger guess: what is easy for both falls out. Ours has read 640 other lines four times, as many characters in all.
 #
 # **Predictions.** (a) Before training, and without the model, guesses are at chance: 0.45 to 0.55 on average. (b) After
 # one pass, which is how large corpora are read, the area is below 0.7 for either guess, with its whole interval: of little

@@ -473,8 +473,8 @@ expect(
 show_source(Bands.signature, docstring=False)
 
 # %% [markdown]
-# Signatures still have to be compared in pairs. The trick is to cut each into $b$ parts. A **band** is a part of a MinHash
-# signature, a few numbers in a row: two texts are compared if all numbers of some band agree, and such texts meet in a
+# Signatures still have to be compared in pairs. The trick is to cut each into $b$ parts. A **band of a signature** is a
+# few of its numbers in a row (the word is the field's; it has nothing to do with the bands of `expect`): two texts are compared if all numbers of some band agree, and such texts meet in a
 # table. Two texts of likeness $s$ agree in one number with chance $s$, in a whole band of $r$ with $s^r$, and in at least
 # one of $b$ bands with
 #

@@ -946,9 +946,9 @@ show(
 # positions from 64 on, than with that window: what it has of *looking* farther.
 #
 # And is there something to gain? *Trained at 256* has read as many characters, 256 at a time, and another model four
-# times as many. What each is compared with is its own window of 64, closed in use. Of the latter we also take the
-# **induction score** (Olsson et al., 2022): random characters come twice in a row, and what the second time costs less
-# is what the model copies. They come 28 or 100 apart, within a window of 64 or beyond it.
+# times as many. What each is compared with is its own window of 64, closed in use. The
+# **induction score** of a model (Olsson et al., 2022) is what random characters cost less when they come a second time:
+# that much the model copies. We take it of the model with four times as many. They come 28 or 100 apart, within a window of 64 or beyond it.
 #
 # **Prediction.** (a) Diaries: linear, NTK-aware and YaRN each find the newer number beyond 14 in more than 0.9. (b)
 # Of the eight pairs of a head the third decides: slowing it alone finds beyond 14 in more than 0.6, and slowing all

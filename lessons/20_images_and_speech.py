@@ -129,8 +129,8 @@ show(
 )
 
 # %% [markdown]
-# A word token is a number, and the embedding table has a vector for each. A patch *is* numbers already. One linear layer
-# makes a vector of each: the **patch embedding**, which is the same matrix for all patches (Dosovitskiy et al., 2021). Then
+# A word token is a number, and the embedding table has a vector for each. A patch *is* numbers already. The **patch embedding**
+# is one linear layer that makes a vector of each patch, the same matrix for all (Dosovitskiy et al., 2021). Then
 # the vector of its place is added, as with words.
 #
 # The library does the first step with a convolution. A **convolution** lays one small kernel over every place of a
@@ -166,8 +166,8 @@ show_source(image_input.forward, docstring=False)
 
 # %% [markdown]
 # From here on nothing is new. The blocks are those of lesson 07's encoder, which sees all tokens at once. The mean of
-# the last vectors goes through a linear layer to ten scores. That is a **vision transformer**: an encoder whose tokens
-# are patches.
+# the last vectors goes through a linear layer to ten scores. A **vision transformer** is an encoder whose tokens are
+# patches.
 #
 # ## Experiment: does it know where a patch is?
 #
@@ -526,8 +526,8 @@ show(
 )
 
 # %% [markdown]
-# How does a decoder read a picture? An encoder turns the patches into vectors, a linear layer, the **projector**, takes
-# them to the decoder's width, and they stand before the first word *as if they were words* (Tsimpoukelli et al., 2021; Liu
+# How does a decoder read a picture? An encoder turns the patches into vectors. The **projector** is a linear layer that takes
+# them to the decoder's width. Then they stand before the first word *as if they were words* (Tsimpoukelli et al., 2021; Liu
 # et al., 2023). Ours may all see each other, so they are a prefix in the sense of lesson 07, as in PaliGemma (Beyer et al.,
 # 2024); in the two others the decoder reads them in order, as it reads words. No block changes.
 #

@@ -57,8 +57,8 @@ STEPS = 4 if quick() else 150  # of a model that learns one task
 # * *reverse d b a c* asks for *c a b d*;
 # * *sort d b a c* asks for *a b c d*.
 #
-# **Multitask learning** trains one model on several tasks at once, so that they share its weights (Caruana, 1997). Here
-# a **task prefix** says which task is meant: it is a token like any other, put before the input. GPT-2's paper names the
+# **Multitask learning** trains one model on several tasks at once, so that they share its weights (Caruana, 1997). A
+# **task prefix** is a token, like any other, that is put before the input and says which task is meant. GPT-2's paper names the
 # idea: a model of several tasks must be told not only the input but also the task, and both can be told in tokens
 # (Radford et al., 2019). T5 writes *translate English to German:* before the sentence (Raffel et al., 2020).
 #

@@ -74,13 +74,13 @@ TEXTS = 4 if quick() else 15
 # one must know the reason already. So we build models whose reason we chose ourselves.
 #
 # A text has 16 tokens. Fourteen are filler, letters from a to l, which mean nothing. One is a *needle*, a digit. The
-# last is a question mark, and there the model must say the digit. Nothing else could tell it, so the needle is the
-# **cause** of the answer: this we know for certain, whatever happens inside.
+# last is a question mark, and there the model must say the digit. The **cause** of an answer is what it would not be
+# without; here that is the needle, since nothing else could tell it. This we know for certain, whatever happens inside.
 #
 # And we make it hard. The model has two layers, and each position sees a *window* of eight positions, itself among
 # them (lesson 18). A needle up to seven back from the end is seen directly. One that is 8 to 14 back is *never* seen from
-# the last position. It can only come in **two hops**: some position in between looks at it in the first layer, and the
-# last position looks at that one in the second.
+# the last position. A needle that far back can only come in **two hops**: some position in between looks at it in the first
+# layer, and the last position looks at that one in the second.
 
 # %%
 models = [train_needles(seed) for seed in SEEDS]
@@ -114,8 +114,8 @@ expect("L22.accuracy", min(map(min, known.values())), above=0.95, against={"chan
 # ## First: look where it looks
 #
 # **Attention weights** say how much each position takes from every other, and each row of them sums to 1. They are the
-# picture that everybody draws. We see them through a **hook**: a function that is shown every activation on its way. Only
-# looking changes nothing, not one bit.
+# picture that everybody draws. A **hook** is a function that is shown every activation on its way; we see the weights
+# through one. Only looking changes nothing, not one bit.
 
 # %%
 model, params = models[0]
@@ -148,8 +148,8 @@ print("last layer, from the last position, mean of heads:", maps[1, :, -1].mean(
 # has attention that *cannot* point at its reason. Attention is not wrong here. It is asked the wrong question: it says
 # what is taken from a *position of the layer below*, and such a position holds more than its own token.
 #
-# **Rollout** (Abnar & Zuidema, 2020) follows the paths. It takes half of a position to be what it was, since the residual
-# connection hands that on, and half what attention brings; and it multiplies through the layers.
+# **Rollout** (Abnar & Zuidema, 2020) follows the paths of attention through the layers: it takes half of a position to be
+# what it was, since the residual connection hands that on, and half what attention brings, and multiplies.
 
 
 # %%
@@ -169,8 +169,8 @@ show_source(rollout)
 
 # %% [markdown]
 # Now the cause has a share. Whether it is the largest, we shall count over many texts. Rollout knows paths, and knows
-# nothing of what flows along them. **Attention flow**, of the same paper, takes weights for widths of pipes and asks how
-# much could flow; it does not know that either.
+# nothing of what flows along them. **Attention flow** (Abnar & Zuidema, 2020) takes attention weights for widths of pipes
+# and asks how much could flow from a position to the answer. What does flow it does not know either.
 #
 # ## Second: change the input a little
 #
@@ -529,11 +529,11 @@ expect(
 #
 # With a real model nobody tells the cause. Then an explanation can still be tested, in three ways.
 #
-# * **Deletion and insertion** (Petsiuk et al., 2018): take positions away, the highest scored first. If they matter, the
+# * **Deletion and insertion** (Petsiuk et al., 2018) takes positions away, the highest scored first. If they matter, the
 #   answer falls at once. Bring them back in the same order: it rises at once. The area under either curve is a grade.
-# * **Random weights** (Adebayo et al., 2018): explain the same text with a model of random weights. If the highest score
+# * **Random weights** (Adebayo et al., 2018) is a test that explains the same text with a model of random weights. If the highest score
 #   stays where it was, the method speaks of the text, or of the architecture, and not of what the model has learned.
-# * **Agreement** of two models that learned the same from different seeds.
+# * **Agreement** is how alike the scores are that a method gives on two models which learned the same from different seeds.
 #
 # **Prediction.** (a) Methods that find the cause have a small deletion area, below 0.2, and the mean of heads, far, a
 # larger one than occlusion. (b) Under random weights the highest score of occlusion stays in less than half of the texts.
@@ -867,8 +867,9 @@ prediction(
 # ## Directions: what is encoded, and what can be read
 #
 # A **probe** is a linear classifier on hidden states. If it can read a property there, is the property *encoded*? A probe
-# may also have learned its answers by heart. Its **control task** (Hewitt & Liang, 2019) gives every kind of input a label
-# at random, once, and asks the same probe to learn those. What it reads better than that is its **selectivity**.
+# may also have learned its answers by heart. The **control task** of a probe (Hewitt & Liang, 2019) gives every kind of
+# input a label at random, once, and asks the same probe to learn those. The **selectivity** of a probe is how much better
+# it reads the property than the labels of its control task.
 #
 # We probe the position that carries the far needle, after the first layer: is the digit even? Which position that is, patching
 # says, for each model. The probe learns from half of 400 texts.

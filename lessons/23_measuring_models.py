@@ -42,7 +42,8 @@ SETS = range(2 if quick() else 3)  # of seeds
 # %% [markdown]
 # ## One score, and what it stands on
 #
-# A model is asked 200 questions and answers 160 of them rightly. Its **score** is 0.80. Ask 200 other questions of the same
+# A model is asked 200 questions and answers 160 of them rightly. The **score** of a model is the
+# share that it answers rightly, here 0.80. Ask 200 other questions of the same
 # kind, and it will be another number. The *true score* is what the score would be on endlessly many questions. The
 # **standard error** says how far a score of N questions is from it, as a rule:
 #
@@ -99,7 +100,8 @@ expect("L23.questions_needed", needed, above=20_000, against={"a benchmark of 1,
 
 # %% [markdown]
 # If both models answered the *same* questions, as here, and the answers are published, the comparison is sharper: question
-# by question, what is hard for both falls out. This is the **paired difference**. A table of scores does not allow it.
+# by question, what is hard for both falls out. A **paired difference** of two models is taken on each question, or seed, by
+# itself, before the mean. A table of scores does not allow it.
 
 # %%
 hard = rng.random(200) < 0.25  # half of what either gets wrong is hard for both
@@ -677,7 +679,7 @@ prediction(
 # ### Flagged by whom?
 #
 # One more thing can give such numbers, without any better model. The conversations were *chosen* because an answer in them
-# was wrong. Whatever is chosen for bad luck does better the next time; this is **regression to the mean**. Here is a
+# was wrong. By **regression to the mean** whatever is chosen for bad luck does better the next time. Here is a
 # simulation in which the new model *is* the old one, asked again. Every conversation has an error rate of its own, 0.1 on
 # the average, and an answer makes five claims.
 

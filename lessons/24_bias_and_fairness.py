@@ -53,7 +53,7 @@ STEPS = 20 if quick() else None
 # ## One sentence: *the blicket left because …*
 #
 # A blicket is an occupation that does not exist. In a text about blickets, four times in five the next word is *he*.
-# A **stereotype** here is that and no more: what the text says of most. With real occupations nobody can say how
+# A **stereotype** of a group is here no more than what a text says of most of its members. With real occupations nobody can say how
 # large the bias in a text *is*, since that depends on what is counted, and where. With blickets we know, because we
 # write the text.
 #
@@ -114,8 +114,10 @@ assert abs(by_hand - odds[0]) < 1e-4
 print(f"he {shares[he]:.3f}, she {shares[she]:.3f}: log odds {by_hand:.3f}")
 
 # %% [markdown]
-# **Prediction.** (a) A model that *samples* says the stereotype in about 80% of texts, as its text does. (b) A
-# model that always takes the likeliest word (**greedy decoding**) says it in all of them. (c) A text that is fair
+# **Greedy decoding** always writes the likeliest word; *sampling* draws one by its probability.
+#
+# **Prediction.** (a) A model that *samples* says the stereotype in about 80% of texts, as its text does. (b) Greedy
+# decoding says it in all of them. (c) A text that is fair
 # gives a fair model: 50%, when sampling. (d) A *small* bias, 55%, is learnt at its size as well: in every model the log
 # odds are nearer to ln(0.55 / 0.45) = 0.201 than to zero. (We took (d) for granted until we looked.)
 
@@ -609,8 +611,8 @@ prediction(
 #
 # ## A masked model
 #
-# An encoder has no probability of a sentence. Its **pseudo-log-likelihood** masks each token alone and adds up the
-# logarithms (Salazar et al., 2020). By hand for one sentence:
+# An encoder has no probability of a sentence. The **pseudo-log-likelihood** of a sentence masks each of its tokens alone
+# and adds up the logarithms of what a masked model then gives it (Salazar et al., 2020). By hand for one sentence:
 
 # %%
 encoders = {

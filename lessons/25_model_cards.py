@@ -33,7 +33,7 @@ from minigpt.train import train
 #
 # We train a small model on Python's documentation, and follow one of its numbers: how many parameters it has. (Two others,
 # of other seeds, are for the last experiment.) A reader of
-# a paper has to believe it. A reader of a **checkable card** has beside it the command that gives it, and runs that.
+# a paper has to believe it. A **checkable card** has beside each number the command that gives it, and its reader runs that.
 
 # %%
 START = os.getcwd()

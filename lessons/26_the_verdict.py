@@ -31,7 +31,8 @@ print(len(claims), "claims,", sum(len(claim.measures) for claim in claims), "mea
 # ## One sentence, judged in three steps
 #
 # We take again the sentence with which lesson 00 began: *training makes use of an encoder, for masked language modelling*
-# (C09). A **verdict** on a sentence like this has three parts, and they can differ:
+# (C09). A **verdict** on a sentence says who says so, whether it holds together, and what the method does that it names.
+# These three can differ:
 #
 # 1. *Who says so?* The sentence is put into the mouth of the system card. Is it there?
 # 2. *Does it hold together?* The same text calls the model a decoder.

@@ -10,6 +10,11 @@ TIME = re.compile(
     r"\*\*Time\.\*\* (\d+) minutes to read; the code runs in (\d+) s and takes ([\d.]+) GB\."
 )
 MOST_MEMORY = 3.0  # GB
+MOST_SECONDS = 90  # of a full run, as the lesson states it
+LONGER = {  # seconds, and why no less would do
+    "18_long_range": (91, "each arm has to learn before its reach can be told"),
+    "19_efficient_inference": (99, "cut by a quarter, it turned one of its predictions round"),
+}
 WORDS_A_MINUTE, CODE_LINES_A_MINUTE = 60, 10  # of prose that one works through, and of code
 
 
@@ -25,6 +30,7 @@ def check_lesson(source: Path, notebook: Any, spent: Spent) -> None:
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     wrong = [
         *wrong_times(prose, reading_minutes(notebook), spent),
+        *too_long(source.stem, prose),
         *wrong_counts(prose, said(notebook)),
         *wrong_references(prose),
     ]
@@ -74,6 +80,17 @@ def wrong_times(prose: str, minutes: int, spent: Spent) -> list[str]:
             f"it takes {spent.gigabytes:.1f} GB, and {MOST_MEMORY:g} is the most that a lesson may take"
         )
     return wrong
+
+
+def too_long(lesson: str, prose: str) -> list[str]:
+    """What is wrong with the seconds of the line **Time.**: more than `MOST_SECONDS`, or than `LONGER` grants."""
+    line = TIME.search(prose)
+    most, _ = LONGER.get(lesson, (MOST_SECONDS, ""))
+    if line is None or int(line[2]) <= most:
+        return []
+    return [
+        f"it runs for {line[2]} s, and {most} is the most; cut what costs most, or say in LONGER why not"
+    ]
 
 
 def near(stated: float, measured: float, small: float) -> bool:

@@ -17,7 +17,11 @@ Every term as the lesson that defines it says it.
 <!-- Written by `python -m lessons.build` from the lessons; change those instead. -->
 """
 BOLD = re.compile(r"\*\*(.+?)\*\*")
-SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z*`$])")
+SENTENCE = re.compile(r"(?:(?<=[.?!])|(?<=[.?!]\)))\s+(?=[A-Z*`$(])")
+LEANING = re.compile(  # a sentence that begins so leans on the one before it
+    r"(?:This|That|These|Those|It|Its|They|Their|Such|So|Here|Then|There|And|But|We|What|Nothing)\b"
+    r"|Of the (?:latter|former)\b|\([a-z]\)|[a-z]"
+)
 
 
 class Definition(NamedTuple):
@@ -65,7 +69,28 @@ def sentences(source: str) -> list[str]:
 def split(paragraph: str) -> list[str]:
     """A paragraph as sentences, each without the heading or the mark of a list that begins it."""
     paragraph = re.sub(r"^(\*\*[^*]+[.:?!]\*\* |[-*] |\d+\. )", "", paragraph)
+    paragraph = re.sub(r"^\*[^*]+[.?!]\* (?=.*\*\*)", "", paragraph)  # a run-in heading in italics
     return [sentence.strip() for sentence in SENTENCE.split(paragraph) if sentence.strip()]
+
+
+def leaning(entries: list[Definition]) -> list[str]:
+    """What is wrong with each entry that does not stand alone: how it begins, that it ends with a colon, or that it
+    has too few words to say anything."""
+    wrong = []
+    for one in entries:
+        if found := LEANING.match(one.sentence):
+            wrong.append(
+                f'{one.lesson.name}: the sentence of **{one.term}** begins with "{found[0]}"'
+            )
+        elif one.sentence.endswith(":"):
+            wrong.append(
+                f"{one.lesson.name}: the sentence of **{one.term}** ends before it says anything"
+            )
+        elif len(one.sentence.split()) < len(one.term.split()) + 5:
+            wrong.append(
+                f"{one.lesson.name}: the sentence of **{one.term}** is too short for a definition"
+            )
+    return wrong
 
 
 def glossary_page() -> str:

@@ -23,7 +23,7 @@ from minigpt.text import CORPORA
 from minigpt.text.fetch import PACKAGES, cache_folder, is_kept, package_folder
 from minigpt.train import RunFolder, has_run, open_folder, read_metrics, steps_done
 from minigpt.train.checkpoint import check_config, checkpoint_header, verify_tensors
-from minigpt.train.lock import NAME, is_locked
+from minigpt.train.lock import NAME, holder, is_locked
 from minigpt.train.shards import shards_step, verify_shards
 from minigpt.vision import ImageFolder, has_images, open_image_folder
 from minigpt.vision.asking import questions_of
@@ -216,8 +216,7 @@ def _checkpoint(run: RunFolder, which: str) -> str:
 
 def _lock(path: Path) -> Finding:
     if is_locked(path):
-        holder = (path / NAME).read_text(encoding="utf-8", errors="replace")[:100]
-        return Finding("lock", True, f"a training is at work there now ({holder})")
+        return Finding("lock", True, f"a training is at work there now{holder(path)}")
     left = [*path.glob(f".*{PART}"), *path.glob(NAME)]
     return Finding("lock", True, "free" + (", files of a killed training go when it is resumed" if left else ""))
 

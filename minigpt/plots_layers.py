@@ -89,6 +89,28 @@ def feed_forward_flow(
         _arrow(figure, (left, height), (places[end][0] - room, height), text, BLUE)
 
 
+def hinge_sum(
+    alone: Axes, together: Axes, line: np.ndarray, hinges: np.ndarray, curve: np.ndarray, knots: np.ndarray
+) -> None:
+    """Left each hinge with its factor, right their sum beside the curve that it follows.
+
+    line, curve: (N,) places and the curve there; hinges: (N, units), each with its factor; knots: (units + 1, 2), the
+    points at which the hinges sit and through which their sum goes, and a last one at the end. The sum begins at the
+    first knot's height.
+    """
+    for hinge in hinges.T:
+        alone.plot(line, hinge, color=BLUE if hinge.sum() > 0 else ORANGE, linewidth=1.4)
+    alone.plot(knots[:-1, 0], np.zeros(len(knots) - 1), "|", color=GREY, markersize=10)
+    alone.set(title=f"{hinges.shape[1]} hinges, each with its factor", xlabel="x")
+    together.plot(line, curve, color=GREY, linewidth=4, alpha=0.4, label="the curve")
+    together.plot(line, hinges.sum(axis=1) + knots[0, 1], color=VERMILION, label="the hinges, added")
+    together.plot(*knots.T, "o", color=VERMILION, markersize=4)
+    together.set(title="their sum", xlabel="x")
+    together.legend(frameon=False)
+    for axes in (alone, together):
+        axes.spines[["top", "right"]].set_visible(False)
+
+
 def head_rows(axes: Axes, owners: np.ndarray, words: Sequence[str], title: str) -> None:
     """Draw an array that was cut into heads, each number in the colour of the word from which it comes.
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from minigpt.files import replacing
-from minigpt.plot import BLACK, BLUE, GREY, ORANGE, SKY, VERMILION
+from minigpt.plot import BLACK, BLUE, GREEN, GREY, ORANGE, SKY, VERMILION
 
 Place = tuple[float, float]
 LAYERS = {  # box -> its middle and its piece; the residual stream rises at x = 0
@@ -35,6 +35,24 @@ def two_curves(axes: Axes, curves: Mapping[str, Sequence[float]], baselines: Map
         axes.text(1.02 * steps, value, f"{name} {value:.2f}", va="center", color=GREY)
     axes.set(xlabel="step", ylabel="loss (nats per token)", xlim=(0, 1.25 * steps), ylim=(0, None))
     axes.legend(frameon=False, loc="lower left")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def loss_curves(axes: Axes, curves: Mapping[str, np.ndarray], baseline: tuple[str, float], *, smooth: int) -> None:
+    """Losses over the steps, the mean of the seeds and of each `smooth` steps; up to five lines, the first one thick.
+
+    curves: name -> (seeds, steps). baseline: its name and value, a horizontal line.
+    """
+    styles = ((BLUE, "-", 4.0), (VERMILION, "-", 1.5), (ORANGE, "--", 1.5), (GREEN, "-", 1.5), (BLACK, ":", 1.5))
+    for (name, losses), (color, line, width) in zip(curves.items(), styles, strict=False):
+        mean = np.convolve(np.mean(losses, axis=0), np.ones(smooth) / smooth, "valid")
+        axes.plot(np.arange(len(mean)) + smooth, mean, line, color=color, label=name, linewidth=width)
+    name, value = baseline
+    steps = np.shape(next(iter(curves.values())))[1]
+    axes.axhline(value, color=GREY, linestyle=":", linewidth=1)
+    axes.text(steps, value, name, color=GREY, ha="right", va="bottom")
+    axes.set(xlabel="step", ylabel="training loss (nats), mean of the seeds")
+    axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
 
 

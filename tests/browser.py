@@ -68,6 +68,18 @@ def write(tab, number, source):
     return cell
 
 
+def open_playground(tab, address):
+    """Its buttons do something once its script has come, which may be after the page; `checked` is its last."""
+    tab.goto(f"{address}/playground.html")
+    tab.wait_for_selector("#play-checked ~ .run-status", state="attached")
+
+
+def written_by(tab, number, text):
+    """Wait until the running cell has printed this."""
+    has = "([n, text]) => document.querySelectorAll('.cell-live')[n].textContent.includes(text)"
+    tab.wait_for_function(has, arg=[number, text])
+
+
 def check_accessible(tab):
     """AssertionError names what of the page in `tab` breaks WCAG 2.1, levels A and AA."""
     tab.evaluate((fetch_npm(*AXE) / "axe.min.js").read_text(encoding="utf-8"))

@@ -2,6 +2,9 @@
 
 import importlib
 import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -60,6 +63,23 @@ def published(package) -> Path:
     reason = f"{package if isinstance(package, str) else package.name} has not been fetched on this machine"
     require(is_kept(package) or os.environ.get("MINIGPT_REQUIRE_ALL") == "1", reason)
     return fetch_package(package, progress=False)
+
+
+@contextmanager
+def killed_at_the_end(process: subprocess.Popen) -> Iterator[subprocess.Popen]:
+    """The process, which does not outlive a test that fails."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def patient_grader(monkeypatch):
+    """The grader looks for a known mistake for as long as it takes, so that it names the same one on a slow machine."""
+    for module in ("plain", "operation"):
+        monkeypatch.setattr(f"minigpt.grade.{module}.LIKELY_SECONDS", 1000.0)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import killed_at_the_end
 
 from minigpt.check import CASES, table
 from minigpt.cli import main
@@ -422,9 +423,10 @@ def test_ctrl_c_saves_and_says_how_to_go_on(story, tmp_path):
         text=True,
         env=environment,
     )
-    process.stdout.readline()  # the first sample
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    with killed_at_the_end(process):
+        process.stdout.readline()  # the first sample
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert f"minigpt train --resume --out {tmp_path / 'run'}" in errors
     assert (tmp_path / "run" / "last.safetensors").exists()

@@ -94,6 +94,11 @@ def test_who_is_at_work_and_what_a_killed_training_left_is_said(whole, tmp_path)
     assert "killed training" in list(examine_run(tmp_path / "run"))[-1].said
 
 
+def test_a_training_that_ends_while_it_is_looked_at_is_no_mistake(whole, monkeypatch):
+    monkeypatch.setattr("minigpt.doctor.is_locked", lambda path: True)
+    assert list(examine_run(whole))[-1].said == "a training is at work there now"
+
+
 def test_the_cache_is_looked_at(tmp_path, monkeypatch):
     monkeypatch.setenv("MINIGPT_HOME", str(tmp_path))
     assert all(finding.sound and finding.said.startswith("not fetched") for finding in examine_cache())

@@ -39,7 +39,7 @@ def shell(line, tmp_path):
     script = f"{line}\nexit ${{PIPESTATUS[0]}}"
     words = ["bash", "-c", script.replace("MINIGPT", " ".join(PROGRAM))]
     done = subprocess.run(
-        words, capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT, timeout=120, check=False
+        words, capture_output=True, text=True, cwd=tmp_path, env=ENVIRONMENT, timeout=600, check=False
     )
     return done.returncode, done.stdout + done.stderr
 

@@ -4,7 +4,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from minigpt.plots_layers import attention_flow, chain_of_sources, feed_forward_flow, head_rows, weight_table
+from minigpt.plots_layers import (
+    attention_flow,
+    chain_of_sources,
+    feed_forward_flow,
+    head_rows,
+    hinge_sum,
+    weight_table,
+)
 
 WORDS = ["a", "bird", "sings"]
 
@@ -60,3 +67,17 @@ def test_sources_are_boxes_and_links(figure):
     chain_of_sources(axes, boxes, [("card", "text", "no quote", ":")])
     assert {"The card", "The text", "no quote"} <= {text.get_text() for text in axes.texts}
     assert sum(getattr(text, "arrow_patch", None) is not None for text in axes.texts) == 1
+
+
+def test_hinges_are_drawn_one_by_one_and_added(figure):
+    alone, together = figure.subplots(1, 2)
+    line = np.linspace(0, 3, 31)
+    knots = np.array([[0.0, 2.0], [1.0, 3.0], [3.0, 1.0]])
+    hinges = np.stack([line, -2 * np.maximum(line - 1, 0)], axis=1)  # up by 1, then down by 1
+    hinge_sum(alone, together, line, hinges, np.sin(line), knots)
+    assert alone.get_title() == "2 hinges, each with its factor"
+    first, second, marks = (one.get_ydata() for one in alone.lines)
+    assert np.array_equal(first, hinges[:, 0]) and np.array_equal(second, hinges[:, 1]) and len(marks) == 2
+    curve, added, points = (one.get_ydata() for one in together.lines)
+    assert np.array_equal(curve, np.sin(line)) and np.array_equal(points, knots[:, 1])
+    assert np.allclose(added, np.interp(line, *knots.T))

@@ -39,8 +39,10 @@ def compete(script: str, names: Sequence[str], turns: int, *arguments: str) -> d
     """
     command = [sys.executable, script, *arguments, "--contestant"]
     with ExitStack() as stack:
-        workers = {name: stack.enter_context(_start([*command, name])) for name in names}
-        said = {name: _answer(name, worker) for name, worker in workers.items()}
+        workers, said = {}, {}
+        for name in names:  # one after another: threads of several BLAS, each waiting busily, would wait for each other
+            workers[name] = stack.enter_context(_start([*command, name]))
+            said[name] = _answer(name, workers[name])
         seconds: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(turns):
             for name, worker in workers.items():

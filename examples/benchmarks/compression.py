@@ -3,8 +3,10 @@
 Each compressed model is measured in a process of its own, beside the model as it is. A decoder: bits per byte of the
 held-out part of corpora, in windows of 128 tokens, with 95% intervals of the paired differences (windows are drawn
 again), and tokens written a second. An encoder: the correlation of the similarities of all pairs of some sentences.
-Folders that are there already are measured as they are, so that a long table can be made in pieces.
+Folders that are there already are measured as they are, so that a long table can be made in pieces. With --prune a
+model is pruned before it is rounded.
 Run: python examples/benchmarks/compression.py smollm2 small [--only 4:second-order 3:nearest] [--tokens 1024]
+     python examples/benchmarks/compression.py smollm2 small --only 8:nearest --prune 0.25 --structured
 """
 
 import json
@@ -16,6 +18,7 @@ import numpy as np
 from common import answer_of, arguments_for, peak_memory, report
 
 from minigpt import Compression, Sampling, compress_model, embed, generate, load_corpus, open_model
+from minigpt.compress import pruned_model
 from minigpt.measure.evaluation import sample_text
 from minigpt.measure.intervals import bootstrap
 from minigpt.model import Call
@@ -23,7 +26,7 @@ from minigpt.ops import cross_entropy_forward
 from minigpt.text import document_end
 
 WINDOW, WRITTEN, SENTENCES = 128, 12, 64
-WHOLE = "32:as it is"
+WHOLE, TWO_OF_FOUR = "32:as it is", "2:4"
 WAYS = [
     "8:nearest",
     "6:nearest",
@@ -41,6 +44,8 @@ def main() -> None:
     parser.add_argument("--texts", nargs="+", default=["pydocs", "shakespeare"], help="corpora; the first calibrates")
     parser.add_argument("--tokens", type=int, default=1024, help="of each text that are measured")
     parser.add_argument("--calibration-tokens", type=int, default=4096)
+    parser.add_argument("--prune", metavar="SHARE", help=f"a share, or {TWO_OF_FOUR}, as `minigpt compress` has it")
+    parser.add_argument("--structured", action="store_true", help="whole heads and feed-forward units")
     arguments = parser.parse_args()
     if arguments.contestant:
         print(json.dumps(measure(arguments)))
@@ -55,7 +60,14 @@ def main() -> None:
 
 def place_of(arguments, name: str) -> Path | str:
     """The folder of a compressed model, or the model itself."""
-    return arguments.model if name == WHOLE else arguments.folder / f"{name.replace(':', '-')}-{arguments.group}"
+    return arguments.model if name == WHOLE else arguments.folder / label_of(arguments, name)
+
+
+def label_of(arguments, name: str) -> str:
+    """What its folder and its numbers are called."""
+    pruned = "" if name == WHOLE or arguments.prune is None else f"-pruned-{arguments.prune.replace(':', '-of-')}"
+    whole = "-structured" if pruned and arguments.structured else ""
+    return f"{name.replace(':', '-').replace(' ', '-')}-{arguments.group}{pruned}{whole}"
 
 
 def prepare_texts(arguments) -> None:
@@ -78,18 +90,27 @@ def make(arguments, name: str) -> None:
     """A compressed model, in its folder."""
     bits, method = name.split(":")
     group = None if arguments.group == "none" else int(arguments.group)
-    settings, opened, began = Compression(int(bits), method, group), open_model(arguments.model), time.perf_counter()
+    symmetric = arguments.prune is not None and not arguments.structured  # so that zeros stay zeros
+    settings = Compression(int(bits), method, group, symmetric=symmetric)
+    opened, began = open_model(arguments.model), time.perf_counter()
     ids = opened.tokenizer.encode(text_of(arguments, arguments.texts[0], 1))[: arguments.calibration_tokens]
+    pruned = None
+    if arguments.prune is not None:
+        form = arguments.prune == TWO_OF_FOUR
+        share, whole = None if form else float(arguments.prune), arguments.structured
+        opened, pruned = pruned_model(opened, share, settings, structured=whole, two_of_four=form, text=ids)
     text = ids if settings.calibrated else None
-    compress_model(opened, place_of(arguments, name), settings, text=text, text_name=arguments.texts[0])
+    compress_model(opened, place_of(arguments, name), settings, text=text, text_name=arguments.texts[0], pruned=pruned)
     print(f"{name}: compressed in {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
 
 
 def measured(arguments, name: str) -> dict:
     """What a process of its own says; kept beside the model."""
-    path = arguments.folder / f"{name.replace(':', '-').replace(' ', '-')}-{arguments.group}-{arguments.tokens}.json"
+    path = arguments.folder / f"{label_of(arguments, name)}-{arguments.tokens}.json"
     if not path.exists():
         words = [arguments.model, str(arguments.folder), "--group", arguments.group, "--tokens", str(arguments.tokens)]
+        words += [] if arguments.prune is None else ["--prune", arguments.prune]
+        words += ["--structured"] if arguments.structured else []
         path.write_text(json.dumps(answer_of(__file__, name, *words, "--texts", *arguments.texts)), encoding="utf-8")
     return json.loads(path.read_text(encoding="utf-8"))
 

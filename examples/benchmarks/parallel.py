@@ -1,11 +1,13 @@
-"""Data parallel training on two ranks, as MPI processes and as threads, beside one process on the same two cores.
+"""Data parallel training on two ranks, as worker processes that share memory, as MPI processes and as threads, beside
+one process on the same two cores.
 
 A step is forward, backward, clipping and AdamW, on the same batches everywhere. Every contestant runs in processes of
 its own, warmed up, one contestant after another and all of them again, so that whatever slows the machine down slows
 all. `ratio`, the median over rounds, is to one process with two BLAS threads: above 1, faster than that;
 `ratio_to_best_alone` is to the faster of the two ways to use one process. `communication` is the share of the step
-inside the communicator, waiting for the other rank included. `megabytes`: what all ranks together took beyond their
-imports, at their peaks. Run: python examples/benchmarks/parallel.py [--quick] [--json]
+inside the communicator, waiting for the other rank included; worker processes, with which `minigpt train` trains, read
+each other's memory, so theirs is nearly all waiting. `megabytes`: what all ranks together took beyond their imports, at
+their peaks. Run: python examples/benchmarks/parallel.py [--quick] [--json]
 """
 
 import argparse
@@ -21,11 +23,13 @@ from pathlib import Path
 import numpy as np
 from common import arguments_for, free_environment, peak_memory, report
 
-from minigpt import objectives, parallel, preset
+from minigpt import Transformer, objectives, parallel, preset
 from minigpt.machine import blas_threads, keep_freed_memory
 from minigpt.parallel import Counted
 from minigpt.parallel.grid import make_grid
+from minigpt.parallel.processes import processes
 from minigpt.parallel.ranks import Ranks
+from minigpt.parallel.workers import Share, shared_arrays
 from minigpt.train import OneProcess, RunFolder, TrainSettings
 
 # name: (preset, vocabulary, batch, context, timed steps in a round, rounds)
@@ -39,6 +43,7 @@ BASELINE = "1 process, 2 BLAS threads"
 CONTESTANTS = {
     BASELINE: ("alone", 0, 1),
     "1 process, 2 Python threads": ("alone", 0, 2),
+    "2 worker processes": ("processes", 1, 1),
     "2 thread ranks, ZeRO 0": ("threads", 0, 1),
     "2 thread ranks, ZeRO 1": ("threads", 1, 1),
     "2 MPI ranks, ZeRO 0": ("mpi", 0, 1),
@@ -70,6 +75,9 @@ class Timed(Counted):
     Barrier, Bcast, Reduce, Allreduce, Allgather, Send, Isend, Recv = map(
         timed, ("Barrier", "Bcast", "Reduce", "Allreduce", "Allgather", "Send", "Isend", "Recv")
     )
+
+    def shared(self, shape, dtype):
+        return self.comm.shared(shape, dtype)
 
     def Split(self, color=0, key=0):
         return Timed(self.comm.Split(color, key), self.messages, self.sent, self.clock)
@@ -105,21 +113,51 @@ def rank(world, size, zero, steps):
     return measure(engine, windows, steps, comm.clock)
 
 
+def workers(size, steps, before):
+    """What two worker processes measure, and the memory that they held. before: this process's, without its work."""
+    folder, _ = run_of(size, 2)
+    arrays = shared_arrays(Transformer(folder.config), folder.settings)
+    with processes("parallel:worker", 2, {"size": size, "steps": steps}, arrays) as comm:
+        return worker(comm, size, steps, before)
+
+
+def worker(comm, size, steps, before=None):
+    """The same, asked of every worker."""
+    keep_freed_memory()
+    before = (peak_memory() or 0.0) if before is None else before
+    timed_comm = Timed(comm)
+    folder, windows = run_of(size, comm.size)
+    model = Transformer(folder.config)
+    share = Share(model, folder.settings, timed_comm)
+    if comm.rank == 0:
+        share.params.flat[...] = model.init(np.random.default_rng(0)).flat
+    comm.Barrier()
+    with blas_threads(1):
+        seconds, communication = measure(share, windows, steps, timed_comm.clock)
+    sums = np.array([communication, before])
+    comm.Allreduce(sums.copy(), sums)
+    taken = (peak_memory() or 0.0) - sums[1]  # the first worker's peak is of all
+    comm.Barrier()  # so none ends before that was read
+    return [(seconds, float(sums[0]) / comm.size)], taken
+
+
 def contestant(where, size, zero, threads, steps):
     """Run one contestant in this process, or in this MPI rank; print what it measured, as JSON."""
     keep_freed_memory()
-    before = peak_memory() or 0.0
+    before, taken = peak_memory() or 0.0, None
     with blas_threads(2 if (where, threads) == ("alone", 1) else 1):
         if where == "alone":
             folder, windows = run_of(size, threads)
             found = [measure(OneProcess(folder), windows, steps, [0.0])]
+        elif where == "processes":
+            found, taken = workers(size, steps, before)
         elif where == "threads":
             found = parallel.launch(lambda counted: rank(counted.comm, size, zero, steps), 2)
         else:
             from mpi4py import MPI
 
             found = MPI.COMM_WORLD.gather(rank(MPI.COMM_WORLD, size, zero, steps))
-    taken = (peak_memory() or 0.0) - before
+    taken = (peak_memory() or 0.0) - before if taken is None else taken
     if where == "mpi":
         taken = MPI.COMM_WORLD.reduce(taken)
         if MPI.COMM_WORLD.rank:
@@ -196,7 +234,7 @@ def main():
     if arguments.contestant:
         contestant(arguments.contestant, arguments.sizes[0], arguments.zero, arguments.threads, arguments.steps)
         return
-    places = ["alone", "threads", "mpi"]
+    places = ["alone", "processes", "threads", "mpi"]
     if mpiexec() is None or importlib.util.find_spec("mpi4py") is None:
         print(
             "MPI ranks are left out: mpi4py or mpiexec is missing (pip install 'minigpt[mpi-laptop]')", file=sys.stderr

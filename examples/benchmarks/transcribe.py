@@ -45,17 +45,25 @@ def ours(paths: list[str], folder: str) -> dict:
     return took(start, opened, busy) | {"texts": texts}
 
 
+def their_model(folder: str | Path):
+    """The weights of `prepare`, with its settings, in transformers."""
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    model = transformers.WhisperForConditionalGeneration.from_pretrained(folder).eval()
+    for name, value in json.loads((Path(folder) / "generation.json").read_text(encoding="utf-8")).items():
+        setattr(model.generation_config, name, value)
+    return model
+
+
 def theirs(paths: list[str], folder: str) -> dict:
     """The same, of transformers."""
     import torch
     import transformers
 
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    transformers.logging.set_verbosity_error()
     start = time.perf_counter()
-    model = transformers.WhisperForConditionalGeneration.from_pretrained(folder).eval()
-    for name, value in json.loads((Path(folder) / "generation.json").read_text(encoding="utf-8")).items():
-        setattr(model.generation_config, name, value)
+    model = their_model(folder)
     extractor = transformers.WhisperFeatureExtractor()
     tokenizer = minigpt.open_model(folder).tokenizer
     opened, busy, texts = time.perf_counter(), time.process_time(), []

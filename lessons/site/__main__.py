@@ -2,7 +2,7 @@
 
 Every lesson with its figures, the claims with links to the cells that measured them, the glossary, the library's pages
 and a playground; any server of files can offer the folder (`python -m http.server --directory OUT`). Code cells run in
-the reader's browser. Needs: pip install '.[site]', and npm the first time, for formulas.
+the reader's browser. Needs: pip install '.[site]', and Node.js with npm, for formulas.
 """
 
 import argparse

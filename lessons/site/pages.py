@@ -12,27 +12,17 @@ from typing import Any
 
 from lessons.site.api import write_api
 from lessons.site.claims import with_links
-from lessons.site.fetch import fetch_npm
 from lessons.sources import LESSONS, lesson_sources
 from minigpt.errors import UserError
 from minigpt.files import write_text
 
 HERE = Path(__file__).parent
-MATHJAX = (
-    "mathjax",
-    "3.2.2",
-    "sha512-Bt+SSVU8eBG27zChVewOicYs7Xsdt40qm4+UpHyX7k0/O9NliPc+x77k1/FEsPsjKPZGJvtRZM1vO+geW0OhGw==",
-)
 PAGES = ("ENCODER_OR_DECODER.md", "GLOSSARY.md", "README.md")
 
 # What no page can run, by words of the cell's source, and why.
 ELSEWHERE = {
     "on_workers(run)": "This cell trains with worker processes, and a browser has none.",
     "L12.first_loss_of_processes": "This cell reads what worker processes gave, and a browser has none.",
-    "is_chapter = [": "This cell needs the chapters of Python's documentation, which its browser edition lacks.",
-    'kinds = {"reference"': "This cell needs the chapters of Python's documentation, which its browser edition lacks.",
-    "on_chapters = paired_difference": "This cell reads what the one before measured, which no browser runs.",
-    'trap["loss"]': "This cell reads what the one before measured, which no browser runs.",
 }
 
 INDEX = """# minigpt, the course
@@ -119,9 +109,6 @@ def render(sources: Path, out: Path, between: Path) -> None:
         raise UserError(f"{error.name} is not installed; pip install '.[site]'") from None
     static = between / "static"
     shutil.copytree(HERE / "static", static, ignore=shutil.ignore_patterns("*.html", "service.js"))
-    mathjax = fetch_npm(*MATHJAX)
-    (static / "mathjax").mkdir()
-    shutil.copy(mathjax / "es5" / "tex-svg.js", static / "mathjax")
     problems, told = io.StringIO(), io.StringIO()
     os.environ.setdefault("SOURCE_DATE_EPOCH", "0")
     # What Sphinx registers is taken back at the end, so that another site can be made in this process.
@@ -155,7 +142,7 @@ def settings(static: Path) -> dict[str, Any]:
         "project": "minigpt",
         "html_title": "minigpt, the course",
         "language": "en",
-        "extensions": ["myst_nb"],
+        "extensions": ["myst_nb", "lessons.site.formulas"],
         "nb_execution_mode": "off",
         "myst_enable_extensions": ["dollarmath", "html_image"],
         "myst_heading_anchors": 4,
@@ -185,8 +172,7 @@ def settings(static: Path) -> dict[str, Any]:
         "html_show_copyright": False,
         "html_show_sphinx": False,
         "author": "the authors of minigpt",
-        "mathjax_path": "mathjax/tex-svg.js",
-        "mathjax3_config": {"options": {"enableMenu": False}},
+        "html_math_renderer": "svg",
         "toc_object_entries": False,
         "suppress_warnings": ["misc.highlighting_failure", "myst.header"],
     }

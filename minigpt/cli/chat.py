@@ -6,13 +6,23 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minigpt.cli.options import MODEL, add_command, checkpoint_option, positive, sampling_of, sampling_options, visible
+from minigpt.cli.options import (
+    MODEL,
+    add_command,
+    checkpoint_option,
+    model_asked_for,
+    positive,
+    quantized_option,
+    sampling_of,
+    sampling_options,
+    visible,
+)
 from minigpt.errors import UserError
 from minigpt.infer import Sampling, generate
 from minigpt.infer.generate import whole_characters
 from minigpt.infer.window import check_writes
 from minigpt.machine import blas_threads
-from minigpt.pretrained import OpenedModel, open_model
+from minigpt.pretrained import OpenedModel
 from minigpt.text.chat import END, chat_tokens, recent_chat_tokens
 
 
@@ -27,6 +37,7 @@ def add(subparsers) -> None:
     parser.add_argument("model", metavar="MODEL", help=f"a decoder that was trained to chat: {MODEL}")
     parser.add_argument("--say", metavar="TEXT", help="say this, print the answer and end")
     parser.add_argument("--max-new-tokens", type=positive, default=256, help="the longest answer (default 256)")
+    quantized_option(parser)
     checkpoint_option(parser)
     sampling_options(parser, temperature=0.2, top_p=0.9)
 
@@ -34,7 +45,7 @@ def add(subparsers) -> None:
 def execute(arguments) -> int:
     """Read, answer, until the input ends."""
     sampling, rng = sampling_of(arguments), np.random.default_rng(arguments.seed)
-    opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
+    opened = model_asked_for(arguments)
     messages: list[dict[str, str]] = []
     check_writes(opened.model)
     chat_tokens(opened.tokenizer, messages)  # refuses a model that does not chat before anyone has typed

@@ -9,7 +9,17 @@ import numpy as np
 
 from minigpt.cli.evaluate_task import evaluate_task, lines_of_contamination, training_text
 from minigpt.cli.image_runs import evaluate_images
-from minigpt.cli.options import MODEL, add_command, checkpoint_option, flag_of, positive, print_json, read_utf8
+from minigpt.cli.options import (
+    MODEL,
+    add_command,
+    checkpoint_option,
+    flag_of,
+    model_asked_for,
+    positive,
+    print_json,
+    quantized_option,
+    read_utf8,
+)
 from minigpt.corpus.overlap import WORDS, contamination
 from minigpt.errors import UserError
 from minigpt.machine import blas_threads, threads_for_width
@@ -79,6 +89,7 @@ def add(subparsers) -> None:
         help=f"how much of it shares {WORDS} words in a row with the text that the model was trained on: FILE, or of a "
         "run its own",
     )
+    quantized_option(parser)
     checkpoint_option(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a table")
 
@@ -99,7 +110,7 @@ def execute(arguments: argparse.Namespace) -> int:
             "(--most-characters changes that)",
             file=sys.stderr,
         )
-    opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
+    opened = model_asked_for(arguments)
     other = None if arguments.against is None else open_model(arguments.against)
     for one in (opened, other):
         if one is not None:
@@ -140,9 +151,9 @@ def execute(arguments: argparse.Namespace) -> int:
 def _check_options(arguments: argparse.Namespace, *, is_task: bool) -> None:
     """`UserError` for options that say nothing of what is evaluated."""
     images = has_images(arguments.model)
-    for name in ("details", "against", "training", "by_position", "most_characters"):
+    for name in ("details", "against", "training", "by_position", "most_characters", "quantized"):
         given = getattr(arguments, name) not in (None, False)
-        if given and (images or (is_task and name not in ("against", "training"))):
+        if given and (images or (is_task and name not in ("against", "training", "quantized"))):
             what = "a model of images" if images else "a task"
             raise UserError(f"{flag_of(name)} is for texts, and this is {what}; leave it out")
 

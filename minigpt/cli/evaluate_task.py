@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from minigpt.cli.options import print_json, read_utf8
+from minigpt.cli.options import model_asked_for, print_json, read_utf8
 from minigpt.corpus.overlap import FEWEST, contamination
 from minigpt.errors import UserError
 from minigpt.files import read_text
@@ -26,7 +26,7 @@ def evaluate_task(arguments: argparse.Namespace) -> int:
     """Ask, and print what came of it."""
     samples = read_samples(arguments.file) if is_samples(arguments.file) else None
     questions = read_task(arguments.file) if samples is None else samples.questions
-    opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
+    opened = model_asked_for(arguments)
     other = None if arguments.against is None else _other(arguments.against, questions)
     for one in (opened, other):
         if isinstance(one, OpenedModel):

@@ -13,8 +13,10 @@ from minigpt.cli.options import (
     cache_option,
     checkpoint_option,
     flag_of,
+    model_asked_for,
     positive,
     print_json,
+    quantized_option,
     sampling_of,
     sampling_options,
     visible,
@@ -27,7 +29,7 @@ from minigpt.infer.generate import check_tokenizer
 from minigpt.infer.stop import until_stop
 from minigpt.infer.window import check_writes
 from minigpt.machine import blas_threads, threads_for_width
-from minigpt.pretrained import OpenedModel, open_model
+from minigpt.pretrained import OpenedModel
 from minigpt.text import document_end
 
 TEMPERATURE = 0.8  # of a model that continues a text; one that reads and writes takes the likeliest token
@@ -71,6 +73,7 @@ def add(subparsers) -> None:
     parser.add_argument("--stop", action="append", default=[], metavar="TEXT", help="end before this text (repeatable)")
     draft_options(parser)
     cache_option(parser)
+    quantized_option(parser)
     checkpoint_option(parser)
     parser.add_argument(
         "--json",
@@ -81,7 +84,7 @@ def add(subparsers) -> None:
 
 def execute(arguments) -> int:
     """Write to standard output as the tokens come."""
-    opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
+    opened = model_asked_for(arguments)
     if opened.run is not None and not opened.model.two_stacks:
         opened.run.check_writes()
     check_writes(opened.model)

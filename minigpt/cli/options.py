@@ -16,7 +16,9 @@ from minigpt.files import read_text
 from minigpt.infer import Sampling
 from minigpt.infer.paged import STORES
 from minigpt.model.scaling import BY_FACTOR
-from minigpt.pretrained import NAMED
+from minigpt.pretrained import NAMED, OpenedModel, open_model
+from minigpt.pretrained.compressed import has_compressed
+from minigpt.pretrained.load import has_quantized
 
 MODEL = f"a run's folder, a folder in the Hugging Face layout, a .gguf file, or one of {', '.join(NAMED)}"
 
@@ -45,6 +47,27 @@ def checkpoint_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", choices=("best", "last"), default="best", help="which parameters of a run (default best)"
     )
+
+
+def quantized_option(parser: argparse.ArgumentParser) -> None:
+    """--quantized, of a GGUF file."""
+    parser.add_argument(
+        "--quantized",
+        action="store_true",
+        help="leave the matrices of a GGUF file in the few bits that they are stored in and decode them as they are "
+        "multiplied: less memory, more time (a compressed model is always left so)",
+    )
+
+
+def model_asked_for(arguments: argparse.Namespace) -> OpenedModel:
+    """MODEL as --checkpoint and --quantized say. `UserError` for --quantized where nothing is in few bits."""
+    name, quantized = arguments.model, arguments.quantized
+    if quantized and (name in NAMED or Path(name).exists()) and not (has_compressed(name) or has_quantized(name)):
+        raise UserError(
+            f"--quantized leaves a model in the few bits that its file has, and {name} is no GGUF file or compressed "
+            "model with fewer than 32; leave it out, or make one with `minigpt compress`"
+        )
+    return open_model(name, checkpoint=arguments.checkpoint, quantized=quantized)
 
 
 def positive(text: str) -> int:

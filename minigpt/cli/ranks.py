@@ -21,6 +21,7 @@ from minigpt.parallel.workers import on_workers
 from minigpt.train import Engine, RunFolder, open_folder
 
 LAUNCHED = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "PMIX_SIZE")  # how mpiexec tells a process that it has siblings
+FIRST_WORD = 3.0  # seconds for the first rank to say what happened to all, and to end them, on a busy machine too
 INSTALL = "install it with: pip install 'minigpt[mpi-laptop]', or on a cluster that has MPI: pip install mpi4py"
 
 
@@ -112,7 +113,7 @@ class Team:
         try:
             yield
         except (UserError, *ONE_SENTENCE) as error:
-            time.sleep(0 if self.speaks else 1)
+            time.sleep(0 if self.speaks else FIRST_WORD)
             report_failure(sentence(error, self.words), as_json=self.as_json)
             self._abort(2)
         except Exception:

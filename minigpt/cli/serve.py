@@ -7,11 +7,20 @@ import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from minigpt.cli.options import MODEL, add_command, cache_option, checkpoint_option, file, positive, visible
+from minigpt.cli.options import (
+    MODEL,
+    add_command,
+    cache_option,
+    checkpoint_option,
+    file,
+    model_asked_for,
+    positive,
+    quantized_option,
+    visible,
+)
 from minigpt.errors import UserError
 from minigpt.files import read_text
 from minigpt.machine import blas_threads, threads_for_width
-from minigpt.pretrained import open_model
 from minigpt.serve.gate import name_of
 from minigpt.serve.limits import Limits
 
@@ -44,6 +53,7 @@ def add(subparsers) -> None:
         f"  minigpt serve smollm2 --host 0.0.0.0         for other machines; needs a key in {KEY}",
     )
     parser.add_argument("model", metavar="MODEL", help=f"a decoder or an encoder: {MODEL}")
+    quantized_option(parser)
     checkpoint_option(parser)
     parser.add_argument("--host", default=LOOPBACK, help=f"the address to listen at (default {LOOPBACK}: this machine)")
     parser.add_argument("--port", type=port, default=8000, help="default 8000; 0 takes a free one")
@@ -147,7 +157,11 @@ def execute(arguments) -> int:
             f"--host {arguments.host} lets other machines ask, but there is no key; set {KEY}, or listen at {LOOPBACK}"
         )
     listener = bind(arguments.host, arguments.port)  # before a large model is read for nothing
-    opened = open_model(arguments.model, checkpoint=arguments.checkpoint)
+    try:
+        opened = model_asked_for(arguments)
+    except UserError:
+        listener.close()
+        raise
     limits = Limits(**{name: getattr(arguments, name) for name, _ in LIMITS.values()})
     served = Served(opened, limits, arguments.name)
     hosts = [*HERE, arguments.host, *arguments.host_name] if here or arguments.host_name else None

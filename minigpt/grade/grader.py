@@ -202,6 +202,7 @@ def grade_work(work: Work, exercises: Sequence[Exercise], exam: Exam) -> list[Re
             if unloaded is None and (submission is None or submission.ended):
                 try:
                     submission = Submission(work, wanted, exam.limits, deadline)
+                    deadline = submission.deadline
                 except Exception as error:
                     unloaded = error
             results.append(_graded(work, exercise, exam, submission, unloaded))

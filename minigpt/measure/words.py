@@ -3,11 +3,17 @@
 import re
 from collections.abc import Sequence
 
+NUMBERS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"
+)  # fmt: skip
+WRITTEN_OTHERWISE = {"mr": "mister"} | {str(number): word for number, word in enumerate(NUMBERS)}
+
 
 def words_of(text: str) -> list[str]:
-    """Words without capitals and signs; "mr" is "mister"."""
-    words = re.sub(r"[^a-z' ]", " ", text.lower().replace("-", " ")).split()
-    return ["mister" if word == "mr" else word for word in words]
+    """Words without capitals and signs; "mr" is "mister", numbers up to 12 are words, others are left out."""
+    words = re.sub(r"[^a-z0-9' ]", " ", text.lower().replace("-", " ")).split()
+    words = [WRITTEN_OTHERWISE.get(word, word) for word in words]
+    return " ".join(re.sub(r"[0-9]", " ", word) for word in words).split()
 
 
 def wrong_words(said: Sequence[str], wanted: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""What ranks say to each other. Two engines, one set of methods, mpi4py's for buffers: the same code runs on both.
+"""What ranks say to each other. Three engines, one set of methods, mpi4py's for buffers: the same code runs on all.
 
 A communicator here is anything with `rank`, `size` and these methods over contiguous NumPy arrays:
     Barrier(), Bcast(buffer, root), Reduce(send, receive, root=0), Allreduce(send, receive),
@@ -6,6 +6,8 @@ A communicator here is anything with `rank`, `size` and these methods over conti
     Recv(buffer, source, tag), Split(color, key), Abort(code)
 Reductions are sums. mpi4py's communicators have them (Dalcin & Fang 2021, "mpi4py: Status Update After 12 Years of
 Development"); `ThreadCommunicator` in `minigpt.parallel.threads` has them for ranks that are threads of one process.
+`ProcessCommunicator` in `minigpt.parallel.processes`, for worker processes of one machine, is for replicas alone: there
+is no Send, Isend or Recv, Split keeps all ranks together or sets each apart, and `shared` gives memory that all see.
 """
 
 from collections import Counter

@@ -26,6 +26,7 @@ from minigpt.parallel.threads import alone
 
 CHUNK = 1 << 16  # bytes of a message that are exchanged at a time
 PATIENCE = 5.0  # seconds for a process to notice that it has no more to do
+ENDING = 60.0  # seconds for one whose pipes are closed to be gone; it needs a moment, and longer on a busy machine
 ALIGNED = 64  # bytes of a cache line, at which arrays begin
 CHILD = "import sys; sys.path[:0] = {paths!r}; from minigpt.parallel.processes import child; child()"
 
@@ -113,7 +114,7 @@ class Pipe:
         if self.child is None:
             return "the first process of this work has ended"
         with suppress(subprocess.TimeoutExpired):
-            self.child.wait(2)
+            self.child.wait(ENDING)
         code = self.child.returncode
         how = f"was killed by signal {-code} (too little memory?)" if code and code < 0 else f"ended with code {code}"
         return f"a worker process {how}; what was saved stays, so go on with --resume, or with fewer --workers"

@@ -149,7 +149,15 @@ def _check_formats(others: dict[str, str], unused: tuple[str, ...], family: Fami
 
 def stored_kinds(path_or_name: str | Path) -> list[str]:
     """The formats of few bits in which a GGUF file holds matrices; none of anything else."""
+    return sorted(_kinds(path_or_name) - {"F32", "F16"})
+
+
+def has_quantized(path_or_name: str | Path) -> bool:
+    """Whether a GGUF file holds anything in fewer than 32 bits."""
+    return not _kinds(path_or_name) <= {"F32"}
+
+
+def _kinds(path_or_name: str | Path) -> set[str]:
+    """The formats of a GGUF file's arrays; none of anything else."""
     path = fetch_named(str(path_or_name)) if str(path_or_name) in NAMED else Path(path_or_name)
-    if not is_gguf(path):
-        return []
-    return sorted({tensor.kind for tensor in open_gguf(path).tensors.values()} - {"F32", "F16"})
+    return {tensor.kind for tensor in open_gguf(path).tensors.values()} if is_gguf(path) else set()

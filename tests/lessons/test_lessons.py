@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import re
 import runpy
 import sys
 from functools import cache
@@ -135,6 +136,51 @@ def test_the_teachers_page_says_what_the_lesson_says(source):
     minutes, seconds, _ = TIME.search(lesson_prose(source)).groups()
     row = next(line for line in PAGE.splitlines() if f"({source.stem}.ipynb)" in line)
     assert f" {minutes} min | {seconds} s |" in row
+
+
+PREDICTED = re.compile(r"^#.*\*\*Predictions?\.\*\*", re.MULTILINE)
+JUDGED = re.compile(r"^ *(?:prediction|on_field_text)\(", re.MULTILINE)
+JUDGED_LATER = {  # predictions that are judged together with the one after them, but for the last of 19, which has none
+    "06_optimizers": 1,
+    "14_an_anonymized_corpus": 1,
+    "19_efficient_inference": 1,
+}
+
+
+@lessons
+def test_each_prediction_is_followed_by_its_outcome(source):
+    """Between one prediction and the next, or the verdict, a call of `prediction` says how it came out."""
+    text = source.read_text(encoding="utf-8")
+    starts = [match.start() for match in PREDICTED.finditer(text)]
+    ends = [*starts[1:], text.index("## Verdict")]
+    parts = [text[start:end] for start, end in zip(starts, ends, strict=True)]
+    silent = sum(JUDGED.search(part) is None for part in parts)
+    assert silent == JUDGED_LATER.get(source.stem, 0)
+
+
+def test_the_table_of_recipes_is_the_record():
+    """Lesson 06 copies what examples/benchmarks/recipe.py found; the file beside that program is the record."""
+    folder = LESSONS.parent / "examples" / "benchmarks"
+    kept = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))["found"]
+    source = next(path for path in SOURCES if path.stem == "06_optimizers").read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    (table,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "recorded"
+    )
+    record = {
+        name: (
+            seeds["0"]["steps"],
+            round(1000 * sum(one["seconds"] for one in seeds.values()) / len(seeds)),
+            tuple(round(seeds[seed]["bits_per_byte"], 4) for seed in sorted(seeds)),
+        )
+        for name, seeds in kept.items()
+    }
+    assert {name.removeprefix("nothing: the "): row for name, row in table.items()} == record
+    rows = (folder / "recipe.md").read_text(encoding="utf-8")
+    for name, (steps, ms, bits) in record.items():
+        assert f"| {name} | {steps} | {ms} | {len(bits)} | {sum(bits) / len(bits):.4f} |" in rows
 
 
 def lesson_prose(source):

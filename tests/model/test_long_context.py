@@ -8,8 +8,9 @@ import pytest
 from infer.small_model import small_model
 
 from minigpt import Batch, Call, KeyValuePast, Transformer, TransformerConfig, UserError
-from minigpt.check import check_model
+from minigpt.check import GradientError, check_model
 from minigpt.check.model import SMALL
+from minigpt.check.planted.sight import rotary_scaling_forgotten
 from minigpt.infer import generate
 from minigpt.objectives import causal_lm, loss_and_gradient
 from minigpt.parallel import launch
@@ -21,7 +22,7 @@ SCALINGS = {
     "ntk": {"factor": 3.0},
     "dynamic": {"factor": 3.0, "original_context": 4},
     "yarn": {"factor": 3.0, "original_context": 40, "beta_fast": 4.0},
-    "llama3": {"factor": 3.0, "original_context": 40},
+    "llama3": {"factor": 3.0, "original_context": 300},  # one pair stays, one is between, one is divided
     "divided": {"factor": 3.0, "divisors": [1.0, 1.5, 3.0]},
 }
 SETTINGS = {
@@ -96,6 +97,14 @@ def test_scaling_keeps_what_it_must():
         np.testing.assert_allclose(scaled.forward(params, tokens)[0], wanted, rtol=0, atol=1e-12)
     squeezed = Transformer(replace(plain.config, rotary_scaling={"kind": "linear", "factor": 5.0}))
     assert np.abs(squeezed.forward(params, tokens)[0] - wanted).max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", SCALINGS)
+def test_every_scaling_has_right_gradients_and_one_that_is_forgotten_shows(kind):
+    config = TransformerConfig(**{**SIZES, "layers": 1}, **SETTINGS[kind], key_value_heads=3)
+    check_model(config, samples=1).raise_if_wrong()
+    with pytest.raises(GradientError):
+        check_model(rotary_scaling_forgotten(config), samples=1).raise_if_wrong()
 
 
 @pytest.mark.parametrize("name", ["alibi, window", "yarn"])

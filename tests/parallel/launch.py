@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,17 @@ def start(ranks, *command, module=("-m", "mpi4py"), **options):
     )
 
 
-def finish(process, seconds=90):
+def until(holds: Callable[[], bool], process: subprocess.Popen, seconds: float = 300) -> None:
+    """Wait for what the process is to do; fails with what it said if it ends, or that does not come in time."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if process.poll() is not None or time.monotonic() > end:
+            process.kill()
+            pytest.fail(f"it did not come: {process.communicate()}")
+        time.sleep(0.05)
+
+
+def finish(process, seconds=300):
     """Its exit code and what it said. A job that does not end in time is killed, and the test fails."""
     try:
         said, _ = process.communicate(timeout=seconds)
@@ -44,7 +55,7 @@ def finish(process, seconds=90):
     return process.returncode, said
 
 
-def mpi(ranks, *command, seconds=90):
+def mpi(ranks, *command, seconds=300):
     return finish(start(ranks, *command), seconds)
 
 

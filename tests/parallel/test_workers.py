@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from conftest import thorough
-from launch import PATHS, children
+from conftest import killed_at_the_end, thorough
+from launch import PATHS, children, until
 from objective_run import objective_run
 from tiny_run import TEXT, make_run, parameters
 
@@ -130,12 +130,8 @@ def command(tmp_path, *words):
 
 
 def begun(process, tmp_path):
-    until = time.monotonic() + 60
-    while time.monotonic() < until and process.poll() is None:
-        if (tmp_path / "run" / "last.safetensors").exists():
-            return children(process.pid)
-        time.sleep(0.05)
-    pytest.fail(f"it did not begin: {process.communicate()}")
+    until((tmp_path / "run" / "last.safetensors").exists, process)
+    return children(process.pid)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="these signals do not exist on Windows")
@@ -147,14 +143,14 @@ def begun(process, tmp_path):
     pytest.param("worker", signal.SIGTERM, 130, "go on with", marks=thorough),
 ])  # fmt: skip
 def test_however_a_training_ends_it_says_so_and_goes_on(who, how, code, says, tmp_path):
-    with command(tmp_path, "--validate-every", "5", "--json") as process:
+    with killed_at_the_end(command(tmp_path, "--validate-every", "5", "--json")) as process:
         worker = begun(process, tmp_path)
         assert len(worker) == 1
         if who == "group":
             os.killpg(process.pid, how)
         else:
             os.kill(process.pid if who == "first" else worker[0], how)
-        said, errors = process.communicate(timeout=30)
+        said, errors = process.communicate(timeout=300)
     assert process.returncode == code
     assert says in json.loads(said)["error"] and errors.count("minigpt: ") <= 1 and "Traceback" not in errors
     assert not os.path.exists(f"/proc/{worker[0]}")
@@ -165,24 +161,18 @@ def test_however_a_training_ends_it_says_so_and_goes_on(who, how, code, says, tm
 
 
 @pytest.mark.skipif(os.name == "nt", reason="SIGKILL does not exist on Windows")
-def test_when_the_first_one_is_killed_the_others_go_too(tmp_path):
-    with command(tmp_path) as process:
-        worker = begun_without_checkpoint(process)
+@pytest.mark.parametrize("pause", [0, 1])
+def test_when_the_first_one_is_killed_the_others_go_too(tmp_path, pause):
+    with killed_at_the_end(command(tmp_path)) as process:
+        until(lambda: [one for one in children(process.pid) if one != process.pid], process)
+        (worker,) = children(process.pid)
+        time.sleep(pause)  # it is beginning, or it works
         process.send_signal(signal.SIGKILL)
-        until = time.monotonic() + 20
-        while time.monotonic() < until and os.path.exists(f"/proc/{worker}"):
+        for _ in range(2400):
+            if not os.path.exists(f"/proc/{worker}"):
+                return
             time.sleep(0.05)
-        assert not os.path.exists(f"/proc/{worker}")
-
-
-def begun_without_checkpoint(process):
-    until = time.monotonic() + 60
-    while time.monotonic() < until and process.poll() is None:
-        if found := [one for one in children(process.pid) if one != process.pid]:
-            time.sleep(1)
-            return found[0]
-        time.sleep(0.05)
-    pytest.fail(f"it did not begin: {process.communicate()}")
+        pytest.fail("the worker was still there after two minutes")
 
 
 def test_two_runs_have_the_same_bits(tmp_path):

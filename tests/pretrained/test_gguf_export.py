@@ -1,8 +1,8 @@
-"""A model written as GGUF: gguf's reader finds the arrays, transformers and our own reader the same answers."""
+"""A model written as GGUF: gguf's reader finds the arrays; llama.cpp, transformers and our reader say the same."""
 
 import numpy as np
 import pytest
-from conftest import optional
+from conftest import optional, thorough
 from runs import BOTH, ENCODER, MODERN, TEXT, a_run, byte_pairs
 from test_quantized_matrix import quantized_llama
 
@@ -120,6 +120,61 @@ def test_transformers_opens_it(name, kind, tmp_path):
         wanted = theirs.eval()(torch.tensor(tokens)).logits.numpy()
     again = open_model(path)
     np.testing.assert_allclose(again.model.forward(again.params, tokens)[0], wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.fixture
+def llama_cpp():
+    """Asks llama.cpp: from its server of a file, the log-probabilities of all tokens after a text or tokens."""
+    xllamacpp, servers = optional("xllamacpp"), []
+
+    def ask(path):
+        params = xllamacpp.CommonParams()
+        params.model.path, params.n_ctx, params.warmup, params.verbosity = str(path), 256, False, -1
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = params.n_parallel = 1
+        params.cache_type_k = params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
+        params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED  # which adds in 16 bits
+        servers.append(xllamacpp.Server(params))
+
+        def logs_after(prompt):
+            words = {"prompt": prompt, "max_tokens": 1, "temperature": 0, "logprobs": 1000}
+            # "a" is said whatever the numbers, which come unchanged: what ends within a letter comes without them
+            answer = servers[-1].handle_completions({**words, "logit_bias": [[ord("a"), 1000.0]]})
+            (said,) = answer["choices"][0]["logprobs"]["content"]
+            logs = {one["id"]: one["logprob"] for one in said["top_logprobs"]}
+            return np.array([logs[token] for token in range(len(logs))]), answer["usage"]["prompt_tokens"]
+
+        return logs_after
+
+    yield ask
+    servers.clear()
+
+
+# It multiplies in 32 bits what is in 32, F16 by inputs in 16, and the others by inputs in 8; its GELU is a table in 16.
+FAR = {"F32": 1e-4, "F16": 0.02, "Q8_0": 0.5, "Q4_0": 0.5, "Q4_1": 0.5}
+OPENED = [("llama", kind) for kind in WRITTEN] + [("gpt2", kind) for kind in ("F16", "Q4_0")]
+OPENED += [(name, "F32") for name in CHOICES if name != "llama"]
+FEW = {("llama", "F32"), ("llama", "Q4_0"), ("llama, YaRN", "F32"), ("gpt2", "F16")}
+
+
+@pytest.mark.parametrize(("name", "kind"), [pytest.param(*one, marks=() if one in FEW else thorough) for one in OPENED])
+def test_llama_cpp_says_the_same(name, kind, llama_cpp, tmp_path):
+    run, path = exported(tmp_path, kind, **CHOICES[name])
+    again, logs_after = open_model(path), llama_cpp(path)
+    far = 0.01 if name.startswith("gpt2") and kind == "F32" else FAR[kind]
+    text = "The quick brown fox; naïve 東"
+    ids = [int(one) for one in run.tokenizer.encode(text)][: again.model.config.context - 1]
+    for length in (1, 5, len(ids)):
+        logits = again.model.forward(again.params, np.array([ids[:length]]))[0][0, -1].astype(float)
+        wanted = logits - np.log(np.exp(logits).sum())
+        found, read = logs_after(ids[:length])
+        assert read == length and found.shape == wanted.shape
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=far)
+        assert wanted[found.argmax()] > wanted.max() - far  # the likeliest token, but for ties
+    for text in ("<|endoftext|>12 a", "naïve  東"):  # the same tokens, so the same numbers
+        ids = [int(one) for one in run.tokenizer.encode(text, allow_special=True)]
+        (found, read), (wanted, _) = logs_after(text), logs_after(ids)
+        assert read == len(ids)
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=far)
 
 
 @pytest.mark.parametrize(("choices", "message"), [

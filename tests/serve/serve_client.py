@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from minigpt import BytePairTokenizer, CharacterTokenizer, OpenedModel, Transformer, TransformerConfig, generate_text
-from minigpt.infer import Sampling
+from minigpt.infer import Engine, Sampling
 from minigpt.serve import App, Gate, Limits, Served
 
 TEXT = "the cat and the hat sat on the mat; ein Käfer läuft über die Straße, und 猫 geht auch. " * 4
@@ -47,12 +48,25 @@ def app_of(opened, *, gate=None, memory=None, **limits) -> App:
     return App(Served(opened, Limits(**limits)), gate or Gate(), memory=memory)
 
 
+def hold(monkeypatch) -> threading.Event:
+    """An event before which the engine makes four steps and no more, however late the machine runs a test."""
+    step, calls, event = Engine.step, [], threading.Event()
+
+    def held(self):
+        calls.append(self)
+        assert len(calls) <= 4 or event.wait(120), "the test did not let the engine go on"
+        return step(self)
+
+    monkeypatch.setattr(Engine, "step", held)
+    return event
+
+
 @asynccontextmanager
 async def running(app: App) -> AsyncIterator["Client"]:
     """A client of the application. When it ends nothing may be left of any request."""
     app.worker.start()
     try:
-        async with asyncio.timeout(120):  # what waits for something that does not come fails
+        async with asyncio.timeout(300):  # what waits for something that does not come fails
             yield Client(app)
             await settled(app)
     finally:
@@ -61,7 +75,7 @@ async def running(app: App) -> AsyncIterator["Client"]:
 
 async def settled(app: App) -> None:
     """Wait until nobody is answered any more; fails if something of a request is left."""
-    for _ in range(500):
+    for _ in range(6000):
         now = app.worker.statistics
         if not (app.tasks or app.worker.waiting or now["pending"] or now["running"] or now.get("pages_used")):
             break
@@ -97,10 +111,17 @@ class Reply(NamedTuple):
 
 
 class Client:
-    """Speaks ASGI."""
+    """Speaks ASGI. submitted: how often the engine was given something to write."""
 
     def __init__(self, app: App):
-        self.app = app
+        self.app, self.submitted = app, 0
+        submit = app.worker.submit
+
+        def counted(*asked):
+            self.submitted += 1
+            submit(*asked)
+
+        app.worker.submit = counted
 
     async def get(self, path, **headers) -> Reply:
         return await self.ask("GET", path, headers=headers)

@@ -2,12 +2,11 @@
 
 import asyncio
 import re
-import threading
 import time
 
 import pytest
 from conftest import thorough
-from serve_client import app_of, offline, running, settled, small_decoder
+from serve_client import app_of, hold, offline, running, settled, small_decoder
 
 from minigpt.errors import UserError
 from minigpt.infer import Engine
@@ -18,21 +17,8 @@ OPENED = small_decoder()
 ROUTE = "/v1/completions"
 
 
-@pytest.fixture
-def go_on(monkeypatch):
-    """An event before which the engine makes four steps and no more, however late the machine runs a test."""
-    step, calls, event = Engine.step, [], threading.Event()
-
-    def held(self):
-        calls.append(self)
-        assert len(calls) <= 4 or event.wait(30)
-        return step(self)
-
-    monkeypatch.setattr(Engine, "step", held)
-    return event
-
-
-def test_fifty_clients_get_what_each_would_get_alone():
+def test_fifty_clients_get_what_each_would_get_alone(monkeypatch):
+    go_on = hold(monkeypatch)  # so the last comes while the first are being written
     prompts = ["the cat", "und", "", "the mat; ein"]
 
     async def ask(client, seed):
@@ -42,8 +28,11 @@ def test_fifty_clients_get_what_each_would_get_alone():
 
     async def all_ask():
         async with running(app_of(OPENED, running=8)) as client:
-            found = await asyncio.gather(*(ask(client, seed) for seed in range(50)))
-            return found, client.app.worker.statistics
+            asking = asyncio.gather(*(ask(client, seed) for seed in range(50)))
+            while client.submitted < 50:
+                await asyncio.sleep(0.001)
+            go_on.set()
+            return await asking, client.app.worker.statistics
 
     found, statistics = asyncio.run(all_ask())
     for seed, reply in enumerate(found):
@@ -53,7 +42,9 @@ def test_fifty_clients_get_what_each_would_get_alone():
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_client_who_leaves_stops_its_writing(stream, go_on):
+def test_a_client_who_leaves_stops_its_writing(stream, monkeypatch):
+    go_on = hold(monkeypatch)
+
     async def ask():
         async with running(app_of(OPENED, running=2)) as client:
             leaves = asyncio.Event()
@@ -149,10 +140,14 @@ def test_who_comes_when_the_queue_is_full_is_told_when_to_ask_again():
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_answer_that_takes_too_long_is_ended(stream):
+def test_an_answer_that_takes_too_long_is_ended(stream, monkeypatch):
+    go_on = hold(monkeypatch)
+
     async def ask():
         async with running(app_of(OPENED, seconds=0.02)) as client:
-            return await client.post(ROUTE, prompt="a", n=16, max_tokens=90, stream=stream, temperature=0)
+            reply = await client.post(ROUTE, prompt="a", n=16, max_tokens=90, stream=stream, temperature=0)
+            go_on.set()
+            return reply
 
     reply = asyncio.run(ask())
     assert b'"timeout"' in reply.body and b"[DONE]" not in reply.body
@@ -181,7 +176,9 @@ def test_a_step_that_fails_harms_those_in_it_alone(monkeypatch, capsys):
     assert "not finite" in said and "\x1b" not in said
 
 
-def test_a_server_that_ends_says_so(go_on):
+def test_a_server_that_ends_says_so(monkeypatch):
+    go_on = hold(monkeypatch)
+
     async def ask():
         async with running(app_of(OPENED)) as client:
             app = client.app
@@ -189,7 +186,7 @@ def test_a_server_that_ends_says_so(go_on):
                 asyncio.create_task(client.post(ROUTE, prompt="a", max_tokens=90, stream=stream, temperature=0))
                 for stream in (False, True)
             ]
-            while app.worker.statistics.get("written", 0) < 4:
+            while client.submitted < 2 or app.worker.statistics.get("written", 0) < 4:
                 await asyncio.sleep(0.001)
             app.draining = True
             late = await client.get("/health")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 from conftest import optional
-from serve_client import app_of, offline, small_decoder, small_encoder
+from serve_client import app_of, hold, offline, small_decoder, small_encoder
 
 from minigpt.serve import Gate
 from minigpt.serve.run import bind, server_of
@@ -29,14 +29,14 @@ def served(app):
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
     thread.start()
     try:
-        assert ready.wait(20)
+        assert ready.wait(120), "the server did not begin"
         yield listener.getsockname()[1]
     finally:
         server.should_exit = True
-        thread.join(20)
-        app.worker.stop(5)
+        thread.join(120)
+        app.worker.stop(30)
         listener.close()
-    assert not thread.is_alive()
+    assert not thread.is_alive(), "the server did not end"
 
 
 @contextmanager
@@ -109,12 +109,13 @@ def test_every_refusal_is_the_clients_own_exception():
         assert raised.value.status_code == 503 and raised.value.code == "shutting_down"
 
 
-def test_a_stream_that_ends_in_an_error_raises_in_the_client():
-    openai = optional("openai")
+def test_a_stream_that_ends_in_an_error_raises_in_the_client(monkeypatch):
+    openai, go_on = optional("openai"), hold(monkeypatch)
     with client_of(app_of(OPENED, seconds=0.05)) as client:
         stream = client.completions.create(model="tiny", prompt="a", n=16, max_tokens=90, stream=True, temperature=0)
         with pytest.raises(openai.APIError) as raised:
             list(stream)
+        go_on.set()
         assert raised.value.code == "timeout"
 
 
@@ -128,23 +129,32 @@ def test_fifty_clients_at_once_get_what_each_would_get_alone():
     assert found == [offline(OPENED, "the", 12, seed=seed) for seed in range(50)]
 
 
-def test_a_client_that_closes_its_stream_stops_the_writing():
-    app = app_of(OPENED)
+def test_a_client_that_closes_its_stream_stops_the_writing(monkeypatch):
+    app, go_on = app_of(OPENED), hold(monkeypatch)
     with client_of(app) as client:
         stream = client.completions.create(model="tiny", prompt="a", n=16, max_tokens=90, stream=True, temperature=0)
         next(iter(stream))
         stream.close()
-        assert client.completions.create(model="tiny", prompt="a", max_tokens=2).usage.completion_tokens == 2
-        for _ in range(500):
-            if not app.places and not app.worker.waiting and not app.worker.statistics["pages_used"]:
-                break
-            threading.Event().wait(0.01)
-        assert app.places == app.worker.waiting == 0 and app.worker.statistics["pages_used"] == 0
+        until(lambda: not app.places, "the server did not hear that the client has left")
+        go_on.set()
+        create = client.completions.create
+        assert create(model="tiny", prompt="a", max_tokens=2, seed=1).usage.completion_tokens == 2
+        until(lambda: not app.places and not app.worker.waiting, "something of a request is left")
+        assert app.worker.statistics["pages_used"] == 0 and app.worker.statistics["written"] < 200  # of 1,440
+
+
+def until(holds, otherwise):
+    """Wait for it, on a slow machine too."""
+    for _ in range(12_000):
+        if holds():
+            return
+        threading.Event().wait(0.01)
+    pytest.fail(otherwise)
 
 
 def talk(port, *parts):
     """What comes back for raw bytes, until the server closes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=15) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
         for part in parts:
             connection.sendall(part)
         answer = b""
@@ -157,17 +167,20 @@ def talk(port, *parts):
 
 
 def test_bytes_that_are_no_http_and_heads_that_never_end_are_closed():
+    whole = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with served(app_of(OPENED, read_seconds=0.3)) as port:
-        assert talk(port, b"\x16\x03\x01 hello\r\n\r\n").startswith(b"HTTP/1.1 400 ")
         assert talk(port, b"GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ") == b""
         assert talk(port) == b""
-        again = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with served(app_of(OPENED, read_seconds=1.5)) as port:  # in which even a slow machine sends one head
+        again = whole.replace(b"Connection: close\r\n", b"")
         assert talk(port, again, b"GET /hea").count(b"HTTP/1.1 200") == 1
-        assert b"200 OK" in talk(port, b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    with served(app_of(OPENED, read_seconds=60)) as port:
+        assert talk(port, b"\x16\x03\x01 hello\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+        assert b"200 OK" in talk(port, whole)
 
 
 def test_a_connection_too_many_is_told_so():
-    with served(app_of(OPENED, connections=2, read_seconds=5)) as port:
+    with served(app_of(OPENED, connections=2, read_seconds=60)) as port:
         first = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(2)]
         try:
             answer = talk(port, b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -183,9 +196,9 @@ def test_a_client_that_stops_reading_is_cut_off():
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", port))
         head = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        connection.settimeout(10)
-        with pytest.raises(OSError):  # the page, thousands of times, and never read
-            for _ in range(2000):
+        connection.settimeout(120)
+        with pytest.raises(ConnectionError):  # the page, thousands of times, and never read
+            for _ in range(60_000):
                 connection.sendall(head * 20)
                 threading.Event().wait(0.002)
         assert talk(port, b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import optional, published, require, thorough
+from conftest import killed_at_the_end, optional, published, require, thorough
 
 from minigpt.cli import main
 from minigpt.errors import UserError
@@ -121,18 +121,20 @@ def test_few_words_are_wrong(whisper):
 
 @thorough
 @pytest.mark.filterwarnings("ignore")
-def test_the_tokens_of_recordings_of_a_telephone_are_those_of_transformers(whisper, theirs):
-    found = {path.stem: path for path in recordings(ASTERISK, "asterisk-core-sounds-en-wav")}
-    for name in ("vm-options", "vm-goodbye", "demo-thanks", "conf-waitforleader"):
-        assert open_wav(found[name]).rate == 8_000
-        segments = list(transcribe(whisper, open_wav(found[name])))
-        assert segments[0].window_tokens == their_tokens(whisper, theirs, samples_of(found[name]), False)
+@pytest.mark.parametrize("timestamps", [False, True])
+@pytest.mark.parametrize("name", ["vm-options", "vm-goodbye", "demo-thanks", "conf-waitforleader"])
+def test_the_tokens_of_recordings_of_a_telephone_are_those_of_transformers(whisper, theirs, name, timestamps):
+    (path,) = [path for path in recordings(ASTERISK, "asterisk-core-sounds-en-wav") if path.stem == name]
+    assert open_wav(path).rate == 8_000
+    segments = list(transcribe(whisper, open_wav(path), timestamps=timestamps))
+    assert segments[0].window_tokens == their_tokens(whisper, theirs, samples_of(path), timestamps)
 
 
 @thorough
 @pytest.mark.filterwarnings("ignore")
-def test_what_the_encoder_hears_is_what_theirs_hears(whisper, theirs):
-    samples = samples_of(clips()[1])
+@pytest.mark.parametrize("number", range(5))
+def test_what_the_encoder_hears_is_what_theirs_hears(whisper, theirs, number):
+    samples = samples_of(clips()[number])
     with optional("torch").no_grad():
         wanted = theirs.model.encoder(their_features(samples)).last_hidden_state.numpy()
     heard = log_mel(np.pad(samples, (0, 30 * RATE - len(samples))))[None]
@@ -267,10 +269,11 @@ def test_an_interrupt_keeps_what_was_written(whisper, tmp_path):
     write_wav(tmp_path / "long.wav", joined(clips(), 300), RATE)
     command = [sys.executable, "-u", "-m", "minigpt", "transcribe", str(tmp_path / "long.wav")]
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what is started would ignore it if we did
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        signal.signal(signal.SIGINT, before)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
+    with killed_at_the_end(process):
         first = process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        rest, error = process.communicate(timeout=60)
+        rest, error = process.communicate(timeout=600)
     assert process.returncode == 130 and "interrupted" in error
     assert words_of(first)[:3] == ["and", "mister", "john"] and rest.count("\n") < 60

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import killed_at_the_end
 from tiny_run import make_run, parameters
 
 from minigpt import UserError
@@ -98,10 +99,10 @@ def test_killed_at_random_and_resumed_three_times_gives_the_same_bits(tmp_path):
 @pytest.mark.skipif(os.name == "nt", reason="SIGTERM cannot be caught on Windows")
 def test_a_request_to_terminate_saves_first(tmp_path):
     make_run(tmp_path, steps=1_000_000, validate_every=50)
-    process = start(tmp_path)
-    process.stdout.readline()
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    with killed_at_the_end(start(tmp_path)) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=300)
     assert process.returncode == 1  # Interrupted, which the command line turns into a hint
     last_step, _ = read_metrics(tmp_path / "metrics.csv")["loss"][-1]
     assert open_run(tmp_path, "last").progress["step"] == last_step >= 50

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from conftest import killed_at_the_end
 from tiny_run import make_run, parameters
 
 from minigpt import UserError
@@ -43,7 +45,7 @@ def test_two_at_once_into_one_folder_one_trains_and_one_is_refused(tmp_path):
         out = tmp_path / f"run-{number}"
         words = ["-m", "minigpt", "train", tmp_path / "text.txt", *WORDS, "--out", out]
         both = [start(words) for _ in range(2)]
-        said = [process.communicate(timeout=120)[0] for process in both]
+        said = [process.communicate(timeout=300)[0] for process in both]
         codes = [process.returncode for process in both]
         assert sorted(codes) == [0, 2], said
         refused = said[codes.index(2)]
@@ -55,28 +57,42 @@ def test_two_at_once_into_one_folder_one_trains_and_one_is_refused(tmp_path):
 def test_two_at_once_without_a_name_get_two_folders(tmp_path):
     (tmp_path / "text.txt").write_text("a cat sat on a mat. " * 40, encoding="utf-8")
     both = [start(["-m", "minigpt", "train", "text.txt", *WORDS], cwd=tmp_path) for _ in range(2)]
-    said = [process.communicate(timeout=120)[0] for process in both]
+    said = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"text-tiny", "text-tiny-2"}
 
 
 def test_a_second_training_is_refused_and_changes_nothing(tmp_path, capsys):
     make_run(tmp_path, steps=1_000_000)
-    process = start([PROGRAM, tmp_path])
-    process.stdout.readline()
-    before = (tmp_path / "run.json").read_bytes()
-    assert is_locked(tmp_path)
-    with pytest.raises(UserError, match=rf"another training \(process {process.pid} on .*\) is at work"):
-        train(open_folder(tmp_path), show_progress=False)
-    assert main(["train", "--resume", "--out", str(tmp_path), "--steps", "2000000"]) == 2
-    assert "is at work in" in capsys.readouterr().err
-    assert (tmp_path / "run.json").read_bytes() == before
-    process.kill()
-    process.communicate()
+    with killed_at_the_end(start([PROGRAM, tmp_path])) as process:
+        process.stdout.readline()
+        before = (tmp_path / "run.json").read_bytes()
+        assert is_locked(tmp_path)
+        with pytest.raises(UserError, match=rf"another training \(process {process.pid} on .*\) is at work"):
+            train(open_folder(tmp_path), show_progress=False)
+        assert main(["train", "--resume", "--out", str(tmp_path), "--steps", "2000000"]) == 2
+        assert "is at work in" in capsys.readouterr().err
+        assert (tmp_path / "run.json").read_bytes() == before
     assert (tmp_path / ".lock").exists() and not is_locked(tmp_path)
     with locked(tmp_path):
         assert is_locked(tmp_path)
     assert not (tmp_path / ".lock").exists()
+
+
+def test_who_only_looks_whether_it_is_locked_is_waited_for(tmp_path, monkeypatch):
+    """Whoever looks has the lock for a moment, which is long where the machine is busy."""
+    (tmp_path / ".lock").touch()
+    file, pauses = open(tmp_path / ".lock", "rb"), []  # noqa: SIM115  (closed in a pause)
+    assert try_lock(file)
+
+    def pause(seconds):
+        pauses.append(seconds)
+        if sum(pauses) > 0.5:
+            file.close()
+
+    monkeypatch.setattr(lock_module, "time", SimpleNamespace(sleep=pause))
+    with locked(tmp_path):
+        assert file.closed
 
 
 def test_of_many_ranks_the_first_holds_the_lock_and_all_are_refused(tmp_path):
@@ -114,7 +130,7 @@ def test_killed_at_any_moment_it_goes_on(tmp_path):
     (killed / f".best.safetensors.{process.pid}.part").write_bytes(b"half")
     (killed / ".lock").write_text("a process that is gone", encoding="utf-8")
     process = start([PROGRAM, killed, 60])
-    said = process.communicate(timeout=120)[0]
+    said = process.communicate(timeout=300)[0]
     assert process.returncode == 0, said
     assert parameters(killed) == parameters(tmp_path / "whole")
     assert not list(killed.glob(".*"))
@@ -128,9 +144,10 @@ def test_a_closed_terminal_saves_first(tmp_path):
         process = start([PROGRAM, tmp_path])
     finally:
         signal.signal(signal.SIGHUP, before)
-    process.stdout.readline()
-    process.send_signal(signal.SIGHUP)
-    said = process.communicate(timeout=60)[0]
+    with killed_at_the_end(process):
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        said = process.communicate(timeout=300)[0]
     assert process.returncode == 1 and "Interrupted" in said
     assert open_run(tmp_path, "last").progress["step"] >= 50 and not list(tmp_path.glob(".*"))
 

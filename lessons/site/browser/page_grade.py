@@ -38,6 +38,7 @@ class InPage(Submission):
         prefix: str = "",
     ):
         self.limits, self.ended = limits, False
+        self.deadline = deadline if deadline is not None else limits.deadline()
         self._mine: dict[str, Any] = {}
         self._places: set[str] = set()
         self._kept: dict[int, Any] = {}

@@ -5,6 +5,7 @@ const TEXT = "the keys to the cabinet are old and the door of the houses is open
   + "the windows near the box are small, and the letter behind the doors is red.\n".repeat(3)
   + "what comes next depends on what came before, and on nothing that comes after.\n".repeat(3);
 const AT_ONCE = 10; // steps between two looks
+const MOST = 1e9; // bytes of a model's files; unpacked they take up to twice that, and an interpreter has 4 GiB
 
 export function equip(place, interpreter) {
   const get = (name) => place.querySelector("#play-" + name);
@@ -93,6 +94,7 @@ export function equip(place, interpreter) {
       get("opened").textContent = "opening";
       try {
         const chosen = [...get(name).files];
+        refuseTooLarge(chosen); // before any is read
         const names = chosen.map((file) => file.webkitRelativePath || file.name);
         const files = {};
         for (let i = 0; i < chosen.length; i++) files[names[i]] = await chosen[i].arrayBuffer();
@@ -114,6 +116,13 @@ export function equip(place, interpreter) {
       report.textContent = error.message;
     }
   });
+}
+
+function refuseTooLarge(files) {
+  const size = files.reduce((sum, file) => sum + file.size, 0);
+  const megabytes = (bytes) => Math.ceil(bytes / 1e6).toLocaleString("en") + " MB";
+  const what = files.length === 1 ? `${files[0].name} has ${megabytes(size)}` : `these ${files.length.toLocaleString("en")} files have ${megabytes(size)}`;
+  if (size > MOST) throw new Error(`${what}, and a page opens at most ${megabytes(MOST)}; choose one model, and a smaller one`);
 }
 
 function draw(svg, losses, held, total, guessing) {

@@ -1,7 +1,8 @@
 // The interpreter, in a thread of its own: it loads Pyodide and the library, then runs what the page asks for.
-const PLACE = "/lib/python3.14/site-packages";
+const LIBRARY = "/lib/python3.14";
+const PLACE = LIBRARY + "/site-packages";
 const BEFORE_KEEPING = 3000; // milliseconds after a first figure
-let root, pyodide, kernel, threads, grader, playground, note, unkept, loaded = new Set();
+let root, pyodide, kernel, threads, grader, playground, note, unkept, documented, loaded = new Set();
 
 const say = (kind, rest = {}) => self.postMessage({ kind, ...rest });
 
@@ -128,11 +129,22 @@ function need(names, remedy = "") {
   if (missing.length) throw new Error(`${missing.join(", ")} did not come${remedy}`);
 }
 
+// What the lessons read of Python's own documentation: the docstrings of its library, and chapters that Pyodide leaves out.
+async function bringDocumentation() {
+  const chapters = await fetched(root + "_static/chapters.zip").then((answer) => answer.arrayBuffer()).catch(() => {
+    throw new Error("the chapters of Python's documentation did not come. Look at the network, then try again.");
+  });
+  kernel.unpack_standard_library();
+  pyodide.unpackArchive(chapters, "zip", { extractDir: LIBRARY });
+  pyodide.runPython("import importlib; importlib.invalidate_caches()");
+  documented = true;
+}
+
 // matplotlib is large, so it is fetched by the first cell that asks for it.
 async function bring(source) {
   if (/launch|parallel|ranks?\b|comm\b/i.test(source)) threads.let_ranks_take_turns();
   if (/grade|assemble/.test(source)) (grader ??= pyodide.pyimport("page_grade")).install();
-  if (/pydocs|stdlib|load_corpus/.test(source)) kernel.unpack_standard_library();
+  if (!documented && /pydocs|stdlib|load_corpus/.test(source)) await bringDocumentation();
   const wanted = /matplotlib|plots?_|minigpt\.plot|\bshow\(/.test(source) ? note.later : [];
   const missing = wanted.filter((name) => !loaded.has(name));
   if (!missing.length) return;

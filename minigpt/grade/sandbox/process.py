@@ -1,6 +1,7 @@
 """A student's functions, in a process of their own, and all that bounds it: time, memory, replies and output."""
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -24,7 +25,9 @@ from minigpt.grade.work import Work
 SECONDS, MEGABYTES = 10.0, 1024
 MOST_SECONDS, MOST_MEGABYTES = 86_400, 1_000_000  # a day; more than the memory of any machine that grades
 CALLS = 12  # a file may take as long as so many of its longest calls
-PRINTED_BYTES = 20_000
+PRINTED_BYTES, PRINTED_LINES = 20_000, 5
+START_SECONDS = 120.0  # for the process to begin; they count against nobody
+KEEPER_SECONDS = 60.0  # for the keeper to end all others: it needs a moment, and longer where the machine is busy
 JOIN_SECONDS = 2.0
 PACKAGE = "minigpt.grade.sandbox"
 COPIED = ("frames", "guard", "keeper", "worker")  # the modules that the process is made of
@@ -57,6 +60,7 @@ class Submission:
     """A student's file, loaded. Use as a context: the process, and all that it started, ends with it.
 
     functions: name -> how it is called, as the worker describes it. ended: there is nobody to be asked any more.
+    deadline: of the file, by `time.monotonic`, without the time that its processes took to begin.
     """
 
     def __init__(
@@ -67,7 +71,7 @@ class Submission:
         deadline: of the file, by `time.monotonic`; None: counted from now. prefix: as in `load`.
         """
         self.limits, self.ended = limits, False
-        self._deadline = deadline if deadline is not None else limits.deadline()
+        began, self.deadline = time.monotonic(), deadline if deadline is not None else limits.deadline()
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         self._replies: SimpleQueue[bytes | None] = SimpleQueue()
         self._requests: SimpleQueue[bytes | None] = SimpleQueue()
@@ -85,6 +89,8 @@ class Submission:
             for thread in self._threads:
                 thread.start()
             self.functions: dict[str, dict[str, Any]] = {}
+            self._await_start()
+            self.deadline += time.monotonic() - began
             self.load(work, wanted, prefix=prefix)
         except BaseException:
             self.close()
@@ -138,15 +144,16 @@ class Submission:
 
     def printed(self) -> str:
         """The last lines that the student's code printed since this was asked before."""
-        length = -1
-        for _ in range(20):  # what was written before the reply is in the pipe; it takes a moment to come out
-            if length == len(self._said):
-                break
-            length = len(self._said)
-            time.sleep(0.005)
-        text = bytes(self._said).decode("utf-8", "replace")
+        mark = secrets.token_hex(8)
+        if not self.ended:
+            with suppress(Failed):
+                self._ask({"mark": mark}, "printing", "the file")
+        until = time.monotonic() + self.limits.seconds
+        while mark.encode() not in self._said and not self.ended and time.monotonic() < until:
+            time.sleep(0.001)  # it is in the pipe, behind all that was printed, and takes a moment to come out
+        text = bytes(self._said).decode("utf-8", "replace").partition(mark)[0]
         self._said.clear()
-        return "\n".join(line[:500] for line in text.splitlines()[-5:])
+        return "\n".join(line[:500] for line in text.splitlines()[-PRINTED_LINES:])
 
     def close(self) -> None:
         """End the process, and all that it started; whoever still holds the pipes is not waited for."""
@@ -156,7 +163,7 @@ class Submission:
             os.close(self._control)
             self._control = None
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(JOIN_SECONDS)
+                self._process.wait(KEEPER_SECONDS)  # who ended it sooner would let the worker live on
         if self._process.returncode is None:  # its number is not free yet, so nobody else has it
             if os.name == "nt":
                 self._process.kill()
@@ -170,11 +177,20 @@ class Submission:
                 thread.join(JOIN_SECONDS)
         self._folder.cleanup()
 
+    def _await_start(self) -> None:
+        """Wait for the process to be there. How long that takes tells of the machine, and nothing of the student."""
+        try:
+            if unpack(self._replies.get(timeout=START_SECONDS) or b"") == {"ready": True}:
+                return
+        except (Empty, Malformed):
+            pass
+        raise Failed("the process that grades did not begin; is the machine busy, or its memory full?", final=True)
+
     def _ask(self, request: dict[str, Any], what: str, who: str) -> dict[str, Any]:
         """Send a request and take the reply; `Failed` if there is none in time, or it tells of an error."""
         if self.ended:
             raise Failed(f"{what}: the process that graded it has ended", final=True)
-        left = self._deadline - time.monotonic()
+        left = self.deadline - time.monotonic()
         self._requests.put(pack(request, asks=True))
         try:
             data = self._replies.get(timeout=max(0.0, min(self.limits.seconds, left)))
