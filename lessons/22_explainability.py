@@ -729,6 +729,8 @@ table(
     ],
     digits=2,
 )
+
+# %%
 blind_pair = kept.agreement["gradient x input"][places["last layer's attention"]]
 seeing_pair = kept.agreement["integrated gradients"][places["occlusion"]]
 expect(

@@ -9,7 +9,7 @@
 # **You need.** Lesson 01, from text to tokens; lesson 04, the decoder; lesson 08, masked models; lesson 17, accuracy,
 # calibration and bootstrap intervals.
 #
-# **Time.** 115 minutes to read; the code runs in 66 s and takes 0.3 GB.
+# **Time.** 120 minutes to read; the code runs in 66 s and takes 0.3 GB.
 #
 # **A word before.** Published sets for measuring bias hold offensive sentences, since that is what they measure. This
 # page shows none of them. All sentences below are about occupations that do not exist.
@@ -824,6 +824,8 @@ table(
         for name, (value, low, high, p, raised) in seat.items()
     ],
 )
+
+# %%
 found = [name for name, (*_, raised) in seat.items() if raised < 0.05]
 expect("E26.seat_found", len(found), equal=5)
 expect(
