@@ -1606,7 +1606,7 @@ expect("E27.switched_off", speculation.off_after is not None, equal=1, full_only
 # second table says which of the two decides: with judging free little is gained, with guessing free it is more than
 # twofold. A draft that costs a twentieth of a call would make writing nearly three times as fast where judging is free
 # as well. So it is where a draft is far smaller than its model and reading weights is what a call costs; published
-# gains are two- to threefold (Leviathan et al., 2023). With SmolLM2 in float32 on one core, look-up was 1.2 times as
+# gains are two- to threefold (Leviathan et al., 2023). With SmolLM2 in float32 on one core, look-up was 1.14 times as
 # fast in a text that repeats a passage (`examples/benchmarks/speculation.py`).
 #
 # ## Fifth method: many texts at once

@@ -61,11 +61,12 @@ table(
 
 # %%
 beside = [f"{claim.kind}: {claim.measures[0].reading}" for claim in claims]
+experiments = [claim.measures[0].name.partition(".")[0] for claim in claims]
 table(
-    ["", "claim", "verdict, from documents", "number", "lesson"],
+    ["", "claim", "verdict, from documents", "number", "experiment", "lesson"],
     [
-        (claim.id, claim.claim, claim.verdict, number, claim.lesson[:2])
-        for claim, number in zip(claims, beside, strict=True)
+        (claim.id, claim.claim, claim.verdict, number, experiment, claim.lesson[:2])
+        for claim, number, experiment in zip(claims, beside, experiments, strict=True)
     ],
 )
 
