@@ -28,9 +28,8 @@ class Wording:
         self.closings: set[str] = set()
         self._of_words: dict[tuple[str, ...], str] = {}  # the most frequent question of these words
         self._pieces: Counter[tuple[bool, str]] = Counter()  # at the beginning or not, and as it is written
-        self._forms: dict[
-            tuple[bool, str], str
-        ] = {}  # at the beginning or not, without capitals -> as it is written most
+        # at the beginning or not, without capitals -> as it is written most
+        self._forms: dict[tuple[bool, str], str] = {}
         for question, count in self.counts.most_common():
             pieces = PIECE.findall(question)
             self._of_words.setdefault(tuple(folded(piece) for piece in pieces if is_word(piece)), question)
