@@ -144,6 +144,7 @@ def settings(static: Path) -> dict[str, Any]:
         "language": "en",
         "extensions": ["myst_nb", "lessons.site.formulas"],
         "nb_execution_mode": "off",
+        "nb_render_markdown_format": "myst",  # what cells printed: tables, which CommonMark has not
         "myst_enable_extensions": ["dollarmath", "html_image"],
         "myst_heading_anchors": 4,
         "myst_links_external_new_tab": False,

@@ -1,5 +1,6 @@
 """The whole site, built: it leads nowhere wrong, asks nobody else, and is the same twice."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -50,6 +51,16 @@ def test_every_lesson_is_there_and_can_be_read_without_scripts(site):
     formulas = [found for text in pages.values() for found in re.findall(r'class="math[^>]*>(.{14})', text)]
     assert len(formulas) > 200 and set(formulas) == {"<mjx-container"}
     assert not list(site.rglob("*tex-svg*"))
+
+
+def test_the_tables_of_a_notebook_are_tables(site):
+    for source in lesson_sources():
+        cells = json.loads(source.with_suffix(".ipynb").read_text(encoding="utf-8"))["cells"]
+        shown = [out["data"] for cell in cells for out in cell.get("outputs", []) if "data" in out]
+        printed = sum("".join(data.get("text/markdown", "")).startswith("|") for data in shown)
+        written = sum(len(re.findall(r"^\|[ :|-]+\|$", "".join(cell["source"]), re.M)) for cell in cells)
+        text = (site / f"{source.stem}.html").read_text(encoding="utf-8")
+        assert text.count("<table") == printed + written, source.stem
 
 
 @pytest.mark.parametrize("self_contained", [False, True])
