@@ -1,10 +1,10 @@
 """`minigpt ask`: a question about a picture."""
 
 import argparse
-import sys
 from pathlib import Path
 
 from minigpt.cli.options import add_command, checkpoint_option, print_json, visible
+from minigpt.cli.output import remark
 from minigpt.errors import UserError
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.vision.asked import Asked
@@ -57,9 +57,9 @@ def execute(arguments: argparse.Namespace) -> int:
     assert pixels is not None, "it was read, or is of the test"
     put = question if question is None or right is not None else asked.wording.as_trained(question)
     if put != question:
-        _say(f"asked as {put!r}, which is how its training puts it")
+        remark(f"asked as {put!r}, which is how its training puts it")
     if put is not None and put not in asked.wording.counts:
-        _say(f"no question of its training is {put!r}; the words are known, but the answer may mean nothing")
+        remark(f"no question of its training is {put!r}; the words are known, but the answer may mean nothing")
     with blas_threads(threads_for_width(asked.folder.config.width)):
         answer = asked.answer(pixels, put, verbatim=True)
     if arguments.json:
@@ -69,12 +69,8 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         print(visible(answer))
         if right is not None:
-            _say(f"{question} The right answer is {right!r}")
+            remark(f"{question} The right answer is {right!r}")
     return 0
-
-
-def _say(line: str) -> None:
-    print(f"minigpt: {visible(line)}", file=sys.stderr)
 
 
 def is_unicode(text: str) -> bool:

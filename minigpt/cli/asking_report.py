@@ -1,22 +1,20 @@
 """What a model that answers questions about pictures reaches: by kind of question, beside one who sees nothing."""
 
 import argparse
-import hashlib
-import json
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from minigpt.cli.options import print_json
+from minigpt.cli.output import remark
 from minigpt.finetune.report import report_lines
 from minigpt.machine import blas_threads, threads_for_width
 from minigpt.measure.classes import beside
 from minigpt.measure.intervals import bootstrapped_mean
 from minigpt.model.params import sha256_of
 from minigpt.train import read_metrics
-from minigpt.train.provenance import arrays_sha256
+from minigpt.train.provenance import arrays_sha256, values_sha256
 from minigpt.vision import ImageFolder, Seen
 from minigpt.vision.asked import Asked, by_first_word, by_novelty
 from minigpt.vision.asking import questions_of
@@ -48,7 +46,7 @@ def evaluate_asking(arguments: argparse.Namespace) -> int:
     _, height, width = asked.folder.image
     check_size(test, (height, width, asked.folder.image[0]), arguments.file)
     if new := sum(question not in asked.wording.counts for question in test.questions):
-        print(f"minigpt: {new:,} questions are none of its training's; they are asked as they stand", file=sys.stderr)
+        remark(f"{new:,} questions are none of its training's; they are asked as they stand")
     result = {"folder": str(asked.folder.path), "task": "ask", **_measured(asked, test)}
     print_json(result) if arguments.json else print("\n".join([*kinds_lines(result), *report_lines(result)]))
     return 0
@@ -81,7 +79,7 @@ def _measured(asked: Asked, test: Questions) -> dict[str, Any]:
         "hashes": {
             "model": sha256_of(asked.params),
             "data": arrays_sha256(np.asarray(test.pixels)),
-            "prompts": hashlib.sha256(json.dumps(prompts).encode()).hexdigest(),
+            "prompts": values_sha256(prompts),
         },
     }
 

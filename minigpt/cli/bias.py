@@ -7,6 +7,7 @@ from typing import Any
 
 from minigpt import __version__
 from minigpt.cli.options import MODEL, add_command, checkpoint_option, positive, print_json, visible
+from minigpt.cli.output import remark
 from minigpt.errors import UserError
 from minigpt.fairness import MEASURES, Subject, Wanted, measure_bias, suiting
 from minigpt.fairness.report import lines_of
@@ -79,7 +80,7 @@ def execute(arguments: argparse.Namespace) -> int:
             if len(names) == 1:
                 raise
             refused[name] = str(error)  # what the others found is not lost
-            print(f"minigpt: {name}: {visible(str(error))}", file=sys.stderr)
+            remark(f"{name}: {error}")
             continue
         if not arguments.json:
             print("\n".join([""] * (len(found) > 1) + [visible(line) for line in lines_of(name, found[name])]))

@@ -17,6 +17,7 @@ from minigpt.cli.options import (
     sampling_options,
     visible,
 )
+from minigpt.cli.output import remark
 from minigpt.errors import UserError
 from minigpt.infer import Sampling, generate
 from minigpt.infer.generate import whole_characters
@@ -59,7 +60,7 @@ def execute(arguments) -> int:
                 _answer(opened, messages, said, arguments.max_new_tokens, sampling, rng)
             except UserError as error:  # the conversation goes on
                 messages[:] = before
-                print(f"minigpt: {visible(str(error))}", file=sys.stderr)
+                remark(str(error))
             except KeyboardInterrupt:  # ends the answer, and what was said of it stands
                 print("\n[stopped; Ctrl-C once more ends the conversation]", file=sys.stderr)
     return 0

@@ -138,10 +138,15 @@ def _is_number(text: str) -> bool:
         return False
 
 
+def remark(line: str) -> None:
+    """A line for who reads along, on standard error: what is printed for programs stays as it is."""
+    print(f"minigpt: {visible(line)}", file=sys.stderr, flush=True)
+
+
 def report_failure(message: str, *, as_json: bool) -> None:
     """Print the sentence on standard error and, for programs, as JSON on standard output."""
     with suppress(OSError):
-        print(f"minigpt: {visible(message)}", file=sys.stderr, flush=True)
+        remark(message)
     if as_json:
         with suppress(OSError):
             print_json({"error": message})

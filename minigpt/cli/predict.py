@@ -2,9 +2,7 @@
 
 import argparse
 import csv
-import hashlib
 import io
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from minigpt.measure.choices import choose, prompt_of
 from minigpt.model.params import sha256_of
 from minigpt.pretrained import open_model
 from minigpt.pretrained.vit_folder import is_published
+from minigpt.train.provenance import values_sha256
 from minigpt.vision import has_images
 
 
@@ -109,8 +108,8 @@ def _measure(arguments: argparse.Namespace) -> int:
     records = records_of(arguments.data)
     with blas_threads(threads_for_width(tuned.folder.config.width)):
         measured = tuned.evaluate(records)
-    asked = json.dumps([record.values for record in records], sort_keys=True)
-    measured["hashes"] = {"model": sha256_of(tuned.params), "data": hashlib.sha256(asked.encode()).hexdigest()}
+    data = values_sha256([record.values for record in records])
+    measured["hashes"] = {"model": sha256_of(tuned.params), "data": data}
     print_json(measured) if arguments.json else print("\n".join(lines_of(measured)))
     return 0
 

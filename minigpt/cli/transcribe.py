@@ -1,11 +1,11 @@
 """`minigpt transcribe`: what is said in a sound?"""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 from minigpt.cli.options import MODEL, add_command, print_json, visible
+from minigpt.cli.output import remark
 from minigpt.errors import UserError
 from minigpt.machine import blas_threads
 from minigpt.pretrained import open_model
@@ -52,9 +52,9 @@ def execute(arguments) -> int:
     opened = open_model(arguments.model)
     asked_of(opened)
     if sound.missing:
-        _say(f"{arguments.file} was cut off: {sound.missing / sound.rate:.1f} s are missing at its end")
+        remark(f"{arguments.file} was cut off: {sound.missing / sound.rate:.1f} s are missing at its end")
     if sound.unread:
-        _say(
+        remark(
             f"{arguments.file} speaks of {sound.seconds:.1f} s; the {sound.unread:,} bytes after them are not read: if "
             f"they are sound, convert it again: {convert_with(sound.path)}"
         )
@@ -81,7 +81,7 @@ def _print_json(file: str, sound: WavFile, segments: Iterator[Segment]) -> int:
             found.append(asdict(segment))
         complete = True
     except KeyboardInterrupt:
-        _say("interrupted")
+        remark("interrupted")
     print_json(
         {
             "file": file,
@@ -94,7 +94,3 @@ def _print_json(file: str, sound: WavFile, segments: Iterator[Segment]) -> int:
         }
     )
     return 0 if complete else 130
-
-
-def _say(line: str) -> None:
-    print(f"minigpt: {visible(line)}", file=sys.stderr, flush=True)

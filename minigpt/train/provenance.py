@@ -1,6 +1,7 @@
 """What made a run: versions, the command, the machine. No names of people, computers or folders."""
 
 import hashlib
+import json
 import platform
 import re
 from collections.abc import Sequence
@@ -38,6 +39,11 @@ def arrays_sha256(*arrays: np.ndarray) -> str:
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
+
+
+def values_sha256(values: Any) -> str:
+    """SHA-256 of plain values, as JSON with sorted keys."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
 def without_folders(word: str) -> str:
